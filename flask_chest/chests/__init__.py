@@ -1,0 +1,1 @@
+"""The backends. Each driver is imported in its own file only, and only when it is used."""

@@ -1,0 +1,150 @@
+"""What a backend is: three methods, and where its settings come from."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..errors import ConfigError, DeliveryError
+from ..record import Record
+from ..typing import ContextTuple
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a chest may know of the app it works for.
+
+    :param instance_path: the app's instance folder; relative paths start there.
+    :param timeout: seconds that one call to the backend may take.
+    :param retention_seconds: how long rows are kept; ``None`` keeps them for ever.
+    """
+
+    instance_path: Path
+    timeout: float = 10.0
+    retention_seconds: float | None = None
+
+
+class _HasInstancePath(Protocol):
+    @property
+    def instance_path(self) -> str: ...
+
+
+class Chest(ABC):
+    """Base class of every backend. A backend of one's own needs :meth:`write` only.
+
+    A chest is made while the app is configured, so ``__init__`` must not open a file, a connection
+    or a thread: that belongs into the first :meth:`write`, which runs in the process that serves,
+    after any fork. It is called from one thread at a time.
+
+    :param name: how logs, the ledger and the rules' ``chests`` call it; default: the class' scheme,
+        numbered where there are several.
+    :param logger: where it logs; default ``flask_chest.chests``.
+    :param app: the app whose instance folder and settings it takes, for use without ``FlaskChest``.
+
+    .. versionadded:: 1.0
+    """
+
+    #: The default name, and the scheme of this chest's URLs.
+    scheme = "chest"
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        logger: logging.Logger | None = None,
+        app: _HasInstancePath | None = None,
+    ) -> None:
+        self.name = name or self.scheme
+        self.named = name is not None
+        self.logger = logger or logging.getLogger("flask_chest.chests")
+        self.surroundings: Surroundings | None = None
+        if app is not None:
+            self.settle(Surroundings(instance_path=Path(app.instance_path)))
+
+    def settle(self, surroundings: Surroundings) -> None:
+        """Take the settings of the app; called once, before the first :meth:`write`.
+
+        A chest that was given ``app=`` keeps the instance folder of that app.
+        """
+        if self.surroundings is None:
+            self.surroundings = surroundings
+
+    @classmethod
+    def from_url(cls, url: str, **arguments: Any) -> Chest:
+        """Make the chest from a URL of ``CHEST_CHESTS`` and further constructor arguments.
+
+        :raises flask_chest.errors.ConfigError: the URL lacks something or has too much.
+        """
+        raise ConfigError(f"{cls.__name__} cannot be made from a URL")
+
+    @abstractmethod
+    def write(self, records: Sequence[Record]) -> None:
+        """Store records; return when the backend has accepted all of them.
+
+        The same records may come again after a failure: their ``id`` makes that harmless.
+
+        :raises flask_chest.errors.DeliveryError: not now; send them again later.
+        :raises flask_chest.errors.RejectedError: these will never be accepted.
+        """
+
+    def check(self) -> None:
+        """See whether the backend can be reached; return when it can.
+
+        :raises flask_chest.errors.DeliveryError: it cannot, with the reason.
+        """
+
+    def close(self) -> None:
+        """Let go of connections and files. A later :meth:`write` opens them anew."""
+
+    def describe(self) -> str:
+        """The backend's address for logs and errors, without any credential."""
+        return self.scheme
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} {self.describe()}>"
+
+    @staticmethod
+    def from_tuple_writer(writer: TupleWriter, *, name: str | None = None) -> Chest:
+        """Serve a class of the older interface, ``write(context_tuple_list)``.
+
+        :param writer: gets ``[(variable_name, variable_value, request_id), ...]``, one request a
+            call; an exception of it counts as a failed delivery.
+        :param name: as for every chest; default: the writer's class name in lower case.
+        """
+        return _TupleWriterChest(writer, name=name)
+
+
+class TupleWriter(Protocol):
+    """A backend of the older interface."""
+
+    def write(self, context_tuple_list: list[ContextTuple], /) -> Any:
+        """Store the variables of one request."""
+
+
+def context_tuples(records: Iterable[Record]) -> list[ContextTuple]:
+    """The older spelling of records: a ``(name, value, request_id)`` for each variable."""
+    return [
+        (name, value, record.request_id)
+        for record in records
+        for name, value in record.vars.items()
+    ]
+
+
+class _TupleWriterChest(Chest):
+    def __init__(self, writer: TupleWriter, *, name: str | None) -> None:
+        super().__init__(name=name or type(writer).__name__.lower())
+        self._writer = writer
+
+    def write(self, records: Sequence[Record]) -> None:
+        for record in records:
+            try:
+                self._writer.write(context_tuples([record]))
+            except Exception as error:  # whatever an older writer raises is a failed delivery
+                raise DeliveryError(f"chest {self.name!r}: {error!r}") from error
+
+    def describe(self) -> str:
+        return type(self._writer).__qualname__

@@ -1,0 +1,36 @@
+"""A chest that keeps records in memory: for tests, and for a look at what would be stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..record import Record
+from .base import Chest
+
+
+class MemoryChest(Chest):
+    """Keeps records in :attr:`records`, each id once, in the order of their arrival.
+
+    .. versionadded:: 1.0
+    """
+
+    scheme = "memory"
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._by_id: dict[str, Record] = {}
+
+    @classmethod
+    def from_url(cls, url: str, **arguments: Any) -> MemoryChest:
+        """``memory://``"""
+        return cls(**arguments)
+
+    @property
+    def records(self) -> list[Record]:
+        """What was written."""
+        return list(self._by_id.values())
+
+    def write(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self._by_id.setdefault(record.id, record)

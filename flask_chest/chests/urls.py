@@ -1,0 +1,136 @@
+"""From what stands in ``CHEST_CHESTS`` to a chest."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import ConfigError
+from .base import Chest
+
+#: URL scheme -> module and class. The module is imported when such a chest is made, its driver when
+#: the chest first writes.
+SCHEMES = {
+    "sqlite": ("sqlite", "FlaskChestSQLite"),
+    "postgresql": ("postgresql", "FlaskChestPostgreSQL"),
+    "mysql": ("mysql", "FlaskChestMySQL"),
+    "mariadb": ("mysql", "FlaskChestMySQL"),
+    "mongodb": ("mongodb", "FlaskChestMongoDB"),
+    "mongodb+srv": ("mongodb", "FlaskChestMongoDB"),
+    "influxdb": ("influxdb", "FlaskChestInfluxDB"),
+    "influxdb+https": ("influxdb", "FlaskChestInfluxDB"),
+    "http": ("http", "FlaskChestCustomWriter"),
+    "https": ("http", "FlaskChestCustomWriter"),
+    "memory": ("memory", "MemoryChest"),
+}
+
+#: Public class -> module, for lazy loading by the package.
+CLASSES = {name: module for module, name in SCHEMES.values()}
+
+
+def load_class(name: str) -> type[Chest]:
+    """The chest class of a public name; its module is imported now."""
+    module = importlib.import_module(f".{CLASSES[name]}", __package__)
+    found: type[Chest] = getattr(module, name)
+    return found
+
+
+def make_chests(specs: Iterable[object], key: str = "CHEST_CHESTS") -> list[Chest]:
+    """Make each chest that a config value names.
+
+    :param specs: URLs, dicts with ``"url"`` and constructor arguments, or chests.
+    :param key: what errors call the value.
+    :raises ConfigError: an entry is none of these, or two chests have one name.
+    """
+    chests = [make_chest(spec, f"{key}[{index}]") for index, spec in enumerate(specs)]
+    _number_unnamed(chests)
+    seen: dict[str, int] = {}
+    for index, chest in enumerate(chests):
+        if chest.name in seen:
+            raise ConfigError(
+                f"{key}[{index}]: the name {chest.name!r} is taken by {key}[{seen[chest.name]}]; "
+                "give one of them another 'name'"
+            )
+        seen[chest.name] = index
+    return chests
+
+
+def make_chest(spec: object, key: str = "CHEST_CHESTS") -> Chest:
+    """One chest from a URL, a dict or a chest.
+
+    :raises ConfigError: naming ``key``, the value and the remedy.
+    """
+    if isinstance(spec, Chest):
+        return spec
+    if isinstance(spec, str):
+        return _from_url(spec, {}, key)
+    if isinstance(spec, Mapping):
+        arguments = dict(spec)
+        url = arguments.pop("url", None)
+        if not isinstance(url, str):
+            raise ConfigError(f"{key}: a dict needs 'url', e.g. {{'url': 'sqlite:///chest.db'}}")
+        return _from_url(url, arguments, key)
+    if callable(getattr(spec, "write", None)):
+        raise ConfigError(
+            f"{key}: {type(spec).__name__} is not a Chest; wrap it: Chest.from_tuple_writer(obj)"
+        )
+    raise ConfigError(
+        f"{key}: expected a URL, a dict with 'url', or a Chest, not {type(spec).__name__}"
+    )
+
+
+def _from_url(url: str, arguments: dict[str, Any], key: str) -> Chest:
+    scheme = urlsplit(url).scheme
+    if scheme not in SCHEMES:
+        raise ConfigError(f"{key}: {_unknown_scheme(scheme)}")
+    module_name, class_name = SCHEMES[scheme]
+    chest_class = load_class(class_name)
+    _check_arguments(chest_class, arguments, key)
+    try:
+        made: Chest = chest_class.from_url(url, **arguments)
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{key}: {error}") from error
+    return made
+
+
+def _unknown_scheme(scheme: str) -> str:
+    if not scheme:
+        return "a URL needs a scheme, e.g. 'sqlite:///chest.db'"
+    near = difflib.get_close_matches(scheme, SCHEMES, n=1)
+    advice = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(SCHEMES))}"
+    return f"unknown scheme {scheme!r}; {advice}"
+
+
+def _check_arguments(chest_class: type[Chest], arguments: Mapping[str, Any], key: str) -> None:
+    known = [
+        name
+        for name, parameter in inspect.signature(chest_class).parameters.items()
+        if parameter.kind is not parameter.VAR_KEYWORD
+    ]
+    for name in arguments:
+        if name in known:
+            continue
+        near = difflib.get_close_matches(name, known, n=1)
+        advice = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+        raise ConfigError(
+            f"{key}: {chest_class.__name__} has no argument {name!r}; {advice}"
+        )
+
+
+def _number_unnamed(chests: list[Chest]) -> None:
+    taken = {chest.name for chest in chests if chest.named}
+    for chest in chests:
+        if chest.named:
+            continue
+        name, number = chest.name, 1
+        while name in taken:
+            number += 1
+            name = f"{chest.scheme}-{number}"
+        chest.name = name
+        taken.add(name)

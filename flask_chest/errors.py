@@ -1,0 +1,49 @@
+"""Everything that Flask-Chest raises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class ChestError(Exception):
+    """Base of every error of this package.
+
+    .. versionadded:: 1.0
+    """
+
+
+class ConfigError(ChestError, ValueError):
+    """A setting is wrong. The message names the key, the value and the remedy.
+
+    .. versionadded:: 1.0
+    """
+
+
+class DeliveryError(ChestError):
+    """The backend did not take the records now; the same records may be sent again later.
+
+    :param message: what happened, with chest and address, never a credential.
+    :param retry_after: seconds that the backend asked to wait, or ``None`` where it said nothing.
+
+    .. versionadded:: 1.0
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class RejectedError(ChestError):
+    """The backend will never take these records.
+
+    :param message: the backend's reason.
+    :param record_ids: ids of the rejected records, where the backend named them: all others of
+        the batch were then accepted. ``None`` when it is not known which records are to blame;
+        the batch is then halved until they are found.
+
+    .. versionadded:: 1.0
+    """
+
+    def __init__(self, message: str, *, record_ids: Iterable[str] | None = None) -> None:
+        super().__init__(message)
+        self.record_ids = None if record_ids is None else frozenset(record_ids)
