@@ -108,11 +108,11 @@ def _unknown_scheme(scheme: str) -> str:
 
 
 def _check_arguments(chest_class: type[Chest], arguments: Mapping[str, Any], key: str) -> None:
-    known = [
-        name
-        for name, parameter in inspect.signature(chest_class).parameters.items()
-        if parameter.kind is not parameter.VAR_KEYWORD
+    parameters = [
+        *inspect.signature(Chest).parameters.values(),
+        *inspect.signature(chest_class).parameters.values(),
     ]
+    known = [each.name for each in parameters if each.kind is not each.VAR_KEYWORD]
     for name in arguments:
         if name in known:
             continue
