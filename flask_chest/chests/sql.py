@@ -128,6 +128,10 @@ class SQLChest(Chest):
     def make_engine(self) -> sa.Engine:
         """An engine for this database; nothing is connected yet."""
 
+    def make_reading_engine(self) -> sa.Engine:
+        """An engine for those who only read."""
+        return self.make_engine()
+
     @abstractmethod
     def lock_schema(self, connection: sa.Connection) -> None:
         """Let one worker at a time make or upgrade the tables, until its transaction ends."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import sqlalchemy as sa
 
@@ -80,6 +80,15 @@ class FlaskChestSQLite(SQLChest):
         sa.event.listen(engine, "begin", _begin_immediate)
         return engine
 
+    def make_reading_engine(self) -> sa.Engine:
+        # Opened read-only, so that looking at a database that is not there does not make one.
+        address = f"file:{quote(str(self.file()))}?mode=ro"
+        return sa.create_engine(
+            "sqlite://",
+            creator=lambda: _connect_read_only(address),
+            poolclass=sa.pool.NullPool,
+        )
+
     def lock_schema(self, connection: sa.Connection) -> None:
         """BEGIN IMMEDIATE, sent for every transaction, is the lock."""
 
@@ -152,3 +161,9 @@ def _begin_immediate(connection: sa.Connection) -> None:
     # A deferred transaction that reads and then writes fails at once when another one wrote in
     # between; an immediate one waits: https://docs.sqlalchemy.org/en/20/dialects/sqlite.html
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _connect_read_only(address: str) -> Any:
+    import sqlite3
+
+    return sqlite3.connect(address, uri=True)
