@@ -7,7 +7,6 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,11 +36,11 @@ class Visited(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def visited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visited]:
+def visited(tmp_path_factory: pytest.TempPathFactory) -> Visited:
     instance = tmp_path_factory.mktemp("instance")
     with serve(instance, workers=2) as url:
         answers = list(drive(url, count=400, sessions=4, seed=7))
-    yield Visited(answers, instance / "chest.db")
+    return Visited(answers, instance / "chest.db")
 
 
 def test_the_command_shows_what_it_recorded(tmp_path: Path) -> None:

@@ -56,13 +56,15 @@ def find_way_to_root() -> list[str] | None:
 def install(packages: list[str], root: list[str]) -> bool:
     # DPkg::Lock::Timeout: another apt-get may be at work.
     apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive"]
-    apt += ["apt-get", "--quiet", "--quiet", "--option=DPkg::Lock::Timeout=120"]
+    apt += ["apt-get", "--option=DPkg::Lock::Timeout=120"]
     command = [*apt, "install", "--yes", "--no-install-recommends", *packages]
     return run([*apt, "update"]) and run(command)
 
 
 def run(command: list[str]) -> bool:
-    return subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode == 0
+    """Run it without a word, unless it fails and has something to say about that."""
+    nothing = subprocess.DEVNULL
+    return subprocess.run(command, stdin=nothing, stdout=nothing, check=False).returncode == 0
 
 
 if __name__ == "__main__":
