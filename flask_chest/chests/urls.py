@@ -47,7 +47,7 @@ def make_chests(specs: Iterable[object], key: str = "CHEST_CHESTS") -> list[Ches
     :raises ConfigError: an entry is none of these, or two chests have one name.
     """
     chests = [make_chest(spec, f"{key}[{index}]") for index, spec in enumerate(specs)]
-    _number_unnamed(chests)
+    number_unnamed(chests)
     seen: dict[str, int] = {}
     for index, chest in enumerate(chests):
         if chest.name in seen:
@@ -108,11 +108,11 @@ def _unknown_scheme(scheme: str) -> str:
 
 
 def _check_arguments(chest_class: type[Chest], arguments: Mapping[str, Any], key: str) -> None:
-    known = [
-        name
-        for name, parameter in inspect.signature(chest_class).parameters.items()
-        if parameter.kind is not parameter.VAR_KEYWORD
+    parameters = [
+        *inspect.signature(Chest).parameters.values(),
+        *inspect.signature(chest_class).parameters.values(),
     ]
+    known = [each.name for each in parameters if each.kind is not each.VAR_KEYWORD]
     for name in arguments:
         if name in known:
             continue
@@ -123,7 +123,9 @@ def _check_arguments(chest_class: type[Chest], arguments: Mapping[str, Any], key
         )
 
 
-def _number_unnamed(chests: list[Chest]) -> None:
+def number_unnamed(chests: Iterable[Chest]) -> None:
+    """Give chests that nobody named a name of their own: ``sqlite``, ``sqlite-2``, ..."""
+    chests = list(chests)
     taken = {chest.name for chest in chests if chest.named}
     for chest in chests:
         if chest.named:
