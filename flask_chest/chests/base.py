@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import ConfigError, DeliveryError
 from ..record import Record
 from ..typing import ContextTuple
+from .address import scrub
+
+_MESSAGE_LENGTH = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,16 +65,23 @@ class Chest(ABC):
         self.named = name is not None
         self.logger = logger or logging.getLogger("flask_chest.chests")
         self.surroundings: Surroundings | None = None
-        if app is not None:
-            self.settle(Surroundings(instance_path=Path(app.instance_path)))
+        self._folder = None if app is None else Path(app.instance_path)
+        if self._folder is not None:
+            self.settle(Surroundings(instance_path=self._folder))
 
     def settle(self, surroundings: Surroundings) -> None:
         """Take the settings of the app; called once, before the first :meth:`write`.
 
         A chest that was given ``app=`` keeps the instance folder of that app.
         """
-        if self.surroundings is None:
-            self.surroundings = surroundings
+        if self._folder is not None:
+            surroundings = replace(surroundings, instance_path=self._folder)
+        self.surroundings = surroundings
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that one call to the backend may take."""
+        return 10.0 if self.surroundings is None else self.surroundings.timeout
 
     @classmethod
     def from_url(cls, url: str, **arguments: Any) -> Chest:
@@ -103,6 +113,22 @@ class Chest(ABC):
     def describe(self) -> str:
         """The backend's address for logs and errors, without any credential."""
         return self.scheme
+
+    def secrets(self) -> tuple[str, ...]:
+        """What must never stand in a log or an error: passwords, tokens."""
+        return ()
+
+    def explain(self, reason: object, remedy: str = "") -> str:
+        """The text of an error: which chest, where, what happened, what to do about it.
+
+        :param reason: the driver's exception or words; only its first line is taken, since further
+            ones may quote values of the app's users.
+        """
+        what = str(reason).strip().partition("\n")[0][:_MESSAGE_LENGTH]
+        if isinstance(reason, BaseException):
+            what = f"{type(reason).__name__}: {what}"
+        text = f"chest {self.name!r} at {self.describe()}: {what}"
+        return scrub(f"{text}; {remedy}" if remedy else text, self.secrets())
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} {self.describe()}>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -17,7 +18,8 @@ from .sql import SQLChest
 
 # Text that SQLite's own date functions make and compare, and that sorts by time.
 _SECONDS = "%Y-%m-%d %H:%M:%S"
-_INSERT = "INSERT OR IGNORE INTO {table} VALUES ({marks})"
+# Not "OR IGNORE", which would pass over a NULL where none may be, and lose the record silently.
+_INSERT = 'INSERT INTO "{table}" VALUES ({marks}) ON CONFLICT (id) DO NOTHING'
 
 
 class FlaskChestSQLite(SQLChest):
@@ -43,7 +45,7 @@ class FlaskChestSQLite(SQLChest):
                 "to keep records in memory use 'memory://'"
             )
         self.path = Path(path)
-        super().__init__(sa.URL.create("sqlite", database=path), table=table, **arguments)
+        super().__init__(table=table, **arguments)
 
     @classmethod
     def from_url(cls, url: str, **arguments: Any) -> FlaskChestSQLite:
@@ -65,13 +67,12 @@ class FlaskChestSQLite(SQLChest):
     def make_engine(self) -> sa.Engine:
         file = self.file()
         file.parent.mkdir(parents=True, exist_ok=True)
-        timeout = 10.0 if self.surroundings is None else self.surroundings.timeout
         engine = sa.create_engine(
             sa.URL.create("sqlite", database=str(file)),
             # One connection, used by one thread at a time: delivery, later perhaps close().
             poolclass=sa.pool.StaticPool,
             connect_args={
-                "timeout": timeout,
+                "timeout": self.timeout,
                 "isolation_level": None,
                 "check_same_thread": False,
             },
@@ -80,14 +81,17 @@ class FlaskChestSQLite(SQLChest):
         sa.event.listen(engine, "begin", _begin_immediate)
         return engine
 
-    def lock_schema(self, connection: sa.Connection) -> None:
-        """BEGIN IMMEDIATE, sent for every transaction, is the lock."""
+    def schema_lock(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """BEGIN IMMEDIATE, sent for every transaction, is the lock already."""
+        return nullcontext()
 
     def view_query(self) -> str:
         return (
             "SELECT r.id AS record_id, r.time AS time, r.request_id AS request_id, "
-            "v.key AS name, v.value AS value "
-            f"FROM {self.records.name} AS r, json_each(r.vars) AS v"
+            "v.key AS name, "
+            # SQLite has no booleans: as in the other databases, they read 'true' and 'false'.
+            "CASE WHEN v.type IN ('true', 'false') THEN v.type ELSE v.value END AS value "
+            f"FROM {self.quoted(self.records.name)} AS r, json_each(r.vars) AS v"
         )
 
     def insert(self, connection: sa.Connection, records: Sequence[Record]) -> None:
