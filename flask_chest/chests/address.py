@@ -39,7 +39,8 @@ class Address:
             parts = urlsplit(url)
         except ValueError:
             raise ConfigError(f"the URL is malformed; {_HINT}") from None
-        if parts.fragment or ("@" not in parts.netloc and "@" in parts.path + parts.query):
+        # Of a web address a path may well hold an '@'; of a database it is the end of a password.
+        if parts.fragment or ("@" in parts.path and parts.scheme not in {"http", "https"}):
             raise ConfigError(f"the {parts.scheme} URL has its '@', '#' or '?' astray; {_HINT}")
         credentials, _, hosts = parts.netloc.rpartition("@")
         username, _, password = credentials.partition(":")
@@ -66,7 +67,9 @@ class Address:
         try:
             return urlsplit(f"//{self.hosts}").port
         except ValueError:
-            raise ConfigError(f"the {self.scheme} URL has a port that is no number; {_HINT}") from None
+            raise ConfigError(
+                f"the {self.scheme} URL has a port that is no number; {_HINT}"
+            ) from None
 
     def public(self) -> str:
         """The URL without password and query, where further credentials may stand."""

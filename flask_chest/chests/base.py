@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import ConfigError, DeliveryError
+from ..errors import ConfigError, DeliveryError, RejectedError
 from ..record import Record
 from ..typing import ContextTuple
 from .address import scrub
@@ -101,13 +101,13 @@ class Chest(ABC):
         :raises flask_chest.errors.RejectedError: these will never be accepted.
         """
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027, a backend may have nothing to ask
         """See whether the backend can be reached; return when it can.
 
         :raises flask_chest.errors.DeliveryError: it cannot, with the reason.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027, a backend may have nothing to let go of
         """Let go of connections and files. A later :meth:`write` opens them anew."""
 
     def describe(self) -> str:
@@ -166,11 +166,13 @@ class _TupleWriterChest(Chest):
         self._writer = writer
 
     def write(self, records: Sequence[Record]) -> None:
-        for record in records:
-            try:
+        try:
+            for record in records:
                 self._writer.write(context_tuples([record]))
-            except Exception as error:  # whatever an older writer raises is a failed delivery
-                raise DeliveryError(f"chest {self.name!r}: {error!r}") from error
+        except (DeliveryError, RejectedError):
+            raise
+        except Exception as error:  # whatever an older writer raises is a failed delivery
+            raise DeliveryError(self.explain(error)) from error
 
     def describe(self) -> str:
         return type(self._writer).__qualname__

@@ -9,9 +9,6 @@ from ..encoding import Batch, encode
 from ..errors import RejectedError
 from ..record import Record
 
-#: Bytes of one statement or request. Servers refuse far bigger ones (MariaDB: 16 MiB by default).
-BODY_BYTES = 4 * 1024 * 1024
-
 # NUL as JSON writes it: an odd number of backslashes before "u0000".
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 _NUL_PICTURE = rb"\1\\u2400"
@@ -24,18 +21,12 @@ def lines_of(records: Sequence[Record]) -> Sequence[bytes]:
     """
     if isinstance(records, Batch):
         return records.lines
-    lines, rejected, reason = [], [], ""
-    for record in records:
-        try:
-            lines.append(encode(record))
-        except TypeError as error:
-            rejected.append(record.id)
-            reason = str(error)
-    if not rejected:
-        return lines
-    # Who is to blame is known, but the others were not sent yet: alone, the batch names it itself.
-    named = rejected if len(records) == 1 else None
-    raise RejectedError(f"not a plain value: {reason}", record_ids=named)
+    try:
+        return [encode(record) for record in records]
+    except TypeError as error:
+        # Only a batch of one is itself to blame: of a bigger one nothing was sent yet.
+        blamed = [records[0].id] if len(records) == 1 else None
+        raise RejectedError(f"not a plain value: {error}", record_ids=blamed) from None
 
 
 def without_nul(body: bytes) -> bytes:
@@ -45,7 +36,7 @@ def without_nul(body: bytes) -> bytes:
     return _NUL.sub(_NUL_PICTURE, body)
 
 
-def json_bodies(records: Sequence[Record], limit: int = BODY_BYTES) -> Iterator[bytes]:
+def json_bodies(records: Sequence[Record], limit: int) -> Iterator[bytes]:
     """The batch as JSON arrays of at most ``limit`` bytes each, at least one record in each."""
     for part in parts_of(lines_of(records), limit):
         yield without_nul(b"[" + b",".join(part) + b"]")

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
+from sqlalchemy.dialects import postgresql
 
 from ..errors import ConfigError
 from ..record import Record
@@ -26,6 +27,11 @@ _INSERT = """
 INSERT INTO {table} ({columns})
 SELECT {values} FROM json_to_recordset(%b) AS r ({fields})
 ON CONFLICT (id) DO NOTHING
+"""
+_VIEW = """
+SELECT r.id AS record_id, r.time AS time, r.request_id AS request_id, v.key AS name,
+    v.value AS value
+FROM {table} AS r, jsonb_each_text(r.vars) AS v
 """
 # Exact: an interval holds microseconds as an integer.
 _TIME = "timestamptz 'epoch' + r.time * interval '1 microsecond'"
@@ -83,8 +89,6 @@ class FlaskChestPostgreSQL(SQLChest):
             "postgresql+psycopg://",
             creator=lambda: connect(self.url, self.timeout, parameters),
             pool_size=1,
-            # A statement to and fro per batch, so that a restart of the server costs no delivery.
-            pool_pre_ping=True,
         )
 
     @contextmanager
@@ -93,16 +97,12 @@ class FlaskChestPostgreSQL(SQLChest):
         yield
 
     def view_query(self) -> str:
-        return (
-            "SELECT r.id AS record_id, r.time AS time, r.request_id AS request_id, "
-            "v.key AS name, v.value AS value "
-            f"FROM {self.quoted(self.records.name)} AS r, jsonb_each_text(r.vars) AS v"
-        )
+        return _VIEW.format(table=self.quoted(self.records.name))
 
     def insert(self, connection: sa.Connection, records: Sequence[Record]) -> None:
         from psycopg.types.json import Json
 
-        for body in json_bodies(records):
+        for body in json_bodies(records, self.body_bytes):
             connection.exec_driver_sql(self._statement, (Json(body, dumps=_as_it_is),))
 
     def is_rejection(self, error: exc.SQLAlchemyError) -> bool:
@@ -118,7 +118,7 @@ class FlaskChestPostgreSQL(SQLChest):
 
     def _insert_statement(self) -> str:
         columns = list(self.records.columns)
-        dialect = sa.dialects.postgresql.dialect()
+        dialect: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
         types = {column.name: column.type.compile(dialect) for column in columns}
         types["time"] = "bigint"
         return _INSERT.format(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -109,6 +110,9 @@ class SQLChest(Chest):
     #: Versions above 1 and what brings a table there from the one before; none so far.
     upgrades: ClassVar[Mapping[int, Callable[[sa.Connection, str], None]]] = {}
 
+    #: Bytes of one statement. Servers refuse far bigger ones (MariaDB: 16 MiB by default).
+    body_bytes: ClassVar[int] = 4 * 1024 * 1024
+
     #: How this database quotes a name.
     quote: ClassVar[str] = '"'
 
@@ -127,12 +131,26 @@ class SQLChest(Chest):
 
     def write(self, records: Sequence[Record]) -> None:
         try:
-            with self.engine().begin() as connection:
-                self.insert(connection, records)
+            self._write(records)
         except RejectedError as error:
             raise RejectedError(self.explain(str(error)), record_ids=error.record_ids) from None
         except exc.SQLAlchemyError as error:
             raise self._told(error) from None
+
+    def _write(self, records: Sequence[Record]) -> None:
+        begun = time.monotonic()
+        try:
+            self._write_once(records)
+        except exc.DBAPIError as error:
+            # The server hung up since the last batch, e.g. for a restart: that is told at once, so
+            # a second try on a new connection still ends in time.
+            if not error.connection_invalidated or time.monotonic() - begun > self.timeout / 2:
+                raise
+            self._write_once(records)
+
+    def _write_once(self, records: Sequence[Record]) -> None:
+        with self.engine().begin() as connection:
+            self.insert(connection, records)
 
     def check(self) -> None:
         try:

@@ -20,6 +20,12 @@ from .sql import SQLChest
 _SECONDS = "%Y-%m-%d %H:%M:%S"
 # Not "OR IGNORE", which would pass over a NULL where none may be, and lose the record silently.
 _INSERT = 'INSERT INTO "{table}" VALUES ({marks}) ON CONFLICT (id) DO NOTHING'
+# SQLite has no booleans: as in the other databases, they read 'true' and 'false'.
+_VIEW = """
+SELECT r.id AS record_id, r.time AS time, r.request_id AS request_id, v.key AS name,
+    CASE WHEN v.type IN ('true', 'false') THEN v.type ELSE v.value END AS value
+FROM {table} AS r, json_each(r.vars) AS v
+"""
 
 
 class FlaskChestSQLite(SQLChest):
@@ -86,13 +92,7 @@ class FlaskChestSQLite(SQLChest):
         return nullcontext()
 
     def view_query(self) -> str:
-        return (
-            "SELECT r.id AS record_id, r.time AS time, r.request_id AS request_id, "
-            "v.key AS name, "
-            # SQLite has no booleans: as in the other databases, they read 'true' and 'false'.
-            "CASE WHEN v.type IN ('true', 'false') THEN v.type ELSE v.value END AS value "
-            f"FROM {self.quoted(self.records.name)} AS r, json_each(r.vars) AS v"
-        )
+        return _VIEW.format(table=self.quoted(self.records.name))
 
     def insert(self, connection: sa.Connection, records: Sequence[Record]) -> None:
         statement = _INSERT.format(
@@ -147,7 +147,7 @@ def _switch_to_wal(connection: Any) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             return
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError:  # noqa: PERF203
             time.sleep(0.02)
     connection.execute("PRAGMA journal_mode = WAL")
 

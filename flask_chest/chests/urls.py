@@ -88,7 +88,7 @@ def _from_url(url: str, arguments: dict[str, Any], key: str) -> Chest:
     scheme = _scheme(url, key)
     if scheme not in SCHEMES:
         raise ConfigError(f"{key}: {_unknown_scheme(scheme)}")
-    module_name, class_name = SCHEMES[scheme]
+    _, class_name = SCHEMES[scheme]
     chest_class = load_class(class_name)
     _check_arguments(chest_class, arguments, key)
     try:
