@@ -87,6 +87,10 @@ class Exporter:
         if time.monotonic() > process.supervise_after:
             process.supervise()
 
+    def start(self) -> None:
+        """Deliver what is there without waiting for a first record: what an agent does."""
+        self._start()
+
     def flush(self, timeout: float | None = None) -> bool:
         """Deliver what this process has captured; ``True`` when all of it is done with.
 
@@ -194,10 +198,15 @@ class _Process:
             shipper.stopped.set()
         self._schedule.stop()
         self.buffer.close()
+        self._log_ledger()
         for shipper in self._shippers:
             # One that hangs is left alone: it is in the middle of a call.
             if not shipper.busy:
                 shipper.chest.close()
+
+    def _log_ledger(self) -> None:
+        for chest, account in self.buffer.ledger().accounts.items():
+            _logger.info("at exit: chest %r: %s", chest, account)
 
     def _on_lost(self, chest: str, reason: str, count: int) -> None:
         self._log.warning(
