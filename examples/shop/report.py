@@ -24,13 +24,15 @@ ROUTES = """
 
 VARIABLES = """
     with counted as (
-        select name, substr(coalesce(value, 'null'), 1, 30) as value, count(*) as records,
+        select name, count(*) as records,
+               substr(coalesce(value, 'null'), 1, 20) || ' (' || count(*) || ')' as value,
                row_number() over (partition by name order by count(*) desc, value) as place
-        from chest_vars group by name, value
+        from chest_vars group by name, chest_vars.value
     )
     select name, sum(records), count(*),
-           max(case place when 1 then value end), max(case place when 2 then value end),
-           max(case place when 3 then value end)
+           max(case place when 1 then value end)
+               || coalesce(', ' || max(case place when 2 then value end), '')
+               || coalesce(', ' || max(case place when 3 then value end), '')
     from counted group by name order by sum(records) desc, name
 """
 
@@ -47,7 +49,7 @@ def show(database: Path) -> None:
     """Print the routes and the variables."""
     print_table("route method requests 4xx 5xx p50_ms p95_ms", ask(database, ROUTES))
     click.echo()
-    print_table("variable records values most_frequent second third", ask(database, VARIABLES))
+    print_table("variable records values most_frequent", ask(database, VARIABLES))
 
 
 def ask(database: Path, sql: str) -> list[Row]:
