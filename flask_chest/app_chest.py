@@ -59,6 +59,7 @@ class AppChest:
         scheduler: Any = None,
         request_id_generator: RequestIdGenerator | None = None,
     ) -> None:
+        _refuse_contradictions(settings)
         self.app = app
         self.settings = settings
         self.chests = make_chests(settings.chests)
@@ -162,6 +163,14 @@ class AppChest:
         view = self.app.view_functions.get(endpoint)
         decoration = getattr(view, OVERRIDE, None)
         return None if decoration is None else decoration.override_in(self)
+
+
+def _refuse_contradictions(settings: Settings) -> None:
+    if settings.exporter == "agent" and settings.buffer != "disk":
+        raise ConfigError(
+            f"CHEST_EXPORTER: 'agent' delivers what lies in the journal, and with CHEST_BUFFER "
+            f"{settings.buffer!r} there is none; use 'disk', or 'thread'"
+        )
 
 
 def _rules(settings: Settings, chests: Sequence[Chest]) -> Rules:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from werkzeug.wsgi import ClosingIterator
+
 from .hooks import Recorder, RequestState, current_request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from flask.wrappers import Response
 
 
 class ChestMiddleware:
@@ -39,8 +42,7 @@ class ChestMiddleware:
             raise
         current_request.reset(token)
         response = state.response
-        # A file is handed back as it is, so that the server can use sendfile().
-        if response is not None and response.is_streamed and not response.direct_passthrough:
+        if response is not None and response.is_streamed and _is_stream(response):
             return StreamedBody(body, state)
         try:
             recorder.finish(state)
@@ -96,6 +98,16 @@ class StreamedBody:
     def _finish(self) -> None:
         state = self._state
         state.recorder.finish(state, bytes_sent=self._sent, disconnected=not self._ended)
+
+
+def _is_stream(response: Response) -> bool:
+    """Whether what Werkzeug cannot measure is made while it is sent."""
+    if response.direct_passthrough:
+        return False  # a file, handed back as it is: the server may use sendfile()
+    # An error page of abort() has been through Response.force_type(), which leaves an iterator of
+    # a body that is there already.
+    ready = isinstance(response.response, ClosingIterator) and "Content-Length" in response.headers
+    return not ready
 
 
 def _finish_failed(state: RequestState) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import sqlalchemy as sa
 
@@ -17,7 +18,14 @@ from .sql import SQLChest
 
 # Text that SQLite's own date functions make and compare, and that sorts by time.
 _SECONDS = "%Y-%m-%d %H:%M:%S"
-_INSERT = "INSERT OR IGNORE INTO {table} VALUES ({marks})"
+# Not "OR IGNORE", which would pass over a NULL where none may be, and lose the record silently.
+_INSERT = 'INSERT INTO "{table}" VALUES ({marks}) ON CONFLICT (id) DO NOTHING'
+# SQLite has no booleans: as in the other databases, they read 'true' and 'false'.
+_VIEW = """
+SELECT r.id AS record_id, r.time AS time, r.request_id AS request_id, v.key AS name,
+    CASE WHEN v.type IN ('true', 'false') THEN v.type ELSE v.value END AS value
+FROM {table} AS r, json_each(r.vars) AS v
+"""
 
 
 class FlaskChestSQLite(SQLChest):
@@ -43,7 +51,7 @@ class FlaskChestSQLite(SQLChest):
                 "to keep records in memory use 'memory://'"
             )
         self.path = Path(path)
-        super().__init__(sa.URL.create("sqlite", database=path), table=table, **arguments)
+        super().__init__(table=table, **arguments)
 
     @classmethod
     def from_url(cls, url: str, **arguments: Any) -> FlaskChestSQLite:
@@ -65,13 +73,12 @@ class FlaskChestSQLite(SQLChest):
     def make_engine(self) -> sa.Engine:
         file = self.file()
         file.parent.mkdir(parents=True, exist_ok=True)
-        timeout = 10.0 if self.surroundings is None else self.surroundings.timeout
         engine = sa.create_engine(
             sa.URL.create("sqlite", database=str(file)),
             # One connection, used by one thread at a time: delivery, later perhaps close().
             poolclass=sa.pool.StaticPool,
             connect_args={
-                "timeout": timeout,
+                "timeout": self.timeout,
                 "isolation_level": None,
                 "check_same_thread": False,
             },
@@ -80,15 +87,21 @@ class FlaskChestSQLite(SQLChest):
         sa.event.listen(engine, "begin", _begin_immediate)
         return engine
 
-    def lock_schema(self, connection: sa.Connection) -> None:
-        """BEGIN IMMEDIATE, sent for every transaction, is the lock."""
+    def make_reading_engine(self) -> sa.Engine:
+        # Opened read-only, so that looking at a database that is not there does not make one.
+        address = f"file:{quote(str(self.file()))}?mode=ro"
+        return sa.create_engine(
+            "sqlite://",
+            creator=lambda: _connect_read_only(address),
+            poolclass=sa.pool.NullPool,
+        )
+
+    def schema_lock(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """BEGIN IMMEDIATE, sent for every transaction, is the lock already."""
+        return nullcontext()
 
     def view_query(self) -> str:
-        return (
-            "SELECT r.id AS record_id, r.time AS time, r.request_id AS request_id, "
-            "v.key AS name, v.value AS value "
-            f"FROM {self.records.name} AS r, json_each(r.vars) AS v"
-        )
+        return _VIEW.format(table=self.quoted(self.records.name))
 
     def insert(self, connection: sa.Connection, records: Sequence[Record]) -> None:
         statement = _INSERT.format(
@@ -143,7 +156,7 @@ def _switch_to_wal(connection: Any) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             return
-        except sqlite3.OperationalError:
+        except sqlite3.OperationalError:  # noqa: PERF203
             time.sleep(0.02)
     connection.execute("PRAGMA journal_mode = WAL")
 
@@ -152,3 +165,9 @@ def _begin_immediate(connection: sa.Connection) -> None:
     # A deferred transaction that reads and then writes fails at once when another one wrote in
     # between; an immediate one waits: https://docs.sqlalchemy.org/en/20/dialects/sqlite.html
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _connect_read_only(address: str) -> Any:
+    import sqlite3
+
+    return sqlite3.connect(address, uri=True)

@@ -17,6 +17,7 @@ from .base import Chest
 SCHEMES = {
     "sqlite": ("sqlite", "FlaskChestSQLite"),
     "postgresql": ("postgresql", "FlaskChestPostgreSQL"),
+    "postgres": ("postgresql", "FlaskChestPostgreSQL"),
     "mysql": ("mysql", "FlaskChestMySQL"),
     "mariadb": ("mysql", "FlaskChestMySQL"),
     "mongodb": ("mongodb", "FlaskChestMongoDB"),
@@ -84,10 +85,10 @@ def make_chest(spec: object, key: str = "CHEST_CHESTS") -> Chest:
 
 
 def _from_url(url: str, arguments: dict[str, Any], key: str) -> Chest:
-    scheme = urlsplit(url).scheme
+    scheme = _scheme(url, key)
     if scheme not in SCHEMES:
         raise ConfigError(f"{key}: {_unknown_scheme(scheme)}")
-    module_name, class_name = SCHEMES[scheme]
+    _, class_name = SCHEMES[scheme]
     chest_class = load_class(class_name)
     _check_arguments(chest_class, arguments, key)
     try:
@@ -97,6 +98,14 @@ def _from_url(url: str, arguments: dict[str, Any], key: str) -> Chest:
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{key}: {error}") from error
     return made
+
+
+def _scheme(url: str, key: str) -> str:
+    try:
+        return urlsplit(url).scheme
+    except ValueError:
+        # Its words may quote a part of the password.
+        raise ConfigError(f"{key}: the URL is malformed") from None
 
 
 def _unknown_scheme(scheme: str) -> str:
@@ -118,9 +127,7 @@ def _check_arguments(chest_class: type[Chest], arguments: Mapping[str, Any], key
             continue
         near = difflib.get_close_matches(name, known, n=1)
         advice = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-        raise ConfigError(
-            f"{key}: {chest_class.__name__} has no argument {name!r}; {advice}"
-        )
+        raise ConfigError(f"{key}: {chest_class.__name__} has no argument {name!r}; {advice}")
 
 
 def number_unnamed(chests: Iterable[Chest]) -> None:

@@ -13,6 +13,7 @@ import subprocess
 PACKAGES = (
     "chromium",
     "chromium-driver",
+    "influxdb",
     "mariadb-server",
     "postgresql",
     "redis-server",
