@@ -25,14 +25,16 @@ ROUTES = """
 VARIABLES = """
     with counted as (
         select name, count(*) as records,
-               substr(coalesce(value, 'null'), 1, 20) || ' (' || count(*) || ')' as value,
+               case when value is null then 'null' when value = '' then '""'
+                    when length(value) > 20 then substr(value, 1, 19) || '…'
+                    else value end || ' (' || count(*) || ')' as cell,
                row_number() over (partition by name order by count(*) desc, value) as place
-        from chest_vars group by name, chest_vars.value
+        from chest_vars group by name, value
     )
     select name, sum(records), count(*),
-           max(case place when 1 then value end)
-               || coalesce(', ' || max(case place when 2 then value end), '')
-               || coalesce(', ' || max(case place when 3 then value end), '')
+           max(case place when 1 then cell end)
+               || coalesce(', ' || max(case place when 2 then cell end), '')
+               || coalesce(', ' || max(case place when 3 then cell end), '')
     from counted group by name order by sum(records) desc, name
 """
 
@@ -53,7 +55,7 @@ def show(database: Path) -> None:
 
 
 def ask(database: Path, sql: str) -> list[Row]:
-    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+    with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
         return connection.execute(sql).fetchall()
 
 
