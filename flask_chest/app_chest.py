@@ -25,7 +25,8 @@ from .delivery.memory import MemoryBuffer
 from .errors import ConfigError
 from .hooks import Recorder
 from .plans import Plans
-from .rules import Override, Route, Rule, Rules
+from .rule import Route, Rule
+from .rules import Override, Rules
 from .typing import RequestIdGenerator
 
 _logger = logging.getLogger("flask_chest")
@@ -76,9 +77,7 @@ class AppChest:
             report=_report_unmatched,
         )
         self.carrier: _Carrier = self._make_carrier()
-        self.capture = Capture(
-            settings.redact, settings.max_value_bytes, settings.max_record_bytes
-        )
+        self.capture = Capture(settings.redact, settings.max_value_bytes, settings.max_record_bytes)
         self.recorder = Recorder(
             app,
             held=self,
@@ -174,9 +173,7 @@ def _refuse_contradictions(settings: Settings) -> None:
 
 
 def _rules(settings: Settings, chests: Sequence[Chest]) -> Rules:
-    rules = Rules(
-        settings.tracked_vars, settings.sample_rate, [chest.name for chest in chests]
-    )
+    rules = Rules(settings.tracked_vars, settings.sample_rate, [chest.name for chest in chests])
     for name, options in settings.blueprints.items():
         rules.add(blueprint_rule(name, options), f"CHEST_BLUEPRINTS[{name!r}]")
     for index, rule in enumerate(settings.rules):

@@ -9,8 +9,18 @@ from .config import DEFAULT_REDACT
 from .encoding import dumps
 from .rules import Plan
 from .typing import Plain
-from .values import CUT, INT_MAX, INT_MIN, REDACTED, Normalizer, NotPlainError, Redaction
-from .values import clean_name, clean_text, placeholder
+from .values import (
+    CUT,
+    INT_MAX,
+    INT_MIN,
+    REDACTED,
+    Normalizer,
+    NotPlainError,
+    Redaction,
+    clean_name,
+    clean_text,
+    placeholder,
+)
 
 _KEEP, _NAMED, _HIDE, _SKIP = range(1, 5)
 # As many names as are remembered for a plan; a view that makes up names must not fill the memory.
@@ -51,7 +61,7 @@ class Capture:
             return line
         return self._encode_with_care(facts)
 
-    def collect(self, values: Mapping[str, object], plan: Plan) -> dict[str, Plain]:
+    def collect(self, values: Mapping[str, Any], plan: Plan) -> dict[str, Plain]:
         """The tracked variables, plain."""
         found: dict[str, Any] = {}
         verdicts = plan.verdicts
@@ -66,11 +76,13 @@ class Capture:
             if verdict > _NAMED:
                 if verdict == _HIDE:
                     found[name] = REDACTED
-            elif (kind is str and len(value) <= short) or (  # type: ignore[arg-type]
-                kind is int and INT_MIN <= value <= INT_MAX  # type: ignore[operator]
+            elif (
+                (kind is str and len(value) <= short)
+                or (kind is int and INT_MIN <= value <= INT_MAX)
+                or kind is float
+                or kind is bool
+                or value is None
             ):
-                found[name] = value
-            elif kind is float or kind is bool or value is None:
                 found[name] = value
             else:
                 self._add_plain(found, name, value, verdict)

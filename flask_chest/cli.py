@@ -18,7 +18,8 @@ from .errors import ChestError
 from .extension import FlaskChest
 from .reader import first_reader
 from .record import Record
-from .rules import Plan, Route
+from .rule import Route
+from .rules import Plan
 
 _POLL = 0.5
 # Workers deliver in their own time: a record may come in after one that began later.
@@ -138,7 +139,9 @@ def _tail_line(record: Record) -> str:
 
 
 def _one_line(value: object) -> str:
-    text = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(value))
+    text = "".join(
+        each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(value)
+    )
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 

@@ -17,8 +17,9 @@ from .app_chest import OVERRIDE, AppChest
 from .chests.base import Chest
 from .chests.urls import make_chests
 from .delivery.direct import Direct
-from .hooks import RequestState, current_request
-from .rules import Override, Plan, Route
+from .request_state import RequestState, current_request
+from .rule import Route
+from .rules import Override, Plan
 from .typing import RequestIdGenerator, TrackedVars
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -36,8 +37,8 @@ def flask_chest(
     """Say for one view what is recorded, and where.
 
     Without ``chests`` it overrides the rules of the app's ``FlaskChest`` for this view, and does
-    nothing in an app that has none. With ``chests`` it works in any app, and this view's record goes
-    to these chests in place of the app's.
+    nothing in an app that has none. With ``chests`` it works in any app, and this view's record
+    goes to these chests in place of the app's.
 
     :param chests: chests, URLs or dicts, as in ``CHEST_CHESTS``.
     :param tracked_vars: what this view tracks, in place of what rules say; ``None`` leaves that to

@@ -113,7 +113,8 @@ class FlaskChest:
         :param timeout: seconds to wait; by default as long as one try of every chest takes.
         :returns: whether every record was accepted or rejected; ``False`` when some still wait.
         """
-        return all([held.carrier.flush(timeout) for held in self._held()])
+        flushed = [held.carrier.flush(timeout) for held in self._held()]
+        return all(flushed)
 
     def close(self) -> None:
         """Deliver what can be within ``CHEST_SHUTDOWN_TIMEOUT``, and stop.

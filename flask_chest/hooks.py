@@ -1,7 +1,7 @@
 """What is heard of a request, and what is made of it at its end.
 
-A :class:`RequestState` goes with each request. The middleware makes it and finishes it; Flask's signals
-put into it what only they know: ``g``, the response, the exception.
+A :class:`RequestState` goes with each request. The middleware makes it and finishes it; Flask's
+signals put into it what only they know: ``g``, the response, the exception.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -20,9 +19,11 @@ from flask.signals import appcontext_tearing_down, got_request_exception, reques
 
 from .capture import Capture
 from .encoding import decode
-from .ids import IdMaker, accepted_request_id, made_request_id, trace_id
+from .ids import made_request_id, trace_id
 from .plans import Plans
-from .rules import Plan, Route
+from .request_state import RequestState, current_request, ids
+from .rule import Route
+from .rules import Plan
 from .signals import announce, record_captured
 from .sparse_log import SparseLog
 from .typing import RequestIdGenerator
@@ -30,63 +31,14 @@ from .typing import RequestIdGenerator
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from flask.wrappers import Response
+    from werkzeug.routing import Rule
 
 _logger = logging.getLogger("flask_chest")
-_ids = IdMaker()
 
 # Others are what a stranger typed: the record's method must not be a place to write to.
 _METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
 )
-
-
-class RequestState:
-    """One request on its way through the app.
-
-    :param recorder: whose request it is.
-    :param environ: the WSGI environment.
-    :param start_response: the server's.
-    """
-
-    # Class attributes: the values of a request that nothing has happened to yet.
-    values: Any = None
-    values_at_end: Any = None
-    response: Response | None = None
-    error: BaseException | None = None
-    status: int | None = None
-    plan: Plan | None = None
-    #: The record was made elsewhere, or is not to be made.
-    settled = False
-
-    def __init__(
-        self, recorder: Recorder, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> None:
-        self.recorder = recorder
-        self.environ = environ
-        self.began = time.perf_counter()
-        self.time = time.time_ns() // 1000
-        self.id = _ids.make(self.time)
-        self._start_response = start_response
-        given = environ.get(recorder.request_id_key)
-        self.request_id = accepted_request_id(given) or recorder.new_request_id(self.id)
-
-    def start_response(
-        self, status: str, headers: list[tuple[str, str]], *exc_info: Any
-    ) -> Callable[[bytes], object]:
-        """Pass the start of the response on to the server, with the request id."""
-        self.status = int(status[:3])
-        recorder = self.recorder
-        if recorder.is_echoable(self.request_id):
-            for name, _ in headers:
-                if name.lower() == recorder.request_id_lower:
-                    break
-            else:
-                headers.append((recorder.request_id_header, self.request_id))
-        return self._start_response(status, headers, *exc_info)
-
-
-#: The request that is being served in this thread, task or greenlet.
-current_request: ContextVar[RequestState | None] = ContextVar("flask_chest_request", default=None)
 
 
 class Recorder:
@@ -142,9 +94,7 @@ class Recorder:
         """Log an exception of ours; called where it is handled."""
         self._log.warning(what, "Flask-Chest failed to %s", what, exc_info=True)
 
-    def begin(
-        self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> RequestState | None:
+    def begin(self, environ: WSGIEnvironment, start_response: StartResponse) -> RequestState | None:
         """The state of a request that begins; ``None`` where it cannot be recorded."""
         try:
             return RequestState(self, environ, start_response)
@@ -277,10 +227,7 @@ class Recorder:
             state.values = g._get_current_object()
             rule = request.url_rule
             method = request.method
-            if rule is None:
-                route = _unrouted(method)
-            else:
-                route = Route(rule.rule, rule.endpoint, method)
+            route = _unrouted(method) if rule is None else _routed(rule, method)
             plan = state.plan = self.plans.get(route)
             if plan.request_id_generator is not None:
                 state.request_id = self._made_id(plan.request_id_generator, state.request_id)
@@ -319,7 +266,7 @@ class Recorder:
         if not plan.record or not self._capture.collect(values, plan):
             return
         now = time.time_ns() // 1000
-        identity = _ids.make(now)
+        identity = ids.make(now)
         facts = {
             "id": identity,
             "time": now,
@@ -345,9 +292,14 @@ class Recorder:
 def values_on(holder: Any) -> Mapping[str, object]:
     """What lies on a ``g``. Not by ``dir()``, which would name its methods too."""
     try:
-        return vars(holder)
+        values: Mapping[str, object] = vars(holder)
     except TypeError:  # an app_ctx_globals_class of the app's own, without a __dict__
         return {} if holder is None else {name: holder.get(name) for name in holder}
+    return values
+
+
+def _routed(rule: Rule, method: str) -> Route:
+    return Route(rule.rule, rule.endpoint, method)
 
 
 def _unrouted(method: str) -> Route:

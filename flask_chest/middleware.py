@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wsgi import ClosingIterator
 
-from .hooks import Recorder, RequestState, current_request
+from .hooks import Recorder
+from .request_state import RequestState, current_request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -25,9 +26,7 @@ class ChestMiddleware:
         self.wsgi_app = wsgi_app
         self._recorder = recorder
 
-    def __call__(
-        self, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         recorder = self._recorder
         state = recorder.begin(environ, start_response)
         if state is None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from .rules import Override, Plan, Route, Rule, Rules
+from .rule import Route, Rule
+from .rules import Override, Plan, Rules
 
 
 class Plans:

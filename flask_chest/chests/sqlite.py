@@ -156,7 +156,7 @@ def _switch_to_wal(connection: Any) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             return
-        except sqlite3.OperationalError:  # noqa: PERF203
+        except sqlite3.OperationalError:
             time.sleep(0.02)
     connection.execute("PRAGMA journal_mode = WAL")
 

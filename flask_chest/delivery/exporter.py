@@ -166,7 +166,9 @@ class _Process:
         now = time.monotonic()
         self.supervise_after = now + _SUPERVISE_EVERY
         if now - self._tended_at > _DEAD_AFTER:
-            _logger.warning("the exporter's scheduler does not run; it is replaced by one of our own")
+            _logger.warning(
+                "the exporter's scheduler does not run; it is replaced by one of our own"
+            )
             self._schedule.stop()
             self._start_schedule(None)
 
@@ -201,9 +203,7 @@ class _Process:
         self._log.warning(
             f"lost:{reason}", "chest %r: %d records are lost (%s)", chest, count, reason
         )
-        announce(
-            records_lost, self._delivery.sender, chest=chest, reason=reason, count=count
-        )
+        announce(records_lost, self._delivery.sender, chest=chest, reason=reason, count=count)
 
 
 class _Pace:

@@ -2,9 +2,9 @@
 
 ``<crc32: 8 hex digits><length: 6><mask: 8> <line of JSON>\\n``
 
-The mask has a bit for each chest that is to get the record. The checksum covers line and mask. A line
-holds no raw newline, so after damage the next record is found again, and only what was damaged is
-lost. It is text, so that people can read a journal with the tools they know.
+The mask has a bit for each chest that is to get the record. The checksum covers line and mask. A
+line holds no raw newline, so after damage the next record is found again, and only what was damaged
+is lost. It is text, so that people can read a journal with the tools they know.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """APScheduler, with threads that never keep an interpreter from ending.
 
-Its own thread pool is joined at exit, so that a store that hangs would hang the exit of the app; and
-from Python 3.12 on no thread can be started then: the threads here are daemons, and each is started
-before it is needed.
+Its own thread pool is joined at exit, so that a store that hangs would hang the exit of the app;
+and from Python 3.12 on no thread can be started then: the threads here are daemons, and each is
+started before it is needed.
 """
 
 from __future__ import annotations

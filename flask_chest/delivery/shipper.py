@@ -134,7 +134,7 @@ class Shipper:
 
     def _reject(self, source: Source, page: Page, error: RejectedError) -> bool:
         lines = page.lines
-        bad = _blamed(lines, error)
+        bad: Sequence[bytes] = _blamed(lines, error)
         if not bad and len(lines) > 1:
             self._limit = len(lines) // 2
             return True
@@ -144,14 +144,10 @@ class Shipper:
         except OSError as trouble:
             self._back_off(trouble, len(bad), None)
             return False
-        source.commit(
-            self.chest.name, page, delivered=len(lines) - len(bad), rejected=len(bad)
-        )
+        source.commit(self.chest.name, page, delivered=len(lines) - len(bad), rejected=len(bad))
         self._log.warning("rejected", "chest %r rejected a record: %s", self.chest.name, error)
         self._limit = min(self._batch_size, self._limit * 2)
-        announce(
-            delivery_failed, self._sender, chest=self.chest.name, error=error, count=len(bad)
-        )
+        announce(delivery_failed, self._sender, chest=self.chest.name, error=error, count=len(bad))
         return True
 
     def _back_off(self, error: Exception, count: int, retry_after: float | None) -> None:
@@ -164,9 +160,7 @@ class Shipper:
             self.chest.name,
             error,
         )
-        announce(
-            delivery_failed, self._sender, chest=self.chest.name, error=error, count=count
-        )
+        announce(delivery_failed, self._sender, chest=self.chest.name, error=error, count=count)
 
 
 def _blamed(lines: Sequence[bytes], error: RejectedError) -> list[bytes]:

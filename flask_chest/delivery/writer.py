@@ -1,4 +1,4 @@
-"""A process' own folder in the journal: one ``os.write`` per record, no lock but for a new segment."""
+"""A process' own folder in the journal: one ``os.write`` per record, and no lock for it."""
 
 from __future__ import annotations
 
