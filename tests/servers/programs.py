@@ -12,11 +12,11 @@ from .missing import lack
 
 
 def find_program(name: str, package: str, *, places: Sequence[str] = ()) -> str:
-    """The path of a program; installed when that may be done, else the test ends here.
+    """The path of a program; installed where that may be done, else the test ends here.
 
     :param name: the program, looked for on ``PATH``.
     :param package: the Debian package that has it.
-    """The path of a program; installed where that may be done, else the test ends here.
+    :param places: further files to look for, as globs from the root; of several the last is taken.
     """
     found = _look(name, places)
     if found is None and shutil.which("apt-get") is not None:
