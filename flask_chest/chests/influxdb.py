@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..encoding import loads
 from ..errors import ConfigError, DeliveryError, RejectedError
@@ -16,9 +16,6 @@ from .http_answer import parse_retry_after
 from .influxdb_answer import find_bad_lines, find_conflict, told
 from .line_protocol import LineEncoder, join_lines
 from .lines import lines_of
-
-if TYPE_CHECKING:
-    from influxdb_client import InfluxDBClient, WriteApi
 
 _REMEDIES = {
     401: "check the token",
@@ -82,13 +79,16 @@ class FlaskChestInfluxDB(Chest):
         self.token, self.org, self.bucket = token, org, bucket
         self._verify = verify
         self._encoder = LineEncoder(measurement, custom_tags or {})
-        self._client: InfluxDBClient | None = None
-        self._api: WriteApi | None = None
+        self._client: Any = None
+        self._api: Any = None
         self._pid = 0
 
     @classmethod
     def from_url(cls, url: str, **arguments: Any) -> FlaskChestInfluxDB:
-        """``influxdb://:TOKEN@host:8086/org/bucket``, ``influxdb+https://...``, ``?verify=ca.pem``"""
+        """``influxdb://:TOKEN@host:8086/org/bucket``, or ``influxdb+https://`` for TLS.
+
+        ``measurement`` and ``verify`` may follow after a ``?``.
+        """
         address = Address.parse(url)
         org, _, bucket = address.path.partition("/")
         if not bucket or "/" in bucket:
@@ -188,15 +188,16 @@ class FlaskChestInfluxDB(Chest):
             if not error.status:
                 remedy = "set 'verify' to the file of the CA that signed the certificate"
                 raise DeliveryError(self.explain(_last_line(error.reason), remedy)) from None
-            wait = parse_retry_after((error.headers or {}).get("Retry-After"))
+            headers: Any = error.headers or {}
+            wait = parse_retry_after(headers.get("Retry-After"))
             return int(error.status), str(error.body or error.reason), wait
         except HTTPError as error:
             raise DeliveryError(self.explain(error, _UNREACHABLE)) from None
         return 204, "", None
 
-    def _writer(self) -> WriteApi:
+    def _writer(self) -> Any:
         if self._api is None or self._pid != os.getpid():
-            from influxdb_client import InfluxDBClient
+            from influxdb_client.client.influxdb_client import InfluxDBClient
             from influxdb_client.client.write_api import SYNCHRONOUS
 
             self._client = InfluxDBClient(

@@ -9,8 +9,8 @@ How things are spelled:
 - A line break or another control character becomes its picture (``U+2400`` and on), in names, tags
   and text alike, so that one record is one line; a tab in text stays. A backslash in a name or tag,
   where the format cannot say it, becomes ``U+29F5``.
-- A variable named like a tag or a field of ours (``status``, ``request_id``, ...), ``time``, or with
-  a leading underscore (Flux keeps those for itself) gets ``var_`` in front; a tag, ``tag_``.
+- A variable named like a tag or a field of ours (``status``, ``request_id``, ...), ``time``, or
+  with a leading underscore (Flux keeps those) gets ``var_`` in front; a tag, ``tag_``.
 """
 
 from __future__ import annotations
@@ -25,12 +25,8 @@ FACTS = ("method", "route", "endpoint", "status")
 _FIELDS = ("duration_ms", "request_id", "error", "sample_rate")
 
 _PICTURES = {code: chr(0x2400 + code) for code in range(0x20)} | {0x7F: "\u2421"}
-_IN_NAMES = _PICTURES | {
-    ord("\\"): "\u29f5",
-    ord(","): "\\,",
-    ord("="): "\\=",
-    ord(" "): "\\ ",
-}
+_IN_NAMES = _PICTURES | {ord("\\"): "\u29f5"}
+_ESCAPES = {ord(","): "\\,", ord("="): "\\=", ord(" "): "\\ "}
 _IN_TEXT = {code: picture for code, picture in _PICTURES.items() if code != ord("\t")}
 _IN_TEXT |= {ord('"'): '\\"', ord("\\"): "\\\\"}
 _NEEDS_CARE = re.compile(r'[\x00-\x08\x0a-\x1f\x7f"\\]')
@@ -52,7 +48,7 @@ class LineEncoder:
     """
 
     def __init__(self, measurement: str, custom_tags: Mapping[str, Any]) -> None:
-        self._measurement = measurement.translate(_IN_NAMES)
+        self._measurement = _escape(measurement)
         self._custom_tags = dict(custom_tags)
         self._moved: set[tuple[str, str]] = set()
         self._tags: Mapping[str, Any] = {}
@@ -136,19 +132,19 @@ class LineEncoder:
                 plain = f"{plain}_{kind}"
             while plain in fields:
                 plain += "_"
-            fields[plain] = f"{plain.translate(_IN_NAMES)}={_field(value)}"
+            fields[plain] = f"{plain.translate(_ESCAPES)}={_field(value)}"
         return list(fields.values())
 
     def _spell(self, name: str) -> str:
-        if name and name not in self._reserved and not name.startswith("_"):
-            plain = name.translate(_IN_NAMES)
-            # Only a name that no other one can be mistaken for takes the short way.
-            if plain == name and not name.startswith("var_") and not name.endswith("_"):
-                if len(self._keys) > _MOST_NAMES:
-                    self._keys.clear()
-                self._keys[name] = name
-            return name
-        return f"var_{name}"
+        plain = name.translate(_IN_NAMES)
+        if not name or name in self._reserved or name.startswith("_"):
+            return f"var_{plain}"
+        # Only a name that no other one can be mistaken for takes the short way from now on.
+        if plain == name and not name.startswith("var_") and not name.endswith("_"):
+            if len(self._keys) > _MOST_NAMES:
+                self._keys.clear()
+            self._keys[name] = plain.translate(_ESCAPES)
+        return plain
 
     def _moment(self, series: str, identity: str, microseconds: int) -> int:
         """Nanoseconds since 1970 that no other point of this series has.
@@ -182,6 +178,10 @@ def _text(value: str) -> str:
     return value.translate(_IN_TEXT) if _NEEDS_CARE.search(value) else value
 
 
+def _escape(name: str) -> str:
+    return name.translate(_IN_NAMES).translate(_ESCAPES)
+
+
 def _field(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -192,14 +192,14 @@ def _field(value: Any) -> str:
 
 def _tag_name(name: str) -> str:
     reserved = not name or name == "time" or name.startswith("_")
-    return f"tag_{name}".translate(_IN_NAMES) if reserved else name.translate(_IN_NAMES)
+    return _escape(f"tag_{name}" if reserved else name)
 
 
 def _tag(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return value.translate(_IN_NAMES)
+        return _escape(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return dumps(value).decode().translate(_IN_NAMES)
+    return _escape(dumps(value).decode())
