@@ -47,7 +47,7 @@ def show(database: Path) -> None:
     """Print the routes and the variables."""
     print_table("route method requests 4xx 5xx p50_ms p95_ms", ask(database, ROUTES))
     click.echo()
-    print_table("variable records values first second third", ask(database, VARIABLES))
+    print_table("variable records values most_frequent second third", ask(database, VARIABLES))
 
 
 def ask(database: Path, sql: str) -> list[Row]:
@@ -61,7 +61,7 @@ def print_table(titles: str, rows: Sequence[Row]) -> None:
     terminal = shutil.get_terminal_size().columns
     for number, cells in enumerate(zip(*columns, strict=True)):
         line = "  ".join(cells).rstrip()[:terminal]
-        click.secho(line, bold=number == 0)
+        click.secho(line, bold=number == 0 or None)
 
 
 def write_column(title: str, *values: object) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -63,6 +64,8 @@ class Chest(ABC):
     ) -> None:
         self.name = name or self.scheme
         self.named = name is not None
+        #: Held while the chest writes: it is called by one thread at a time.
+        self.lock = threading.Lock()
         self.logger = logger or logging.getLogger("flask_chest.chests")
         self.surroundings: Surroundings | None = None
         self._folder = None if app is None else Path(app.instance_path)

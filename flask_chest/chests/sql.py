@@ -189,6 +189,10 @@ class SQLChest(Chest):
     def make_engine(self) -> sa.Engine:
         """An engine for this database; nothing is connected yet."""
 
+    def make_reading_engine(self) -> sa.Engine:
+        """An engine for those who only read."""
+        return self.make_engine()
+
     @abstractmethod
     def schema_lock(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """Let one worker at a time make or upgrade the tables."""

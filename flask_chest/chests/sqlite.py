@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import sqlalchemy as sa
 
@@ -87,6 +87,15 @@ class FlaskChestSQLite(SQLChest):
         sa.event.listen(engine, "begin", _begin_immediate)
         return engine
 
+    def make_reading_engine(self) -> sa.Engine:
+        # Opened read-only, so that looking at a database that is not there does not make one.
+        address = f"file:{quote(str(self.file()))}?mode=ro"
+        return sa.create_engine(
+            "sqlite://",
+            creator=lambda: _connect_read_only(address),
+            poolclass=sa.pool.NullPool,
+        )
+
     def schema_lock(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """BEGIN IMMEDIATE, sent for every transaction, is the lock already."""
         return nullcontext()
@@ -147,7 +156,7 @@ def _switch_to_wal(connection: Any) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             return
-        except sqlite3.OperationalError:  # noqa: PERF203
+        except sqlite3.OperationalError:
             time.sleep(0.02)
     connection.execute("PRAGMA journal_mode = WAL")
 
@@ -156,3 +165,9 @@ def _begin_immediate(connection: sa.Connection) -> None:
     # A deferred transaction that reads and then writes fails at once when another one wrote in
     # between; an immediate one waits: https://docs.sqlalchemy.org/en/20/dialects/sqlite.html
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _connect_read_only(address: str) -> Any:
+    import sqlite3
+
+    return sqlite3.connect(address, uri=True)

@@ -48,7 +48,7 @@ def make_chests(specs: Iterable[object], key: str = "CHEST_CHESTS") -> list[Ches
     :raises ConfigError: an entry is none of these, or two chests have one name.
     """
     chests = [make_chest(spec, f"{key}[{index}]") for index, spec in enumerate(specs)]
-    _number_unnamed(chests)
+    number_unnamed(chests)
     seen: dict[str, int] = {}
     for index, chest in enumerate(chests):
         if chest.name in seen:
@@ -130,7 +130,9 @@ def _check_arguments(chest_class: type[Chest], arguments: Mapping[str, Any], key
         raise ConfigError(f"{key}: {chest_class.__name__} has no argument {name!r}; {advice}")
 
 
-def _number_unnamed(chests: list[Chest]) -> None:
+def number_unnamed(chests: Iterable[Chest]) -> None:
+    """Give chests that nobody named a name of their own: ``sqlite``, ``sqlite-2``, ..."""
+    chests = list(chests)
     taken = {chest.name for chest in chests if chest.named}
     for chest in chests:
         if chest.named:
