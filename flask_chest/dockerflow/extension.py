@@ -20,7 +20,7 @@ from .checks.builtin import (
 from .checks.registry import CheckFn, Registry, add_or_decorate, shared_checks
 from .heartbeat import Heartbeat
 from .settings import heartbeat_settings
-from .summary import Summary, flask_login_user_id, request_fields
+from .summary import Summary, behind, flask_login_user_id, request_fields
 from .version import VersionFile
 from .views import Views
 
@@ -127,14 +127,11 @@ class Dockerflow:
 
     def user_id(self) -> object:
         """The ``uid`` of the request's summary: Flask-Login's user. Override for other logins."""
-        # The load balancer asks whether the process is there; no database may have a say in it.
-        if request.endpoint == "dockerflow.lbheartbeat":
-            return None
-        return flask_login_user_id(current_app._get_current_object())  # type: ignore[attr-defined]
+        return flask_login_user_id(behind(current_app))
 
     def summary_extra(self) -> dict[str, Any]:
         """The fields of the request's summary. Override to add some."""
-        return request_fields(current_app.config, self.user_id())
+        return request_fields(behind(request), behind(current_app).config, self.user_id())
 
     def _checks_of(self, app: Flask) -> dict[str, CheckFn]:
         return shared_checks() | self._registry.checks | meeting.checks(app)

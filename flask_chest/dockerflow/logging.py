@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import traceback
+from itertools import islice
 from types import TracebackType
 from typing import Any, ClassVar, Literal, TextIO
 
@@ -28,6 +29,9 @@ __all__ = [
 
 # Values of these types go to JSON as they are. Not float: NaN is one.
 _PLAIN = frozenset((str, int, bool))
+
+_A_RECORD = vars(logging.LogRecord("", 0, "", 0, "", (), None))
+_OWN_ATTRIBUTES = len(_A_RECORD)
 
 
 class MozlogFormatter(logging.Formatter):
@@ -58,7 +62,7 @@ class MozlogFormatter(logging.Formatter):
 
     #: What every record has; all else on a record is a field.
     EXCLUDED_LOGRECORD_ATTRS: ClassVar[set[str]] = {
-        *vars(logging.LogRecord("", 0, "", 0, "", (), None)),
+        *_A_RECORD,
         "asctime",
         "logger_name",
         "message",
@@ -95,23 +99,20 @@ class MozlogFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON in ASCII, without the newline at its end."""
-        message = self.convert_record(record)
-        fields = message.get("Fields")
-        if isinstance(fields, dict):
-            message["Fields"] = {
-                key: value if type(value) in _PLAIN else plain(value)
-                for key, value in fields.items()
-            }
-        return to_line(message)
+        return to_line(self.convert_record(record))
 
     def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
         excluded = self.EXCLUDED_LOGRECORD_ATTRS
+        items = iter(vars(record).items())
+        if next(iter(vars(record)), None) == "name":
+            # LogRecord sets its own attributes first, "name" before all; pass over them at once.
+            items = islice(items, _OWN_ATTRIBUTES, None)
         fields = {
-            key: value
-            for key, value in vars(record).items()
-            if value is not None and key not in excluded
+            key: value if type(value) in _PLAIN else plain(value)
+            for key, value in items
+            if key not in excluded and value is not None
         }
-        message = _message(record)
+        message = _message(record) if record.msg else ""
         if message and not self.is_value_jsonlike(message):
             fields["msg"] = message
         if record.exc_info and record.exc_info[0] is not None:
@@ -146,7 +147,13 @@ class MozlogHandler(logging.StreamHandler[TextIO]):
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record under this handler's name."""
         record.logger_name = self.logger_name
-        super().emit(record)
+        try:
+            self.stream.write(self.format(record) + self.terminator)
+            self.flush()
+        except RecursionError:
+            raise
+        except Exception:  # noqa: BLE001 - as every handler: logging must not end the program
+            self.handleError(record)
 
 
 class RequestIdLogFilter(logging.Filter):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Mapping
 from contextvars import ContextVar
 
@@ -28,6 +28,17 @@ def get_or_generate_request_id(headers: Mapping[str, str], header_name: str | No
     .. versionadded:: 1.0
     """
     given = headers.get(header_name or DEFAULT_HEADER, "")
-    if given and len(given) <= _MAX_LENGTH and given.isascii() and given.isprintable():
-        return given
-    return str(uuid.uuid4())
+    return given if given and is_usable(given) else new_request_id()
+
+
+def is_usable(given: str) -> bool:
+    """Whether a caller's id may go into log lines."""
+    return len(given) <= _MAX_LENGTH and given.isascii() and given.isprintable()
+
+
+def new_request_id() -> str:
+    """A UUID of version 4, spelt without the detour over :class:`uuid.UUID`: it is made for each
+    request, and the detour costs four times as much."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
