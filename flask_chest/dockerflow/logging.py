@@ -112,7 +112,7 @@ class MozlogFormatter(logging.Formatter):
             for key, value in items
             if key not in excluded and value is not None
         }
-        message = _message(record) if record.msg else ""
+        message = _message(record)
         if message and not self.is_value_jsonlike(message):
             fields["msg"] = message
         if record.exc_info and record.exc_info[0] is not None:
@@ -193,6 +193,8 @@ def safer_format_traceback(
 
 def _message(record: logging.LogRecord) -> str:
     """The record's message; a log call with wrong arguments still gives a line."""
+    if type(record.msg) is str and not record.args:
+        return record.msg
     try:
         return str(record.getMessage())
     except Exception:  # noqa: BLE001 - the arguments' __str__ may raise anything
