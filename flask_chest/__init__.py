@@ -1,7 +1,54 @@
-"""One line records every request: whatever the views put on ``flask.g``, kept."""
+"""One line records every request: whatever the views put on ``flask.g``, kept.
+
+::
+
+    from flask import Flask
+    from flask_chest import FlaskChest
+
+    app = Flask(__name__)
+    FlaskChest(app)
+"""
 
 from __future__ import annotations
 
-from ._version import __version__
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["__version__"]
+from ._version import __version__
+from .chests.base import Chest
+from .chests.urls import CLASSES, load_class
+from .decorator import flask_chest
+from .extension import FlaskChest
+from .record import Record
+
+if TYPE_CHECKING:
+    from .chests.http import FlaskChestCustomWriter
+    from .chests.influxdb import FlaskChestInfluxDB
+    from .chests.mongodb import FlaskChestMongoDB
+    from .chests.mysql import FlaskChestMySQL
+    from .chests.postgresql import FlaskChestPostgreSQL
+    from .chests.sqlite import FlaskChestSQLite
+
+__all__ = [
+    "Chest",
+    "FlaskChest",
+    "FlaskChestCustomWriter",
+    "FlaskChestInfluxDB",
+    "FlaskChestMongoDB",
+    "FlaskChestMySQL",
+    "FlaskChestPostgreSQL",
+    "FlaskChestSQLite",
+    "Record",
+    "__version__",
+    "flask_chest",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # A backend's module is imported when the backend is asked for.
+    if name in CLASSES and name in __all__:
+        return load_class(name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,8 +1,8 @@
 """A record is encoded once, in the request thread, to one line of JSON; later steps pass it on.
 
 The line's keys are the field names of :class:`~flask_chest.Record`, which are also the column names
-of the SQL stores, so that a batch can go to a database as one JSON document. ``time`` is an integer:
-microseconds since 1970-01-01 UTC.
+of the SQL stores, so that a batch can go to a database as one JSON document. ``time`` is an
+integer: microseconds since 1970-01-01 UTC.
 """
 
 from __future__ import annotations

@@ -53,4 +53,3 @@ class Record:
     sample_rate: float = 1.0
     bytes_sent: int | None = None
     disconnected: bool | None = None
-

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias, Union
+from typing import Any, Literal, TypeAlias
 
 #: What a variable may be once it is recorded: the types of JSON.
-Plain: TypeAlias = Union[str, int, float, bool, None, list["Plain"], dict[str, "Plain"]]
+Plain: TypeAlias = str | int | float | bool | list["Plain"] | dict[str, "Plain"] | None
 
 #: How tracked variables are written: every public plain value, these names, or names by method.
-TrackedVars: TypeAlias = Union[Sequence[str], Mapping[str, Sequence[str]], None]
+TrackedVars: TypeAlias = Sequence[str] | Mapping[str, Sequence[str]] | None
 
 #: Makes a request id; called once a request, its string is cut to 255 characters.
 RequestIdGenerator: TypeAlias = Callable[[], Any]

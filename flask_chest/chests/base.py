@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import ConfigError, DeliveryError
+from ..errors import ConfigError, DeliveryError, RejectedError
 from ..record import Record
 from ..typing import ContextTuple
+from .address import scrub
+
+_MESSAGE_LENGTH = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,18 +64,27 @@ class Chest(ABC):
     ) -> None:
         self.name = name or self.scheme
         self.named = name is not None
+        #: Held while the chest writes: it is called by one thread at a time.
+        self.lock = threading.Lock()
         self.logger = logger or logging.getLogger("flask_chest.chests")
         self.surroundings: Surroundings | None = None
-        if app is not None:
-            self.settle(Surroundings(instance_path=Path(app.instance_path)))
+        self._folder = None if app is None else Path(app.instance_path)
+        if self._folder is not None:
+            self.settle(Surroundings(instance_path=self._folder))
 
     def settle(self, surroundings: Surroundings) -> None:
         """Take the settings of the app; called once, before the first :meth:`write`.
 
         A chest that was given ``app=`` keeps the instance folder of that app.
         """
-        if self.surroundings is None:
-            self.surroundings = surroundings
+        if self._folder is not None:
+            surroundings = replace(surroundings, instance_path=self._folder)
+        self.surroundings = surroundings
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that one call to the backend may take."""
+        return 10.0 if self.surroundings is None else self.surroundings.timeout
 
     @classmethod
     def from_url(cls, url: str, **arguments: Any) -> Chest:
@@ -91,18 +104,34 @@ class Chest(ABC):
         :raises flask_chest.errors.RejectedError: these will never be accepted.
         """
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027, a backend may have nothing to ask
         """See whether the backend can be reached; return when it can.
 
         :raises flask_chest.errors.DeliveryError: it cannot, with the reason.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027, a backend may have nothing to let go of
         """Let go of connections and files. A later :meth:`write` opens them anew."""
 
     def describe(self) -> str:
         """The backend's address for logs and errors, without any credential."""
         return self.scheme
+
+    def secrets(self) -> tuple[str, ...]:
+        """What must never stand in a log or an error: passwords, tokens."""
+        return ()
+
+    def explain(self, reason: object, remedy: str = "") -> str:
+        """The text of an error: which chest, where, what happened, what to do about it.
+
+        :param reason: the driver's exception or words; only its first line is taken, since further
+            ones may quote values of the app's users.
+        """
+        what = str(reason).strip().partition("\n")[0][:_MESSAGE_LENGTH]
+        if isinstance(reason, BaseException):
+            what = f"{type(reason).__name__}: {what}"
+        text = f"chest {self.name!r} at {self.describe()}: {what}"
+        return scrub(f"{text}; {remedy}" if remedy else text, self.secrets())
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} {self.describe()}>"
@@ -140,11 +169,13 @@ class _TupleWriterChest(Chest):
         self._writer = writer
 
     def write(self, records: Sequence[Record]) -> None:
-        for record in records:
-            try:
+        try:
+            for record in records:
                 self._writer.write(context_tuples([record]))
-            except Exception as error:  # whatever an older writer raises is a failed delivery
-                raise DeliveryError(f"chest {self.name!r}: {error!r}") from error
+        except (DeliveryError, RejectedError):
+            raise
+        except Exception as error:  # whatever an older writer raises is a failed delivery
+            raise DeliveryError(self.explain(error)) from error
 
     def describe(self) -> str:
         return type(self._writer).__qualname__

@@ -17,6 +17,7 @@ from .base import Chest
 SCHEMES = {
     "sqlite": ("sqlite", "FlaskChestSQLite"),
     "postgresql": ("postgresql", "FlaskChestPostgreSQL"),
+    "postgres": ("postgresql", "FlaskChestPostgreSQL"),
     "mysql": ("mysql", "FlaskChestMySQL"),
     "mariadb": ("mysql", "FlaskChestMySQL"),
     "mongodb": ("mongodb", "FlaskChestMongoDB"),
@@ -47,7 +48,7 @@ def make_chests(specs: Iterable[object], key: str = "CHEST_CHESTS") -> list[Ches
     :raises ConfigError: an entry is none of these, or two chests have one name.
     """
     chests = [make_chest(spec, f"{key}[{index}]") for index, spec in enumerate(specs)]
-    _number_unnamed(chests)
+    number_unnamed(chests)
     seen: dict[str, int] = {}
     for index, chest in enumerate(chests):
         if chest.name in seen:
@@ -84,10 +85,10 @@ def make_chest(spec: object, key: str = "CHEST_CHESTS") -> Chest:
 
 
 def _from_url(url: str, arguments: dict[str, Any], key: str) -> Chest:
-    scheme = urlsplit(url).scheme
+    scheme = _scheme(url, key)
     if scheme not in SCHEMES:
         raise ConfigError(f"{key}: {_unknown_scheme(scheme)}")
-    module_name, class_name = SCHEMES[scheme]
+    _, class_name = SCHEMES[scheme]
     chest_class = load_class(class_name)
     _check_arguments(chest_class, arguments, key)
     try:
@@ -99,6 +100,14 @@ def _from_url(url: str, arguments: dict[str, Any], key: str) -> Chest:
     return made
 
 
+def _scheme(url: str, key: str) -> str:
+    try:
+        return urlsplit(url).scheme
+    except ValueError:
+        # Its words may quote a part of the password.
+        raise ConfigError(f"{key}: the URL is malformed") from None
+
+
 def _unknown_scheme(scheme: str) -> str:
     if not scheme:
         return "a URL needs a scheme, e.g. 'sqlite:///chest.db'"
@@ -108,22 +117,22 @@ def _unknown_scheme(scheme: str) -> str:
 
 
 def _check_arguments(chest_class: type[Chest], arguments: Mapping[str, Any], key: str) -> None:
-    known = [
-        name
-        for name, parameter in inspect.signature(chest_class).parameters.items()
-        if parameter.kind is not parameter.VAR_KEYWORD
+    parameters = [
+        *inspect.signature(Chest).parameters.values(),
+        *inspect.signature(chest_class).parameters.values(),
     ]
+    known = [each.name for each in parameters if each.kind is not each.VAR_KEYWORD]
     for name in arguments:
         if name in known:
             continue
         near = difflib.get_close_matches(name, known, n=1)
         advice = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-        raise ConfigError(
-            f"{key}: {chest_class.__name__} has no argument {name!r}; {advice}"
-        )
+        raise ConfigError(f"{key}: {chest_class.__name__} has no argument {name!r}; {advice}")
 
 
-def _number_unnamed(chests: list[Chest]) -> None:
+def number_unnamed(chests: Iterable[Chest]) -> None:
+    """Give chests that nobody named a name of their own: ``sqlite``, ``sqlite-2``, ..."""
+    chests = list(chests)
     taken = {chest.name for chest in chests if chest.named}
     for chest in chests:
         if chest.named:

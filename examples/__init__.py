@@ -1,0 +1,1 @@
+"""Apps that show Flask-Chest at work."""

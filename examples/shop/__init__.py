@@ -1,0 +1,30 @@
+"""A small shop. No view of it knows that Flask-Chest is there."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from flask_chest import FlaskChest
+
+from . import account, admin, billing, catalogue, commands, errors, tenants
+from .products import Products
+
+
+def create_app(instance_path: str | None = None) -> Flask:
+    """Make the shop.
+
+    :param instance_path: where ``chest.db`` goes; Flask's own choice by default.
+    """
+    app = Flask(__name__, instance_path=instance_path)
+    app.config.from_mapping(
+        SECRET_KEY="only an example",
+        CHEST_RULES=[{"rule": "/healthz", "record": False}],
+        CHEST_TAGS={"service": "shop"},
+    )
+    app.config.from_prefixed_env()
+    app.extensions["products"] = Products.load(app.instance_path)
+    app.add_url_rule("/healthz", "healthz", lambda: "ok")
+    for part in (tenants, catalogue, billing, account, admin, errors, commands):
+        part.init_app(app)
+    FlaskChest(app)
+    return app

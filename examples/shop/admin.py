@@ -1,0 +1,47 @@
+"""What the staff sees: a slow report, and the orders of a year as one long download."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+
+from flask import Blueprint, Flask, Response, abort, g, render_template, request
+from flask import stream_with_context as with_context
+
+from .account import STAFF
+
+bp = Blueprint("admin", __name__, url_prefix="/admin")
+
+
+def init_app(app: Flask) -> None:
+    app.register_blueprint(bp)
+
+
+@bp.before_request
+def staff_only() -> None:
+    if g.get("user_id") not in STAFF.values():
+        abort(403)
+
+
+@bp.get("/sales")
+def sales() -> str:
+    g.days = request.args.get("days", 30, type=int)
+    time.sleep(min(g.days, 365) / 1000)  # Stands in for a query that grows with the time it spans.
+    return render_template("sales.html", days=g.days)
+
+
+@bp.get("/orders.csv")
+def orders() -> Response:
+    return Response(with_context(write_orders(days=365)), mimetype="text/csv")
+
+
+def write_orders(days: int) -> Iterator[str]:
+    """Yield one day after the other; ``g`` knows how far it came when the client hangs up."""
+    dice = random.Random("orders")
+    g.rows = 0
+    yield "day,order,total\r\n"
+    for day in range(1, days + 1):
+        lines = [f"{day},{g.rows + n},{dice.randrange(400, 90_000) / 100}\r\n" for n in range(40)]
+        g.rows += len(lines)
+        yield "".join(lines)

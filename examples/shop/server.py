@@ -1,0 +1,58 @@
+"""The shop, served by gunicorn."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import requests
+
+
+class ServerError(Exception):
+    """The server did not start or did not stop."""
+
+
+@contextmanager
+def serve(instance: Path, *, workers: int = 2) -> Iterator[str]:
+    """Serve the shop on a free port of loopback and yield its URL; stop gently at the end."""
+    log = instance / "gunicorn.log"
+    with socket.create_server(("127.0.0.1", 0)) as listener, log.open("w") as output:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        command = [sys.executable, "-m", "gunicorn", f"--workers={workers}"]
+        # The open socket is handed over: nobody else can take the port in between.
+        command += [
+            f"--bind=fd://{listener.fileno()}",
+            f"examples.shop:create_app({str(instance)!r})",
+        ]
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, pass_fds=[listener.fileno()]
+        )
+    try:
+        wait_until_healthy(url, log)
+        yield url
+    finally:
+        stop(process)
+
+
+def wait_until_healthy(url: str, log: Path, seconds: float = 30) -> None:
+    """Ask once: the socket listens already, and is closed when gunicorn gives up."""
+    try:
+        with requests.Session() as session:
+            session.trust_env = False  # No proxy stands between this machine and itself.
+            session.get(f"{url}/healthz", timeout=seconds).raise_for_status()
+    except requests.RequestException as error:
+        raise ServerError(f"gunicorn does not answer, see {log}:\n{log.read_text()}") from error
+
+
+def stop(process: subprocess.Popen[bytes], seconds: float = 30) -> None:
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise ServerError(f"gunicorn did not stop within {seconds} s") from None

@@ -1,0 +1,190 @@
+"""Customers, staff and a bot: made-up journeys through the shop over real HTTP."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from queue import SimpleQueue
+from typing import Any
+
+import requests
+
+from .account import CUSTOMERS, PASSWORD, STAFF
+from .billing import COUPONS, DECLINED
+from .products import KINDS, WOODS
+from .tenants import STOREFRONTS
+
+ACCEPTED = "4242424242424242"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request that a journey wants to be made."""
+
+    method: str
+    path: str
+    params: dict[str, Any] = field(default_factory=dict)
+    form: dict[str, Any] = field(default_factory=dict)
+    leave_after: int | None = None  # Hang up once so many bytes of the body were read.
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back; ``status`` is ``None`` where nothing did."""
+
+    ask: Ask
+    status: int | None
+    json: dict[str, Any] = field(default_factory=dict)
+
+
+Journey = Generator[Ask, Answer, None]
+
+
+class Tally:
+    """Counts of the answers that the traffic got."""
+
+    def __init__(self) -> None:
+        self.statuses: Counter[int] = Counter()
+        self.unanswered = 0
+        self.orders = 0
+        self.revenue = 0.0
+
+    @property
+    def answered(self) -> int:
+        return self.statuses.total()
+
+    def add(self, answer: Answer) -> None:
+        if answer.status is None:
+            self.unanswered += 1
+            return
+        self.statuses[answer.status] += 1
+        if "order_id" in answer.json:
+            self.orders += 1
+            self.revenue += answer.json["total"]
+
+
+def drive(url: str, *, count: int, sessions: int = 4, seed: int = 1) -> Iterator[Answer]:
+    """Make requests in concurrent sessions and yield each answer as it comes.
+
+    :param count: how many requests to make in all.
+    :param seed: the same seed makes the same requests.
+    """
+    answers: SimpleQueue[Answer | None] = SimpleQueue()
+
+    def run(number: int) -> None:
+        share = count // sessions + (number < count % sessions)
+        try:
+            for answer in islice(visit(url, random.Random(f"{seed}/{number}")), share):
+                answers.put(answer)
+        finally:
+            answers.put(None)
+
+    with ThreadPoolExecutor(sessions) as pool:
+        runs = [pool.submit(run, number) for number in range(sessions)]
+        for _ in runs:
+            yield from iter(answers.get, None)
+        for run_ in runs:
+            run_.result()
+
+
+def visit(url: str, dice: random.Random) -> Iterator[Answer]:
+    """Walk one journey after the other, each as somebody new."""
+    while True:
+        (journey,) = dice.choices(list(JOURNEYS), weights=list(JOURNEYS.values()))
+        with requests.Session() as session:
+            session.trust_env = False  # No proxy stands between this machine and itself.
+            session.headers["Host"] = dice.choice([*STOREFRONTS, "www.shop.test"])
+            yield from walk(journey(dice), url, session)
+
+
+def walk(journey: Journey, url: str, session: requests.Session) -> Iterator[Answer]:
+    ask = next(journey, None)
+    while ask is not None:
+        answer = make(ask, url, session)
+        yield answer
+        try:
+            ask = journey.send(answer)
+        except StopIteration:
+            return
+
+
+def make(ask: Ask, url: str, session: requests.Session) -> Answer:
+    try:
+        with session.request(
+            ask.method,
+            url + ask.path,
+            params=ask.params,
+            data=ask.form,
+            allow_redirects=False,
+            stream=True,
+            timeout=30,
+        ) as response:
+            if ask.leave_after is not None:
+                next(response.iter_content(ask.leave_after), b"")
+                return Answer(ask, response.status_code)
+            is_json = response.headers.get("Content-Type") == "application/json"
+            return Answer(ask, response.status_code, response.json() if is_json else {})
+    except requests.RequestException:
+        return Answer(ask, None)
+
+
+def look_around(dice: random.Random) -> Journey:
+    yield Ask("GET", "/")
+    yield Ask("GET", "/products", {"page": dice.choice((1, 1, 2, 3, 4, 5))})
+    for _ in range(dice.randint(1, 5)):
+        yield Ask("GET", f"/products/{choose_sku(dice)}")
+
+
+def look_for_something(dice: random.Random) -> Journey:
+    for _ in range(dice.randint(1, 3)):
+        term = dice.choice((*KINDS, *WOODS, "wardrobe", ""))
+        yield Ask("GET", "/search", {"q": term})
+    yield Ask("GET", f"/products/{choose_sku(dice)}")
+
+
+def buy(dice: random.Random) -> Journey:
+    yield Ask("GET", "/")
+    yield from log_in(dice.choice(list(CUSTOMERS)), dice)
+    for _ in range(dice.randint(1, 4)):
+        sku = choose_sku(dice)
+        yield Ask("GET", f"/products/{sku}")
+        yield Ask("POST", "/cart/items", form={"sku": sku, "count": dice.choice((1, 1, 2, 5))})
+    yield Ask("GET", "/cart")
+    coupon = dice.choice(("", "", *COUPONS))
+    for card in dice.choice(((ACCEPTED,), (ACCEPTED,), (DECLINED, ACCEPTED), (DECLINED,))):
+        yield Ask("POST", "/checkout", form={"card": card, "coupon": coupon})
+    yield Ask("POST", "/logout")
+
+
+def look_after_the_shop(dice: random.Random) -> Journey:
+    yield from log_in(next(iter(STAFF)), dice)
+    yield Ask("GET", "/admin/sales", {"days": dice.choice((7, 30, 90, 365))})
+    leave_after = dice.choice((None, 512))
+    yield Ask("GET", "/admin/orders.csv", leave_after=leave_after)
+
+
+def probe(dice: random.Random) -> Journey:
+    """A bot that tries its luck."""
+    yield Ask("GET", dice.choice(("/wp-login.php", "/.env", "/phpmyadmin/")))
+    yield Ask("GET", "/checkout")
+    yield Ask("GET", "/admin/sales")
+    yield Ask("HEAD", "/")
+
+
+def log_in(email: str, dice: random.Random) -> Journey:
+    if dice.random() < 0.2:
+        yield Ask("POST", "/login", form={"email": email, "password": "open barley"})
+    yield Ask("POST", "/login", form={"email": email, "password": PASSWORD})
+    yield Ask("GET", "/account")
+
+
+def choose_sku(dice: random.Random) -> str:
+    """Mostly the well-known ones; now and then the one without a weight, or none that exists."""
+    return f"C{min(int(dice.paretovariate(0.7)), 50):03}"
+
+
+JOURNEYS = {look_around: 8, look_for_something: 6, buy: 6, look_after_the_shop: 1, probe: 1}

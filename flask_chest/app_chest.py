@@ -1,0 +1,206 @@
+"""What Flask-Chest holds for one app: its settings, its chests, its recorder, its delivery."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from flask import Flask
+
+from .capture import Capture
+from .chests.base import Chest, Surroundings
+from .chests.urls import make_chests, number_unnamed
+from .config import Settings
+from .delivery.buffer import Buffer, LossListener
+from .delivery.dead import bury
+from .delivery.direct import Direct
+from .delivery.exporter import Delivery, Exporter
+from .delivery.frame import MAX_CHESTS
+from .delivery.journal import Journal
+from .delivery.ledger import Ledger
+from .delivery.memory import MemoryBuffer
+from .errors import ConfigError
+from .hooks import Recorder
+from .plans import Plans
+from .rule import Route, Rule
+from .rules import Override, Rules
+from .typing import RequestIdGenerator
+
+_logger = logging.getLogger("flask_chest")
+
+#: Where a decorated view carries what its decorator said.
+OVERRIDE = "__flask_chest__"
+
+
+class _Carrier(Protocol):
+    def hand_over(self, line: bytes, mask: int) -> None: ...
+    def flush(self, timeout: float | None = None) -> bool: ...
+    def ledger(self) -> Ledger: ...
+    def close(self) -> None: ...
+
+
+class AppChest:
+    """Everything of one app.
+
+    :param app: the app.
+    :param settings: its checked config.
+    :param scheduler: an APScheduler that the app lends.
+    :param request_id_generator: makes request ids.
+    :raises ConfigError: a chest or a rule is wrong.
+    """
+
+    def __init__(
+        self,
+        app: Flask,
+        settings: Settings,
+        *,
+        scheduler: Any = None,
+        request_id_generator: RequestIdGenerator | None = None,
+    ) -> None:
+        _refuse_contradictions(settings)
+        self.app = app
+        self.settings = settings
+        self.chests = make_chests(settings.chests)
+        if len(self.chests) > MAX_CHESTS:
+            raise ConfigError(
+                f"CHEST_CHESTS: {len(self.chests)} chests are too many; at most {MAX_CHESTS}"
+            )
+        self.settle(self.chests)
+        self._scheduler = scheduler
+        self.plans = Plans(
+            _rules(settings, self.chests),
+            routes=self._routes,
+            override_of=self._override_of,
+            report=_report_unmatched,
+        )
+        self.carrier: _Carrier = self._make_carrier()
+        self.capture = Capture(settings.redact, settings.max_value_bytes, settings.max_record_bytes)
+        self.recorder = Recorder(
+            app,
+            held=self,
+            plans=self.plans,
+            capture=self.capture,
+            keep=self._keep,
+            tags={**_version_tag(app), **settings.tags},
+            slow_ms=settings.slow_ms,
+            request_id_header=settings.request_id_header,
+            request_id_generator=request_id_generator,
+        )
+
+    @property
+    def journal_dir(self) -> Path:
+        """The folder of the journal."""
+        return Path(self.app.instance_path) / (self.settings.journal_dir or "chest-journal")
+
+    def join(self, chests: Iterable[Chest]) -> tuple[str, ...]:
+        """Take in chests that a decorator names; they get the records of its views only.
+
+        :returns: their names here.
+        """
+        listed = list(chests)
+        new = [chest for chest in listed if chest not in self.chests]
+        if new:
+            self.settle(new)
+            together = [*self.chests, *new]
+            number_unnamed(together)
+            self.chests[:] = together
+            self.plans.rules.chest_names[:] = [chest.name for chest in together]
+            carrier, self.carrier = self.carrier, self._make_carrier()
+            carrier.close()
+            self.plans.forget()
+        return tuple(chest.name for chest in listed)
+
+    def _keep(self, line: bytes, mask: int) -> None:
+        self.carrier.hand_over(line, mask)
+
+    def settle(self, chests: Iterable[Chest]) -> None:
+        """Tell chests of this app; one that knows an app already keeps to it."""
+        surroundings = Surroundings(
+            instance_path=Path(self.app.instance_path),
+            timeout=self.settings.export_timeout,
+            retention_seconds=self.settings.retention,
+        )
+        for chest in chests:
+            chest.settle(surroundings)
+
+    def _make_carrier(self) -> _Carrier:
+        settings = self.settings
+        if settings.buffer == "none":
+            return Direct(self.chests, self.app)
+        root = self.journal_dir
+        return Exporter(
+            Delivery(
+                name=self.app.name,
+                sender=self.app,
+                chests=list(self.chests),
+                make_buffer=self._buffer_maker([chest.name for chest in self.chests]),
+                bury=lambda chest, lines, reason: bury(root, chest, lines, reason),
+                batch_size=settings.batch_size,
+                interval=settings.export_interval,
+                shutdown_timeout=settings.shutdown_timeout,
+                scheduler=self._scheduler,
+                ships=settings.exporter == "thread",
+            )
+        )
+
+    def _buffer_maker(self, names: Sequence[str]) -> Callable[[LossListener], Buffer]:
+        settings = self.settings
+        if settings.buffer == "memory":
+            return lambda on_lost: MemoryBuffer(names, settings.buffer_max_bytes, on_lost)
+        root = self.journal_dir
+        return lambda on_lost: Journal(root, names, settings.buffer_max_bytes, on_lost)
+
+    def _routes(self) -> Iterable[Route]:
+        for rule in self.app.url_map.iter_rules():
+            for method in rule.methods or ("",):
+                yield Route(rule.rule, rule.endpoint, method)
+
+    def _override_of(self, endpoint: str) -> Override | None:
+        view = self.app.view_functions.get(endpoint)
+        decoration = getattr(view, OVERRIDE, None)
+        return None if decoration is None else decoration.override_in(self)
+
+
+def _refuse_contradictions(settings: Settings) -> None:
+    if settings.exporter == "agent" and settings.buffer != "disk":
+        raise ConfigError(
+            f"CHEST_EXPORTER: 'agent' delivers what lies in the journal, and with CHEST_BUFFER "
+            f"{settings.buffer!r} there is none; use 'disk', or 'thread'"
+        )
+
+
+def _rules(settings: Settings, chests: Sequence[Chest]) -> Rules:
+    rules = Rules(settings.tracked_vars, settings.sample_rate, [chest.name for chest in chests])
+    for name, options in settings.blueprints.items():
+        rules.add(blueprint_rule(name, options), f"CHEST_BLUEPRINTS[{name!r}]")
+    for index, rule in enumerate(settings.rules):
+        rules.add(rule, f"CHEST_RULES[{index}]")
+    return rules
+
+
+def blueprint_rule(name: str, options: Any) -> dict[str, Any]:
+    """The rule for a blueprint: its tracked variables alone, or options."""
+    option_names = {"track", "chests", "sample", "record", "methods"}
+    if isinstance(options, dict) and option_names & options.keys():
+        return {"blueprint": name, **options}
+    return {"blueprint": name, "track": options}
+
+
+def _report_unmatched(rules: list[Rule]) -> None:
+    for rule in rules[:10]:
+        _logger.warning("%s matches no route of the app: %s", rule.source, dict(rule.selectors))
+    if len(rules) > 10:
+        _logger.warning("%d more rules match no route; see: flask chest rules", len(rules) - 10)
+
+
+def _version_tag(app: Flask) -> dict[str, str]:
+    """The version in Dockerflow's ``version.json``, which lies beside the app's package."""
+    path = Path(app.root_path).parent / "version.json"
+    try:
+        version = json.loads(path.read_text(encoding="utf-8"))["version"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {"version": version} if isinstance(version, str) and version else {}

@@ -1,0 +1,130 @@
+"""Values, facts and a plan become one encoded record. Pure: no Flask, no clock, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .config import DEFAULT_REDACT
+from .encoding import dumps
+from .rules import Plan
+from .typing import Plain
+from .values import (
+    CUT,
+    INT_MAX,
+    INT_MIN,
+    REDACTED,
+    Normalizer,
+    NotPlainError,
+    Redaction,
+    clean_name,
+    clean_text,
+    placeholder,
+)
+
+_KEEP, _NAMED, _HIDE, _SKIP = range(1, 5)
+# As many names as are remembered for a plan; a view that makes up names must not fill the memory.
+_MAX_VERDICTS = 4096
+# Bytes of a record besides its variables, roughly; the route and the tags are the app's own.
+_ENVELOPE = 1024
+
+
+class Capture:
+    """Makes records for one app.
+
+    :param redact: patterns that the app set itself, which hold for every variable; ``None`` for the
+        default ones, which guard what nobody named.
+    :param max_value_bytes: UTF-8 bytes of one value.
+    :param max_record_bytes: bytes of one encoded record.
+    """
+
+    def __init__(
+        self, redact: tuple[str, ...] | None, max_value_bytes: int, max_record_bytes: int
+    ) -> None:
+        self._redaction = Redaction(DEFAULT_REDACT if redact is None else redact)
+        self._spares_named = redact is None
+        self._normal = Normalizer(self._redaction, max_value_bytes)
+        self._max_record_bytes = max_record_bytes
+
+    def encode(self, facts: dict[str, Any], values: Mapping[str, object], plan: Plan) -> bytes:
+        """One encoded record.
+
+        :param facts: every field of a record but ``vars``; gets ``vars`` here.
+        :param values: what is on ``g``.
+        """
+        facts["vars"] = self.collect(values, plan)
+        try:
+            line = dumps(facts)
+        except TypeError:  # a lone surrogate
+            line = b""
+        if line and len(line) <= self._max_record_bytes and b"\\u0000" not in line:
+            return line
+        return self._encode_with_care(facts)
+
+    def collect(self, values: Mapping[str, Any], plan: Plan) -> dict[str, Plain]:
+        """The tracked variables, plain."""
+        found: dict[str, Any] = {}
+        verdicts = plan.verdicts
+        short = self._normal.short
+        if plan.names is None:
+            items = list(values.items())
+        else:
+            items = [(name, values[name]) for name in plan.names if name in values]
+        for name, value in items:
+            verdict = verdicts.get(name) or self._judge(name, plan)
+            kind = type(value)
+            if verdict > _NAMED:
+                if verdict == _HIDE:
+                    found[name] = REDACTED
+            elif (
+                (kind is str and len(value) <= short)
+                or (kind is int and INT_MIN <= value <= INT_MAX)
+                or kind is float
+                or kind is bool
+                or value is None
+            ):
+                found[name] = value
+            else:
+                self._add_plain(found, name, value, verdict)
+        return found
+
+    def _judge(self, name: str, plan: Plan) -> int:
+        named = name in plan.named
+        if type(name) is not str or (name.startswith("_") and not named):
+            verdict = _SKIP
+        elif self._redaction.hides(name) and not (named and self._spares_named):
+            verdict = _HIDE
+        else:
+            verdict = _NAMED if named else _KEEP
+        if len(plan.verdicts) < _MAX_VERDICTS:
+            plan.verdicts[name] = verdict
+        return verdict
+
+    def _add_plain(self, found: dict[str, Any], name: str, value: object, verdict: int) -> None:
+        try:
+            found[name] = self._normal.plain(value)
+        except NotPlainError:
+            if verdict == _NAMED:
+                found[name] = placeholder(value)
+
+    def _encode_with_care(self, facts: dict[str, Any]) -> bytes:
+        for name, value in facts.items():
+            if isinstance(value, str):
+                facts[name] = clean_text(value)[: self._normal.max_bytes]
+        found: dict[str, Plain] = {
+            clean_name(name): self._normal.plain(value) for name, value in facts["vars"].items()
+        }
+        facts["vars"] = self._fitting(found)
+        return dumps(facts)
+
+    def _fitting(self, found: dict[str, Plain]) -> dict[str, Plain]:
+        left = self._max_record_bytes - _ENVELOPE
+        fitting: dict[str, Plain] = {}
+        for name, value in found.items():
+            size = len(dumps(name)) + len(dumps(value)) + 2
+            if size <= left:
+                fitting[name] = value
+                left -= size
+        if len(fitting) < len(found):
+            fitting[CUT] = len(found) - len(fitting)
+        return fitting

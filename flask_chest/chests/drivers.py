@@ -1,0 +1,21 @@
+"""Whether a driver is installed, found out without importing it."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from ..errors import ConfigError
+
+
+def require(module: str, extra: str) -> None:
+    """See that a driver is there, so that its lack is told at start-up and not at the first write.
+
+    :param module: the top-level module of the driver.
+    :param extra: the extra of this package that installs it.
+    :raises ConfigError: it is not installed, with the command that installs it.
+    """
+    if find_spec(module) is None:
+        raise ConfigError(
+            f"the package that provides {module!r} is not installed: "
+            f'pip install "flask-chest[{extra}]"'
+        )

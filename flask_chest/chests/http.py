@@ -1,0 +1,242 @@
+"""Any HTTP endpoint that takes JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ..errors import ConfigError, DeliveryError, RejectedError
+from ..record import Record
+from ..typing import ContextTuple
+from .address import Address
+from .base import Chest, context_tuples
+from .drivers import require
+from .http_answer import Answer, read_answer
+from .lines import lines_of
+
+if TYPE_CHECKING:
+    import requests
+
+#: Makes the payload from ``[(variable_name, variable_value, request_id), ...]``.
+PayloadGenerator = Callable[[list[ContextTuple]], Any]
+
+_JSON = "application/json"
+# Not the records are at fault, but what the chest was told: they wait until that is put right.
+_CREDENTIALS = {401, 403, 407}
+_RETRY = {408, 425, 429}
+
+
+class FlaskChestCustomWriter(Chest):
+    """POSTs each batch as JSON to an HTTP endpoint.
+
+    The payload is what ``payload_generator`` makes of the batch's variables. Without a generator it
+    is an array of the records: objects with the fields of :class:`flask_chest.Record`, ``time`` as
+    microseconds since 1970 UTC. Each request has an ``Idempotency-Key``, the same for the same
+    records, so that an endpoint can tell a retry from news.
+
+    :param url: the endpoint; or give ``https``, ``host`` and ``port``.
+    :param https: whether to use TLS, where ``host`` is given.
+    :param host: the endpoint's host, where there is no ``url``.
+    :param port: its port; default 80, or 443 with ``https``.
+    :param headers: headers of each request.
+    :param params: query parameters of each request.
+    :param proxies: as for `requests
+        <https://requests.readthedocs.io/en/latest/user/advanced/#proxies>`_.
+    :param payload_generator: gets ``[(variable_name, variable_value, request_id), ...]`` of the
+        whole batch, in tracked order, and returns what JSON can carry.
+    :param verify: whether the certificate is checked: ``True``, or the file of a private CA.
+        ``False`` together with https is logged as a warning, once.
+    :param success_status_codes: the answers that mean "stored".
+    :param timeout: seconds for one request; default: ``CHEST_EXPORT_TIMEOUT``.
+    :raises flask_chest.errors.ConfigError: neither ``url`` nor ``host`` is given, or both are.
+
+    .. versionadded:: 1.0
+    """
+
+    scheme = "http"
+
+    def __init__(
+        self,
+        url: str | None = None,
+        https: bool = False,
+        host: str | None = None,
+        port: int | str | None = None,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        payload_generator: PayloadGenerator | None = None,
+        verify: bool | str = False,
+        success_status_codes: Iterable[int] = (200,),
+        timeout: float | None = None,
+        **arguments: Any,
+    ) -> None:
+        require("requests", "all")
+        self.url = _endpoint(url, https, host, port)
+        self.address = Address.parse(self.url)
+        super().__init__(**arguments)
+        self._settings: dict[str, Any] = {
+            "params": dict(params or {}),
+            "proxies": dict(proxies or {}),
+            "verify": verify,
+        }
+        self._headers = {"Content-Type": _JSON, "Accept": _JSON, **(headers or {})}
+        self._generate = payload_generator
+        self._success = frozenset(success_status_codes)
+        self._own_timeout = timeout
+        self._session: requests.Session | None = None
+        self._pid = 0
+
+    @classmethod
+    def from_url(cls, url: str, **arguments: Any) -> FlaskChestCustomWriter:
+        """``https://host/path``: there the certificate is checked unless ``verify`` says no."""
+        return cls(url, **{"verify": True, **arguments})
+
+    def describe(self) -> str:
+        # Neither path nor query: of many webhooks they are the password.
+        return f"{self.address.scheme}://{self.address.hosts}"
+
+    def secrets(self) -> tuple[str, ...]:
+        proxies = [urlsplit(proxy).password or "" for proxy in self._settings["proxies"].values()]
+        given = [*self._headers.values(), *self._settings["params"].values(), *proxies]
+        return (
+            self.address.password,
+            urlsplit(self.url).query,
+            *(str(secret) for secret in given if secret != _JSON),
+        )
+
+    def write(self, records: Sequence[Record]) -> None:
+        if not records:
+            return
+        body = self._body(records)
+        self._judge(self._send("POST", body, _idempotency_key(records)), records)
+
+    def check(self) -> None:
+        answer = self._send("OPTIONS", None, None)
+        if answer.status in _CREDENTIALS or answer.status >= 500:
+            raise DeliveryError(self.explain(answer.told(), "see 'headers' and the endpoint's log"))
+
+    def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None and self._pid == os.getpid():
+            session.close()
+
+    def session(self) -> requests.Session:
+        """This process' session, whose connections are kept."""
+        if self._session is None or self._pid != os.getpid():
+            import requests
+
+            self._session, self._pid = requests.Session(), os.getpid()
+            self._session.headers.update(self._headers)
+            if self.address.scheme == "https" and self._settings["verify"] is False:
+                self._warn()
+        return self._session
+
+    def _send(self, method: str, body: bytes | None, key: str | None) -> Answer:
+        import requests
+
+        timeout = self.timeout if self._own_timeout is None else self._own_timeout
+        try:
+            with self.session().request(
+                method,
+                self.url,
+                data=body,
+                headers={} if key is None else {"Idempotency-Key": key},
+                timeout=timeout,
+                # Another host has no business with our headers and our users' values.
+                allow_redirects=False,
+                stream=True,
+                **self._settings,
+            ) as response:
+                return read_answer(response, timeout)
+        except requests.RequestException as error:
+            raise DeliveryError(self.explain(_reason(error), _remedy(error))) from None
+
+    def _judge(self, answer: Answer, records: Sequence[Record]) -> None:
+        status = answer.status
+        if status in self._success:
+            return
+        if status in _RETRY or status >= 500:
+            raise DeliveryError(self.explain(answer.told()), retry_after=answer.retry_after)
+        if status in _CREDENTIALS:
+            raise DeliveryError(self.explain(answer.told(), "check the credentials in 'headers'"))
+        if status < 300:
+            remedy = f"if that means 'stored', add {status} to 'success_status_codes'"
+            raise DeliveryError(self.explain(answer.told(), remedy))
+        if status < 400:
+            remedy = f"redirects are not followed; set 'url' to where it is now{answer.moved_to()}"
+            raise DeliveryError(self.explain(answer.told(), remedy))
+        blamed = [records[0].id] if len(records) == 1 else None
+        raise RejectedError(self.explain(answer.told()), record_ids=blamed)
+
+    def _body(self, records: Sequence[Record]) -> bytes:
+        blamed = [records[0].id] if len(records) == 1 else None
+        if self._generate is None:
+            return b"[" + b",".join(lines_of(records)) + b"]"
+        try:
+            payload = self._generate(context_tuples(records))
+        except Exception as error:
+            reason = self.explain(error, "the payload generator raised it")
+            raise RejectedError(reason, record_ids=blamed) from error
+        try:
+            return json.dumps(payload, allow_nan=False).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            reason = self.explain(error, "the payload generator returned what JSON cannot carry")
+            raise RejectedError(reason, record_ids=blamed) from error
+
+    def _warn(self) -> None:
+        from urllib3.exceptions import InsecureRequestWarning
+
+        self.logger.warning(
+            "chest %r at %s: its certificate is not checked; set 'verify' to True, or to the file "
+            "of your CA",
+            self.name,
+            self.describe(),
+        )
+        # That was once; urllib3 would say so at each request.
+        warnings.filterwarnings(
+            "ignore",
+            f"Unverified HTTPS request is being made to host '{self.address.host}'",
+            InsecureRequestWarning,
+        )
+
+
+def _endpoint(url: str | None, https: bool, host: str | None, port: int | str | None) -> str:
+    if (url is None) == (host is None):
+        raise ConfigError("give either 'url' or 'host' (with 'https' and 'port')")
+    if host is not None:
+        netloc = host if port is None else f"{host}:{port}"
+        return f"{'https' if https else 'http'}://{netloc}/"
+    assert url is not None
+    if urlsplit(url).scheme not in {"http", "https"}:
+        raise ConfigError("'url' must begin with 'https://' or 'http://'")
+    return url
+
+
+def _idempotency_key(records: Sequence[Record]) -> str:
+    digest = hashlib.sha256()
+    for record in records:
+        digest.update(record.id.encode())
+    return digest.hexdigest()[:32]
+
+
+def _reason(error: requests.RequestException) -> str:
+    # str(error) would hold the URL with its query.
+    cause: Any = error.args[0] if error.args else error
+    cause = getattr(cause, "reason", None) or cause
+    text = str(cause).rpartition(": ")[2] if "url:" in str(cause) else str(cause)
+    return f"{type(error).__name__}: {text}"
+
+
+def _remedy(error: requests.RequestException) -> str:
+    import requests
+
+    if isinstance(error, requests.exceptions.SSLError):
+        return "set 'verify' to the file of the CA that signed the server's certificate"
+    if isinstance(error, requests.Timeout):
+        return ""
+    return "check host and port, and that the server runs"

@@ -1,0 +1,80 @@
+"""A psycopg connection on which no statement can wait for ever."""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Generator, Mapping
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.waiting import Ready, Wait
+
+T = TypeVar("T")
+
+
+class BoundedConnection(psycopg.Connection[Any]):
+    """Gives up on a server that has fallen silent.
+
+    ``statement_timeout`` is the server's own clock, which stands still when the server does, and
+    TCP's timeouts do not run while the other side's kernel still acknowledges. So the wait for an
+    answer is bounded here; the connection is closed, since an answer may yet come.
+    """
+
+    #: Seconds that one statement may take.
+    timeout = 10.0
+
+    def wait(
+        self, gen: Generator[Any, Any, T], interval: float = 0.1, timeout: float | None = None
+    ) -> T:
+        """Run one of psycopg's generators to its end.
+
+        :raises psycopg.OperationalError: the server did not answer in time.
+        """
+        deadline = time.monotonic() + self.timeout
+        try:
+            wanted = next(gen)
+            while True:
+                ready = _poll(self.pgconn.socket, wanted, deadline - time.monotonic())
+                if not ready:
+                    self.close()
+                    raise psycopg.OperationalError(f"no answer within {self.timeout:g} s")
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
+def connect(url: str, timeout: float, parameters: Mapping[str, Any]) -> BoundedConnection:
+    """A connection to the database of a libpq URL.
+
+    :param timeout: seconds that each statement may take.
+    :param parameters: more of libpq's; those in the URL win.
+    """
+    given = psycopg.conninfo.conninfo_to_dict(url)
+    connection = BoundedConnection.connect(url, **{**parameters, **_only(given, parameters)})
+    connection.timeout = timeout
+    return connection
+
+
+def _only(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: given[name] for name in wanted if name in given}
+
+
+def _poll(fd: int, wanted: Wait, seconds: float) -> Ready | None:
+    poller = select.poll()
+    poller.register(
+        fd,
+        (select.POLLIN if wanted & Wait.R else 0) | (select.POLLOUT if wanted & Wait.W else 0),
+    )
+    events = poller.poll(max(0.0, seconds) * 1000)
+    if not events:
+        return None
+    happened = events[0][1]
+    if happened & ~(select.POLLIN | select.POLLOUT):
+        # An error or a hang-up: let libpq read it and say what it is.
+        return Ready(int(wanted))
+    ready = (Ready.R if happened & select.POLLIN else 0) | (
+        Ready.W if happened & select.POLLOUT else 0
+    )
+    return Ready(ready)

@@ -1,0 +1,173 @@
+"""SQLite: the embedded default."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import sqlalchemy as sa
+
+from ..encoding import dumps, encoded_lines, loads
+from ..errors import ConfigError
+from ..record import Record
+from .sql import SQLChest
+
+# Text that SQLite's own date functions make and compare, and that sorts by time.
+_SECONDS = "%Y-%m-%d %H:%M:%S"
+# Not "OR IGNORE", which would pass over a NULL where none may be, and lose the record silently.
+_INSERT = 'INSERT INTO "{table}" VALUES ({marks}) ON CONFLICT (id) DO NOTHING'
+# SQLite has no booleans: as in the other databases, they read 'true' and 'false'.
+_VIEW = """
+SELECT r.id AS record_id, r.time AS time, r.request_id AS request_id, v.key AS name,
+    CASE WHEN v.type IN ('true', 'false') THEN v.type ELSE v.value END AS value
+FROM {table} AS r, json_each(r.vars) AS v
+"""
+
+
+class FlaskChestSQLite(SQLChest):
+    """One SQLite file, written by many processes at once.
+
+    It is kept in WAL mode, so that readers never wait for writers, with ``synchronous=FULL``:
+    a batch that was reported as delivered survives a loss of power.
+
+    :param path: the file; a relative path starts at the app's instance folder.
+    :param table: the table of records; made on first use.
+
+    .. versionadded:: 1.0
+    """
+
+    scheme = "sqlite"
+
+    def __init__(
+        self, path: str = "chest.db", table: str = "chest_records", **arguments: Any
+    ) -> None:
+        if not path or path == ":memory:":
+            raise ConfigError(
+                "SQLite needs a file that all processes share, e.g. 'sqlite:///chest.db'; "
+                "to keep records in memory use 'memory://'"
+            )
+        self.path = Path(path)
+        super().__init__(table=table, **arguments)
+
+    @classmethod
+    def from_url(cls, url: str, **arguments: Any) -> FlaskChestSQLite:
+        """``sqlite:///chest.db`` is relative, ``sqlite:////var/lib/chest.db`` absolute."""
+        parts = urlsplit(url)
+        if parts.netloc:
+            raise ConfigError(f"{url!r}: SQLite has no host; write 'sqlite:///{parts.netloc}'")
+        return cls(path=unquote(parts.path[1:]), **arguments)
+
+    def describe(self) -> str:
+        return str(self.file())
+
+    def file(self) -> Path:
+        """Where the database lies."""
+        if self.surroundings is None:
+            return self.path.absolute()
+        return self.surroundings.instance_path / self.path
+
+    def make_engine(self) -> sa.Engine:
+        file = self.file()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(
+            sa.URL.create("sqlite", database=str(file)),
+            # One connection, used by one thread at a time: delivery, later perhaps close().
+            poolclass=sa.pool.StaticPool,
+            connect_args={
+                "timeout": self.timeout,
+                "isolation_level": None,
+                "check_same_thread": False,
+            },
+        )
+        sa.event.listen(engine, "connect", _set_pragmas)
+        sa.event.listen(engine, "begin", _begin_immediate)
+        return engine
+
+    def make_reading_engine(self) -> sa.Engine:
+        # Opened read-only, so that looking at a database that is not there does not make one.
+        address = f"file:{quote(str(self.file()))}?mode=ro"
+        return sa.create_engine(
+            "sqlite://",
+            creator=lambda: _connect_read_only(address),
+            poolclass=sa.pool.NullPool,
+        )
+
+    def schema_lock(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """BEGIN IMMEDIATE, sent for every transaction, is the lock already."""
+        return nullcontext()
+
+    def view_query(self) -> str:
+        return _VIEW.format(table=self.quoted(self.records.name))
+
+    def insert(self, connection: sa.Connection, records: Sequence[Record]) -> None:
+        statement = _INSERT.format(
+            table=self.records.name, marks=",".join("?" * len(self.records.columns))
+        )
+        connection.exec_driver_sql(statement, _rows(encoded_lines(records)))
+
+
+def _rows(lines: Sequence[bytes]) -> list[tuple[Any, ...]]:
+    rows = []
+    second, text = -1, ""
+    for line in lines:
+        record = loads(line)
+        seconds, microseconds = divmod(record["time"], 1_000_000)
+        if seconds != second:
+            second, text = seconds, time.strftime(_SECONDS, time.gmtime(seconds))
+        rows.append(
+            (
+                record["id"],
+                f"{text}.{microseconds:06}",
+                record["kind"],
+                record["request_id"],
+                record["trace_id"],
+                record["method"],
+                record["route"],
+                record["endpoint"],
+                record["blueprint"],
+                record["status"],
+                record["duration_ms"],
+                record["error"],
+                record["sample_rate"],
+                dumps(record["vars"]).decode(),
+                dumps(record["tags"]).decode(),
+                record["bytes_sent"],
+                record["disconnected"],
+            )
+        )
+    return rows
+
+
+def _set_pragmas(connection: Any, _: Any) -> None:
+    _switch_to_wal(connection)
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _switch_to_wal(connection: Any) -> None:
+    import sqlite3
+
+    # SQLite does not ask its busy handler while a database is switched to WAL, so two workers that
+    # open a new file at once would see "database is locked": https://sqlite.org/wal.html#noshm
+    for _ in range(100):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            time.sleep(0.02)
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _begin_immediate(connection: sa.Connection) -> None:
+    # A deferred transaction that reads and then writes fails at once when another one wrote in
+    # between; an immediate one waits: https://docs.sqlalchemy.org/en/20/dialects/sqlite.html
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _connect_read_only(address: str) -> Any:
+    import sqlite3
+
+    return sqlite3.connect(address, uri=True)

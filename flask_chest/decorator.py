@@ -1,0 +1,214 @@
+"""The decorator: one view's own words, above all rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any, TypeVar, cast
+from weakref import WeakKeyDictionary
+
+from flask import Flask, current_app, g, request
+from werkzeug.exceptions import HTTPException
+
+from . import config
+from .app_chest import OVERRIDE, AppChest
+from .chests.base import Chest
+from .chests.urls import make_chests
+from .delivery.direct import Direct
+from .request_state import RequestState, current_request
+from .rule import Route
+from .rules import Override, Plan
+from .typing import RequestIdGenerator, TrackedVars
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+#: Apps that have decorated views with chests of their own and no ``FlaskChest``.
+_without_extension: WeakKeyDictionary[Flask, AppChest] = WeakKeyDictionary()
+
+
+def flask_chest(
+    chests: Sequence[Any] | None = None,
+    tracked_vars: TrackedVars = None,
+    request_id_generator: RequestIdGenerator | None = None,
+    raise_exceptions: bool = True,
+) -> Callable[[View], View]:
+    """Say for one view what is recorded, and where.
+
+    Without ``chests`` it overrides the rules of the app's ``FlaskChest`` for this view, and does
+    nothing in an app that has none. With ``chests`` it works in any app, and this view's record
+    goes to these chests in place of the app's.
+
+    :param chests: chests, URLs or dicts, as in ``CHEST_CHESTS``.
+    :param tracked_vars: what this view tracks, in place of what rules say; ``None`` leaves that to
+        the rules, or tracks all public plain values in an app without ``FlaskChest``.
+    :param request_id_generator: called once a request; its string is the record's request id.
+    :param raise_exceptions: matters with ``chests`` only. ``True`` writes as soon as the view has
+        returned, and a failure is the response's; ``False`` leaves it to the background exporter.
+    :raises ConfigError: an argument is wrong.
+
+    .. versionadded:: 1.0
+    """
+    tracked = config.check_value("CHEST_TRACKED_VARS", tracked_vars)
+    made = None if chests is None else make_chests(chests, "flask_chest(chests)")
+    decoration = _Decoration(made, tracked, request_id_generator, raise_exceptions)
+
+    def decorate(view: View) -> View:
+        if iscoroutinefunction(view):
+            wrapped = _wrap_async(view, decoration)
+        else:
+            wrapped = _wrap(view, decoration)
+        setattr(wrapped, OVERRIDE, decoration)
+        return cast(View, wrapped)
+
+    return decorate
+
+
+class _Decoration:
+    """What one decorator says."""
+
+    def __init__(
+        self,
+        chests: list[Chest] | None,
+        tracked_vars: TrackedVars,
+        request_id_generator: RequestIdGenerator | None,
+        raise_exceptions: bool,
+    ) -> None:
+        self.writes = chests is not None and raise_exceptions
+        self._chests = chests
+        self._override = Override(
+            tracked_vars=tracked_vars,
+            tracks=tracked_vars is not None,
+            request_id_generator=request_id_generator,
+        )
+        self._overrides: WeakKeyDictionary[AppChest, Override] = WeakKeyDictionary()
+
+    def override_in(self, held: AppChest) -> Override:
+        """What is overridden in one app."""
+        found = self._overrides.get(held)
+        if found is None:
+            found = self._override
+            if self._chests is not None and not self.writes:
+                found = replace(found, chests=held.join(self._chests))
+            self._overrides[held] = found
+        return found
+
+    def begin(self) -> _Call | None:
+        """The view is called. ``None`` where the app's own recorder does all that is to be done."""
+        state = current_request.get()
+        if state is not None:
+            held = state.recorder.held
+            state.recorder.plans.override(_route(), self.override_in(held))
+            return _Call(self, held, state) if self.writes else None
+        if self._chests is None:
+            return None
+        return _Call(self, self._stand_in(current_app._get_current_object()), None)  # type: ignore[attr-defined]
+
+    def keep(self, held: AppChest, line: bytes, plan: Plan) -> None:
+        """Write a record, or hand it to the background."""
+        if self.writes:
+            chests = self._chests or []
+            held.settle(chests)
+            Direct(chests, held.app).hand_over(line, (1 << len(chests)) - 1)
+        else:
+            held.carrier.hand_over(line, plan.mask)
+
+    def _stand_in(self, app: Flask) -> AppChest:
+        held = _without_extension.get(app)
+        if held is None:
+            settings = replace(config.read(app.config), chests=[])
+            held = _without_extension.setdefault(app, AppChest(app, settings))
+        return held
+
+
+class _Call:
+    """One call of a decorated view whose record is made here."""
+
+    def __init__(self, decoration: _Decoration, held: AppChest, state: RequestState | None) -> None:
+        self._decoration = decoration
+        self._held = held
+        self._state = state or RequestState(held.recorder, request.environ, _no_response)
+
+    def returned(self, result: Any) -> None:
+        """The view has returned."""
+        self._record(_status_of(result), None)
+
+    def raised(self, error: Exception) -> None:
+        """The view has raised; that must be seen, so nothing of ours may hide it."""
+        status = error.code if isinstance(error, HTTPException) else 500
+        shown = None if isinstance(error, HTTPException) else error
+        try:
+            self._record(status, shown)
+        except Exception:  # noqa: BLE001 - as said
+            self._held.recorder.trouble("write the record of a view that raised")
+
+    def _record(self, status: int | None, error: Exception | None) -> None:
+        state, held = self._state, self._held
+        state.settled = True
+        override = self._decoration.override_in(held)
+        held.plans.override(_route(), override)
+        found = held.recorder.encode_view(
+            state, held.plans.get(_route()), g._get_current_object(), status, error
+        )
+        if found is not None:
+            self._decoration.keep(held, *found)
+
+
+def _wrap(view: Callable[..., Any], decoration: _Decoration) -> Callable[..., Any]:
+    @wraps(view)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        call = decoration.begin()
+        if call is None:
+            return view(*args, **kwargs)
+        try:
+            result = view(*args, **kwargs)
+        except Exception as error:
+            call.raised(error)
+            raise
+        call.returned(result)
+        return result
+
+    return wrapper
+
+
+def _wrap_async(view: Callable[..., Any], decoration: _Decoration) -> Callable[..., Any]:
+    @wraps(view)
+    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        call = decoration.begin()
+        if call is None:
+            return await view(*args, **kwargs)
+        try:
+            result = await view(*args, **kwargs)
+        except Exception as error:
+            call.raised(error)
+            raise
+        call.returned(result)
+        return result
+
+    return wrapper
+
+
+def _route() -> Route:
+    rule = request.url_rule
+    return Route(rule.rule if rule else None, request.endpoint, request.method)
+
+
+def _status_of(result: Any) -> int | None:
+    """The status that a view's return value asks for.
+
+    https://flask.palletsprojects.com/en/stable/quickstart/#about-responses
+    """
+    if isinstance(result, tuple):
+        for part in result[1:2]:
+            if isinstance(part, int):
+                return part
+            if isinstance(part, str):
+                return int(part[:3]) if part[:3].isdigit() else None
+        return _status_of(result[0])
+    status = getattr(result, "status_code", 200)
+    return status if isinstance(status, int) else None
+
+
+def _no_response(*_: Any) -> Any:
+    raise AssertionError("a record made for a view alone starts no response")

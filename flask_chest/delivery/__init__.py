@@ -1,0 +1,1 @@
+"""From the request thread to a chest: buffers, retries, the ledger. Knows no backend, no Flask."""

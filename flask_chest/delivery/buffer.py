@@ -1,0 +1,64 @@
+"""What a buffer is to the exporter: places from which pages of records are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from .ledger import Ledger
+
+#: Told of records that are gone: chest, reason, count.
+LossListener: TypeAlias = Callable[[str, str, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The next records for one chest.
+
+    :param lines: encoded records.
+    :param end: where the chest stands once they are dealt with; the source's own business.
+    :param damaged: records that could not be read any more on the way.
+    """
+
+    lines: Sequence[bytes]
+    end: Any
+    damaged: int = 0
+
+
+class Source(Protocol):
+    """Records of one writer, read by each chest at its own pace."""
+
+    def read(self, chest: str, limit: int) -> Page | None:
+        """The next records for a chest, at most ``limit``; ``None`` at the end."""
+
+    def commit(self, chest: str, page: Page, delivered: int, rejected: int) -> None:
+        """Move a chest past a page, for good."""
+
+
+class Buffer(Protocol):
+    """Where records wait."""
+
+    #: Records handed over in this process, roughly.
+    appended: int
+
+    def append(self, line: bytes, mask: int) -> None:
+        """Keep one record; called in the request thread.
+
+        :raises OSError: it could not be kept.
+        """
+
+    def sources(self) -> Sequence[Source]:
+        """What this process delivers."""
+
+    def tend(self) -> None:
+        """What is to be done from time to time, away from requests."""
+
+    def count_lost(self, mask: int, reason: str) -> None:
+        """Note that a record could not be kept."""
+
+    def ledger(self) -> Ledger:
+        """Every record's fate."""
+
+    def close(self) -> None:
+        """Let go of everything; what is not delivered stays where it outlives the process."""

@@ -1,0 +1,245 @@
+"""One exporter per process, started in the process that serves, by the first record."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..signals import announce, records_lost
+from ..sparse_log import SparseLog
+from .buffer import Buffer, LossListener
+from .ledger import Ledger
+from .scheduler import Schedule
+from .shipper import ChestLike, Shipper
+
+_logger = logging.getLogger("flask_chest.delivery")
+
+# A chest is looked after at least so often, so that a full batch does not wait for a long interval.
+_LONGEST_TICK = 1.0
+_SUPERVISE_EVERY = 5.0
+# The time since the scheduler was last seen to work, after which it counts as dead.
+_DEAD_AFTER = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """How an app's records are delivered.
+
+    :param name: the app's name.
+    :param sender: the app, for signals.
+    :param chests: where records go; their order gives the bits of a mask.
+    :param make_buffer: makes the buffer of one process.
+    :param bury: keeps a record that a chest will never accept.
+    :param batch_size: records a batch.
+    :param interval: seconds after which a batch goes that is not full.
+    :param shutdown_timeout: seconds that delivery may take at exit.
+    :param scheduler: an APScheduler that the app lends.
+    :param ships: whether this process delivers; else an agent does.
+    """
+
+    name: str
+    sender: object
+    chests: Sequence[ChestLike]
+    make_buffer: Callable[[LossListener], Buffer]
+    bury: Callable[[str, Sequence[bytes], str], None]
+    batch_size: int = 1000
+    interval: float = 1.0
+    shutdown_timeout: float = 2.0
+    scheduler: Any = None
+    ships: bool = True
+
+
+class Exporter:
+    """Takes records from requests and has them delivered.
+
+    :param delivery: what goes where, and how.
+    """
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+        self._process: _Process | None = None
+        self._starting: dict[int, threading.Lock] = {}
+        self._log = SparseLog(_logger)
+        _living.add(self)
+
+    def hand_over(self, line: bytes, mask: int) -> None:
+        """Keep one record; the only thing of delivery that a request does.
+
+        :param line: the encoded record.
+        :param mask: a bit for each chest that gets it.
+        """
+        process = self._process
+        # By pid: under uWSGI neither is_alive() nor os.register_at_fork() tells of a fork.
+        if process is None or process.pid != os.getpid():
+            process = self._start()
+        try:
+            process.buffer.append(line, mask)
+        except OSError as error:
+            process.buffer.count_lost(mask, "journal")
+            self._log.warning("journal", "a record could not be kept and is lost: %s", error)
+        if time.monotonic() > process.supervise_after:
+            process.supervise()
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Deliver what this process has captured; ``True`` when all of it is done with.
+
+        :param timeout: seconds to wait; ``None`` waits for as long as a try of every chest takes.
+        """
+        process = self._process
+        if process is None or process.pid != os.getpid():
+            return True
+        return process.flush(timeout)
+
+    def ledger(self) -> Ledger:
+        """The ledger; of all processes where the buffer is the journal."""
+        process = self._process
+        if process is not None and process.pid == os.getpid():
+            return process.buffer.ledger()
+        buffer = self._delivery.make_buffer(lambda *_: None)
+        return buffer.ledger()
+
+    def close(self) -> None:
+        """Deliver what can be within the shutdown timeout, and stop. A later record starts anew."""
+        process, self._process = self._process, None
+        if process is not None and process.pid == os.getpid():
+            process.close()
+
+    def forget(self) -> None:
+        """In the child of a fork: what was the parent's is not ours."""
+        self._process = None
+        for chest in self._delivery.chests:
+            # A thread that does not exist here may have held it.
+            chest.lock = threading.Lock()
+
+    def _start(self) -> _Process:
+        # A lock of the parent may have been held by a thread that does not exist in the child.
+        with self._starting.setdefault(os.getpid(), threading.Lock()):
+            process = self._process
+            if process is None or process.pid != os.getpid():
+                process = self._process = _Process(self._delivery)
+            return process
+
+
+class _Process:
+    """What an exporter has in one process."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self.pid = os.getpid()
+        self._delivery = delivery
+        self.buffer = delivery.make_buffer(self._on_lost)
+        self._shippers = [
+            Shipper(chest, self.buffer, delivery.batch_size, delivery.sender, delivery.bury)
+            for chest in delivery.chests
+            if delivery.ships
+        ]
+        self._log = SparseLog(_logger)
+        self.supervise_after = 0.0
+        self._tended_at = 0.0
+        self._start_schedule(delivery.scheduler)
+
+    def _start_schedule(self, lent: Any) -> None:
+        delivery = self._delivery
+        self._schedule = Schedule(delivery.name, lent)
+        tick = min(delivery.interval, _LONGEST_TICK)
+        self._schedule.every(tick, "tend", self._tend)
+        self._jobs = {}
+        for shipper in self._shippers:
+            pace = _Pace(shipper, self.buffer, delivery)
+            self._jobs[shipper] = self._schedule.every(tick, shipper.chest.name, pace.tick)
+        self._schedule.start()
+        self._tended_at = time.monotonic()
+        self.supervise_after = self._tended_at + _SUPERVISE_EVERY
+
+    def _tend(self) -> None:
+        self._tended_at = time.monotonic()
+        self.buffer.tend()
+
+    def supervise(self) -> None:
+        """See whether deliveries still run; start them anew where they do not."""
+        now = time.monotonic()
+        self.supervise_after = now + _SUPERVISE_EVERY
+        if now - self._tended_at > _DEAD_AFTER:
+            _logger.warning(
+                "the exporter's scheduler does not run; it is replaced by one of our own"
+            )
+            self._schedule.stop()
+            self._start_schedule(None)
+
+    def flush(self, timeout: float | None) -> bool:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        waiting = []
+        for shipper, job in self._jobs.items():
+            waiting.append(shipper.ask_to_flush())
+            self._schedule.run_now(job)
+        for done in waiting:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not done.wait(left):
+                return False
+        return all(
+            source.read(shipper.chest.name, 1) is None
+            for shipper in self._shippers
+            for source in self.buffer.sources()
+        )
+
+    def close(self) -> None:
+        self.flush(self._delivery.shutdown_timeout)
+        for shipper in self._shippers:
+            shipper.stopped.set()
+        self._schedule.stop()
+        self.buffer.close()
+        for shipper in self._shippers:
+            # One that hangs is left alone: it is in the middle of a call.
+            if not shipper.busy:
+                shipper.chest.close()
+
+    def _on_lost(self, chest: str, reason: str, count: int) -> None:
+        self._log.warning(
+            f"lost:{reason}", "chest %r: %d records are lost (%s)", chest, count, reason
+        )
+        announce(records_lost, self._delivery.sender, chest=chest, reason=reason, count=count)
+
+
+class _Pace:
+    """A batch goes when it is full or when the interval is over, whichever is first."""
+
+    def __init__(self, shipper: Shipper, buffer: Buffer, delivery: Delivery) -> None:
+        self._shipper = shipper
+        self._buffer = buffer
+        self._interval = delivery.interval
+        self._batch_size = delivery.batch_size
+        self._shipped_at = 0.0
+        self._shipped_count = 0
+
+    def tick(self) -> None:
+        """Deliver, where it is time."""
+        now, count = time.monotonic(), self._buffer.appended
+        full = count - self._shipped_count >= self._batch_size
+        # A tick that comes a little early must not make a batch wait for two.
+        due = now - self._shipped_at >= self._interval * 0.9
+        if full or due or self._shipper.asked:
+            self._shipped_at, self._shipped_count = now, count
+            self._shipper.ship()
+
+
+_living: weakref.WeakSet[Exporter] = weakref.WeakSet()
+
+
+def _forget_all() -> None:
+    for exporter in list(_living):
+        exporter.forget()
+
+
+def _close_all() -> None:
+    for exporter in list(_living):
+        exporter.close()
+
+
+os.register_at_fork(after_in_child=_forget_all)
+atexit.register(_close_all)

@@ -1,0 +1,80 @@
+"""How one record lies in a journal: a checksum, a length, its chests, its line.
+
+``<crc32: 8 hex digits><length: 6><mask: 8> <line of JSON>\\n``
+
+The mask has a bit for each chest that is to get the record. The checksum covers line and mask. A
+line holds no raw newline, so after damage the next record is found again, and only what was damaged
+is lost. It is text, so that people can read a journal with the tools they know.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+from zlib import crc32
+
+#: The first line of every segment; another first line is another version.
+MAGIC = b"flask-chest journal 1\n"
+
+#: A mask has 32 bits.
+MAX_CHESTS = 32
+
+_HEAD = 23  # 8 + 6 + 8 hex digits and a space
+_HEADER = re.compile(rb"[0-9a-f]{22} \{")
+
+
+class Frame(NamedTuple):
+    """One record in a journal, or a damaged stretch of it.
+
+    :param line: the encoded record; ``None`` where the bytes are damaged.
+    :param mask: the chests that get it; all of them for a damaged one, whose mask is unknown.
+    :param end: where the next frame begins.
+    """
+
+    line: bytes | None
+    mask: int
+    end: int
+
+
+ALL_CHESTS = 2**MAX_CHESTS - 1
+
+
+def pack(line: bytes, mask: int) -> bytes:
+    """The bytes of one record."""
+    return b"%08x%06x%08x %b\n" % (crc32(line, mask), len(line), mask, line)
+
+
+def unpack(data: bytes, start: int = 0) -> Iterator[Frame]:
+    """The frames of a stretch of a journal, from ``start`` on.
+
+    A last frame that is not whole is not yielded: more of it may still come, see :func:`remainder`.
+    """
+    while start < len(data):
+        frame = _whole(data, start) or _damaged(data, start)
+        if frame is None:
+            return
+        yield frame
+        start = frame.end
+
+
+def _whole(data: bytes, start: int) -> Frame | None:
+    body = start + _HEAD
+    try:
+        checksum = int(data[start : start + 8], 16)
+        end = body + int(data[start + 8 : start + 14], 16)
+        mask = int(data[start + 14 : start + 22], 16)
+    except ValueError:
+        return None
+    line = data[body:end]
+    if crc32(line, mask) != checksum or len(line) != end - body or data[end : end + 1] != b"\n":
+        return None
+    return Frame(line, mask, end + 1)
+
+
+def _damaged(data: bytes, start: int) -> Frame | None:
+    """The stretch up to the next whole frame, as one lost record; ``None`` where there is none."""
+    for match in _HEADER.finditer(data, start + 1):
+        if _whole(data, match.start()):
+            return Frame(None, ALL_CHESTS, match.start())
+    return None

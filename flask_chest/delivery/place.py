@@ -1,0 +1,53 @@
+"""How far a chest has come in one writer's records, and what became of those it has passed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .files import read_json, replace_json
+from .frame import MAGIC
+from .ledger import Account
+
+
+@dataclass(slots=True)
+class Place:
+    """A chest's place: the segment, the offset of the next frame, and its account so far."""
+
+    path: Path
+    segment: int = 1
+    offset: int = len(MAGIC)
+    account: Account = field(default_factory=Account)
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Segment and offset."""
+        return self.segment, self.offset
+
+    def move(self, position: tuple[int, int]) -> None:
+        """Go on from there; nothing is saved yet."""
+        self.segment, self.offset = position
+
+    def save(self) -> None:
+        """Keep it durably."""
+        replace_json(
+            self.path,
+            {"segment": self.segment, "offset": self.offset, "account": self.account.to_dict()},
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Place:
+        """The place as it was last saved; the beginning where it was not, or is damaged.
+
+        Records are then sent again, which their ids make harmless.
+        """
+        saved = read_json(path)
+        try:
+            return cls(
+                path,
+                int(saved["segment"]),
+                int(saved["offset"]),
+                Account.from_dict(saved["account"]),
+            )
+        except (TypeError, KeyError, ValueError, AttributeError):
+            return cls(path)

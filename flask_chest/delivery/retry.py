@@ -1,0 +1,22 @@
+"""When to try again: exponential backoff with full jitter.
+
+https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+"""
+
+from __future__ import annotations
+
+import random
+
+_BASE = 0.5
+_CAP = 60.0
+
+
+def delay(failures: int, retry_after: float | None = None) -> float:
+    """Seconds to wait after so many failures in a row.
+
+    :param failures: at least 1.
+    :param retry_after: what the backend asked for; never less than that.
+    """
+    ceiling = min(_CAP, _BASE * 2 ** min(failures, 16))
+    jittered = random.uniform(0, ceiling)
+    return jittered if retry_after is None else retry_after + min(jittered, 1.0)

@@ -1,0 +1,171 @@
+"""Carries the records of one chest from the buffer to it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from ..encoding import Batch
+from ..errors import DeliveryError, RejectedError
+from ..record import Record
+from ..signals import announce, batch_delivered, delivery_failed
+from ..sparse_log import SparseLog
+from . import retry
+from .buffer import Buffer, Page, Source
+
+_logger = logging.getLogger("flask_chest.delivery")
+
+
+class ChestLike(Protocol):
+    """What delivery knows of a chest."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the ledger."""
+
+    #: Held while it writes.
+    lock: threading.Lock
+
+    def write(self, records: Sequence[Record], /) -> None:
+        """Store records, or raise."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+class Shipper:
+    """Delivers to one chest. Only one thread at a time calls :meth:`ship`.
+
+    A batch that is rejected is halved, over and over, until the bad record is alone: each half that
+    is accepted is done with at once, so that nothing found out is lost in a crash.
+
+    :param chest: where records go.
+    :param buffer: where they wait.
+    :param batch_size: records a batch.
+    :param sender: the app, for signals.
+    :param bury: keeps a record that will never be accepted, with the reason.
+    """
+
+    def __init__(
+        self,
+        chest: ChestLike,
+        buffer: Buffer,
+        batch_size: int,
+        sender: object,
+        bury: Callable[[str, Sequence[bytes], str], None],
+    ) -> None:
+        self.chest = chest
+        self._buffer = buffer
+        self._batch_size = batch_size
+        self._sender = sender
+        self._bury = bury
+        self._log = SparseLog(_logger)
+        self._limit = batch_size
+        self._failures = 0
+        self._not_before = 0.0
+        self._waiters: list[threading.Event] = []
+        self.busy = False
+        #: Set when delivery must come to an end.
+        self.stopped = threading.Event()
+
+    def ask_to_flush(self) -> threading.Event:
+        """Ask for everything to be tried now; the event is set when it was."""
+        done = threading.Event()
+        self._waiters.append(done)
+        self._not_before = 0.0
+        return done
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody waits for a flush."""
+        return bool(self._waiters)
+
+    def ship(self) -> None:
+        """Deliver what waits, until there is no more or the backend fails."""
+        waiters, self._waiters = self._waiters, []
+        self.busy = True
+        try:
+            if time.monotonic() >= self._not_before:
+                for source in self._buffer.sources():
+                    if not self._drain(source):
+                        return
+        finally:
+            self.busy = False
+            for done in waiters:
+                done.set()
+
+    def _drain(self, source: Source) -> bool:
+        while not self.stopped.is_set():
+            page = source.read(self.chest.name, self._limit)
+            if page is None:
+                return True
+            if not self._deliver(source, page):
+                return False
+        return False
+
+    def _deliver(self, source: Source, page: Page) -> bool:
+        records = Batch(page.lines)
+        try:
+            if records:
+                with self.chest.lock:
+                    self.chest.write(records)
+        except RejectedError as error:
+            return self._reject(source, page, error)
+        except DeliveryError as error:
+            self._back_off(error, len(records), error.retry_after)
+            return False
+        except Exception as error:  # noqa: BLE001 - a backend of theirs may raise anything
+            self._back_off(error, len(records), None)
+            return False
+        source.commit(self.chest.name, page, delivered=len(records), rejected=0)
+        self._succeed(len(records))
+        return True
+
+    def _succeed(self, count: int) -> None:
+        if self._failures:
+            _logger.info("chest %r takes records again", self.chest.name)
+        self._failures = 0
+        self._limit = min(self._batch_size, self._limit * 2)
+        if count:
+            announce(batch_delivered, self._sender, chest=self.chest.name, count=count)
+
+    def _reject(self, source: Source, page: Page, error: RejectedError) -> bool:
+        lines = page.lines
+        bad: Sequence[bytes] = _blamed(lines, error)
+        if not bad and len(lines) > 1:
+            self._limit = len(lines) // 2
+            return True
+        bad = bad or lines
+        try:
+            self._bury(self.chest.name, bad, str(error))
+        except OSError as trouble:
+            self._back_off(trouble, len(bad), None)
+            return False
+        source.commit(self.chest.name, page, delivered=len(lines) - len(bad), rejected=len(bad))
+        self._log.warning("rejected", "chest %r rejected a record: %s", self.chest.name, error)
+        self._limit = min(self._batch_size, self._limit * 2)
+        announce(delivery_failed, self._sender, chest=self.chest.name, error=error, count=len(bad))
+        return True
+
+    def _back_off(self, error: Exception, count: int, retry_after: float | None) -> None:
+        self._failures += 1
+        pause = retry.delay(self._failures, retry_after)
+        self._not_before = time.monotonic() + pause
+        self._log.warning(
+            "failed",
+            "chest %r: delivery failed, its records wait and are sent again: %s",
+            self.chest.name,
+            error,
+        )
+        announce(delivery_failed, self._sender, chest=self.chest.name, error=error, count=count)
+
+
+def _blamed(lines: Sequence[bytes], error: RejectedError) -> list[bytes]:
+    """The lines that the backend named as the rejected ones; none where it did not say."""
+    if error.record_ids is None:
+        return []
+    pairs = zip(lines, Batch(lines), strict=True)
+    return [line for line, record in pairs if record.id in error.record_ids]

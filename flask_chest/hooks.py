@@ -1,0 +1,323 @@
+"""What is heard of a request, and what is made of it at its end.
+
+A :class:`RequestState` goes with each request. The middleware makes it and finishes it; Flask's
+signals put into it what only they know: ``g``, the response, the exception.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import click
+from flask import Flask, g, has_app_context, request
+from flask.signals import appcontext_tearing_down, got_request_exception, request_finished
+
+from .capture import Capture
+from .encoding import decode
+from .ids import made_request_id, trace_id
+from .plans import Plans
+from .request_state import RequestState, current_request, ids
+from .rule import Route
+from .rules import Plan
+from .signals import announce, record_captured
+from .sparse_log import SparseLog
+from .typing import RequestIdGenerator
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from flask.wrappers import Response
+    from werkzeug.routing import Rule
+
+_logger = logging.getLogger("flask_chest")
+
+# Others are what a stranger typed: the record's method must not be a place to write to.
+_METHODS = frozenset(
+    ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
+)
+
+
+class Recorder:
+    """Listens to one app and makes records of its requests, commands and jobs.
+
+    :param app: the app.
+    :param held: what the floors above keep for this app; only handed on.
+    :param plans: what each route records.
+    :param capture: makes records.
+    :param keep: takes each encoded record and the mask of its chests.
+    :param tags: constant tags.
+    :param slow_ms: milliseconds from which on a request is always kept; ``None`` for never.
+    :param request_id_header: where a request id is taken from, and echoed.
+    :param request_id_generator: makes request ids; ``None`` takes the record's id.
+    """
+
+    def __init__(
+        self,
+        app: Flask,
+        *,
+        held: Any,
+        plans: Plans,
+        capture: Capture,
+        keep: Callable[[bytes, int], None],
+        tags: Mapping[str, Any],
+        slow_ms: float | None,
+        request_id_header: str,
+        request_id_generator: RequestIdGenerator | None,
+    ) -> None:
+        self.app = app
+        self.held = held
+        self.plans = plans
+        self.request_id_header = request_id_header
+        self.request_id_lower = request_id_header.lower()
+        self.request_id_key = f"HTTP_{request_id_header.upper().replace('-', '_')}"
+        self._capture = capture
+        self._keep = keep
+        self._tags = dict(tags)
+        self._slow_ms = float("inf") if slow_ms is None else slow_ms
+        self._generator = request_id_generator
+        self._log = SparseLog(_logger)
+        # What requests left on a g that outlives them (a test client that keeps contexts, a request
+        # within a context): it is recorded, so it is not a job's.
+        self._recorded: WeakSet[Any] = WeakSet()
+
+    def listen(self) -> None:
+        """Connect to the app's signals. They hold us weakly, so we end when the app does."""
+        request_finished.connect(self._on_finished, self.app)
+        got_request_exception.connect(self._on_exception, self.app)
+        appcontext_tearing_down.connect(self._on_context_end, self.app)
+
+    def trouble(self, what: str) -> None:
+        """Log an exception of ours; called where it is handled."""
+        self._log.warning(what, "Flask-Chest failed to %s", what, exc_info=True)
+
+    def begin(self, environ: WSGIEnvironment, start_response: StartResponse) -> RequestState | None:
+        """The state of a request that begins; ``None`` where it cannot be recorded."""
+        try:
+            return RequestState(self, environ, start_response)
+        except Exception:  # noqa: BLE001 - a request never fails because of us
+            self.trouble("begin a record")
+            return None
+
+    def new_request_id(self, record_id: str) -> str:
+        """A request id where the caller gave none."""
+        return record_id if self._generator is None else self._made_id(self._generator, record_id)
+
+    def is_echoable(self, request_id: str) -> bool:
+        """Whether a request id can stand in a header."""
+        # Only a generator makes others; what a caller sent, and ours, have been checked.
+        return request_id.isascii() and request_id.isprintable()
+
+    def finish(self, state: RequestState, **more: Any) -> None:
+        """Make and keep the record of a request that reached the app.
+
+        :param more: further fields of the record.
+        :raises flask_chest.errors.ChestError: records are written before the response, and a chest
+            did not accept this one.
+        """
+        if state.settled or (state.values is None and state.error is None):
+            return
+        state.settled = True
+        if state.values is None:
+            state.values = state.values_at_end
+        try:
+            found = self._encode_request(state, more)
+        except Exception:  # noqa: BLE001 - a request never fails because of us
+            self.trouble("make a record")
+            return
+        if found is not None:
+            self._keep(*found)
+
+    def _encode_request(
+        self, state: RequestState, more: dict[str, Any]
+    ) -> tuple[bytes, int] | None:
+        plan = state.plan or self._plan_without_route(state)
+        error, status = state.error, state.status
+        if status is None and isinstance(error, Exception):
+            status = 500  # what a server answers when an exception reaches it
+        if has_app_context() or "werkzeug.debug.preserve_context" in state.environ:
+            self._recorded.add(state.values)
+        return self._encode_facts(state, plan, status, error, more)
+
+    def encode_view(
+        self,
+        state: RequestState,
+        plan: Plan,
+        holder: Any,
+        status: int | None,
+        error: Exception | None,
+    ) -> tuple[bytes, Plan] | None:
+        """The record of a view that has just ended; ``None`` where none is to be kept.
+
+        :param holder: ``g``.
+        :param status: the status that the view asked for.
+        """
+        state.values = holder
+        if plan.request_id_generator is not None:
+            state.request_id = self._made_id(plan.request_id_generator, state.request_id)
+        found = self._encode_facts(state, plan, status, error, {})
+        return None if found is None else (found[0], plan)
+
+    def _encode_facts(
+        self,
+        state: RequestState,
+        plan: Plan,
+        status: int | None,
+        error: BaseException | None,
+        more: dict[str, Any],
+    ) -> tuple[bytes, int] | None:
+        if not plan.record:
+            return None
+        duration = (time.perf_counter() - state.began) * 1000
+        rate = plan.sample
+        if rate < 1:
+            if error is not None or duration >= self._slow_ms or (status or 0) >= 500:
+                rate = 1.0
+            elif random.random() >= rate:
+                return None
+        route = plan.route
+        facts = {
+            "id": state.id,
+            "time": state.time,
+            "kind": "request",
+            "request_id": state.request_id,
+            "trace_id": trace_id(state.environ.get("HTTP_TRACEPARENT")),
+            "method": route.method,
+            "route": route.rule,
+            "endpoint": route.endpoint,
+            "blueprint": route.blueprint,
+            "status": status,
+            "duration_ms": round(duration, 3),
+            "error": None if error is None else _class_name(error),
+            "vars": None,
+            "tags": self._tags,
+            "sample_rate": rate,
+            "bytes_sent": None,
+            "disconnected": None,
+            **more,
+        }
+        return self._encode(facts, values_on(state.values), plan), plan.mask
+
+    def _encode(self, facts: dict[str, Any], values: Mapping[str, object], plan: Plan) -> bytes:
+        line = self._capture.encode(facts, values, plan)
+        if record_captured.receivers:
+            announce(record_captured, self.app, record=decode(line))
+        return line
+
+    def _on_finished(self, sender: Flask, response: Response, **_: Any) -> None:
+        state = current_request.get()
+        if state is not None and state.recorder is self:
+            state.response = response
+            self._look_around(state)
+
+    def _on_exception(self, sender: Flask, exception: BaseException, **_: Any) -> None:
+        state = current_request.get()
+        if state is not None and state.recorder is self:
+            state.error = exception
+            self._look_around(state)
+
+    def _look_around(self, state: RequestState) -> None:
+        """Take what can be reached only while Flask's contexts are there."""
+        try:
+            # The object, not the proxy: what is put on g later, while a body is streamed or by
+            # teardown functions, belongs to the record too.
+            state.values = g._get_current_object()
+            rule = request.url_rule
+            method = request.method
+            route = _unrouted(method) if rule is None else _routed(rule, method)
+            plan = state.plan = self.plans.get(route)
+            if plan.request_id_generator is not None:
+                state.request_id = self._made_id(plan.request_id_generator, state.request_id)
+        except Exception:  # noqa: BLE001 - a request never fails because of us
+            self.trouble("look at a request")
+
+    def _plan_without_route(self, state: RequestState) -> Plan:
+        return self.plans.get(_unrouted(state.environ.get("REQUEST_METHOD", "")))
+
+    def _made_id(self, generator: RequestIdGenerator, instead: str) -> str:
+        try:
+            return made_request_id(generator())
+        except Exception:  # noqa: BLE001 - a request never fails because of us
+            self.trouble("call the request id generator")
+            return instead
+
+    def _on_context_end(self, sender: Flask, exc: BaseException | None = None, **_: Any) -> None:
+        state = current_request.get()
+        try:
+            if state is None or state.recorder is not self:
+                self._record_job(exc)
+            elif state.response is None and exc is not None:
+                # SystemExit and its like, of which no other signal tells. Contexts within the
+                # request may end with it as well; its own is the last one.
+                state.values_at_end = g._get_current_object()
+        except Exception:  # noqa: BLE001 - a command never fails because of us
+            self.trouble("record a command or a job")
+
+    def _record_job(self, error: BaseException | None) -> None:
+        holder = g._get_current_object()
+        values = values_on(holder)
+        if not values or holder in self._recorded:
+            return
+        command = _command_name()
+        plan = self.plans.get(Route(None, command, ""))
+        if not plan.record or not self._capture.collect(values, plan):
+            return
+        now = time.time_ns() // 1000
+        identity = ids.make(now)
+        facts = {
+            "id": identity,
+            "time": now,
+            "kind": "job" if command is None else "command",
+            "request_id": identity,
+            "trace_id": None,
+            "method": None,
+            "route": None,
+            "endpoint": command,
+            "blueprint": None,
+            "status": None,
+            "duration_ms": None,
+            "error": None if error is None else _class_name(error),
+            "vars": None,
+            "tags": self._tags,
+            "sample_rate": 1.0,
+            "bytes_sent": None,
+            "disconnected": None,
+        }
+        self._keep(self._encode(facts, values, plan), plan.mask)
+
+
+def values_on(holder: Any) -> Mapping[str, object]:
+    """What lies on a ``g``. Not by ``dir()``, which would name its methods too."""
+    try:
+        values: Mapping[str, object] = vars(holder)
+    except TypeError:  # an app_ctx_globals_class of the app's own, without a __dict__
+        return {} if holder is None else {name: holder.get(name) for name in holder}
+    return values
+
+
+def _routed(rule: Rule, method: str) -> Route:
+    return Route(rule.rule, rule.endpoint, method)
+
+
+def _unrouted(method: str) -> Route:
+    return Route(None, None, method if method in _METHODS else "_OTHER")
+
+
+def _class_name(error: BaseException) -> str:
+    kind = type(error)
+    if kind.__module__ == "builtins":
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _command_name() -> str | None:
+    """The name of the CLI command that runs, e.g. ``import-products`` or ``db upgrade``."""
+    names: list[str] = []
+    context = click.get_current_context(silent=True)
+    while context is not None and context.parent is not None:
+        names.insert(0, context.info_name or "")
+        context = context.parent
+    return " ".join(names) or None

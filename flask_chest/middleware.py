@@ -1,0 +1,122 @@
+"""The door: every request comes in here, and its record is kept before its response goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from werkzeug.wsgi import ClosingIterator
+
+from .hooks import Recorder
+from .request_state import RequestState, current_request
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from flask.wrappers import Response
+
+
+class ChestMiddleware:
+    """A WSGI middleware around an app's ``wsgi_app``.
+
+    :param wsgi_app: what it wraps.
+    :param recorder: makes the records.
+    """
+
+    def __init__(self, wsgi_app: WSGIApplication, recorder: Recorder) -> None:
+        self.wsgi_app = wsgi_app
+        self._recorder = recorder
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        recorder = self._recorder
+        state = recorder.begin(environ, start_response)
+        if state is None:
+            return self.wsgi_app(environ, start_response)
+        token = current_request.set(state)
+        try:
+            body = self.wsgi_app(environ, state.start_response)
+        except BaseException as error:
+            current_request.reset(token)
+            state.error = error
+            _finish_failed(state)
+            raise
+        current_request.reset(token)
+        response = state.response
+        if response is not None and response.is_streamed and _is_stream(response):
+            return StreamedBody(body, state)
+        try:
+            recorder.finish(state)
+        except BaseException:
+            _close(body)
+            raise
+        return body
+
+
+class StreamedBody:
+    """A streamed body on its way: the record is made when it ends.
+
+    :param body: what the app returned.
+    :param state: the request.
+    """
+
+    def __init__(self, body: Iterable[bytes], state: RequestState) -> None:
+        self._body = body
+        self._iterator = iter(body)
+        self._state = state
+        self._sent = 0
+        self._ended = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        # Bodies are interleaved in one thread by some servers, so each step says whose it is.
+        token = current_request.set(self._state)
+        try:
+            chunk = next(self._iterator)
+        except BaseException as error:
+            self._ended = True
+            if not isinstance(error, StopIteration):
+                self._state.error = error
+            raise
+        finally:
+            current_request.reset(token)
+            if self._ended:
+                self._finish()
+        self._sent += len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        """Called by the server, at the end or when the client has gone."""
+        token = current_request.set(self._state)
+        try:
+            _close(self._body)
+        finally:
+            current_request.reset(token)
+            self._finish()
+
+    def _finish(self) -> None:
+        state = self._state
+        state.recorder.finish(state, bytes_sent=self._sent, disconnected=not self._ended)
+
+
+def _is_stream(response: Response) -> bool:
+    """Whether what Werkzeug cannot measure is made while it is sent."""
+    if response.direct_passthrough:
+        return False  # a file, handed back as it is: the server may use sendfile()
+    # An error page of abort() has been through Response.force_type(), which leaves an iterator of
+    # a body that is there already.
+    ready = isinstance(response.response, ClosingIterator) and "Content-Length" in response.headers
+    return not ready
+
+
+def _finish_failed(state: RequestState) -> None:
+    try:
+        state.recorder.finish(state)
+    except Exception:  # noqa: BLE001 - the app's own exception must be seen, not this one
+        state.recorder.trouble("write the record of a failed request")
+
+
+def _close(body: Iterable[bytes]) -> None:
+    close = getattr(body, "close", None)
+    if close is not None:
+        close()

@@ -1,0 +1,73 @@
+"""One plan per endpoint and method, compiled when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from .rule import Route, Rule
+from .rules import Override, Plan, Rules
+
+
+class Plans:
+    """What each route records: a request costs one look-up, however many rules there are.
+
+    :param rules: the app's rules.
+    :param routes: all routes of the app, as they are when it is called.
+    :param override_of: what a decorator says of an endpoint's view.
+    :param report: told, with the first request, of the rules that select nothing.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        *,
+        routes: Callable[[], Iterable[Route]],
+        override_of: Callable[[str], Override | None],
+        report: Callable[[list[Rule]], None],
+    ) -> None:
+        self.rules = rules
+        self._routes = routes
+        self._override_of = override_of
+        self._report = report
+        self._reported = False
+        self._plans: dict[Route, Plan] = {}
+        self._overrides: dict[tuple[str | None, str], Override] = {}
+
+    def get(self, route: Route) -> Plan:
+        """The plan of a route and method."""
+        return self._plans.get(route) or self._compile(route)
+
+    def add_rule(self, rule: dict[str, object], source: str) -> None:
+        """Take in one more rule; plans are compiled anew.
+
+        :raises flask_chest.errors.ConfigError: the rule is wrong.
+        """
+        self.rules.add(rule, source)
+        self.forget()
+
+    def forget(self) -> None:
+        """Compile plans anew: what they stand on has changed."""
+        self._plans.clear()
+
+    def override(self, route: Route, override: Override) -> None:
+        """Take in what a decorator says of the view that is serving this route."""
+        key = route.endpoint, route.method
+        if self._overrides.get(key) is not override:
+            self._overrides[key] = override
+            self._plans.pop(route, None)
+
+    def unmatched(self) -> list[Rule]:
+        """The rules that select no route of the app."""
+        return self.rules.unmatched(self._routes())
+
+    def _compile(self, route: Route) -> Plan:
+        if not self._reported:
+            self._reported = True
+            unmatched = self.unmatched()
+            if unmatched:
+                self._report(unmatched)
+        override = self._overrides.get((route.endpoint, route.method))
+        if override is None and route.endpoint is not None:
+            override = self._override_of(route.endpoint)
+        plan = self._plans[route] = self.rules.plan(route, override)
+        return plan

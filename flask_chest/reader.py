@@ -1,0 +1,86 @@
+"""Reads records back from an SQL chest, without getting in the way of those who write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from .encoding import FIELDS
+from .errors import ConfigError
+from .record import Record
+
+if TYPE_CHECKING:
+    from .chests.base import Chest
+    from .chests.sql import SQLChest
+
+
+class Reader:
+    """The records in one SQL chest.
+
+    :param chest: the chest.
+    """
+
+    def __init__(self, chest: SQLChest) -> None:
+        self._table = chest.records
+        self._engine = chest.make_reading_engine()
+
+    def latest(self, limit: int) -> list[Record]:
+        """The newest records, oldest of them first.
+
+        :param limit: how many.
+        """
+        query = sa.select(self._table).order_by(self._table.columns.id.desc()).limit(limit)
+        return list(self._records(query))[::-1]
+
+    def after(self, record_id: str, limit: int) -> list[Record]:
+        """Records with a later id, oldest first.
+
+        :param limit: at most so many.
+        """
+        identity = self._table.columns.id
+        query = sa.select(self._table).where(identity > record_id).order_by(identity).limit(limit)
+        return list(self._records(query))
+
+    def _records(self, query: sa.Select[Any]) -> Iterator[Record]:
+        try:
+            with self._engine.connect() as connection:
+                for row in connection.execute(query):
+                    yield _record(row._mapping)
+        except sa.exc.OperationalError as error:
+            if not _is_missing_table(error):
+                raise
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._engine.dispose()
+
+
+def first_reader(chests: Iterable[Chest]) -> Reader:
+    """A reader of the first chest that can be read.
+
+    :raises ConfigError: there is none.
+    """
+    from .chests.sql import SQLChest
+
+    listed: Sequence[Chest] = list(chests)
+    for chest in listed:
+        if isinstance(chest, SQLChest):
+            return Reader(chest)
+    names = ", ".join(chest.name for chest in listed) or "none"
+    raise ConfigError(f"no chest of this app can be read back; an SQL one can (chests: {names})")
+
+
+def _record(row: Any) -> Record:
+    values = {name: row[name] for name in FIELDS}
+    time: datetime = values["time"]
+    values["time"] = time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time
+    return Record(**values)
+
+
+def _is_missing_table(error: sa.exc.OperationalError) -> bool:
+    # Nothing has been delivered yet.
+    text = str(error.orig)
+    return "no such table" in text or "unable to open database file" in text

@@ -1,0 +1,69 @@
+"""What goes with one request from the door to its record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from .ids import IdMaker, accepted_request_id
+from .rules import Plan
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from flask.wrappers import Response
+
+    from .hooks import Recorder
+
+#: Makes the ids of this process' records.
+ids = IdMaker()
+
+
+class RequestState:
+    """One request on its way through the app.
+
+    :param recorder: whose request it is.
+    :param environ: the WSGI environment.
+    :param start_response: the server's.
+    """
+
+    # Class attributes: the values of a request that nothing has happened to yet.
+    values: Any = None
+    values_at_end: Any = None
+    response: Response | None = None
+    error: BaseException | None = None
+    status: int | None = None
+    plan: Plan | None = None
+    #: The record was made elsewhere, or is not to be made.
+    settled = False
+
+    def __init__(
+        self, recorder: Recorder, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> None:
+        self.recorder = recorder
+        self.environ = environ
+        self.began = time.perf_counter()
+        self.time = time.time_ns() // 1000
+        self.id = ids.make(self.time)
+        self._start_response = start_response
+        given = environ.get(recorder.request_id_key)
+        self.request_id = accepted_request_id(given) or recorder.new_request_id(self.id)
+
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], *exc_info: Any
+    ) -> Callable[[bytes], object]:
+        """Pass the start of the response on to the server, with the request id."""
+        self.status = int(status[:3])
+        recorder = self.recorder
+        if recorder.is_echoable(self.request_id):
+            for name, _ in headers:
+                if name.lower() == recorder.request_id_lower:
+                    break
+            else:
+                headers.append((recorder.request_id_header, self.request_id))
+        return self._start_response(status, headers, *exc_info)
+
+
+#: The request that is being served in this thread, task or greenlet.
+current_request: ContextVar[RequestState | None] = ContextVar("flask_chest_request", default=None)

@@ -1,0 +1,180 @@
+"""One rule, as the user wrote it, checked; and the routes that it selects."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from . import checks
+from .errors import ConfigError
+
+_OPTIONS = ("track", "chests", "sample", "record")
+_SELECTORS = ("rule", "endpoint", "blueprint", "methods")
+
+# How specific a rule is: the app's own words, then blueprint, glob, exact.
+APP, BLUEPRINT, GLOB, EXACT = range(4)
+
+
+class Route(NamedTuple):
+    """What a rule can select by: one route and method, or a request that matched no route."""
+
+    rule: str | None
+    endpoint: str | None
+    method: str
+
+    @property
+    def blueprint(self) -> str | None:
+        """The full name of the route's blueprint."""
+        return self.endpoint.rpartition(".")[0] or None if self.endpoint else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule, checked.
+
+    :param selectors: what it selects by: ``rule``, ``endpoint``, ``blueprint``, ``methods``.
+    :param options: what it sets: ``track``, ``chests``, ``sample``, ``record``.
+    :param source: where it stands, for messages.
+    """
+
+    selectors: Mapping[str, Any]
+    options: Mapping[str, Any]
+    source: str
+
+    @property
+    def level(self) -> int:
+        """How specific it is."""
+        patterns = [self.selectors[name] for name in ("rule", "endpoint") if name in self.selectors]
+        if any(not is_glob(pattern) for pattern in patterns):
+            return EXACT
+        if patterns:
+            return GLOB
+        return BLUEPRINT if "blueprint" in self.selectors else APP
+
+    @property
+    def rank(self) -> tuple[int, int, int]:
+        """Sorts rules from general to specific; among equals the later one is stronger."""
+        words = [self.selectors.get(name, "") for name in ("rule", "endpoint", "blueprint")]
+        literal = sum(len(word.replace("*", "").replace("?", "")) for word in words)
+        return self.level, literal, int("methods" in self.selectors)
+
+    def matches(self, route: Route) -> bool:
+        """Whether it selects a route and method."""
+        return self.matches_route(route) and self._matches_method(route.method)
+
+    def matches_route(self, route: Route) -> bool:
+        """Whether it selects a route, whatever the method."""
+        wanted = self.selectors
+        return (
+            ("rule" not in wanted or _matches(wanted["rule"], route.rule))
+            and ("endpoint" not in wanted or _matches(wanted["endpoint"], route.endpoint))
+            and ("blueprint" not in wanted or _within(wanted["blueprint"], route.blueprint))
+        )
+
+    def _matches_method(self, method: str) -> bool:
+        methods = self.selectors.get("methods")
+        # Flask answers HEAD with the view for GET.
+        return methods is None or method in methods or (method == "HEAD" and "GET" in methods)
+
+
+def checked_rule(rule: Mapping[str, Any], source: str, chest_names: Sequence[str]) -> Rule:
+    for name in rule:
+        if name not in _OPTIONS + _SELECTORS:
+            near = difflib.get_close_matches(str(name), _OPTIONS + _SELECTORS, n=1)
+            known = ", ".join(_SELECTORS + _OPTIONS)
+            advice = f"did you mean {near[0]!r}?" if near else f"known: {known}"
+            raise ConfigError(f"{source}: no rule says {name!r}; {advice}")
+    selectors = {name: rule[name] for name in _SELECTORS if name in rule}
+    if not selectors:
+        raise ConfigError(f"{source}: name what it selects: {', '.join(_SELECTORS)}")
+    options = {name: rule[name] for name in _OPTIONS if name in rule}
+    if not options:
+        raise ConfigError(f"{source}: name what it sets: {', '.join(_OPTIONS)}")
+    by_name: Mapping[str, Callable[[Any], Any]] = {
+        **_CHECKS,
+        "chests": lambda value: _chests(value, chest_names),
+    }
+    try:
+        for part in (selectors, options):
+            for name in part:
+                part[name] = by_name[name](part[name])
+    except ValueError as error:
+        raise ConfigError(f"{source}: {name!r} is {rule[name]!r}: {error}") from None
+    return Rule(selectors, options, source)
+
+
+def _pattern(value: Any) -> str:
+    if isinstance(value, str) and value:
+        return value
+    raise ValueError("expected a text")
+
+
+def _methods(value: Any) -> frozenset[str]:
+    return frozenset(name.upper() for name in checks.names(value))
+
+
+def _sample(value: Any) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1:
+        return float(value)
+    raise ValueError("expected a share above 0 and at most 1; to record nothing: 'record': False")
+
+
+def _record(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ValueError("expected true or false")
+
+
+def _chests(value: Any, chest_names: Sequence[str]) -> tuple[str, ...]:
+    listed = checks.names(value)
+    for name in listed:
+        if name not in chest_names:
+            near = difflib.get_close_matches(name, chest_names, n=1)
+            advice = (
+                f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(chest_names)}"
+            )
+            raise ValueError(f"there is no chest {name!r}; {advice}")
+    if not listed:
+        raise ValueError("expected names of chests; to record nothing: 'record': False")
+    return listed
+
+
+_CHECKS = {
+    "rule": _pattern,
+    "endpoint": _pattern,
+    "blueprint": _pattern,
+    "methods": _methods,
+    "track": checks.tracked_vars,
+    "sample": _sample,
+    "record": _record,
+}
+
+
+def is_glob(pattern: str) -> bool:
+    return "*" in pattern or "?" in pattern
+
+
+def _matches(pattern: str, word: str | None) -> bool:
+    if word is None:
+        return False
+    if not is_glob(pattern):
+        return pattern == word
+    # Not fnmatch: "[" is a plain character of URL rules.
+    parts = (".*" if part == "*" else "." if part == "?" else re.escape(part) for part in pattern)
+    return re.fullmatch("".join(parts), word, re.S) is not None
+
+
+def _within(pattern: str, blueprint: str | None) -> bool:
+    return any(_matches(pattern, name) for name in and_parents(blueprint))
+
+
+def and_parents(blueprint: str | None) -> list[str]:
+    """``shop.admin`` -> ``["shop.admin", "shop"]``, as ``request.blueprints`` has it."""
+    names = []
+    while blueprint:
+        names.append(blueprint)
+        blueprint = blueprint.rpartition(".")[0]
+    return names

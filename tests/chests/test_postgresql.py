@@ -1,0 +1,186 @@
+"""PostgreSQL, against a server of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from flask_chest.chests.postgresql import FlaskChestPostgreSQL
+from flask_chest.conformance import check_chest, make_records
+from flask_chest.encoding import Batch, encode
+from flask_chest.errors import ConfigError, DeliveryError, RejectedError
+from tests.servers.postgresql import PostgreSQL
+
+from .first_use import write_at_once
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgreSQL]:
+    with PostgreSQL() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def url(request: pytest.FixtureRequest) -> str:
+    given = os.environ.get("CHEST_TEST_POSTGRESQL_URL")
+    if given:
+        return given
+    server: PostgreSQL = request.getfixturevalue("server")
+    return server.url
+
+
+@pytest.fixture
+def table(url: str) -> Iterator[str]:
+    name = f"chest_{uuid4().hex[:12]}"
+    yield name
+    with psycopg.connect(url) as connection:
+        connection.execute(f'DROP VIEW IF EXISTS "{name}_vars"'.encode())
+        connection.execute(f'DROP TABLE IF EXISTS "{name}"'.encode())
+        connection.execute("DELETE FROM chest_schema WHERE table_name = %s", [name])
+
+
+@contextmanager
+def chest_of(url: str, table: str) -> Iterator[FlaskChestPostgreSQL]:
+    chest = FlaskChestPostgreSQL(url, table=table)
+    yield chest
+    chest.close()
+
+
+def ask(url: str, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+def test_conforms(server: PostgreSQL, url: str, table: str) -> None:
+    """It passes the suite that every backend must pass, with its server stopped and silenced."""
+    done = check_chest(
+        lambda: FlaskChestPostgreSQL(url, table=table),
+        read=lambda: [found for (found,) in ask(url, f'SELECT id FROM "{table}"')],
+        poison=replace(make_records(1)[0], request_id="x" * 300),
+        server=server,
+    )
+    assert len(done) == 6
+
+
+def test_columns_and_view(url: str, table: str) -> None:
+    """A record reads back as it was, from the table and from the view of variables."""
+    [record] = make_records(1)
+    with chest_of(url, table) as chest:
+        chest.write([record])
+    [(time, route, vars_)] = ask(url, f'SELECT "time", route, vars FROM "{table}"')
+    assert (time, route, vars_) == (record.time, record.route, record.vars)
+    rows = ask(url, f'SELECT record_id, name, value FROM "{table}_vars" ORDER BY name')
+    assert rows == [
+        (record.id, "flag", "true"),
+        (record.id, "number", "0"),
+        (record.id, "share", "0.5"),
+        (record.id, "text", record.vars["text"]),
+    ]
+
+
+def test_vars_are_jsonb_and_indexes_exist(url: str, table: str) -> None:
+    """Variables are JSONB; time, route and request id have indexes."""
+    with chest_of(url, table) as chest:
+        chest.write(make_records(1))
+    query = f'SELECT pg_typeof(vars)::text FROM "{table}"'
+    assert ask(url, query) == [("jsonb",)]
+    indexes = ask(url, f"SELECT indexname FROM pg_indexes WHERE tablename = '{table}'")
+    assert {f"ix_{table}_time", f"ix_{table}_route", f"ix_{table}_request_id"} <= {
+        name for (name,) in indexes
+    }
+
+
+def test_first_use_by_many_workers(url: str, table: str) -> None:
+    """Eight processes that find no table make one, and none of them fails."""
+    write_at_once("FlaskChestPostgreSQL", {"url": url, "table": table}, workers=8)
+    assert ask(url, f'SELECT count(*) FROM "{table}"') == [(8 * 10,)]
+
+
+def test_batch_bigger_than_one_statement(
+    url: str, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch over the limit of one statement goes in several, of one transaction."""
+    monkeypatch.setattr(FlaskChestPostgreSQL, "body_bytes", 2000)
+    records = make_records(50)
+    with chest_of(url, table) as chest:
+        chest.write(Batch([encode(record) for record in records]))
+    assert ask(url, f'SELECT count(*) FROM "{table}"') == [(50,)]
+
+
+def test_table_with_other_columns(url: str, table: str) -> None:
+    """A stranger's table is left alone, and the error says what to do."""
+    with psycopg.connect(url) as connection:
+        connection.execute(f'CREATE TABLE "{table}" (id int)'.encode())
+    with chest_of(url, table) as chest, pytest.raises(DeliveryError, match="other columns") as e:
+        chest.write(make_records(1))
+    assert "another 'table'" in str(e.value)
+    assert ask(url, f'SELECT count(*) FROM "{table}"') == [(0,)]
+
+
+def test_table_dropped_while_running(url: str, table: str) -> None:
+    """A table that was dropped is made again for the batch after the one that failed."""
+    with chest_of(url, table) as chest:
+        chest.write(make_records(1))
+        with psycopg.connect(url) as connection:
+            connection.execute(f'DROP TABLE "{table}" CASCADE'.encode())
+        with pytest.raises(DeliveryError, match="does not exist"):
+            chest.write(make_records(1))
+        chest.write(make_records(1))
+    assert ask(url, f'SELECT count(*) FROM "{table}_vars"') == [(4,)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "remedy"),
+    [
+        ("chest:secret@", "chest:hunter22@", "check user and password"),
+        ("chest:secret@", "nobody:hunter22@", "check user and password"),
+        ("/chest", "/nowhere", "create this database"),
+        ("127.0.0.1", "nowhere.invalid", "check host and port"),
+    ],
+)
+def test_wrong_address(server: PostgreSQL, old: str, new: str, remedy: str) -> None:
+    """A wrong setting is told with chest, address and remedy, and without the password."""
+    before, _, after = server.url.rpartition(old)
+    chest = FlaskChestPostgreSQL(before + new + after, name="orders")
+    with pytest.raises(DeliveryError, match=remedy) as caught:
+        chest.write(make_records(1))
+    for text in (str(caught.value), repr(chest), chest.describe()):
+        assert "hunter22" not in text
+        assert "secret" not in text
+    assert "chest 'orders' at postgresql://" in str(caught.value)
+
+
+def test_value_that_json_cannot_carry(url: str, table: str) -> None:
+    """A record made by hand with an object in it is rejected, not a crash of delivery."""
+    [record] = make_records(1)
+    bad: Any = {"thing": object()}
+    with chest_of(url, table) as chest, pytest.raises(RejectedError) as caught:
+        chest.write([replace(record, vars=bad)])
+    assert caught.value.record_ids == frozenset([record.id])
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://u:pa@ss/w0rd@h/db", "postgresql://u:pa#w0rd@h/db", "postgresql://u:w0rd[@h/"],
+)
+def test_malformed_url_keeps_the_password(url: str) -> None:
+    """A password with unencoded characters is not quoted by the error that says so."""
+    with pytest.raises(ConfigError, match="percent-encode") as caught:
+        FlaskChestPostgreSQL(url)
+    assert "w0rd" not in str(caught.value)
+
+
+def test_missing_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without psycopg the constructor says which extra to install."""
+    monkeypatch.setattr("flask_chest.chests.drivers.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r'pip install "flask-chest\[postgresql\]"'):
+        FlaskChestPostgreSQL("postgresql://localhost/db")

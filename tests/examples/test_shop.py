@@ -1,0 +1,132 @@
+"""The shop, served by gunicorn and visited over HTTP as a newcomer would."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from examples.shop.server import serve
+from examples.shop.traffic import Answer, Tally, drive
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.server
+
+
+class Visited(NamedTuple):
+    """A shop that has closed again: what its visitors got and what it recorded."""
+
+    answers: list[Answer]
+    database: Path
+
+    def ask(self, sql: str) -> list[Any]:
+        with closing(sqlite3.connect(self.database)) as connection:
+            return connection.execute(sql).fetchall()
+
+    def select(self, method: str, path: str) -> list[Answer]:
+        return [a for a in self.answers if (a.ask.method, a.ask.path) == (method, path)]
+
+
+@pytest.fixture(scope="module")
+def visited(tmp_path_factory: pytest.TempPathFactory) -> Visited:
+    instance = tmp_path_factory.mktemp("instance")
+    with serve(instance, workers=2) as url:
+        answers = list(drive(url, count=400, sessions=4, seed=7))
+    return Visited(answers, instance / "chest.db")
+
+
+def test_the_command_shows_what_it_recorded(tmp_path: Path) -> None:
+    """``python -m examples.shop`` ends well, and its tables add up."""
+    command = [sys.executable, "-m", "examples.shop", "--requests=150", f"--instance={tmp_path}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "answered 150 requests, recorded 150" in done.stdout
+    counts = re.findall(r"^(?:/\S*|\(no route\)) +[A-Z]+ +(\d+) ", done.stdout, re.MULTILINE)
+    assert sum(map(int, counts)) == 150
+    assert re.search(r"^tenant +150 +3 ", done.stdout, re.MULTILINE)
+    assert "\x1b" not in done.stdout, "plain where there is no terminal"
+
+
+def test_every_answer_has_one_row(visited: Visited) -> None:
+    """Rows by status are the answers by status."""
+    tally = Tally()
+    for answer in visited.answers:
+        tally.add(answer)
+    assert tally.unanswered == 0
+    sql = "select status, count(*) from chest_records group by status"
+    assert dict(visited.ask(sql)) == tally.statuses
+
+
+def test_the_money_adds_up(visited: Visited) -> None:
+    """The sum of ``total`` over accepted payments is the sum that the visitors were told."""
+    paid = [a.json["total"] for a in visited.select("POST", "/checkout") if a.status == 201]
+    ((count, total),) = visited.ask(
+        "select count(*), sum(json_extract(vars, '$.total')) from chest_records"
+        " where route = '/checkout' and status = 201"
+    )
+    assert paid
+    assert (count, total) == (len(paid), pytest.approx(sum(paid)))
+
+
+def test_variables_are_those_that_the_views_set(visited: Visited) -> None:
+    """Each search left its term, each answer its tenant, whatever came of it."""
+    names = dict(visited.ask("select name, count(*) from chest_vars group by name"))
+    assert names["tenant"] == len(visited.answers)
+    assert names["search_term"] == len(visited.select("GET", "/search"))
+    assert names["login"] == len(visited.select("POST", "/login"))
+    terms = visited.ask("select value from chest_vars where name = 'search_term' order by value")
+    asked = sorted(answer.ask.params["q"] for answer in visited.select("GET", "/search"))
+    assert [term for (term,) in terms] == asked
+
+
+def test_a_broken_page_is_recorded_with_its_error(visited: Visited) -> None:
+    """The product without a weight divides by zero."""
+    broken = [answer for answer in visited.answers if answer.status == 500]
+    errors = visited.ask("select error from chest_records where status = 500")
+    assert broken
+    assert errors == [("ZeroDivisionError",)] * len(broken)
+
+
+def test_card_numbers_stay_out_of_the_store(visited: Visited) -> None:
+    """They are redacted by name; what stands beside them is kept."""
+    payments = visited.ask("select value from chest_vars where name = 'payment'")
+    assert payments
+    for (payment,) in payments:
+        assert json.loads(payment)["card_number"] == "[REDACTED]"
+        assert json.loads(payment)["method"] == "card"
+
+
+def test_a_download_counts_its_rows(visited: Visited) -> None:
+    """A generator's own counts are recorded, and whether the client stayed to the end."""
+    rows = visited.ask(
+        "select json_extract(vars, '$.rows'), bytes_sent, disconnected from chest_records"
+        " where route = '/admin/orders.csv' and status = 200"
+    )
+    downloads = visited.select("GET", "/admin/orders.csv")
+    assert len(rows) == len(downloads) > 0
+    stayed = [answer for answer in downloads if answer.ask.leave_after is None]
+    whole = [row for row in rows if not row[2]]
+    assert len(whole) >= len(stayed)
+    assert all(count == 365 * 40 and sent > 200_000 for count, sent, _ in whole)
+
+
+def test_a_command_leaves_a_record(tmp_path: Path) -> None:
+    """``flask import-products`` is recorded as a command, with what it put on ``g``."""
+    products = tmp_path / "new.csv"
+    products.write_text("sku,name,price,kilos,stock\nN1,oak box,12.5,2,3\nN2,ash box,?,1,1\n")
+    app = f'examples.shop:create_app("{tmp_path}")'
+    command = [sys.executable, "-m", "flask", "--app", app, "import-products", str(products)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "1 products imported, 1 skipped\n", done.stderr
+    visited = Visited([], tmp_path / "chest.db")
+    ((kind, endpoint, variables),) = visited.ask("select kind, endpoint, vars from chest_records")
+    assert (kind, endpoint) == ("command", "import-products")
+    assert json.loads(variables) == {"source": str(products), "imported": 1, "skipped": 1}

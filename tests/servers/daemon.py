@@ -1,0 +1,165 @@
+"""A database server of the tests' own: on a free port of loopback, with a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from typing_extensions import Self
+
+
+class Daemon(ABC):
+    """Starts on entering, stops on leaving; may be stopped, started and paused in between.
+
+    Its folder lies below ``/tmp``, since sockets need a short path and another user must reach it.
+    """
+
+    #: The user it runs as when the tests run as root, for servers that refuse root.
+    user: str | None = None
+
+    def __init__(self) -> None:
+        self.folder = Path()
+        self.port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @abstractmethod
+    def command(self) -> Sequence[str]:
+        """What starts it in the foreground."""
+
+    @abstractmethod
+    def is_ready(self) -> bool:
+        """Whether it answers; may raise ``OSError`` or the driver's error while it does not."""
+
+    def prepare(self) -> None:  # noqa: B027, most need nothing
+        """Make its files, once."""
+
+    def __enter__(self) -> Self:
+        self.folder = Path(tempfile.mkdtemp(prefix="chest-"))
+        self.folder.chmod(0o755)
+        self.port = free_port()
+        try:
+            self._own(self.folder)
+            self.prepare()
+            self.start()
+        except BaseException:
+            self._clean_up()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._clean_up()
+
+    def start(self) -> None:
+        """Start it and return when it answers."""
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command(),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                user=self._user(),
+                group=self._group(),
+                extra_groups=[] if self._user() else None,
+            )
+        self._wait_until_ready()
+
+    def stop(self) -> None:
+        """End it at once, as a crash would, and return when it is gone."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def pause(self) -> None:
+        """Let it fall silent: its connections stay open, nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def run(self, *command: str) -> None:
+        """Run a tool of the server as the server's user."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            user=self._user(),
+            group=self._group(),
+            extra_groups=[] if self._user() else None,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+
+    @property
+    def log(self) -> str:
+        file = self.folder / "log"
+        return file.read_text(errors="replace") if file.exists() else ""
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None, "not started"
+        # Not the process group: PostgreSQL's children each have one of their own.
+        for pid in (self._process.pid, *_children(self._process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def _clean_up(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _user(self) -> str | None:
+        return self.user if os.geteuid() == 0 else None
+
+    def _group(self) -> int | None:
+        user = self._user()
+        return None if user is None else pwd.getpwnam(user).pw_gid
+
+    def _own(self, path: Path) -> None:
+        if user := self._user():
+            shutil.chown(path, user)
+
+    def _wait_until_ready(self, seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        assert self._process is not None
+        while self._process.poll() is None and time.monotonic() < deadline:
+            # Whatever a driver raises while its server starts means "not yet".
+            with suppress(Exception):
+                if self.is_ready():
+                    return
+            time.sleep(0.05)
+        log = self.log[-2000:]
+        self.stop()
+        raise AssertionError(f"{type(self).__name__} did not start:\n{log}")
+
+
+def _children(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in children]
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port

@@ -1,0 +1,39 @@
+"""gunicorn, serving an app of the tests."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .process import ServerProcess
+
+
+def gunicorn(
+    app: str,
+    folder: Path,
+    *,
+    workers: int = 1,
+    threads: int = 1,
+    options: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+) -> ServerProcess:
+    """Serve an app: ``with gunicorn("tests.apps:hello", tmp_path) as server: ... server.url``.
+
+    :param app: ``"module:name"``, looked up from the root of the repository.
+    :param folder: where its log goes.
+    :param options: more of gunicorn's, e.g. ``["--preload"]``.
+    :param env: variables over those of this process.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--bind=127.0.0.1:0",
+        f"--workers={workers}",
+        f"--threads={threads}",
+        "--no-control-socket",
+        *options,
+        app,
+    ]
+    return ServerProcess(command, workers=workers, log=folder / "gunicorn.log", env=env or {})

@@ -1,0 +1,72 @@
+"""Installs the servers that tests start, where Debian's apt-get is there and may be used.
+
+Elsewhere it says what is missing and leaves it at that: the tests that need it are skipped, or
+fail under ``CI=true``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+PACKAGES = (
+    "chromium",
+    "chromium-driver",
+    "influxdb",
+    "mariadb-server",
+    "postgresql",
+    "redis-server",
+    "victoria-metrics",
+    "wrk",
+)
+
+
+def main() -> None:
+    if shutil.which("apt-get") is None:
+        print("servers: no apt-get here; tests whose server is not installed are skipped")
+        return
+    missing = [package for package in PACKAGES if not is_installed(package)]
+    if not missing:
+        print("servers: all packages are installed")
+        return
+    root = find_way_to_root()
+    if root is None:
+        print(f"servers: not root, so these stay missing: {' '.join(missing)}")
+        return
+    print(f"servers: installing {' '.join(missing)}", flush=True)
+    if not install(missing, root):
+        print("servers: apt-get failed; tests whose server is not installed are skipped")
+
+
+def is_installed(package: str) -> bool:
+    query = ["dpkg-query", "--show", "--showformat=${db:Status-Status}", package]
+    return subprocess.run(query, capture_output=True, check=False).stdout == b"installed"
+
+
+def find_way_to_root() -> list[str] | None:
+    """What to put before a command to run it as root; ``None`` where there is no way."""
+    if os.geteuid() == 0:
+        return []
+    sudo = ["sudo", "--non-interactive"]
+    if shutil.which("sudo") and run([*sudo, "true"]):
+        return sudo
+    return None
+
+
+def install(packages: list[str], root: list[str]) -> bool:
+    # DPkg::Lock::Timeout: another apt-get may be at work.
+    apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive"]
+    apt += ["apt-get", "--option=DPkg::Lock::Timeout=120"]
+    command = [*apt, "install", "--yes", "--no-install-recommends", *packages]
+    return run([*apt, "update"]) and run(command)
+
+
+def run(command: list[str]) -> bool:
+    """Run it without a word, unless it fails and has something to say about that."""
+    nothing = subprocess.DEVNULL
+    return subprocess.run(command, stdin=nothing, stdout=nothing, check=False).returncode == 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""PostgreSQL, started for a test: ``with PostgreSQL() as server: ... server.url``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import psycopg
+
+from .daemon import Daemon
+from .programs import find_program
+
+PLACES = "usr/lib/postgresql/*/bin"
+
+
+class PostgreSQL(Daemon):
+    """A cluster with the superuser ``chest``, its password ``secret`` and a database ``chest``."""
+
+    user = "postgres"
+
+    def __init__(self, *options: str) -> None:
+        super().__init__()
+        self._options = options
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://chest:secret@127.0.0.1:{self.port}/chest"
+
+    def prepare(self) -> None:
+        password = self.folder / "password"
+        password.write_text("secret")
+        self._own(password)
+        initdb = find_program("initdb", "postgresql", places=[f"{PLACES}/initdb"])
+        self.run(
+            initdb,
+            "--pgdata=data",
+            "--username=chest",
+            "--pwfile=password",
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--no-locale",
+            "--no-sync",
+        )
+
+    def command(self) -> Sequence[str]:
+        postgres = find_program("postgres", "postgresql", places=[f"{PLACES}/postgres"])
+        return [
+            str(Path(postgres).resolve()),
+            "-D",
+            "data",
+            f"--port={self.port}",
+            "--listen_addresses=127.0.0.1",
+            f"--unix_socket_directories={self.folder}",
+            *self._options,
+        ]
+
+    def is_ready(self) -> bool:
+        url = self.url.removesuffix("/chest") + "/postgres"
+        with psycopg.connect(url, connect_timeout=2, autocommit=True) as connection:
+            if not connection.execute(
+                "SELECT 1 FROM pg_database WHERE datname = 'chest'"
+            ).fetchone():
+                connection.execute("CREATE DATABASE chest")
+        return True

@@ -1,0 +1,32 @@
+"""setup.cfg and the files that repeat something from it."""
+
+from __future__ import annotations
+
+import re
+from configparser import ConfigParser
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_oldest_holds_the_lower_bounds() -> None:
+    """``tests/oldest.txt`` pins what setup.cfg gives as the lower bounds, and nothing else."""
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    allowed = config["options"]["install_requires"]
+    allowed += config["options.extras_require"]["dockerflow"]
+    pins = (ROOT / "tests" / "oldest.txt").read_text()
+    assert read_versions(pins, "==") == read_versions(allowed, ">=")
+
+
+def read_versions(text: str, operator: str) -> dict[str, Version]:
+    found = {}
+    for line in re.sub(r"#.*", "", text).split():
+        requirement = Requirement(line)
+        (bound,) = requirement.specifier
+        assert bound.operator == operator, line
+        found[requirement.name] = Version(bound.version)
+    return found
