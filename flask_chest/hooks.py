@@ -10,8 +10,9 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 import click
 from flask import Flask, g, has_app_context, request
@@ -81,8 +82,9 @@ class Recorder:
         self._generator = request_id_generator
         self._log = SparseLog(_logger)
         # What requests left on a g that outlives them (a test client that keeps contexts, a request
-        # within a context): it is recorded, so it is not a job's.
-        self._recorded: WeakSet[Any] = WeakSet()
+        # within a context): it is recorded, so it is not a job's. By id, since an
+        # app_ctx_globals_class of the app's own may be a dict, which has no hash.
+        self._recorded: WeakValueDictionary[int, Any] = WeakValueDictionary()
 
     def listen(self) -> None:
         """Connect to the app's signals. They hold us weakly, so we end when the app does."""
@@ -139,8 +141,12 @@ class Recorder:
         if status is None and isinstance(error, Exception):
             status = 500  # what a server answers when an exception reaches it
         if has_app_context() or "werkzeug.debug.preserve_context" in state.environ:
-            self._recorded.add(state.values)
+            self._note_recorded(state.values)
         return self._encode_facts(state, plan, status, error, more)
+
+    def _note_recorded(self, holder: Any) -> None:
+        with suppress(TypeError):  # of a class without weak references
+            self._recorded[id(holder)] = holder
 
     def encode_view(
         self,
@@ -259,7 +265,7 @@ class Recorder:
     def _record_job(self, error: BaseException | None) -> None:
         holder = g._get_current_object()
         values = values_on(holder)
-        if not values or holder in self._recorded:
+        if not values or self._recorded.get(id(holder)) is holder:
             return
         command = _command_name()
         plan = self.plans.get(Route(None, command, ""))
@@ -295,7 +301,8 @@ def values_on(holder: Any) -> Mapping[str, object]:
         values: Mapping[str, object] = vars(holder)
     except TypeError:  # an app_ctx_globals_class of the app's own, without a __dict__
         return {} if holder is None else {name: holder.get(name) for name in holder}
-    return values
+    # Or one that is a dict itself.
+    return values if values or not isinstance(holder, dict) else holder
 
 
 def _routed(rule: Rule, method: str) -> Route:
