@@ -14,11 +14,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-import click
 from flask import Flask, g, has_app_context, request
 from flask.signals import appcontext_tearing_down, got_request_exception, request_finished
 
 from .capture import Capture
+from .command_name import command_name
 from .encoding import decode
 from .ids import made_request_id, trace_id
 from .plans import Plans
@@ -267,7 +267,7 @@ class Recorder:
         values = values_on(holder)
         if not values or self._recorded.get(id(holder)) is holder:
             return
-        command = _command_name()
+        command = command_name()
         plan = self.plans.get(Route(None, command, ""))
         if not plan.record or not self._capture.collect(values, plan):
             return
@@ -318,13 +318,3 @@ def _class_name(error: BaseException) -> str:
     if kind.__module__ == "builtins":
         return kind.__qualname__
     return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _command_name() -> str | None:
-    """The name of the CLI command that runs, e.g. ``import-products`` or ``db upgrade``."""
-    names: list[str] = []
-    context = click.get_current_context(silent=True)
-    while context is not None and context.parent is not None:
-        names.insert(0, context.info_name or "")
-        context = context.parent
-    return " ".join(names) or None
