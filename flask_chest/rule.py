@@ -80,7 +80,22 @@ class Rule:
         return methods is None or method in methods or (method == "HEAD" and "GET" in methods)
 
 
-def checked_rule(rule: Mapping[str, Any], source: str, chest_names: Sequence[str]) -> Rule:
+def blueprint_rule(name: str, options: Any) -> dict[str, Any]:
+    """The rule for a blueprint: its tracked variables alone, or options."""
+    if isinstance(options, Mapping) and not all(map(checks.is_method, options)):
+        return {"blueprint": name, **options}
+    return {"blueprint": name, "track": options}
+
+
+def checked_rule(
+    rule: Mapping[str, Any], source: str, chest_names: Sequence[str] | None = None
+) -> Rule:
+    """One rule as the code uses it.
+
+    :param source: what errors call it.
+    :param chest_names: what ``chests`` may name; ``None`` where that is not known yet.
+    :raises ConfigError: it selects nothing, or says something that no rule says.
+    """
     for name in rule:
         if name not in _OPTIONS + _SELECTORS:
             near = difflib.get_close_matches(str(name), _OPTIONS + _SELECTORS, n=1)
@@ -102,7 +117,7 @@ def checked_rule(rule: Mapping[str, Any], source: str, chest_names: Sequence[str
             for name in part:
                 part[name] = by_name[name](part[name])
     except ValueError as error:
-        raise ConfigError(f"{source}: {name!r} is {rule[name]!r}: {error}") from None
+        raise ConfigError(f"{source}: {name!r} is {checks.short(rule[name])}: {error}") from None
     return Rule(selectors, options, source)
 
 
@@ -113,7 +128,10 @@ def _pattern(value: Any) -> str:
 
 
 def _methods(value: Any) -> frozenset[str]:
-    return frozenset(name.upper() for name in checks.names(value))
+    listed = checks.names(value)
+    if not listed:
+        raise ValueError("expected HTTP methods, e.g. ['GET', 'POST']; leave it out for all")
+    return frozenset(map(checks.method, listed))
 
 
 def _sample(value: Any) -> float:
@@ -128,17 +146,15 @@ def _record(value: Any) -> bool:
     raise ValueError("expected true or false")
 
 
-def _chests(value: Any, chest_names: Sequence[str]) -> tuple[str, ...]:
+def _chests(value: Any, known: Sequence[str] | None) -> tuple[str, ...]:
     listed = checks.names(value)
-    for name in listed:
-        if name not in chest_names:
-            near = difflib.get_close_matches(name, chest_names, n=1)
-            advice = (
-                f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(chest_names)}"
-            )
-            raise ValueError(f"there is no chest {name!r}; {advice}")
     if not listed:
         raise ValueError("expected names of chests; to record nothing: 'record': False")
+    for name in listed:
+        if known is not None and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            advice = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+            raise ValueError(f"there is no chest {name!r}; {advice}")
     return listed
 
 
