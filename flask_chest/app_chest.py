@@ -239,7 +239,7 @@ def _rules(settings: Settings, chests: Sequence[Chest]) -> Rules:
 
 def _report_unmatched(rules: list[Rule]) -> None:
     for rule in rules[:10]:
-        _logger.warning("%s matches no route of the app: %s", rule.source, dict(rule.selectors))
+        _logger.warning("%s matches no route of the app: %s", rule.source, rule.told)
     if len(rules) > 10:
         _logger.warning("%d more rules match no route; see: flask chest rules", len(rules) - 10)
 

@@ -43,7 +43,7 @@ def rules() -> None:
         rows.append((route.method, route.rule, *_told(plan, held)))
     click.echo(table.render(("method", "route", "tracks", "chests", "sample", "by"), rows))
     for rule in held.plans.unmatched():
-        text = f"{rule.source} matches no route of the app: {dict(rule.selectors)}"
+        text = f"{rule.source} matches no route of the app: {rule.told}"
         click.secho(text, fg="yellow", err=True)
 
 
