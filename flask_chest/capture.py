@@ -88,7 +88,7 @@ class Capture:
                 self._add_plain(found, name, value, verdict)
         return found
 
-    def _judge(self, name: str, plan: Plan) -> int:
+    def _judge(self, name: Any, plan: Plan) -> int:
         if not isinstance(name, str):
             return _SKIP
         named = name in plan.named
@@ -98,7 +98,7 @@ class Capture:
             verdict = _HIDE
         else:
             verdict = _NAMED if named else _KEEP
-        # Of plain text only: a name of a class of its own, a StrEnum's for example, would stay alive.
+        # Plain text only: names of a class of their own, a StrEnum's say, may look like another.
         if type(name) is str and len(plan.verdicts) < _MAX_VERDICTS:
             plan.verdicts[name] = verdict
         return verdict

@@ -36,7 +36,7 @@ def test_all_of_g(site: Site) -> None:
 
 
 def test_named_variables(make_site: Callable[..., Site]) -> None:
-    """Named ones are stored in the order of their naming; private and odd ones as well as can be."""
+    """Named ones are stored in the order of their naming, private and odd ones too."""
     site = make_site(CHEST_TRACKED_VARS=["b", "_private", "connection", "missing", "a"])
     found = visit(site, a=1, b="x", c="not named", _private=2, connection=object())
     assert list(found.items()) == [
@@ -179,8 +179,8 @@ def test_names_that_are_no_text(site: Site) -> None:
 
     @site.app.get("/")
     def view() -> str:
-        vars(g._get_current_object())[7] = "seven"  # type: ignore[attr-defined]
-        vars(g._get_current_object())[None] = "none"  # type: ignore[attr-defined]
+        vars(g._get_current_object())[7] = "seven"
+        vars(g._get_current_object())[None] = "none"
         setattr(g, Name("tenant"), "acme")
         g.user_id = 42
         return "done"
