@@ -16,11 +16,11 @@ from .chests.base import Chest, Surroundings
 from .chests.urls import make_chests, number_unnamed
 from .config import Settings
 from .delivery.buffer import Buffer, LossListener
-from .delivery.dead import bury
+from .delivery.dead import DeadLetters
 from .delivery.direct import Direct
 from .delivery.exporter import Delivery, Exporter
 from .delivery.frame import MAX_CHESTS
-from .delivery.journal import Journal
+from .delivery.journal import Journal, Reads
 from .delivery.ledger import Ledger
 from .delivery.memory import MemoryBuffer
 from .errors import ConfigError
@@ -182,32 +182,47 @@ class AppChest:
         for chest in chests:
             chest.settle(surroundings)
 
+    def agent(self) -> Exporter:
+        """An exporter for a process of its own, which delivers what all others captured.
+
+        :raises ConfigError: the buffer is not on disk.
+        """
+        if self.settings.buffer != "disk":
+            raise ConfigError(
+                f"CHEST_BUFFER: with {self.settings.buffer!r} there is no journal for an agent"
+            )
+        return self._exporter(Reads.ALL)
+
     def _make_carrier(self) -> _Carrier:
-        settings = self.settings
-        if settings.buffer == "none":
+        if self.settings.buffer == "none":
             return Direct(self.chests, self.app)
+        ships = self.settings.exporter == "thread"
+        return self._exporter(Reads.OWN_AND_ORPHANED if ships else Reads.NOTHING)
+
+    def _exporter(self, reads: Reads) -> Exporter:
+        settings = self.settings
         root = self.journal_dir
         return Exporter(
             Delivery(
                 name=self.app.name,
                 sender=self.app,
                 chests=list(self.chests),
-                make_buffer=self._buffer_maker([chest.name for chest in self.chests]),
-                bury=lambda chest, lines, reason: bury(root, chest, lines, reason),
+                make_buffer=self._buffer_maker([chest.name for chest in self.chests], reads),
+                bury=lambda chest, lines, reason: DeadLetters(root, chest).add(lines, reason),
                 batch_size=settings.batch_size,
                 interval=settings.export_interval,
                 shutdown_timeout=settings.shutdown_timeout,
                 scheduler=self._scheduler,
-                ships=settings.exporter == "thread",
+                ships=reads is not Reads.NOTHING,
             )
         )
 
-    def _buffer_maker(self, names: Sequence[str]) -> Callable[[LossListener], Buffer]:
-        settings = self.settings
-        if settings.buffer == "memory":
-            return lambda on_lost: MemoryBuffer(names, settings.buffer_max_bytes, on_lost)
+    def _buffer_maker(self, names: Sequence[str], reads: Reads) -> Callable[[LossListener], Buffer]:
+        most = self.settings.buffer_max_bytes
+        if self.settings.buffer == "memory":
+            return lambda on_lost: MemoryBuffer(names, most, on_lost)
         root = self.journal_dir
-        return lambda on_lost: Journal(root, names, settings.buffer_max_bytes, on_lost)
+        return lambda on_lost: Journal(root, names, most, on_lost, reads)
 
     def _routes(self) -> Iterable[Route]:
         for rule in self.app.url_map.iter_rules():

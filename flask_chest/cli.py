@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -19,6 +21,7 @@ from .errors import ChestError
 from .extension import FlaskChest
 from .reader import first_reader
 from .record import Record
+from .replay import Replay
 from .rule import Route
 from .rules import Plan
 
@@ -112,6 +115,49 @@ def tail(lines: int, follow: bool) -> None:
         for record in reader.pick(recent - seen):
             click.echo(_tail_line(record))
         seen = recent
+
+
+@chest.command()
+@click.argument("name", required=False)
+@with_appcontext
+def replay(name: str | None) -> None:
+    """Send the dead letters of chest NAME, or of all chests, again."""
+    held = _held()
+    chests = [each for each in held.chests if name in (None, each.name)]
+    if not chests:
+        names = ", ".join(each.name for each in held.chests)
+        raise click.ClickException(f"there is no chest {name!r}; there are: {names}")
+    for each in chests:
+        again = Replay(held.journal_dir, each)
+        with click.progressbar(again.run(), length=len(again), label=each.name) as letters:
+            for _ in letters:
+                pass
+        each.close()
+        click.echo(f"{each.name}: {again.delivered} delivered, {len(again.left)} left")
+        if again.failure is not None:
+            raise click.ClickException(str(again.failure))
+
+
+@chest.command()
+@with_appcontext
+def agent() -> None:
+    """Deliver what the processes of this app capture, until told to end.
+
+    For CHEST_EXPORTER = "agent"; run it beside them, one on each machine.
+    """
+    held = _held()
+    try:
+        exporter = held.agent()
+    except ChestError as error:
+        raise click.ClickException(str(error)) from None
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    exporter.start()
+    click.echo(f"delivering {held.journal_dir} to {', '.join(map(repr, held.chests))}")
+    ended.wait()
+    exporter.close()
+    click.echo("ended; what was not delivered waits in the journal")
 
 
 def _horizon() -> str:

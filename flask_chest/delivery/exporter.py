@@ -93,6 +93,10 @@ class Exporter:
         if time.monotonic() > process.supervise_after:
             process.supervise()
 
+    def start(self) -> None:
+        """Deliver what is there without waiting for a first record: what an agent does."""
+        self._start()
+
     def flush(self, timeout: float | None = None) -> bool:
         """Deliver what this process has captured; ``True`` when all of it is done with.
 
@@ -227,6 +231,7 @@ class _Process:
         if self._schedule is not None:
             self._schedule.stop()
         self.buffer.close()
+        self._log_ledger()
         for shipper in self._shippers:
             # One that is in the middle of a call is left alone: it may hang, or work for another
             # app that shares it.
@@ -235,6 +240,10 @@ class _Process:
                     shipper.chest.close()
                 finally:
                     shipper.chest.lock.release()
+
+    def _log_ledger(self) -> None:
+        for chest, account in self.buffer.ledger().accounts.items():
+            _logger.info("at exit: chest %r: %s", chest, account)
 
     def _on_lost(self, chest: str, reason: str, count: int) -> None:
         if reason != "journal":  # told by who knows what went wrong

@@ -12,7 +12,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from queue import SimpleQueue
+from queue import Queue
 from typing import Any
 
 from apscheduler.executors.base import BaseExecutor, run_job
@@ -72,7 +72,8 @@ class _Worker:
     """A daemon thread that does one thing at a time, and remembers one more."""
 
     def __init__(self, name: str) -> None:
-        self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        # Not a SimpleQueue: gevent cannot reach into one that was imported before it patched.
+        self._queue: Queue[Callable[[], None] | None] = Queue()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
