@@ -15,8 +15,8 @@ How things are spelled:
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 
 from ..encoding import dumps
@@ -29,7 +29,6 @@ _IN_NAMES = _PICTURES | {ord("\\"): "\u29f5"}
 _ESCAPES = {ord(","): "\\,", ord("="): "\\=", ord(" "): "\\ "}
 _IN_TEXT = {code: picture for code, picture in _PICTURES.items() if code != ord("\t")}
 _IN_TEXT |= {ord('"'): '\\"', ord("\\"): "\\\\"}
-_NEEDS_CARE = re.compile(r'[\x00-\x08\x0a-\x1f\x7f"\\]')
 
 # Names are few; a view that makes them up without end must not fill the memory.
 _MOST_NAMES = 10_000
@@ -37,7 +36,13 @@ _MOST_NAMES = 10_000
 _RECENT = 8192
 
 #: Influx' word for the type of a field as this encoder writes it.
-_TYPES: dict[type, str] = {int: "float", float: "float", bool: "boolean"}
+_TYPES: dict[type, str] = {int: "float", float: "float", bool: "boolean", str: "string"}
+
+# Influx reads "True" as well as "true".
+_PLACES: dict[type, str] = {int: "%d", float: "%r", bool: "%s", str: '"%s"'}
+
+#: A template of a line, and what picks out those of its values that are text.
+_Shape = tuple[str, Callable[[tuple[Any, ...]], Any]]
 
 
 class LineEncoder:
@@ -52,8 +57,8 @@ class LineEncoder:
         self._custom_tags = dict(custom_tags)
         self._moved: set[tuple[str, str]] = set()
         self._tags: Mapping[str, Any] = {}
-        self._recent: dict[tuple[str, int], str] = {}
-        self._before: dict[tuple[str, int], str] = {}
+        self._recent: dict[int, str] = {}
+        self._before: dict[int, str] = {}
         self._forget()
 
     def encode(self, record: Mapping[str, Any]) -> str:
@@ -61,18 +66,27 @@ class LineEncoder:
         if record["tags"] != self._tags:
             self._tags = record["tags"]
             self._forget()
-        series = self._series_of(record)
-        fields = self._variables(record["vars"])
-        duration = record["duration_ms"]
-        if duration is not None:
-            fields.append(f"duration_ms={duration!r}")
-        fields.append(f'request_id="{_text(record["request_id"])}"')
-        if record["error"] is not None:
-            fields.append(f'error="{_text(record["error"])}"')
-        if record["sample_rate"] < 1:
-            fields.append(f"sample_rate={record['sample_rate']!r}")
-        moment = self._moment(series, record["id"], record["time"])
-        return f"{series} {','.join(fields)} {moment}"
+        facts = (record["method"], record["route"], record["endpoint"], record["status"])
+        series = self._series.get(facts) or self._new_series(facts)
+        moment = self._moment(record["id"], record["time"])
+        variables = record["vars"]
+        values = (*variables.values(), record["duration_ms"], record["request_id"])
+        look = (*variables, *map(type, values))
+        shape = self._shapes.get(look)
+        if shape is None:
+            shape = self._new_shape(look, variables)
+        template, pick_texts = shape
+        text = "".join(pick_texts(values))
+        if (
+            not template
+            or not text.isprintable()
+            or '"' in text
+            or "\\" in text
+            or record["error"] is not None
+            or record["sample_rate"] < 1
+        ):
+            return f"{series} {self._carefully(variables)}{_facts(record)} {moment}"
+        return template % (series, *values, moment)
 
     def move(self, field: str, kind: str) -> bool:
         """From now on write such values of a field beside it: ``total`` as ``total_string``.
@@ -89,39 +103,43 @@ class LineEncoder:
 
     def _forget(self) -> None:
         self._series: dict[tuple[Any, ...], str] = {}
-        self._keys: dict[str, str] = {}
+        self._shapes: dict[tuple[Any, ...], _Shape] = {}
         self._reserved = {*FACTS, *_FIELDS, *self._custom_tags, *self._tags, "time"}
 
-    def _series_of(self, record: Mapping[str, Any]) -> str:
-        facts = (record["method"], record["route"], record["endpoint"], record["status"])
-        found = self._series.get(facts)
-        if found is None:
-            if len(self._series) > _MOST_NAMES:
-                self._series.clear()
-            tags = {**self._custom_tags, **self._tags, **dict(zip(FACTS, facts, strict=True))}
-            pairs = [f"{_tag_name(name)}={_tag(tags[name])}" for name in sorted(tags)]
-            # An empty tag is none: the format has no spelling for it.
-            pairs = [pair for pair in pairs if not pair.endswith("=") or pair.endswith("\\=")]
-            found = self._series[facts] = ",".join([self._measurement, *pairs])
-        return found
+    def _new_series(self, facts: tuple[Any, ...]) -> str:
+        if len(self._series) > _MOST_NAMES:
+            self._series.clear()
+        tags = {**self._custom_tags, **self._tags, **dict(zip(FACTS, facts, strict=True))}
+        pairs = [(_tag_name(name), _tag(tags[name])) for name in sorted(tags)]
+        # An empty tag is none: the format has no spelling for it.
+        made = ",".join([self._measurement, *(f"{name}={tag}" for name, tag in pairs if tag)])
+        self._series[facts] = made
+        return made
 
-    def _variables(self, variables: Mapping[str, Any]) -> list[str]:
-        if self._moved or not self._keys.keys() >= variables.keys():
-            return self._carefully(variables)
-        fields = []
-        for name, value in variables.items():
-            kind = type(value)
-            if kind is str:
-                fields.append(f'{self._keys[name]}="{_text(value)}"')
-            elif kind is bool:
-                fields.append(f"{self._keys[name]}={'true' if value else 'false'}")
-            elif kind is int or kind is float:
-                fields.append(f"{self._keys[name]}={value!r}")
-            elif value is not None:
-                fields.append(f'{self._keys[name]}="{_text(dumps(value).decode())}"')
-        return fields
+    def _new_shape(self, look: tuple[Any, ...], variables: Mapping[str, Any]) -> _Shape:
+        """How records with these names and types are written: most of an app's are alike.
 
-    def _carefully(self, variables: Mapping[str, Any]) -> list[str]:
+        A shape without a template stands for those that need more care.
+        """
+        kinds = look[len(variables) :]
+        names = [self._spell(name) for name in variables]
+        keys = [name.translate(_ESCAPES).replace("%", "%%") for name in names]
+        keys += ["duration_ms", "request_id"]
+        moved = any(
+            (name, _TYPES.get(kind)) in self._moved
+            for name, kind in zip(names, kinds, strict=False)
+        )
+        shape: _Shape = ("", _no_text)
+        if _PLACES.keys() >= set(kinds) and len(set(names)) == len(names) and not moved:
+            fields = [f"{key}={_PLACES[kind]}" for key, kind in zip(keys, kinds, strict=True)]
+            texts = [index for index, kind in enumerate(kinds) if kind is str]
+            shape = (f"%s {','.join(fields)} %d", itemgetter(*texts))
+        if len(self._shapes) > _MOST_NAMES:
+            self._shapes.clear()
+        self._shapes[look] = shape
+        return shape
+
+    def _carefully(self, variables: Mapping[str, Any]) -> str:
         """The same for names that are new, or spelled otherwise, or whose values change type."""
         fields = {}
         for name, value in variables.items():
@@ -132,41 +150,34 @@ class LineEncoder:
                 plain = f"{plain}_{kind}"
             while plain in fields:
                 plain += "_"
-            fields[plain] = f"{plain.translate(_ESCAPES)}={_field(value)}"
-        return list(fields.values())
+            fields[plain] = f"{plain.translate(_ESCAPES)}={_field(value)},"
+        return "".join(fields.values())
 
     def _spell(self, name: str) -> str:
         plain = name.translate(_IN_NAMES)
         if not name or name in self._reserved or name.startswith("_"):
             return f"var_{plain}"
-        # Only a name that no other one can be mistaken for takes the short way from now on.
-        if plain == name and not name.startswith("var_") and not name.endswith("_"):
-            if len(self._keys) > _MOST_NAMES:
-                self._keys.clear()
-            self._keys[name] = plain.translate(_ESCAPES)
         return plain
 
-    def _moment(self, series: str, identity: str, microseconds: int) -> int:
+    def _moment(self, identity: str, microseconds: int) -> int:
         """Nanoseconds since 1970 that no other point of this series has.
 
-        Points of one series and one nanosecond overwrite each other. The last three digits come
-        from the record's id, so a retry finds its own point again, whoever sends it. Records of
-        this process that meet there all the same (it remembers the latest thousands) step aside.
-        Against other processes there remain three digits in the same microsecond: the chance that
-        a record meets one of theirs is their requests per second in the same series times 1e-9.
+        Points of one series and one nanosecond overwrite each other. The last three digits are
+        those of the record's id, which are a count within its process: a retry finds its own point
+        again, whoever sends it, and two records of one process meet only if a thousand requests
+        began in one microsecond. Records that this encoder sees meet all the same (it remembers
+        the latest thousands) step aside. Against records that another process sends, a record's
+        chance to meet one is their number per second in the same series times 1e-9.
         """
-        moment = microseconds * 1000 + int(identity[-6:], 16) % 1000
-        while (holder := self._holder(series, moment)) not in (None, identity):
+        moment = microseconds * 1000 + int(identity[-8:], 16) % 1000
+        while (holder := self._recent.get(moment) or self._before.get(moment)) is not None:
+            if holder == identity:
+                return moment
             moment += 1
-        if holder is None:
-            if len(self._recent) >= _RECENT:
-                self._before, self._recent = self._recent, {}
-            self._recent[series, moment] = identity
+        if len(self._recent) >= _RECENT:
+            self._before, self._recent = self._recent, {}
+        self._recent[moment] = identity
         return moment
-
-    def _holder(self, series: str, moment: int) -> str | None:
-        key = (series, moment)
-        return self._recent.get(key) or self._before.get(key)
 
 
 def join_lines(lines: Iterable[str]) -> bytes:
@@ -174,8 +185,19 @@ def join_lines(lines: Iterable[str]) -> bytes:
     return "\n".join(lines).encode()
 
 
+def _facts(record: Mapping[str, Any]) -> str:
+    fields = {name: record[name] for name in _FIELDS}
+    if fields["sample_rate"] == 1:
+        del fields["sample_rate"]
+    return ",".join(f"{name}={_field(fields[name])}" for name in fields if fields[name] is not None)
+
+
+def _no_text(values: tuple[Any, ...]) -> tuple[()]:
+    return ()
+
+
 def _text(value: str) -> str:
-    return value.translate(_IN_TEXT) if _NEEDS_CARE.search(value) else value
+    return value.translate(_IN_TEXT)
 
 
 def _escape(name: str) -> str:
