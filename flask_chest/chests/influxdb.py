@@ -14,7 +14,7 @@ from .base import Chest
 from .drivers import require
 from .http_answer import parse_retry_after
 from .influxdb_answer import find_bad_lines, find_conflict, told
-from .line_protocol import LineEncoder, join_lines
+from .line_protocol import LineEncoder
 from .lines import lines_of
 
 _REMEDIES = {
@@ -143,8 +143,8 @@ class FlaskChestInfluxDB(Chest):
         for _ in range(_MOST_CONFLICTS):
             if not records:
                 return
-            lines = [encode(loads(record)) for record in records]
-            status, answer, retry_after = self._post(join_lines(lines))
+            lines = [encode(record) for record in records]
+            status, answer, retry_after = self._post(b"\n".join(lines))
             if status < 300:
                 return
             if status == 413:

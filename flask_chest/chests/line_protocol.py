@@ -15,11 +15,11 @@ How things are spelled:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from operator import itemgetter
+from collections.abc import Mapping
 from typing import Any
 
-from ..encoding import dumps
+from ..encoding import dumps, loads
+from .line_shapes import LineShapes
 
 FACTS = ("method", "route", "endpoint", "status")
 _FIELDS = ("duration_ms", "request_id", "error", "sample_rate")
@@ -36,13 +36,7 @@ _MOST_NAMES = 10_000
 _RECENT = 8192
 
 #: Influx' word for the type of a field as this encoder writes it.
-_TYPES: dict[type, str] = {int: "float", float: "float", bool: "boolean", str: "string"}
-
-# Influx reads "True" as well as "true".
-_PLACES: dict[type, str] = {int: "%d", float: "%r", bool: "%s", str: '"%s"'}
-
-#: A template of a line, and what picks out those of its values that are text.
-_Shape = tuple[str, Callable[[tuple[Any, ...]], Any]]
+_TYPES: dict[type, str] = {int: "float", float: "float", bool: "boolean"}
 
 
 class LineEncoder:
@@ -57,36 +51,28 @@ class LineEncoder:
         self._custom_tags = dict(custom_tags)
         self._moved: set[tuple[str, str]] = set()
         self._tags: Mapping[str, Any] = {}
-        self._recent: dict[int, str] = {}
-        self._before: dict[int, str] = {}
+        self._recent: dict[int, bytes] = {}
+        self._before: dict[int, bytes] = {}
         self._forget()
 
-    def encode(self, record: Mapping[str, Any]) -> str:
-        """The line of a decoded record, without its newline."""
+    def encode(self, line: bytes) -> bytes:
+        """The line of an encoded record, without its newline."""
+        found = self._shapes.find(line)
+        if found is not None:
+            template, (identity, time, request_id, duration, *values) = found
+            moment = self._moment(identity, int(time))
+            return template % (*values, duration, request_id, moment)
+        record = loads(line)
         if record["tags"] != self._tags:
             self._tags = record["tags"]
             self._forget()
-        facts = (record["method"], record["route"], record["endpoint"], record["status"])
+        facts = tuple(record[name] for name in FACTS)
         series = self._series.get(facts) or self._new_series(facts)
-        moment = self._moment(record["id"], record["time"])
-        variables = record["vars"]
-        values = (*variables.values(), record["duration_ms"], record["request_id"])
-        look = (*variables, *map(type, values))
-        shape = self._shapes.get(look)
-        if shape is None:
-            shape = self._new_shape(look, variables)
-        template, pick_texts = shape
-        text = "".join(pick_texts(values))
-        if (
-            not template
-            or not text.isprintable()
-            or '"' in text
-            or "\\" in text
-            or record["error"] is not None
-            or record["sample_rate"] < 1
-        ):
-            return f"{series} {self._carefully(variables)}{_facts(record)} {moment}"
-        return template % (series, *values, moment)
+        moment = self._moment(record["id"].encode(), record["time"])
+        fields = self._fields(record["vars"])
+        self._shapes.learn(line, record, series, [*fields])
+        text = "".join(fields.values())
+        return f"{series} {text}{_facts(record)} {moment}".encode()
 
     def move(self, field: str, kind: str) -> bool:
         """From now on write such values of a field beside it: ``total`` as ``total_string``.
@@ -103,7 +89,7 @@ class LineEncoder:
 
     def _forget(self) -> None:
         self._series: dict[tuple[Any, ...], str] = {}
-        self._shapes: dict[tuple[Any, ...], _Shape] = {}
+        self._shapes = LineShapes()
         self._reserved = {*FACTS, *_FIELDS, *self._custom_tags, *self._tags, "time"}
 
     def _new_series(self, facts: tuple[Any, ...]) -> str:
@@ -116,42 +102,20 @@ class LineEncoder:
         self._series[facts] = made
         return made
 
-    def _new_shape(self, look: tuple[Any, ...], variables: Mapping[str, Any]) -> _Shape:
-        """How records with these names and types are written: most of an app's are alike.
-
-        A shape without a template stands for those that need more care.
-        """
-        kinds = look[len(variables) :]
-        names = [self._spell(name) for name in variables]
-        keys = [name.translate(_ESCAPES).replace("%", "%%") for name in names]
-        keys += ["duration_ms", "request_id"]
-        moved = any(
-            (name, _TYPES.get(kind)) in self._moved
-            for name, kind in zip(names, kinds, strict=False)
-        )
-        shape: _Shape = ("", _no_text)
-        if _PLACES.keys() >= set(kinds) and len(set(names)) == len(names) and not moved:
-            fields = [f"{key}={_PLACES[kind]}" for key, kind in zip(keys, kinds, strict=True)]
-            texts = [index for index, kind in enumerate(kinds) if kind is str]
-            shape = (f"%s {','.join(fields)} %d", itemgetter(*texts))
-        if len(self._shapes) > _MOST_NAMES:
-            self._shapes.clear()
-        self._shapes[look] = shape
-        return shape
-
-    def _carefully(self, variables: Mapping[str, Any]) -> str:
-        """The same for names that are new, or spelled otherwise, or whose values change type."""
-        fields = {}
+    def _fields(self, variables: Mapping[str, Any]) -> dict[str, str]:
+        """The fields of variables, by their spelled and escaped names."""
+        fields: dict[str, str] = {}
         for name, value in variables.items():
             if value is None:
                 continue
             plain = self._spell(name)
             if (plain, kind := _TYPES.get(type(value), "string")) in self._moved:
                 plain = f"{plain}_{kind}"
-            while plain in fields:
-                plain += "_"
-            fields[plain] = f"{plain.translate(_ESCAPES)}={_field(value)},"
-        return "".join(fields.values())
+            key = plain.translate(_ESCAPES)
+            while key in fields:
+                key += "_"
+            fields[key] = f"{key}={_field(value)},"
+        return fields
 
     def _spell(self, name: str) -> str:
         plain = name.translate(_IN_NAMES)
@@ -159,7 +123,7 @@ class LineEncoder:
             return f"var_{plain}"
         return plain
 
-    def _moment(self, identity: str, microseconds: int) -> int:
+    def _moment(self, identity: bytes, microseconds: int) -> int:
         """Nanoseconds since 1970 that no other point of this series has.
 
         Points of one series and one nanosecond overwrite each other. The last three digits are
@@ -180,20 +144,11 @@ class LineEncoder:
         return moment
 
 
-def join_lines(lines: Iterable[str]) -> bytes:
-    """Lines as the body of a request."""
-    return "\n".join(lines).encode()
-
-
 def _facts(record: Mapping[str, Any]) -> str:
     fields = {name: record[name] for name in _FIELDS}
     if fields["sample_rate"] == 1:
         del fields["sample_rate"]
     return ",".join(f"{name}={_field(fields[name])}" for name in fields if fields[name] is not None)
-
-
-def _no_text(values: tuple[Any, ...]) -> tuple[()]:
-    return ()
 
 
 def _text(value: str) -> str:
