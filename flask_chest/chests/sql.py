@@ -120,7 +120,7 @@ class SQLChest(Chest):
 
     def __init__(self, *, table: str = "chest_records", **arguments: Any) -> None:
         super().__init__(**arguments)
-        if not _TABLE_NAME.fullmatch(table):
+        if not isinstance(table, str) or not _TABLE_NAME.fullmatch(table):
             raise ConfigError(
                 f"table {table!r}: use letters, digits and underscores, at most 40 of them"
             )

@@ -1,0 +1,87 @@
+"""The checks for what most services stand on. Each library is imported in its own check only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import health
+from .messages import CheckMessage, Error, Info, Warning  # noqa: A004 - a message class
+from .running import when_late
+
+
+@when_late(
+    Error("The database gave no answer in time", id=health.ERROR_CANNOT_CONNECT_DATABASE),
+)
+def check_database_connected(db: Any) -> list[CheckMessage]:
+    """See whether the default database answers a query.
+
+    :param db: a Flask-SQLAlchemy extension, or anything with an ``engine`` of SQLAlchemy.
+
+    .. versionadded:: 1.0
+    """
+    from sqlalchemy import text
+    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+    try:
+        with db.engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except DBAPIError as error:
+        return [Error(f"DB-API error: {error}", id=health.ERROR_DB_API_EXCEPTION)]
+    except SQLAlchemyError as error:
+        return [Error(f'Database misconfigured: "{error}"', id=health.ERROR_SQLALCHEMY_EXCEPTION)]
+    return []
+
+
+@when_late(
+    Info("Can't check migrations: no answer in time", id=health.INFO_CANT_CHECK_MIGRATIONS),
+)
+def check_migrations_applied(migrate: Any) -> list[CheckMessage]:
+    """See whether the database is at the newest Alembic revision of the code.
+
+    :param migrate: a Flask-Migrate extension.
+
+    .. versionadded:: 1.0
+    """
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+    from sqlalchemy.exc import SQLAlchemyError
+
+    script = ScriptDirectory.from_config(migrate.get_config(directory=migrate.directory))
+    try:
+        with migrate.db.engine.connect() as connection:
+            applied = set(MigrationContext.configure(connection).get_current_heads())
+    except SQLAlchemyError as error:
+        text = f"Can't connect to database to check migrations: {error}"
+        return [Info(text, id=health.INFO_CANT_CHECK_MIGRATIONS)]
+    wanted = set(script.get_heads())
+    if applied == wanted:
+        return []
+    text = f"Unapplied migrations found: {', '.join(sorted(wanted))}"
+    return [Warning(text, id=health.WARNING_UNAPPLIED_MIGRATION)]
+
+
+# A client of redis-py 6 or newer retries for seconds before it gives up, so "no answer in time"
+# is how a stopped server often shows.
+@when_late(
+    Error("Could not connect to redis: no answer in time", id=health.ERROR_CANNOT_CONNECT_REDIS),
+)
+def check_redis_connected(client: Any) -> list[CheckMessage]:
+    """See whether Redis answers a ``PING``.
+
+    :param client: a client of redis-py, or a Flask-Redis extension.
+
+    .. versionadded:: 1.0
+    """
+    from redis import ConnectionError as RedisConnectionError
+    from redis import RedisError
+
+    try:
+        answered = client.ping()
+    except RedisConnectionError as error:
+        text = f"Could not connect to redis: {error}"
+        return [Error(text, id=health.ERROR_CANNOT_CONNECT_REDIS)]
+    except RedisError as error:
+        return [Error(f'Redis error: "{error}"', id=health.ERROR_REDIS_EXCEPTION)]
+    if not answered:
+        return [Error("Redis ping failed", id=health.ERROR_REDIS_PING_FAILED)]
+    return []

@@ -1,0 +1,23 @@
+"""The ids of what the built-in checks find. Dashboards and silenced ids rely on their spelling."""
+
+from __future__ import annotations
+
+# The Dockerflow family shares these between frameworks; a Flask app meets those used by ``checks``.
+INFO_CANT_CHECK_MIGRATIONS = "dockerflow.health.I001"
+WARNING_UNAPPLIED_MIGRATION = "dockerflow.health.W001"
+ERROR_CANNOT_CONNECT_DATABASE = "dockerflow.health.E001"
+ERROR_UNUSABLE_DATABASE = "dockerflow.health.E002"
+ERROR_MISCONFIGURED_DATABASE = "dockerflow.health.E003"
+ERROR_CANNOT_CONNECT_REDIS = "dockerflow.health.E004"
+ERROR_MISSING_REDIS_CLIENT = "dockerflow.health.E005"
+ERROR_MISCONFIGURED_REDIS = "dockerflow.health.E006"
+ERROR_REDIS_PING_FAILED = "dockerflow.health.E007"
+ERROR_DB_API_EXCEPTION = "dockerflow.health.E008"
+ERROR_SQLALCHEMY_EXCEPTION = "dockerflow.health.E009"
+ERROR_REDIS_EXCEPTION = "dockerflow.health.E010"
+
+# What is said about a check, not by it.
+CRITICAL_CHECK_RAISED = "flask_chest.health.C001"
+CRITICAL_CHECK_TIMED_OUT = "flask_chest.health.C002"
+CRITICAL_CHECK_RETURNED_NO_LIST = "flask_chest.health.C003"
+CRITICAL_CHECK_NOT_STARTED = "flask_chest.health.C004"

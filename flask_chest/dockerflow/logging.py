@@ -1,0 +1,201 @@
+"""Log records as mozlog 2.0: one line of JSON each, whatever stands in them.
+
+See https://github.com/mozilla-services/Dockerflow/blob/main/docs/mozlog.md
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import traceback
+from itertools import islice
+from types import TracebackType
+from typing import Any, ClassVar, Literal, TextIO
+
+from .plain import plain, safe_repr, safe_str, to_line
+from .request_id import get_or_generate_request_id, request_id_context
+
+__all__ = [
+    "JsonLogFormatter",
+    "MozlogFormatter",
+    "MozlogHandler",
+    "RequestIdLogFilter",
+    "get_or_generate_request_id",
+    "request_id_context",
+    "safer_format_traceback",
+]
+
+# Values of these types go to JSON as they are. Not float: NaN is one.
+_PLAIN = frozenset((str, int, bool))
+
+_A_RECORD = vars(logging.LogRecord("", 0, "", 0, "", (), None))
+_OWN_ATTRIBUTES = len(_A_RECORD)
+
+
+class MozlogFormatter(logging.Formatter):
+    """Formats a record as one line of mozlog 2.0.
+
+    What ``extra=`` put on the record goes into ``Fields``, with the message as ``msg`` and, where
+    an exception was logged, ``error`` and ``traceback``. Values that JSON cannot carry are written
+    by their ``repr``; ``None`` is left out, since mozlog knows no null.
+
+    :param logger_name: the ``Logger`` of each line: the service's name.
+
+    .. versionadded:: 1.0
+    """
+
+    LOGGING_FORMAT_VERSION = "2.0"
+
+    #: Python's level -> syslog's severity.
+    SYSLOG_LEVEL_MAP: ClassVar[dict[int, int]] = {
+        logging.CRITICAL: 2,
+        logging.ERROR: 3,
+        logging.WARNING: 4,
+        logging.INFO: 6,
+        logging.DEBUG: 7,
+    }
+
+    #: The severity of a level that is none of those.
+    DEFAULT_SYSLOG_LEVEL = 7
+
+    #: What every record has; all else on a record is a field.
+    EXCLUDED_LOGRECORD_ATTRS: ClassVar[set[str]] = {
+        *_A_RECORD,
+        "asctime",
+        "logger_name",
+        "message",
+        "taskName",
+    }
+
+    def __init__(
+        self,
+        fmt: str | None = None,
+        datefmt: str | None = None,
+        style: Literal["%", "{", "$"] = "%",
+        logger_name: str = "Dockerflow",
+    ) -> None:
+        super().__init__(fmt=fmt, datefmt=datefmt, style=style)
+        self.logger_name = logger_name
+        self.hostname = socket.gethostname()
+
+    def is_value_jsonlike(self, value: str) -> bool:
+        """Whether a message is a JSON object of its own, which ``Fields`` would only repeat."""
+        return value.startswith("{") and value.endswith("}")
+
+    def convert_record(self, record: logging.LogRecord) -> dict[str, Any]:
+        """The record as the dict that :meth:`format` writes; override to add to it."""
+        return {
+            "Timestamp": int(record.created * 1e9),
+            "Type": record.name,
+            "Logger": getattr(record, "logger_name", self.logger_name),
+            "Hostname": self.hostname,
+            "EnvVersion": self.LOGGING_FORMAT_VERSION,
+            "Severity": self.SYSLOG_LEVEL_MAP.get(record.levelno, self.DEFAULT_SYSLOG_LEVEL),
+            "Pid": record.process or os.getpid(),
+            "Fields": self._fields(record),
+        }
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line of JSON in ASCII, without the newline at its end."""
+        return to_line(self.convert_record(record))
+
+    def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
+        excluded = self.EXCLUDED_LOGRECORD_ATTRS
+        items = iter(vars(record).items())
+        if next(iter(vars(record)), None) == "name":
+            # LogRecord sets its own attributes first, "name" before all; pass over them at once.
+            items = islice(items, _OWN_ATTRIBUTES, None)
+        fields = {
+            key: value if type(value) in _PLAIN else plain(value)
+            for key, value in items
+            if key not in excluded and value is not None
+        }
+        message = _message(record)
+        if message and not self.is_value_jsonlike(message):
+            fields["msg"] = message
+        if record.exc_info and record.exc_info[0] is not None:
+            fields["error"] = safe_repr(record.exc_info[1])
+            fields["traceback"] = safer_format_traceback(*record.exc_info)
+        if not fields:
+            fields["msg"] = message  # mozlog wants at least one field
+        return fields
+
+
+class JsonLogFormatter(MozlogFormatter):
+    """The older name of :class:`MozlogFormatter`.
+
+    .. versionadded:: 1.0
+    """
+
+
+class MozlogHandler(logging.StreamHandler[TextIO]):
+    """Writes mozlog lines to a stream.
+
+    :param stream: where to; default ``sys.stdout``.
+    :param name: the ``Logger`` of each line: the service's name.
+
+    .. versionadded:: 1.0
+    """
+
+    def __init__(self, stream: TextIO | None = None, name: str = "Dockerflow") -> None:
+        super().__init__(sys.stdout if stream is None else stream)
+        self.logger_name = name
+        self.setFormatter(MozlogFormatter())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record under this handler's name."""
+        record.logger_name = self.logger_name
+        try:
+            self.stream.write(self.format(record) + self.terminator)
+            self.flush()
+        except RecursionError:
+            raise
+        except Exception:  # noqa: BLE001 - as every handler: logging must not end the program
+            self.handleError(record)
+
+
+class RequestIdLogFilter(logging.Filter):
+    """Puts the id of the request being served on each record, as ``rid``.
+
+    .. versionadded:: 1.0
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass; keep an id that it already has where no request is served."""
+        request_id = request_id_context.get()
+        if request_id is not None or not hasattr(record, "rid"):
+            record.rid = request_id
+        return True
+
+
+def safer_format_traceback(
+    exc_typ: type[BaseException] | None,
+    exc_val: BaseException | None,
+    exc_tb: TracebackType | None,
+) -> str:
+    """A traceback whose exception is written by ``repr``.
+
+    An exception's text may come from a request: its newlines must not look like lines of the log.
+
+    .. versionadded:: 1.0
+    """
+    return "".join(
+        (
+            "Uncaught exception:\n",
+            *traceback.format_tb(exc_tb),
+            f"{safe_repr(exc_typ)}\n",
+            f"{safe_repr(exc_val)}\n",
+        )
+    )
+
+
+def _message(record: logging.LogRecord) -> str:
+    """The record's message; a log call with wrong arguments still gives a line."""
+    if type(record.msg) is str and not record.args:
+        return record.msg
+    try:
+        return str(record.getMessage())
+    except Exception:  # noqa: BLE001 - the arguments' __str__ may raise anything
+        return f"{safe_str(record.msg)} {safe_repr(record.args)}"

@@ -1,0 +1,79 @@
+"""The ``DOCKERFLOW_*`` config keys: name, default, check."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import ConfigError
+from .checks.running import DEFAULT_TIMEOUT
+
+FAILED_STATUS_CODE = "DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE"
+CHECK_TIMEOUT = "DOCKERFLOW_CHECK_TIMEOUT"
+HEARTBEAT_CACHE = "DOCKERFLOW_HEARTBEAT_CACHE"
+REQUEST_ID_HEADER = "DOCKERFLOW_REQUEST_ID_HEADER_NAME"
+LOG_QUERYSTRING = "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING"
+
+DEFAULT_CACHE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatSettings:
+    """What the heartbeat of one app goes by.
+
+    :param failed_status: HTTP status of a failing heartbeat.
+    :param timeout: seconds that each check may take.
+    :param cache: seconds for which a result answers later heartbeats.
+    """
+
+    failed_status: int
+    timeout: float
+    cache: float
+
+
+def heartbeat_settings(config: Mapping[str, Any]) -> HeartbeatSettings:
+    """Read the heartbeat's keys.
+
+    :raises ConfigError: naming the key, the value and what is allowed.
+    """
+    # A test changes the world and asks again at once; an old answer would make it lie.
+    default_cache = 0.0 if config.get("TESTING") else DEFAULT_CACHE
+    return HeartbeatSettings(
+        failed_status=_whole(config, FAILED_STATUS_CODE, 500),
+        timeout=_seconds(config, CHECK_TIMEOUT, DEFAULT_TIMEOUT, above_zero),
+        cache=_seconds(config, HEARTBEAT_CACHE, default_cache, zero_or_above),
+    )
+
+
+def above_zero(number: float) -> bool:
+    return number > 0
+
+
+def zero_or_above(number: float) -> bool:
+    return number >= 0
+
+
+def _whole(config: Mapping[str, Any], key: str, default: int) -> int:
+    value = config.get(key, default)
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        number = 0
+    if not 200 <= number <= 599:
+        raise ConfigError(f"{key} is {value!r}; it must be an HTTP status, e.g. 500 or 503")
+    return number
+
+
+def _seconds(
+    config: Mapping[str, Any], key: str, default: float, allowed: Callable[[float], bool]
+) -> float:
+    value = config.get(key, default)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (math.isfinite(number) and allowed(number)):
+        raise ConfigError(f"{key} is {value!r}; it must be a number of seconds, e.g. {default:g}")
+    return number

@@ -1,0 +1,221 @@
+"""One log record for each request: ``request.summary``."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from functools import lru_cache
+from time import perf_counter, time
+from typing import Any, Protocol
+
+from flask import (
+    Flask,
+    Request,
+    Response,
+    g,
+    got_request_exception,
+    request,
+)
+
+from . import meeting
+from .log_record import make_record
+from .plain import safe_str
+from .request_id import DEFAULT_HEADER, is_usable, new_request_id, request_id_context
+from .settings import LOG_QUERYSTRING, REQUEST_ID_HEADER
+
+logger = logging.getLogger("dockerflow.flask")
+
+# Where the progress of a request is kept. Not on g: an app context may outlive a request, and views
+# may clear g.
+_PROGRESS = "flask_chest.dockerflow"
+
+_LOAD_BALANCER = "dockerflow.lbheartbeat"
+
+# Characters. A header of 8 kB of control characters would be a line of 48 kB, which Docker's own
+# log driver cuts into pieces that are no JSON any more.
+_MAX_TEXT = 2048
+
+
+class _Summarizing(Protocol):
+    """What the summary asks of the extension; users override these two methods."""
+
+    summary_logger: logging.Logger
+
+    def summary_extra(self) -> dict[str, Any]: ...
+
+
+class _Progress:
+    """What is known of a request before its end."""
+
+    __slots__ = ("error", "request_id", "started", "written")
+
+    def __init__(self, request_id: str) -> None:
+        self.started = perf_counter()
+        self.request_id = request_id
+        self.error: BaseException | None = None
+        self.written = False
+
+
+class Summary:
+    """Writes the summaries of one app."""
+
+    def __init__(self, app: Flask, dockerflow: _Summarizing) -> None:
+        self._app = app
+        self._dockerflow = dockerflow
+
+    def connect(self) -> None:
+        """Hook into the app's requests."""
+        # Called before every before_request function, of which an earlier one may answer and keep
+        # ours from running; and at a third of what a signal costs.
+        self._app.url_value_preprocessor(self._preprocess)
+        got_request_exception.connect(self._fail, self._app)
+        self._app.after_request(self._finish)
+        self._app.teardown_request(self._tear_down)
+
+    def _preprocess(self, endpoint: str | None, values: dict[str, Any] | None) -> None:
+        self._begin()
+
+    def _begin(self) -> _Progress:
+        environ = request.environ
+        request_id = meeting.request_id() or _request_id(environ, self._app.config)
+        request_id_context.set(request_id)
+        here = behind(g)
+        # Code written for python-dockerflow reads these three.
+        here._request_id = request_id
+        here._start_timestamp = time()
+        here.setdefault("request_id", request_id)
+        progress = environ[_PROGRESS] = _Progress(request_id)
+        return progress
+
+    def _fail(self, sender: Flask, exception: BaseException, **_: object) -> None:
+        # Opening the session may fail before the request was said to have started.
+        progress = request.environ.get(_PROGRESS) or self._begin()
+        progress.error = exception
+        # Saving the session may fail after a good end was written; that is not how it ended.
+        progress.written = False
+
+    def _finish(self, response: Response) -> Response:
+        # Tests may call app.process_response() for a request that was never started.
+        served = behind(request)
+        progress = served.environ.get(_PROGRESS) or self._begin()
+        if not progress.written:
+            self._write(served, progress, response.status_code)
+        return response
+
+    def _tear_down(self, error: BaseException | None) -> None:
+        # With propagated exceptions, or a failing after_request function, nothing else comes.
+        served = behind(request)
+        progress = served.environ.get(_PROGRESS)
+        if progress is not None and not progress.written:
+            progress.error = progress.error or error
+            self._write(served, progress, 500)
+
+    def _write(self, served: Request, progress: _Progress, status: int) -> None:
+        progress.written = True
+        error = progress.error
+        level = logging.INFO if error is None else logging.ERROR
+        summary_logger = self._dockerflow.summary_logger
+        if not summary_logger.isEnabledFor(level):
+            return
+        try:
+            fields = self._dockerflow.summary_extra()
+            fields["code"] = status
+            fields["route"] = served.url_rule.rule if served.url_rule is not None else ""
+            meeting.add_variables(fields)
+            _log(summary_logger, level, error, fields)
+        except Exception:
+            # A log line must not cost the answer: an override or a handler raised.
+            logger.exception("no request.summary for this request")
+
+
+def behind(proxy: Any) -> Any:
+    """The object that ``request``, ``g`` or ``current_app`` stands for now.
+
+    Each look through a proxy costs as much as the work that the summary does with it.
+    """
+    return proxy._get_current_object()
+
+
+def request_fields(request: Request, config: Mapping[str, Any], user_id: object) -> dict[str, Any]:
+    """The fields of a request, as python-dockerflow names them.
+
+    :param config: the app's config.
+    :param user_id: the user's id, ``None`` where there is none.
+    """
+    environ = request.environ
+    fields = {
+        "errno": 0,
+        "agent": _short(environ.get("HTTP_USER_AGENT", "")),
+        "lang": _short(environ.get("HTTP_ACCEPT_LANGUAGE", "")),
+        "method": request.method,
+        "path": _short(request.path),
+    }
+    if config.get(LOG_QUERYSTRING):
+        fields["querystring"] = _short(request.query_string.decode("utf-8", "replace"))
+    fields["uid"] = "" if user_id is None else user_id
+    progress = environ.get(_PROGRESS)
+    if progress is not None:
+        fields["rid"] = progress.request_id
+        fields["t"] = int(1000 * (perf_counter() - progress.started))
+    return fields
+
+
+def flask_login_user_id(app: Flask) -> object:
+    """The id of Flask-Login's user; ``None`` where there is none or it is not used.
+
+    Loading a user is the app's own code and may fail; the summary then goes without. For the load
+    balancer none is loaded: it asks whether the process is there, and no database has a say in it.
+    """
+    if "login_manager" not in vars(app) or request.endpoint == _LOAD_BALANCER:
+        return None
+    from flask_login import current_user
+
+    try:
+        authenticated = current_user.is_authenticated
+        if callable(authenticated):
+            authenticated = authenticated()
+        return current_user.get_id() if authenticated else None
+    except Exception:
+        logger.debug("no uid for the request.summary", exc_info=True)
+        return None
+
+
+def _request_id(environ: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    given = environ.get(_environ_key(config.get(REQUEST_ID_HEADER) or DEFAULT_HEADER))
+    return given if given and is_usable(given) else new_request_id()
+
+
+@lru_cache(maxsize=8)
+def _environ_key(header: str) -> str:
+    return "HTTP_" + header.upper().replace("-", "_")
+
+
+def _log(
+    summary_logger: logging.Logger,
+    level: int,
+    error: BaseException | None,
+    fields: dict[str, Any],
+) -> None:
+    """Log by hand what ``logger.log(..., extra=fields)`` would, without its search for a caller."""
+    message, exc_info = "", None
+    if error is not None:
+        fields["errno"] = 500
+        message = _one_line(safe_str(error))
+        exc_info = (type(error), error, error.__traceback__)
+    record = make_record(summary_logger, level, message, exc_info)
+    vars(record).update(fields)
+    summary_logger.handle(record)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "..."
+
+
+def _one_line(text: str) -> str:
+    """The text with its control characters escaped: it may hold what a client sent."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )
