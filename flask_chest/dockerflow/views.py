@@ -62,7 +62,7 @@ class Views:
             settings = heartbeat_settings(self._app.config)
             results = self._heartbeat.results(settings)
         except ConfigError as error:
-            logger.error("%s", error)  # noqa: TRY400 - as above
+            logger.error("%s", error)
             return _failure(str(error), 500)
         except Exception as error:
             logger.exception("the heartbeat failed")

@@ -62,7 +62,7 @@ def test_levels(app: Flask, dockerflow: Dockerflow, message: Any, status: int) -
 
 @pytest.mark.parametrize("code", [503, "503"])
 def test_failed_status_code(app: Flask, dockerflow: Dockerflow, code: Any) -> None:
-    """``DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE`` replaces 500, also as text from the environment."""
+    """``DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE`` replaces 500, also given as a text."""
     app.config["DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE"] = code
     dockerflow.check(name="it")(lambda: [checks.Error("no")])
     assert beat(app).status_code == 503
@@ -195,7 +195,12 @@ def test_a_storm_runs_each_check_once(app: Flask, dockerflow: Dockerflow) -> Non
 def test_the_cache_is_short(app: Flask, dockerflow: Dockerflow) -> None:
     """``DOCKERFLOW_HEARTBEAT_CACHE`` seconds later the checks run again; 0 keeps nothing."""
     runs: list[int] = []
-    dockerflow.check(name="it")(lambda: runs.append(1) or [])
+
+    @dockerflow.check
+    def count() -> list[checks.CheckMessage]:
+        runs.append(1)
+        return []
+
     app.config["DOCKERFLOW_HEARTBEAT_CACHE"] = 0
     beat(app)
     beat(app)
@@ -299,7 +304,12 @@ def fork() -> int:
 def test_load_balancer(app: Flask, dockerflow: Dockerflow) -> None:
     """``/__lbheartbeat__`` is 200 with an empty body, whatever the checks would say."""
     ran: list[int] = []
-    dockerflow.check(name="it")(lambda: ran.append(1) or [checks.Critical("no")])
+
+    @dockerflow.check
+    def count() -> list[checks.CheckMessage]:
+        ran.append(1)
+        return [checks.Critical("no")]
+
     response = app.test_client().get("/__lbheartbeat__")
     assert (response.status_code, response.data, ran) == (200, b"", [])
 
