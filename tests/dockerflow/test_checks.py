@@ -346,3 +346,12 @@ def test_a_failing_teardown_is_a_finding(app: Flask, dockerflow: Dockerflow) -> 
         return []
 
     assert app.test_client().get("/__heartbeat__").json is not None
+
+
+def test_an_async_check_that_cancels_itself() -> None:
+    """Being cancelled from within is an exception like others."""
+
+    async def check() -> None:
+        raise asyncio.CancelledError
+
+    assert run(check).statuses == {"it": "critical"}
