@@ -5,27 +5,28 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from flask import Flask
+from flask import Blueprint, Flask
 
 from .capture import Capture
 from .chests.base import Chest, Surroundings
 from .chests.urls import make_chests, number_unnamed
 from .config import Settings
 from .delivery.buffer import Buffer, LossListener
-from .delivery.dead import bury
+from .delivery.dead import DeadLetters
 from .delivery.direct import Direct
 from .delivery.exporter import Delivery, Exporter
 from .delivery.frame import MAX_CHESTS
-from .delivery.journal import Journal
+from .delivery.journal import Journal, Reads
 from .delivery.ledger import Ledger
 from .delivery.memory import MemoryBuffer
 from .errors import ConfigError
 from .hooks import Recorder
 from .plans import Plans
-from .rule import Route, Rule
+from .rule import Route, Rule, blueprint_rule, checked_rule
 from .rules import Override, Rules
 from .typing import RequestIdGenerator
 
@@ -34,12 +35,44 @@ _logger = logging.getLogger("flask_chest")
 #: Where a decorated view carries what its decorator said.
 OVERRIDE = "__flask_chest__"
 
+#: Where an app carries what is held for it, among its extensions.
+HELD = "chest.held"
+
 
 class _Carrier(Protocol):
     def hand_over(self, line: bytes, mask: int) -> None: ...
     def flush(self, timeout: float | None = None) -> bool: ...
     def ledger(self) -> Ledger: ...
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """What one call of ``track()`` says.
+
+    :param blueprint: the blueprint, or its full name.
+    :param options: a rule's options.
+    """
+
+    blueprint: Blueprint | str
+    options: dict[str, Any]
+
+    @property
+    def source(self) -> str:
+        """What messages call it."""
+        return f"track({self.name!r})"
+
+    @property
+    def name(self) -> str:
+        """The blueprint's name, as far as it is known without an app."""
+        return self.blueprint.name if isinstance(self.blueprint, Blueprint) else self.blueprint
+
+    def rule(self, name: str | None = None) -> dict[str, Any]:
+        """The rule.
+
+        :param name: the name under which the app knows the blueprint.
+        """
+        return {"blueprint": name or self.name, **self.options}
 
 
 class AppChest:
@@ -70,8 +103,10 @@ class AppChest:
             )
         self.settle(self.chests)
         self._scheduler = scheduler
+        self._tracked: list[Tracked] = []
         self.plans = Plans(
             _rules(settings, self.chests),
+            late=self._late_rules,
             routes=self._routes,
             override_of=self._override_of,
             report=_report_unmatched,
@@ -113,6 +148,27 @@ class AppChest:
             self.plans.forget()
         return tuple(chest.name for chest in listed)
 
+    def track(self, tracked: Tracked) -> None:
+        """Take in what ``track()`` said.
+
+        :raises ConfigError: it is wrong for this app.
+        """
+        if isinstance(tracked.blueprint, str):
+            self.plans.add_rule(tracked.rule(), tracked.source)
+            return
+        checked_rule(tracked.rule(), tracked.source, self.plans.rules.chest_names)
+        self._tracked.append(tracked)
+        self.plans.forget()
+
+    def _late_rules(self) -> Iterable[tuple[dict[str, Any], str]]:
+        # A blueprint's name says little: it may be registered later, within another, or twice.
+        tracked, self._tracked = self._tracked, []
+        for each in tracked:
+            known = self.app.blueprints.items()
+            names = [name for name, blueprint in known if blueprint is each.blueprint]
+            for rule in map(each.rule, names or [each.name]):
+                yield rule, each.source
+
     def _keep(self, line: bytes, mask: int) -> None:
         self.carrier.hand_over(line, mask)
 
@@ -126,32 +182,47 @@ class AppChest:
         for chest in chests:
             chest.settle(surroundings)
 
+    def agent(self) -> Exporter:
+        """An exporter for a process of its own, which delivers what all others captured.
+
+        :raises ConfigError: the buffer is not on disk.
+        """
+        if self.settings.buffer != "disk":
+            raise ConfigError(
+                f"CHEST_BUFFER: with {self.settings.buffer!r} there is no journal for an agent"
+            )
+        return self._exporter(Reads.ALL)
+
     def _make_carrier(self) -> _Carrier:
-        settings = self.settings
-        if settings.buffer == "none":
+        if self.settings.buffer == "none":
             return Direct(self.chests, self.app)
+        ships = self.settings.exporter == "thread"
+        return self._exporter(Reads.OWN_AND_ORPHANED if ships else Reads.NOTHING)
+
+    def _exporter(self, reads: Reads) -> Exporter:
+        settings = self.settings
         root = self.journal_dir
         return Exporter(
             Delivery(
                 name=self.app.name,
                 sender=self.app,
                 chests=list(self.chests),
-                make_buffer=self._buffer_maker([chest.name for chest in self.chests]),
-                bury=lambda chest, lines, reason: bury(root, chest, lines, reason),
+                make_buffer=self._buffer_maker([chest.name for chest in self.chests], reads),
+                bury=lambda chest, lines, reason: DeadLetters(root, chest).add(lines, reason),
                 batch_size=settings.batch_size,
                 interval=settings.export_interval,
                 shutdown_timeout=settings.shutdown_timeout,
                 scheduler=self._scheduler,
-                ships=settings.exporter == "thread",
+                ships=reads is not Reads.NOTHING,
             )
         )
 
-    def _buffer_maker(self, names: Sequence[str]) -> Callable[[LossListener], Buffer]:
-        settings = self.settings
-        if settings.buffer == "memory":
-            return lambda on_lost: MemoryBuffer(names, settings.buffer_max_bytes, on_lost)
+    def _buffer_maker(self, names: Sequence[str], reads: Reads) -> Callable[[LossListener], Buffer]:
+        most = self.settings.buffer_max_bytes
+        if self.settings.buffer == "memory":
+            return lambda on_lost: MemoryBuffer(names, most, on_lost)
         root = self.journal_dir
-        return lambda on_lost: Journal(root, names, settings.buffer_max_bytes, on_lost)
+        return lambda on_lost: Journal(root, names, most, on_lost, reads)
 
     def _routes(self) -> Iterable[Route]:
         for rule in self.app.url_map.iter_rules():
@@ -181,17 +252,9 @@ def _rules(settings: Settings, chests: Sequence[Chest]) -> Rules:
     return rules
 
 
-def blueprint_rule(name: str, options: Any) -> dict[str, Any]:
-    """The rule for a blueprint: its tracked variables alone, or options."""
-    option_names = {"track", "chests", "sample", "record", "methods"}
-    if isinstance(options, dict) and option_names & options.keys():
-        return {"blueprint": name, **options}
-    return {"blueprint": name, "track": options}
-
-
 def _report_unmatched(rules: list[Rule]) -> None:
     for rule in rules[:10]:
-        _logger.warning("%s matches no route of the app: %s", rule.source, dict(rule.selectors))
+        _logger.warning("%s matches no route of the app: %s", rule.source, rule.told)
     if len(rules) > 10:
         _logger.warning("%d more rules match no route; see: flask chest rules", len(rules) - 10)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
+from flask.testing import EnvironBuilder
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
@@ -18,6 +21,7 @@ from .errors import ChestError
 from .extension import FlaskChest
 from .reader import first_reader
 from .record import Record
+from .replay import Replay
 from .rule import Route
 from .rules import Plan
 
@@ -38,11 +42,11 @@ def rules() -> None:
     held = _held()
     rows = []
     for route in sorted(_routes(), key=lambda route: (route.rule or "", route.method)):
-        plan = held.plans.get(route)
+        plan = held.plans.show(route)
         rows.append((route.method, route.rule, *_told(plan, held)))
     click.echo(table.render(("method", "route", "tracks", "chests", "sample", "by"), rows))
     for rule in held.plans.unmatched():
-        text = f"{rule.source} matches no route of the app: {dict(rule.selectors)}"
+        text = f"{rule.source} matches no route of the app: {rule.told}"
         click.secho(text, fg="yellow", err=True)
 
 
@@ -53,11 +57,11 @@ def rules() -> None:
 def explain(method: str, path: str) -> None:
     """What a request with METHOD to PATH would record, and why."""
     held = _held()
-    route = _match(method.upper(), path)
-    plan = held.plans.get(route)
+    route, redirect = _match(method.upper(), path)
+    plan = held.plans.show(route)
     tracks, chests, sample, sources = _told(plan, held)
     told = [
-        ("route", route.rule or "none: no route of the app matches"),
+        ("route", route.rule or _unmatched(redirect)),
         ("endpoint", route.endpoint),
         ("blueprint", route.blueprint),
         ("recorded", "yes" if plan.record else "no"),
@@ -100,21 +104,60 @@ def tail(lines: int, follow: bool) -> None:
         reader = first_reader(_held().chests)
     except ChestError as error:
         raise click.ClickException(str(error)) from None
-    seen: dict[str, float] = {}
-    _show(reader.latest(lines), seen)
+    # Those of the last seconds are not new, however few of them are shown.
+    seen = reader.ids_after(_horizon())
+    for record in reader.latest(lines):
+        seen.add(record.id)
+        click.echo(_tail_line(record))
     while follow:
         time.sleep(_POLL)  # a store that is polled has no event to wait for
-        _show(reader.after(_horizon(), 10_000), seen)
-
-
-def _show(records: Iterable[Record], seen: dict[str, float]) -> None:
-    now = time.monotonic()
-    for record in records:
-        if record.id not in seen:
+        recent = reader.ids_after(_horizon())
+        for record in reader.pick(recent - seen):
             click.echo(_tail_line(record))
-        seen[record.id] = now
-    for identity in [each for each, when in seen.items() if now - when > 2 * _LATE]:
-        del seen[identity]
+        seen = recent
+
+
+@chest.command()
+@click.argument("name", required=False)
+@with_appcontext
+def replay(name: str | None) -> None:
+    """Send the dead letters of chest NAME, or of all chests, again."""
+    held = _held()
+    chests = [each for each in held.chests if name in (None, each.name)]
+    if not chests:
+        names = ", ".join(each.name for each in held.chests)
+        raise click.ClickException(f"there is no chest {name!r}; there are: {names}")
+    for each in chests:
+        again = Replay(held.journal_dir, each)
+        with click.progressbar(again.run(), length=len(again), label=each.name) as letters:
+            for _ in letters:
+                pass
+        each.close()
+        click.echo(f"{each.name}: {again.delivered} delivered, {len(again.left)} left")
+        if again.failure is not None:
+            raise click.ClickException(str(again.failure))
+
+
+@chest.command()
+@with_appcontext
+def agent() -> None:
+    """Deliver what the processes of this app capture, until told to end.
+
+    For CHEST_EXPORTER = "agent"; run it beside them, one on each machine.
+    """
+    held = _held()
+    try:
+        exporter = held.agent()
+    except ChestError as error:
+        raise click.ClickException(str(error)) from None
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    exporter.start()
+    click.echo(f"delivering {held.journal_dir} to {', '.join(map(repr, held.chests))}")
+    ended.wait()
+    exporter.close()
+    click.echo("ended; what was not delivered waits in the journal")
 
 
 def _horizon() -> str:
@@ -179,20 +222,31 @@ def _ledger_row(name: str, address: str, health: str, account: Any) -> tuple[obj
 def _health(chest_of_app: Any) -> str:
     try:
         chest_of_app.check()
-    except ChestError as error:
+    except Exception as error:  # noqa: BLE001 - a backend of theirs may raise anything
         return f"unreachable: {error}"
     return "ok"
 
 
-def _match(method: str, path: str) -> Route:
-    adapter = current_app.url_map.bind("localhost")
+def _match(method: str, path: str) -> tuple[Route, str | None]:
+    """The route of a request, and where it would be redirected to."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    environ = EnvironBuilder(app, path, method=method).get_environ()
+    adapter = app.create_url_adapter(app.request_class(environ))
+    redirect = None
     try:
-        rule, _ = adapter.match(path, method=method, return_rule=True)
-    except RequestRedirect:
-        return _match(method, path + "/")
+        rule, _ = adapter.match(return_rule=True)
+    except RequestRedirect as error:
+        redirect = error.new_url
     except HTTPException:
-        return Route(None, None, method)
-    return Route(rule.rule, rule.endpoint, method)
+        pass
+    else:
+        return Route(rule.rule, rule.endpoint, method), None
+    return Route(None, None, method), redirect
+
+
+def _unmatched(redirect: str | None) -> str:
+    told = "none: no route of the app matches"
+    return told if redirect is None else f"{told}, but this is redirected to {redirect}"
 
 
 def _routes() -> Iterable[Route]:

@@ -10,14 +10,15 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
-import click
 from flask import Flask, g, has_app_context, request
 from flask.signals import appcontext_tearing_down, got_request_exception, request_finished
 
 from .capture import Capture
+from .command_name import command_name
 from .encoding import decode
 from .ids import made_request_id, trace_id
 from .plans import Plans
@@ -81,8 +82,9 @@ class Recorder:
         self._generator = request_id_generator
         self._log = SparseLog(_logger)
         # What requests left on a g that outlives them (a test client that keeps contexts, a request
-        # within a context): it is recorded, so it is not a job's.
-        self._recorded: WeakSet[Any] = WeakSet()
+        # within a context): it is recorded, so it is not a job's. By id, since an
+        # app_ctx_globals_class of the app's own may be a dict, which has no hash.
+        self._recorded: WeakValueDictionary[int, Any] = WeakValueDictionary()
 
     def listen(self) -> None:
         """Connect to the app's signals. They hold us weakly, so we end when the app does."""
@@ -139,8 +141,12 @@ class Recorder:
         if status is None and isinstance(error, Exception):
             status = 500  # what a server answers when an exception reaches it
         if has_app_context() or "werkzeug.debug.preserve_context" in state.environ:
-            self._recorded.add(state.values)
+            self._note_recorded(state.values)
         return self._encode_facts(state, plan, status, error, more)
+
+    def _note_recorded(self, holder: Any) -> None:
+        with suppress(TypeError):  # of a class without weak references
+            self._recorded[id(holder)] = holder
 
     def encode_view(
         self,
@@ -259,9 +265,9 @@ class Recorder:
     def _record_job(self, error: BaseException | None) -> None:
         holder = g._get_current_object()
         values = values_on(holder)
-        if not values or holder in self._recorded:
+        if not values or self._recorded.get(id(holder)) is holder:
             return
-        command = _command_name()
+        command = command_name()
         plan = self.plans.get(Route(None, command, ""))
         if not plan.record or not self._capture.collect(values, plan):
             return
@@ -295,7 +301,8 @@ def values_on(holder: Any) -> Mapping[str, object]:
         values: Mapping[str, object] = vars(holder)
     except TypeError:  # an app_ctx_globals_class of the app's own, without a __dict__
         return {} if holder is None else {name: holder.get(name) for name in holder}
-    return values
+    # Or one that is a dict itself.
+    return values if values or not isinstance(holder, dict) else holder
 
 
 def _routed(rule: Rule, method: str) -> Route:
@@ -311,13 +318,3 @@ def _class_name(error: BaseException) -> str:
     if kind.__module__ == "builtins":
         return kind.__qualname__
     return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _command_name() -> str | None:
-    """The name of the CLI command that runs, e.g. ``import-products`` or ``db upgrade``."""
-    names: list[str] = []
-    context = click.get_current_context(silent=True)
-    while context is not None and context.parent is not None:
-        names.insert(0, context.info_name or "")
-        context = context.parent
-    return " ".join(names) or None

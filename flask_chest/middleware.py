@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from types import GeneratorType
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.wsgi import ClosingIterator
 
@@ -41,6 +42,9 @@ class ChestMiddleware:
             raise
         current_request.reset(token)
         response = state.response
+        if response is None and isinstance(body, GeneratorType):
+            # Another middleware, which calls the app once its body is asked for.
+            return StreamedBody(body, state)
         if response is not None and response.is_streamed and _is_stream(response):
             return StreamedBody(body, state)
         try:
@@ -95,8 +99,11 @@ class StreamedBody:
             self._finish()
 
     def _finish(self) -> None:
-        state = self._state
-        state.recorder.finish(state, bytes_sent=self._sent, disconnected=not self._ended)
+        more = {"bytes_sent": self._sent, "disconnected": not self._ended}
+        if self._state.error is None:
+            self._state.recorder.finish(self._state, **more)
+        else:
+            _finish_failed(self._state, **more)
 
 
 def _is_stream(response: Response) -> bool:
@@ -109,9 +116,13 @@ def _is_stream(response: Response) -> bool:
     return not ready
 
 
-def _finish_failed(state: RequestState) -> None:
+def _finish_failed(state: RequestState, **more: Any) -> None:
+    outer = current_request.get()
+    if outer is not None and outer.environ is state.environ:
+        # An app that mounts this one: the exception passes through it, the request is not its own.
+        outer.settled = True
     try:
-        state.recorder.finish(state)
+        state.recorder.finish(state, **more)
     except Exception:  # noqa: BLE001 - the app's own exception must be seen, not this one
         state.recorder.trouble("write the record of a failed request")
 

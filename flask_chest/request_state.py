@@ -54,7 +54,10 @@ class RequestState:
         self, status: str, headers: list[tuple[str, str]], *exc_info: Any
     ) -> Callable[[bytes], object]:
         """Pass the start of the response on to the server, with the request id."""
-        self.status = int(status[:3])
+        try:
+            self.status = int(status[:3])
+        except ValueError:  # words without a number; Werkzeug lets a view return such a status
+            self.status = None
         recorder = self.recorder
         if recorder.is_echoable(self.request_id):
             for name, _ in headers:

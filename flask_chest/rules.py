@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .rule import APP, Route, Rule, and_parents, checked_rule, is_glob
+from .rule import Route, Rule, and_parents, checked_rule, is_glob
 from .typing import TrackedVars
 
 
@@ -105,10 +105,10 @@ class Rules:
 
     def unmatched(self, routes: Iterable[Route]) -> list[Rule]:
         """The rules that select none of these routes: nearly always a typo."""
-        left = {id(rule): rule for rule in self.all if rule.level != APP}
+        left = {id(rule): rule for rule in self.all}
         for route in routes:
             for rule in self._candidates(route):
-                if id(rule) in left and rule.matches_route(route):
+                if id(rule) in left and rule.matches(route):
                     del left[id(rule)]
         return list(left.values())
 

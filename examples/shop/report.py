@@ -24,13 +24,17 @@ ROUTES = """
 
 VARIABLES = """
     with counted as (
-        select name, substr(coalesce(value, 'null'), 1, 30) as value, count(*) as records,
+        select name, count(*) as records,
+               case when value is null then 'null' when value = '' then '""'
+                    when length(value) > 20 then substr(value, 1, 19) || '…'
+                    else value end || ' (' || count(*) || ')' as cell,
                row_number() over (partition by name order by count(*) desc, value) as place
         from chest_vars group by name, value
     )
     select name, sum(records), count(*),
-           max(case place when 1 then value end), max(case place when 2 then value end),
-           max(case place when 3 then value end)
+           max(case place when 1 then cell end)
+               || coalesce(', ' || max(case place when 2 then cell end), '')
+               || coalesce(', ' || max(case place when 3 then cell end), '')
     from counted group by name order by sum(records) desc, name
 """
 
@@ -47,11 +51,11 @@ def show(database: Path) -> None:
     """Print the routes and the variables."""
     print_table("route method requests 4xx 5xx p50_ms p95_ms", ask(database, ROUTES))
     click.echo()
-    print_table("variable records values most_frequent second third", ask(database, VARIABLES))
+    print_table("variable records values most_frequent", ask(database, VARIABLES))
 
 
 def ask(database: Path, sql: str) -> list[Row]:
-    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+    with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
         return connection.execute(sql).fetchall()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
 from collections.abc import Generator, Iterator
@@ -126,8 +127,9 @@ def make(ask: Ask, url: str, session: requests.Session) -> Answer:
             if ask.leave_after is not None:
                 next(response.iter_content(ask.leave_after), b"")
                 return Answer(ask, response.status_code)
+            body = response.content
             is_json = response.headers.get("Content-Type") == "application/json"
-            return Answer(ask, response.status_code, response.json() if is_json else {})
+            return Answer(ask, response.status_code, json.loads(body) if is_json else {})
     except requests.RequestException:
         return Answer(ask, None)
 

@@ -32,7 +32,9 @@ _MYSQL: dict[str, Any] = {
 
 def records_table(name: str, metadata: sa.MetaData) -> sa.Table:
     """The table of records. Types that differ by database are given as variants."""
-    short, word, text = sa.String(32), sa.String(255), sa.Text()
+    short, word = sa.String(32), sa.String(255)
+    # MariaDB stores the length of longer text modulo 65536 in a TEXT, without a word.
+    text = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql")
     # MySQL would keep whole seconds, and knows no time zones: it stores UTC.
     moment = sa.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), "mysql")
     document = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
@@ -118,7 +120,7 @@ class SQLChest(Chest):
 
     def __init__(self, *, table: str = "chest_records", **arguments: Any) -> None:
         super().__init__(**arguments)
-        if not _TABLE_NAME.fullmatch(table):
+        if not isinstance(table, str) or not _TABLE_NAME.fullmatch(table):
             raise ConfigError(
                 f"table {table!r}: use letters, digits and underscores, at most 40 of them"
             )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .buffer import LossListener, Page
 from .files import FileLock, read_json
-from .frame import unpack
+from .frame import Frame, unpack
 from .ledger import Ledger
 from .place import Place
 from .writer import VERSION, segment_numbers, segment_path
@@ -41,15 +41,17 @@ class JournalSource:
         self.dead = False
         self._on_lost = on_lost
         self._bits = {str(name): bit for bit, name in enumerate(described.get("chests", ()))}
-        self._places = {
-            name: Place.load(folder / f"{bit}.place") for name, bit in self._bits.items()
-        }
+        self._places = self._load_places()
         self._reader = FileLock(folder / "reader.lock")
         self._lock = threading.Lock()
 
     def claim(self) -> bool:
         """Become the one process that delivers this writer's records."""
-        return self._reader.acquire()
+        if not self._reader.acquire():
+            return False
+        # Another one may have come further between our look and our claim.
+        self._places = self._load_places()
+        return True
 
     def notice_death(self) -> None:
         """See whether the writer still lives; a dead one's last segment gets no more records."""
@@ -85,6 +87,17 @@ class JournalSource:
                 account.lost["overflow"] -= len(page.lines)
             place.save()
             self._remove_passed()
+
+    def still_owed(self, segment: int, frame: Frame) -> int:
+        """The mask of the chests that have not got a record yet.
+
+        :param segment: the number of the segment that the frame lies in.
+        """
+        return sum(
+            1 << bit
+            for chest, bit in self._bits.items()
+            if frame.mask >> bit & 1 and self._places[chest].position < (segment, frame.end)
+        )
 
     def finished(self) -> bool:
         """Whether the writer is dead and every chest has got everything."""
@@ -122,6 +135,9 @@ class JournalSource:
     def release(self) -> None:
         """Let another process deliver what is left."""
         self._reader.release()
+
+    def _load_places(self) -> dict[str, Place]:
+        return {name: Place.load(self.folder / f"{bit}.place") for name, bit in self._bits.items()}
 
     def _read_on(self, reading: _Reading, dead: bool) -> bool:
         number, offset = reading.position

@@ -31,7 +31,7 @@ class Segment:
     def __init__(self, folder: Path, number: int) -> None:
         self.number = number
         self.size = 0
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL
         self.descriptor = os.open(segment_path(folder, number), flags, 0o600)
         fcntl.flock(self.descriptor, fcntl.LOCK_SH)
         self.append(MAGIC)
@@ -45,6 +45,10 @@ class Segment:
         self.size += written
         if written != len(frame):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def read(self) -> bytes:
+        """Everything in it, which works even when its file was removed."""
+        return os.pread(self.descriptor, os.fstat(self.descriptor).st_size, 0)
 
     def sync(self) -> None:
         """Bring what was appended to the disk."""

@@ -25,6 +25,7 @@ def database(tmp_path: Path) -> Path:
     rows += [(103, "command", None, None, None, 9.0)]
     variables: list[tuple[object, ...]]
     variables = [(n, "sku", f"C{n % 4}") for n in range(1, 91)] + [(102, "coupon", None)]
+    variables += [(1, "q", ""), (2, "note", "a chest of oak, and then some")]
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.executescript(SCHEMA)
         connection.executemany("insert into chest_records values (?, ?, ?, ?, ?, ?)", rows)
@@ -47,10 +48,12 @@ def test_requests_without_a_route_are_counted_and_commands_are_not(database: Pat
 
 
 def test_variables_come_with_their_most_frequent_values(database: Path) -> None:
-    """Ninety records over four values, the first two a nose ahead."""
+    """With their counts; long ones are cut, null and empty are told apart."""
     assert report.ask(database, report.VARIABLES) == [
-        ("sku", 90, 4, "C1", "C2", "C0"),
-        ("coupon", 1, 1, "null", None, None),
+        ("sku", 90, 4, "C1 (23), C2 (23), C0 (22)"),
+        ("coupon", 1, 1, "null (1)"),
+        ("note", 1, 1, "a chest of oak, and… (1)"),
+        ("q", 1, 1, '"" (1)'),
     ]
 
 

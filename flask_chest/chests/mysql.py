@@ -1,0 +1,179 @@
+"""MySQL and MariaDB, through PyMySQL: a whole batch is one JSON parameter of one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy.dialects import mysql
+
+from ..errors import ConfigError, DeliveryError
+from ..record import Record
+from .address import Address
+from .drivers import require
+from .lines import json_bodies
+from .sql import SQLChest
+
+# "IGNORE" would make warnings of all errors, and cut what is too long without a word. This ignores
+# nothing but a row that is there: it sets its id to what it is.
+_INSERT = """
+INSERT INTO {table} ({columns})
+SELECT {values} FROM JSON_TABLE(%s, '$[*]' COLUMNS ({fields})) AS r
+ON DUPLICATE KEY UPDATE {table}.id = {table}.id
+"""
+_TIME = "TIMESTAMP'1970-01-01 00:00:00' + INTERVAL r.time MICROSECOND"
+
+# Names and values are numbered alike: both go through the object in the same order, and a path made
+# of a name would have to be quoted by rules that the two databases do not share.
+_VIEW = """
+SELECT r.id AS record_id, r.time AS time, r.request_id AS request_id, k.name AS name,
+    COALESCE(v.scalar, NULLIF(CAST(v.document AS CHAR), 'null')) AS value
+FROM {table} AS r
+JOIN JSON_TABLE(JSON_KEYS(r.vars), '$[*]' COLUMNS (
+    n FOR ORDINALITY, name TEXT PATH '$')) AS k
+JOIN JSON_TABLE(r.vars, '$.*' COLUMNS (
+    n FOR ORDINALITY, scalar LONGTEXT PATH '$', document JSON PATH '$')) AS v ON v.n = k.n
+"""
+
+# Whatever the server's own mode is, nothing is cut to fit.
+_STRICT = "SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@sql_mode, ''), 'STRICT_ALL_TABLES')"
+
+# https://mariadb.com/kb/en/mariadb-error-codes/
+_REMEDIES = {
+    1044: "grant this user all rights on the database",
+    1045: "check user and password",
+    1049: "create this database, or name another one",
+    1142: "grant this user all rights on the database",
+    1698: "check user and password",
+    2003: "check host and port, and that the server runs",
+}
+# Beyond a limit, or not what a column takes, although PyMySQL files them elsewhere: row too big,
+# packet too big, key too long, wrong JSON, check failed.
+_REJECTIONS = {1118, 1153, 1301, 3140, 3141, 3150, 4025}
+
+
+class FlaskChestMySQL(SQLChest):
+    """A table in a database of MySQL 8 or MariaDB 10.6, or newer.
+
+    :param url: ``"mysql://user:password@host:3306/database"`` or ``"mariadb://..."``. After a ``?``
+        may follow ``ssl_ca``, the file of the CA that signed the server's certificate, and
+        ``unix_socket``. With ``ssl_ca`` the server must prove that it is the host that is named.
+    :param table: the table of records; made on first use.
+    :raises flask_chest.errors.ConfigError: PyMySQL is not installed, or the URL is malformed.
+
+    .. versionadded:: 1.0
+    """
+
+    scheme = "mysql"
+    quote = "`"
+
+    def __init__(self, url: str, table: str = "chest_records", **arguments: Any) -> None:
+        require("pymysql", "mysql")
+        self.address = Address.parse(url)
+        if self.address.scheme not in {"mysql", "mariadb"}:
+            raise ConfigError(f"{self.address.scheme!r} is not 'mysql://' or 'mariadb://'")
+        if not self.address.path:
+            raise ConfigError("a MySQL URL ends in the database: mysql://user:password@host/db")
+        unknown = self.address.query.keys() - {"ssl_ca", "unix_socket"}
+        if unknown:
+            raise ConfigError(f"unknown URL parameter {min(unknown)!r}; known: ssl_ca, unix_socket")
+        self._port = self.address.port or 3306
+        super().__init__(table=table, **arguments)
+        self._statement = self._insert_statement()
+
+    @classmethod
+    def from_url(cls, url: str, **arguments: Any) -> FlaskChestMySQL:
+        """``mysql://user:password@host:3306/database``, ``mariadb://...``"""
+        return cls(url, **arguments)
+
+    def describe(self) -> str:
+        return self.address.public()
+
+    def secrets(self) -> tuple[str, ...]:
+        return (self.address.password,)
+
+    def make_engine(self) -> sa.Engine:
+        return sa.create_engine("mysql+pymysql://", creator=self._connect, pool_size=1)
+
+    @contextmanager
+    def schema_lock(self, connection: sa.Connection) -> Iterator[None]:
+        # DDL ends transactions here, so the lock is the session's.
+        name = f"{self.address.path}.flask_chest"[:64]
+        query = sa.text("SELECT GET_LOCK(:name, :seconds)")
+        seconds = max(1, int(self.timeout) - 1)
+        if not connection.execute(query, {"name": name, "seconds": seconds}).scalar():
+            raise DeliveryError(self.explain("another worker is still making the tables"))
+        try:
+            yield
+        finally:
+            connection.execute(sa.text("SELECT RELEASE_LOCK(:name)"), {"name": name})
+
+    def view_query(self) -> str:
+        return _VIEW.format(table=self.quoted(self.records.name))
+
+    def insert(self, connection: sa.Connection, records: Sequence[Record]) -> None:
+        for body in json_bodies(records, self.body_bytes):
+            connection.exec_driver_sql(self._statement, (body.decode(),))
+
+    def is_rejection(self, error: exc.SQLAlchemyError) -> bool:
+        return super().is_rejection(error) or _number(error) in _REJECTIONS
+
+    def remedy(self, error: exc.SQLAlchemyError) -> str:
+        return _REMEDIES.get(_number(error), "")
+
+    def _connect(self) -> Any:
+        import pymysql
+
+        query = self.address.query
+        return pymysql.connect(
+            host=self.address.host or "localhost",
+            port=self._port,
+            user=self.address.username or None,
+            password=self.address.password,
+            database=self.address.path,
+            unix_socket=query.get("unix_socket"),
+            ssl_ca=query.get("ssl_ca"),
+            ssl_verify_cert=True if "ssl_ca" in query else None,
+            ssl_verify_identity=True if "ssl_ca" in query else None,
+            charset="utf8mb4",
+            connect_timeout=max(1, int(self.timeout)),
+            read_timeout=self.timeout,
+            write_timeout=self.timeout,
+            init_command=_STRICT,
+        )
+
+    def _insert_statement(self) -> str:
+        columns = list(self.records.columns)
+        dialect: sa.Dialect = mysql.dialect()
+        types = {column.name: _wide(column.type).compile(dialect) for column in columns}
+        return _INSERT.format(
+            table=self.quoted(self.records.name),
+            columns=", ".join(f"`{name}`" for name in types),
+            values=", ".join(_TIME if name == "time" else f"r.`{name}`" for name in types),
+            fields=", ".join(_field(name, kind) for name, kind in types.items()),
+        )
+
+
+def _wide(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
+    """The type in which ``JSON_TABLE`` reads a column.
+
+    There MariaDB cuts silently what is too long or too big; the column itself does not.
+    """
+    if isinstance(kind, sa.DateTime):
+        return sa.BigInteger()
+    if isinstance(kind, (sa.String, sa.Integer, sa.Double)):
+        return mysql.LONGTEXT()
+    return kind
+
+
+def _field(name: str, kind: str) -> str:
+    handling = "" if kind == "JSON" else " ERROR ON ERROR"
+    return f"`{name}` {kind} PATH '$.{name}'{handling}"
+
+
+def _number(error: exc.SQLAlchemyError) -> int:
+    arguments = getattr(getattr(error, "orig", None), "args", ())
+    return arguments[0] if arguments and isinstance(arguments[0], int) else 0
