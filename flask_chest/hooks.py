@@ -27,7 +27,7 @@ from .rule import Route
 from .rules import Plan
 from .signals import announce, record_captured
 from .sparse_log import SparseLog
-from .typing import RequestIdGenerator
+from .typing import Plain, RequestIdGenerator
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -112,6 +112,21 @@ class Recorder:
         """Whether a request id can stand in a header."""
         # Only a generator makes others; what a caller sent, and ours, have been checked.
         return request_id.isascii() and request_id.isprintable()
+
+    def tag(self, tags: Mapping[str, Any]) -> None:
+        """Put further constant tags on every record from now on; those of the app's own win."""
+        self._tags = {**self._tags, **tags, **self.held.settings.tags}
+
+    def tracked_now(self) -> dict[str, Plain]:
+        """The tracked variables of the request being served, as they are now.
+
+        None of them where no record is left.
+        """
+        rule, method = request.url_rule, request.method
+        plan = self.plans.get(_unrouted(method) if rule is None else _routed(rule, method))
+        if not plan.record:
+            return {}
+        return self._capture.collect(values_on(g._get_current_object()), plan)
 
     def finish(self, state: RequestState, **more: Any) -> None:
         """Make and keep the record of a request that reached the app.

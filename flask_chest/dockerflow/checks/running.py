@@ -129,7 +129,7 @@ class Runner:
 
     def _start(self, name: str, check: CheckFn, context: Context, timeout: float) -> Run:
         earlier = self._hanging.get(name)
-        if earlier is not None and earlier.check is check and not earlier.done.is_set():
+        if earlier is not None and earlier.check == check and not earlier.done.is_set():
             return earlier
         self._hanging.pop(name, None)
         run = Run(name, check, context, timeout)
