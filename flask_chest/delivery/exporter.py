@@ -61,7 +61,8 @@ class Exporter:
             "a record could not be kept in %s and is lost: %s; make that writable, with room on "
             "it, or set CHEST_JOURNAL_DIR",
             self._delivery.kept_in,
-            error,
+            # Not the error itself: who keeps it for long keeps the segment open, by its frames.
+            str(error),
         )
 
     def start(self) -> None:
@@ -85,6 +86,13 @@ class Exporter:
             return process.buffer.ledger()
         buffer = self._delivery.make_buffer(lambda *_: None)
         return buffer.ledger()
+
+    def oldest(self, chest: str) -> int | None:
+        """When the oldest record that waits for a chest was made: microseconds since 1970, UTC."""
+        process = self._process
+        if process is not None and process.pid == os.getpid():
+            return process.buffer.oldest(chest)
+        return self._delivery.make_buffer(lambda *_: None).oldest(chest)
 
     def close(self) -> None:
         """Deliver what can be within the shutdown timeout, and stop. A later record starts anew."""

@@ -37,20 +37,31 @@ def replace_json(path: Path, content: dict[str, Any]) -> None:
 
     :raises OSError: it could not be written; the old content is still there.
     """
-    whole = orjson.dumps({**content, _CHECKSUM: _checksum(content)})
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        try:
-            write_whole(descriptor, whole)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        write_json(new, content)
+        sync_file(new)
         new.rename(path)
     except OSError:
         with suppress(OSError):
             new.unlink()
         raise
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file over what is there, which takes no room where there was one already.
+
+    A crash in between leaves it damaged, and :func:`read_json` says so.
+
+    :raises OSError: it could not be written.
+    """
+    whole = orjson.dumps({**content, _CHECKSUM: _checksum(content)})
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        # Not cut first, since a full disk would not give the room back.
+        write_whole(descriptor, whole.ljust(os.fstat(descriptor).st_size))
+    finally:
+        os.close(descriptor)
 
 
 def write_whole(descriptor: int, content: bytes) -> None:
@@ -60,6 +71,15 @@ def write_whole(descriptor: int, content: bytes) -> None:
     """
     if os.write(descriptor, content) != len(content):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def sync_file(path: Path) -> None:
+    """Bring a file's content to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sync_folder(path: Path) -> None:

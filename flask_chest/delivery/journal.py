@@ -103,6 +103,9 @@ class Journal:
                 found.add(self._unkept)
         return found
 
+    def oldest(self, chest: str) -> int | None:
+        return self._sources.oldest(chest)
+
     def close(self) -> None:
         with self._opening:
             self._closed = True

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from .buffer import TornRecordError
+from .files import write_whole
 from .frame import MAGIC
 
 
@@ -37,25 +38,25 @@ class Segment:
         self.descriptor = os.open(path, flags, 0o600)
         try:
             fcntl.flock(self.descriptor, fcntl.LOCK_SH)
-            self._write(MAGIC)
-        except OSError as error:
+            write_whole(self.descriptor, MAGIC)
+            self.size = len(MAGIC)
+        except OSError:
+            self.close()
             with suppress(OSError):
                 path.unlink()
-            raise OSError(error.errno, error.strerror) from None  # no record was torn
+            raise
 
     @property
     def torn(self) -> bool:
         """Whether a record in it was cut short, so that none may follow."""
         return self.size >= sys.maxsize
 
-    def append(self, frame: bytes, mask: int) -> None:
-        """Hand a record to the kernel, from where it outlives this process.
-
-        :raises OSError: it could not be taken.
-        :raises TornRecordError: a part of it was taken.
-        """
-        self._write(frame)
-        self.counts[mask] += 1
+    def tear(self) -> TornRecordError:
+        """Note that only a part of a record was taken, and tell so."""
+        # Cutting it off could take with it what another thread has written behind it. It stays,
+        # as the last thing in this segment: the reader finds it there, and counts it.
+        self.size = sys.maxsize
+        return TornRecordError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def read(self) -> bytes:
         """Everything in it, which works even when its file was removed."""
@@ -75,13 +76,3 @@ class Segment:
         # A constructor that failed has left no descriptor.
         if hasattr(self, "descriptor"):
             self.close()
-
-    def _write(self, data: bytes) -> None:
-        written = os.write(self.descriptor, data)
-        self.size += written
-        if written == len(data):
-            return
-        # Cutting it off could take with it what another thread has written behind it. It stays,
-        # as the last thing in this segment: the reader finds it there, and counts it.
-        self.size = sys.maxsize
-        raise TornRecordError(errno.ENOSPC, os.strerror(errno.ENOSPC))

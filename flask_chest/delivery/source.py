@@ -16,7 +16,14 @@ from .ledger import Ledger
 from .pending import count_from, count_in
 from .place import Place
 from .reading import Reading, is_unlocked
-from .writer import VERSION, counts_path, read_description, segment_numbers, segment_path
+from .writer import (
+    VERSION,
+    counts_path,
+    place_path,
+    read_description,
+    segment_numbers,
+    segment_path,
+)
 
 _logger = logging.getLogger("flask_chest.delivery")
 _log = SparseLog(_logger)
@@ -185,7 +192,7 @@ class JournalSource:
         return {name: self._load_place(bit) for name, bit in self._bits.items()}
 
     def _load_place(self, bit: int) -> Place:
-        return Place.load(self.folder / f"{bit}.place")
+        return Place.load(place_path(self.folder, bit))
 
     def _read_on(self, reading: Reading) -> bool:
         number = reading.position[0]

@@ -11,8 +11,9 @@ from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 
+from ..encoding import made_at
 from ..sparse_log import SparseLog
-from .buffer import LossListener
+from .buffer import LossListener, Page
 from .files import FileLock
 from .source import ForeignFolderError, JournalSource
 from .totals import add_to_totals, writer_folders
@@ -114,6 +115,15 @@ class Sources:
         finally:
             source.release()
 
+    def oldest(self, chest: str) -> int | None:
+        """When the oldest record that waits for a chest was made, whoever delivers it."""
+        made = [
+            made_at(page.lines[0])
+            for folder in writer_folders(self._root)
+            if (page := self._next_page(folder, chest)) is not None and page.lines
+        ]
+        return min(made, default=None)
+
     def close(self) -> None:
         """Let go of all; others deliver what is left."""
         for source in self.listed():
@@ -128,6 +138,13 @@ class Sources:
         """In the child of a fork: what the parent claimed stays the parent's."""
         for source in self.listed():
             source.abandon()
+
+    def _next_page(self, folder: Path, chest: str) -> Page | None:
+        try:
+            source = JournalSource(folder, self._on_lost)
+            return source.read(chest, 1) if source.owner == self._owner else None
+        except (ForeignFolderError, OSError):
+            return None
 
     def _take_over(self, own: Path | None) -> None:
         folders = writer_folders(self._root)

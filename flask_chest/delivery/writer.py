@@ -14,8 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .files import FileLock, read_json, replace_json, sync_folder
+from .files import FileLock, read_json, replace_json, sync_file, sync_folder, write_json
 from .frame import pack
+from .place import Place
 from .segment import Segment
 
 #: What ``writer.json`` says; a folder that says otherwise was made by another version.
@@ -24,6 +25,9 @@ VERSION = 1
 _SEGMENT_NAME = re.compile(r"[0-9]{8,12}\.segment")
 # All that is in a journal hangs on this file, so there are two of it.
 _DESCRIPTIONS = ("writer.json", "writer.copy.json")
+
+# The next segment, before it has a number.
+_SPARE = "next.segment"
 
 
 def segment_path(folder: Path, number: int) -> Path:
@@ -34,6 +38,11 @@ def segment_path(folder: Path, number: int) -> Path:
 def counts_path(folder: Path, number: int) -> Path:
     """Where it is noted how many records of which mask a full segment has."""
     return folder / f"{number:08}.counts"
+
+
+def place_path(folder: Path, bit: int) -> Path:
+    """Where a chest's place is kept."""
+    return folder / f"{bit}.place"
 
 
 def segment_numbers(folder: Path) -> list[int]:
@@ -73,6 +82,7 @@ class JournalWriter:
         # one is held it is open and locked, and nobody may take it to be at its end.
         self._full: list[tuple[int, Mapping[int, int]]] = []
         self._counted: Counter[int] = Counter()
+        self._spare: Segment | None = None
         self._synced = (0, 0)
         name = f"{time.time_ns() // 1_000_000:012x}-{os.getpid()}-{secrets.token_hex(3)}"
         self.folder = root / name
@@ -101,14 +111,20 @@ class JournalWriter:
             return self._counted + Counter(self._segment.counts)
 
     def append(self, line: bytes, mask: int) -> None:
-        """Append one record.
+        """Hand one record to the kernel, from where it outlives this process.
 
         :raises OSError: the disk is full, or the folder is gone.
+        :raises TornRecordError: a part of it was taken.
         """
         segment = self._segment
         if segment.size >= self._segment_bytes:
             segment = self._rotate(segment)
-        segment.append(pack(line, mask), mask)
+        frame = pack(line, mask)
+        written = os.write(segment.descriptor, frame)
+        segment.size += written
+        if written != len(frame):
+            raise segment.tear()
+        segment.counts[mask] += 1
 
     def sync(self) -> None:
         """Bring what was appended to the disk, where something was.
@@ -119,16 +135,19 @@ class JournalWriter:
             full, self._full = self._full, []
         for each, counts in full:
             self._finish(each, counts)
+        self._make_spare()
         segment = self._segment
         number, _ = self._synced
         if self._synced == (segment.number, segment.size):
             return
         self._synced = (segment.number, segment.size)
         segment.sync()
+        if not number:
+            for name in _DESCRIPTIONS:
+                sync_file(self.folder / name)
+            sync_folder(self.folder.parent)
         if segment.number != number:
             sync_folder(self.folder)
-        if not number:
-            sync_folder(self.folder.parent)
 
     def release(self) -> None:
         """Declare this writer dead: others may adopt what it leaves."""
@@ -138,6 +157,8 @@ class JournalWriter:
         """In the child of a fork: let go of what the parent still holds."""
         self._alive.release()
         self._segment.close()
+        if self._spare is not None:
+            self._spare.close()
 
     def _describe_in(self, folder: Path, chests: Sequence[str], owner: str) -> None:
         if not self._alive.acquire():
@@ -152,7 +173,9 @@ class JournalWriter:
             "chests": list(chests),
         }
         for name in _DESCRIPTIONS:
-            replace_json(folder / name, described)
+            write_json(folder / name, described)
+        for bit in range(len(chests)):
+            Place(place_path(folder, bit)).make()
 
     def _rotate(self, full: Segment) -> Segment:
         with self._rotation:
@@ -160,7 +183,9 @@ class JournalWriter:
                 return self._segment
             number = full.number + 1
             try:
-                self._segment = Segment(segment_path(self.folder, number), number)
+                self._segment = self._take_spare(number) or Segment(
+                    segment_path(self.folder, number), number
+                )
             except OSError:
                 if full.torn:
                     raise
@@ -168,6 +193,20 @@ class JournalWriter:
             self._full.append((full.number, full.counts))
             self._counted.update(full.counts)
             return self._segment
+
+    def _make_spare(self) -> None:
+        # When the disk is full, none can be made; and while the last one is in use, it cannot be
+        # removed, which may be what would make room.
+        if self._spare is None:
+            with suppress(OSError):
+                self._spare = Segment(self.folder / _SPARE, 0)
+
+    def _take_spare(self, number: int) -> Segment | None:
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            (self.folder / _SPARE).rename(segment_path(self.folder, number))
+            spare.number = number
+        return spare
 
     def _finish(self, number: int, counts: Mapping[int, int]) -> None:
         """Bring a full segment to the disk, and spare others from counting its records."""
