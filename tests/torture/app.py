@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,9 @@ def make_app(instance: Path, **config: Any) -> Flask:
     def put(ident: str) -> str:
         g.ident = ident
         g.proof = proof_of(ident)
+        if ident == "stuck":
+            threading.Event().wait(60)
         return ident
-
-    @app.get("/stuck")
-    def stuck() -> str:
-        import threading
-
-        threading.Event().wait(60)
-        return "too late"
 
     return app
 

@@ -76,6 +76,9 @@ class Oracle:
         if not file.exists():
             return []
         with closing(sqlite3.connect(file, timeout=30)) as database:
+            made = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'chest_records'")
+            if made.fetchone() is None:
+                return []
             rows = database.execute("SELECT request_id, vars FROM chest_records").fetchall()
         for ident, values in rows:
             assert json.loads(values) == {"ident": ident, "proof": proof_of(ident)}

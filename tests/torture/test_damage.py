@@ -12,7 +12,9 @@ import pytest
 from flask_chest.delivery.journal import Journal
 from flask_chest.delivery.totals import read_ledger
 
-LINES = [b'{"id":"%032x","vars":{"n":%d}}' % (number, number) for number in range(3)]
+# Every bit in the long run; one of seven, which comes to every bit of a byte, in the short one.
+STRIDE = 1 if "TORTURE_KILLS" in os.environ else 7
+LINES = [b'{"id":"%d"}' % number for number in range(3)]
 FRESH = b'{"id":"fresh"}'
 
 
@@ -80,7 +82,7 @@ def cuts(content: bytes) -> Iterator[bytes]:
 
 
 def flips(content: bytes) -> Iterator[bytes]:
-    for bit in range(len(content) * 8):
+    for bit in range(0, len(content) * 8, STRIDE):
         flipped = bytearray(content)
         flipped[bit // 8] ^= 1 << bit % 8
         yield bytes(flipped)
