@@ -99,10 +99,10 @@ class Process:
         tick = min(delivery.interval, _LONGEST_TICK)
         jobs = {}
         try:
-            schedule.every(tick, "tend", self._tend)
+            schedule.every(tick, "(tend)", self._tend)  # no chest is called so
             for shipper in self._shippers:
                 pace = Pace(shipper, self.buffer, delivery.interval, delivery.batch_size)
-                jobs[shipper] = schedule.every(tick, f"to {shipper.chest.name}", pace.tick)
+                jobs[shipper] = schedule.every(tick, shipper.chest.name, pace.tick)
             schedule.start()
         except BaseException:
             schedule.stop()
