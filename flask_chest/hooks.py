@@ -111,7 +111,7 @@ class Recorder:
     def is_echoable(self, request_id: str) -> bool:
         """Whether a request id can stand in a header."""
         # Only a generator makes others; what a caller sent, and ours, have been checked.
-        return request_id.isascii() and request_id.isprintable()
+        return request_id.isascii() and request_id.isprintable() and request_id != ""
 
     def finish(self, state: RequestState, **more: Any) -> None:
         """Make and keep the record of a request that reached the app.
