@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from flask import Flask
+from flask import Blueprint, Flask
 
 from .capture import Capture
 from .chests.base import Chest, Surroundings
@@ -25,7 +27,7 @@ from .delivery.memory import MemoryBuffer
 from .errors import ConfigError
 from .hooks import Recorder
 from .plans import Plans
-from .rule import Route, Rule
+from .rule import Route, Rule, blueprint_rule, checked_rule
 from .rules import Override, Rules
 from .typing import RequestIdGenerator
 
@@ -34,12 +36,44 @@ _logger = logging.getLogger("flask_chest")
 #: Where a decorated view carries what its decorator said.
 OVERRIDE = "__flask_chest__"
 
+#: Where an app carries what is held for it, among its extensions.
+HELD = "chest.held"
+
 
 class _Carrier(Protocol):
     def hand_over(self, line: bytes, mask: int) -> None: ...
     def flush(self, timeout: float | None = None) -> bool: ...
     def ledger(self) -> Ledger: ...
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """What one call of ``track()`` says.
+
+    :param blueprint: the blueprint, or its full name.
+    :param options: a rule's options.
+    """
+
+    blueprint: Blueprint | str
+    options: dict[str, Any]
+
+    @property
+    def source(self) -> str:
+        """What messages call it."""
+        return f"track({self.name!r})"
+
+    @property
+    def name(self) -> str:
+        """The blueprint's name, as far as it is known without an app."""
+        return self.blueprint.name if isinstance(self.blueprint, Blueprint) else self.blueprint
+
+    def rule(self, name: str | None = None) -> dict[str, Any]:
+        """The rule.
+
+        :param name: the name under which the app knows the blueprint.
+        """
+        return {"blueprint": name or self.name, **self.options}
 
 
 class AppChest:
@@ -70,8 +104,10 @@ class AppChest:
             )
         self.settle(self.chests)
         self._scheduler = scheduler
+        self._tracked: list[Tracked] = []
         self.plans = Plans(
             _rules(settings, self.chests),
+            late=self._late_rules,
             routes=self._routes,
             override_of=self._override_of,
             report=_report_unmatched,
@@ -83,7 +119,7 @@ class AppChest:
             held=self,
             plans=self.plans,
             capture=self.capture,
-            keep=self._keep,
+            keep=self.carrier.hand_over,
             tags={**_version_tag(app), **settings.tags},
             slow_ms=settings.slow_ms,
             request_id_header=settings.request_id_header,
@@ -108,13 +144,36 @@ class AppChest:
             number_unnamed(together)
             self.chests[:] = together
             self.plans.rules.chest_names[:] = [chest.name for chest in together]
-            carrier, self.carrier = self.carrier, self._make_carrier()
-            carrier.close()
+            self._replace_carrier()
             self.plans.forget()
         return tuple(chest.name for chest in listed)
 
-    def _keep(self, line: bytes, mask: int) -> None:
-        self.carrier.hand_over(line, mask)
+    def track(self, tracked: Tracked) -> None:
+        """Take in what ``track()`` said.
+
+        :raises ConfigError: it is wrong for this app.
+        """
+        if isinstance(tracked.blueprint, str):
+            self.plans.add_rule(tracked.rule(), tracked.source)
+            return
+        checked_rule(tracked.rule(), tracked.source, self.plans.rules.chest_names)
+        self._tracked.append(tracked)
+        self.plans.forget()
+
+    def _late_rules(self) -> Iterable[tuple[dict[str, Any], str]]:
+        # A blueprint's name says little: it may be registered later, within another, or twice.
+        tracked, self._tracked = self._tracked, []
+        for each in tracked:
+            known = self.app.blueprints.items()
+            names = [name for name, blueprint in known if blueprint is each.blueprint]
+            for rule in map(each.rule, names or [each.name]):
+                yield rule, each.source
+
+    def _replace_carrier(self) -> None:
+        before, self.carrier = self.carrier, self._make_carrier()
+        self.recorder.keep = self.carrier.hand_over
+        # It may have to wait for a store, and this may be a request.
+        threading.Thread(target=before.close, name="flask-chest-close", daemon=True).start()
 
     def settle(self, chests: Iterable[Chest]) -> None:
         """Tell chests of this app; one that knows an app already keeps to it."""
@@ -174,9 +233,13 @@ class AppChest:
                 yield Route(rule.rule, rule.endpoint, method)
 
     def _override_of(self, endpoint: str) -> Override | None:
-        view = self.app.view_functions.get(endpoint)
-        decoration = getattr(view, OVERRIDE, None)
-        return None if decoration is None else decoration.override_in(self)
+        # Of all views at once, so that delivery is not made anew for each chest that they name.
+        overrides = {
+            name: decoration.override_in(self)
+            for name, view in list(self.app.view_functions.items())
+            if (decoration := getattr(view, OVERRIDE, None)) is not None
+        }
+        return overrides.get(endpoint)
 
 
 def _refuse_contradictions(settings: Settings) -> None:
@@ -196,17 +259,9 @@ def _rules(settings: Settings, chests: Sequence[Chest]) -> Rules:
     return rules
 
 
-def blueprint_rule(name: str, options: Any) -> dict[str, Any]:
-    """The rule for a blueprint: its tracked variables alone, or options."""
-    option_names = {"track", "chests", "sample", "record", "methods"}
-    if isinstance(options, dict) and option_names & options.keys():
-        return {"blueprint": name, **options}
-    return {"blueprint": name, "track": options}
-
-
 def _report_unmatched(rules: list[Rule]) -> None:
     for rule in rules[:10]:
-        _logger.warning("%s matches no route of the app: %s", rule.source, dict(rule.selectors))
+        _logger.warning("%s matches no route of the app: %s", rule.source, rule.told)
     if len(rules) > 10:
         _logger.warning("%d more rules match no route; see: flask chest rules", len(rules) - 10)
 

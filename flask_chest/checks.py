@@ -6,6 +6,7 @@ A check raises :class:`ValueError`; who calls it adds the name of the setting.
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -23,6 +24,21 @@ _SECONDS = {
     "year": 365 * 86400,
 }
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
+# What a date can be reckoned back from.
+_LONGEST_DURATION = 100 * _SECONDS["year"]
+_INTEGERS = range(-(2**63), 2**64)
+
+#: Of HTTP and, with QUERY, of what is to come; others may exist, such as WebDAV's.
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
+
+
+def short(value: object) -> str:
+    """A value for a message, not too long."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a value whose repr raises must not hide the message
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def boolean(value: Any) -> bool:
@@ -36,12 +52,20 @@ def number(least: float, most: float | None = None, *, above: bool = False) -> A
     limit += "" if most is None else f" and at most {most:g}"
 
     def check(value: Any) -> float:
-        fits = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if fits and _within(value, least, most, above):
+        if _is_number(value) and _within(value, least, most, above):
             return float(value)
         raise ValueError(f"expected a number, {limit}")
 
     return check
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int beyond every float
+        return False
 
 
 def _within(value: float, least: float, most: float | None, above: bool) -> bool:
@@ -62,7 +86,7 @@ def one_of(*allowed: str) -> Any:
     def check(value: Any) -> str:
         if isinstance(value, str) and value in allowed:
             return value
-        near = difflib.get_close_matches(str(value), allowed, n=1)
+        near = difflib.get_close_matches(short(value), allowed, n=1)
         advice = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"expected one of {', '.join(map(repr, allowed))}{advice}")
 
@@ -77,9 +101,9 @@ def optional(inner: Callable[[Any], Any]) -> Any:
 
 
 def text(value: Any) -> str:
-    if isinstance(value, str) and value:
+    if isinstance(value, str) and value and "\0" not in value:
         return value
-    raise ValueError("expected a text that is not empty")
+    raise ValueError("expected a text that is not empty; in the environment, write '\"123\"'")
 
 
 def header(value: Any) -> str:
@@ -109,9 +133,18 @@ def mapping(value: Any) -> Mapping[str, Any]:
 def tags(value: Any) -> Mapping[str, Any]:
     tags = mapping(value)
     for name, tag in tags.items():
-        if not isinstance(tag, (str, int, float, bool)):
+        if not _is_storable(name) or not _is_storable(tag):
             raise ValueError(f"the tag {name!r} must be a text, a number or a boolean")
     return tags
+
+
+def _is_storable(tag: Any) -> bool:
+    """Whether every backend can keep it: it stands on each record, so none would be left."""
+    if isinstance(tag, str):
+        return "\0" not in tag and not any("\ud800" <= each <= "\udfff" for each in tag)
+    if isinstance(tag, bool):
+        return True
+    return _is_number(tag) and (isinstance(tag, float) or tag in _INTEGERS)
 
 
 def redact(value: Any) -> tuple[str, ...] | None:
@@ -142,9 +175,27 @@ def tracked_vars(value: Any) -> TrackedVars:
         return None
     if not isinstance(value, Mapping):
         return names(value)
-    if not all(isinstance(method, str) for method in value):
+    if not all(isinstance(name, str) for name in value):
         raise ValueError("expected HTTP methods as keys, e.g. {'GET': ['user_id'], '*': []}")
-    return {method.upper(): names(listed) for method, listed in value.items()}
+    return {name if name == "*" else method(name): names(listed) for name, listed in value.items()}
+
+
+def method(value: str) -> str:
+    """An HTTP method, in capitals.
+
+    :raises ValueError: it looks like a slip of one.
+    """
+    name = value.upper()
+    near = [] if name in METHODS else difflib.get_close_matches(name, METHODS, n=1)
+    if near or not name.isidentifier():
+        advice = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"{value!r} is no HTTP method{advice}")
+    return name
+
+
+def is_method(name: object) -> bool:
+    """Whether a key of a mapping is meant as an HTTP method, in whatever case."""
+    return isinstance(name, str) and (name == "*" or name.isupper() or name.upper() in METHODS)
 
 
 def seconds(value: Any) -> float:
@@ -152,12 +203,28 @@ def seconds(value: Any) -> float:
 
     :raises ValueError: it is something else.
     """
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
-        return float(value)
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None or float(match[1]) <= 0:
-        raise ValueError("expected a duration, e.g. '30 days', '12 hours' or a number of seconds")
-    return float(match[1]) * _SECONDS[match[2].lower()]
+    if match is not None:
+        value = float(match[1]) * _SECONDS[match[2].lower()]
+    if _is_number(value) and 0 < value <= _LONGEST_DURATION:
+        return float(value)
+    raise ValueError(
+        "expected a duration up to 100 years, e.g. '30 days', '12 hours' or a number of seconds"
+    )
+
+
+def function(value: Any) -> Any:
+    if callable(value):
+        return value
+    raise ValueError("expected a function")
+
+
+def scheduler(value: Any) -> Any:
+    """An APScheduler, or Flask-APScheduler's extension, which has one."""
+    wanted = ("add_executor", "add_jobstore", "add_job")
+    if all(callable(getattr(getattr(value, "scheduler", value), name, None)) for name in wanted):
+        return value
+    raise ValueError("expected an APScheduler scheduler, or Flask-APScheduler's extension")
 
 
 def dashboard(value: Any) -> bool | str:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
+from flask.testing import EnvironBuilder
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
@@ -41,11 +42,11 @@ def rules() -> None:
     held = _held()
     rows = []
     for route in sorted(_routes(), key=lambda route: (route.rule or "", route.method)):
-        plan = held.plans.get(route)
+        plan = held.plans.show(route)
         rows.append((route.method, route.rule, *_told(plan, held)))
     click.echo(table.render(("method", "route", "tracks", "chests", "sample", "by"), rows))
     for rule in held.plans.unmatched():
-        text = f"{rule.source} matches no route of the app: {dict(rule.selectors)}"
+        text = f"{rule.source} matches no route of the app: {rule.told}"
         click.secho(text, fg="yellow", err=True)
 
 
@@ -56,11 +57,11 @@ def rules() -> None:
 def explain(method: str, path: str) -> None:
     """What a request with METHOD to PATH would record, and why."""
     held = _held()
-    route = _match(method.upper(), path)
-    plan = held.plans.get(route)
+    route, redirect = _match(method.upper(), path)
+    plan = held.plans.show(route)
     tracks, chests, sample, sources = _told(plan, held)
     told = [
-        ("route", route.rule or "none: no route of the app matches"),
+        ("route", route.rule or _unmatched(redirect)),
         ("endpoint", route.endpoint),
         ("blueprint", route.blueprint),
         ("recorded", "yes" if plan.record else "no"),
@@ -103,11 +104,17 @@ def tail(lines: int, follow: bool) -> None:
         reader = first_reader(_held().chests)
     except ChestError as error:
         raise click.ClickException(str(error)) from None
-    seen: dict[str, float] = {}
-    _show(reader.latest(lines), seen)
+    # Those of the last seconds are not new, however few of them are shown.
+    seen = reader.ids_after(_horizon())
+    for record in reader.latest(lines):
+        seen.add(record.id)
+        click.echo(_tail_line(record))
     while follow:
         time.sleep(_POLL)  # a store that is polled has no event to wait for
-        _show(reader.after(_horizon(), 10_000), seen)
+        recent = reader.ids_after(_horizon())
+        for record in reader.pick(recent - seen):
+            click.echo(_tail_line(record))
+        seen = recent
 
 
 @chest.command()
@@ -151,16 +158,6 @@ def agent() -> None:
     ended.wait()
     exporter.close()
     click.echo("ended; what was not delivered waits in the journal")
-
-
-def _show(records: Iterable[Record], seen: dict[str, float]) -> None:
-    now = time.monotonic()
-    for record in records:
-        if record.id not in seen:
-            click.echo(_tail_line(record))
-        seen[record.id] = now
-    for identity in [each for each, when in seen.items() if now - when > 2 * _LATE]:
-        del seen[identity]
 
 
 def _horizon() -> str:
@@ -225,20 +222,31 @@ def _ledger_row(name: str, address: str, health: str, account: Any) -> tuple[obj
 def _health(chest_of_app: Any) -> str:
     try:
         chest_of_app.check()
-    except ChestError as error:
+    except Exception as error:  # noqa: BLE001 - a backend of theirs may raise anything
         return f"unreachable: {error}"
     return "ok"
 
 
-def _match(method: str, path: str) -> Route:
-    adapter = current_app.url_map.bind("localhost")
+def _match(method: str, path: str) -> tuple[Route, str | None]:
+    """The route of a request, and where it would be redirected to."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    environ = EnvironBuilder(app, path, method=method).get_environ()
+    adapter = app.create_url_adapter(app.request_class(environ))
+    redirect = None
     try:
-        rule, _ = adapter.match(path, method=method, return_rule=True)
-    except RequestRedirect:
-        return _match(method, path + "/")
+        rule, _ = adapter.match(return_rule=True)
+    except RequestRedirect as error:
+        redirect = error.new_url
     except HTTPException:
-        return Route(None, None, method)
-    return Route(rule.rule, rule.endpoint, method)
+        pass
+    else:
+        return Route(rule.rule, rule.endpoint, method), None
+    return Route(None, None, method), redirect
+
+
+def _unmatched(redirect: str | None) -> str:
+    told = "none: no route of the app matches"
+    return told if redirect is None else f"{told}, but this is redirected to {redirect}"
 
 
 def _routes() -> Iterable[Route]:

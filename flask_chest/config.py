@@ -32,6 +32,9 @@ DEFAULT_REDACT = (
     "set-cookie",
 )
 
+# A day, in seconds: threads and sockets refuse to wait for more than some years, and infinity.
+_LONGEST = 86400
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -42,12 +45,14 @@ class Key:
     :param check: returns the value as the code uses it, or raises :class:`ValueError` that says
         what is allowed.
     :param meaning: one sentence for the reference.
+    :param secret: it holds credentials, so that no message may quote it.
     """
 
     name: str
     default: Any
     check: Callable[[Any], Any]
     meaning: str
+    secret: bool = False
 
     @property
     def field(self) -> str:
@@ -103,20 +108,24 @@ def check_value(name: str, value: object) -> Any:
     return _checked(KEYS[name], {name: value})
 
 
+def check_argument(
+    name: str, value: object, check: Callable[[Any], Any], *, secret: bool = False
+) -> Any:
+    """Check an argument that has no key of its own.
+
+    :param secret: see :class:`Key`.
+    :raises ConfigError: the value is wrong.
+    """
+    return _checked(Key(name, None, check, "", secret), {name: value})
+
+
 def _checked(key: Key, config: Mapping[str, Any]) -> Any:
     value = config.get(key.name, key.default)
     try:
         return key.check(value)
     except ValueError as error:
-        raise ConfigError(f"{key.name}: {_short(value)} is not allowed: {error}") from None
-
-
-def _short(value: object) -> str:
-    try:
-        text = repr(value)
-    except Exception:  # noqa: BLE001 - a value whose repr raises must not hide the message
-        text = f"a {type(value).__name__}"
-    return text if len(text) <= 80 else f"{text[:77]}..."
+        told = f"a value of type {type(value).__name__!r}" if key.secret else checks.short(value)
+        raise ConfigError(f"{key.name}: {told} is not allowed: {error}") from None
 
 
 def _misspelt(name: str) -> str:
@@ -132,6 +141,7 @@ _ALL = (
         ["sqlite:///chest.db"],
         checks.chests,
         "Where records go: URLs, dicts with 'url' and constructor arguments, or chests.",
+        secret=True,
     ),
     Key(
         "CHEST_TRACKED_VARS",
@@ -195,7 +205,7 @@ _ALL = (
     Key(
         "CHEST_EXPORT_INTERVAL",
         1.0,
-        checks.number(0.05),
+        checks.number(0.05, _LONGEST),
         "Seconds after which a batch goes that is not full.",
     ),
     Key(
@@ -207,13 +217,13 @@ _ALL = (
     Key(
         "CHEST_EXPORT_TIMEOUT",
         10.0,
-        checks.number(0, above=True),
+        checks.number(0, _LONGEST, above=True),
         "Seconds that one call to a backend may take.",
     ),
     Key(
         "CHEST_SHUTDOWN_TIMEOUT",
         2.0,
-        checks.number(0),
+        checks.number(0, _LONGEST),
         "Seconds that delivery may take at exit; the rest stays in the journal.",
     ),
     Key(
@@ -245,6 +255,7 @@ _ALL = (
         None,
         checks.optional(checks.text),
         "The token that opens the dashboard.",
+        secret=True,
     ),
 )
 

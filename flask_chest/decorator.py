@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import wraps
-from inspect import iscoroutinefunction
+from inspect import iscoroutinefunction, isroutine
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from flask import Flask, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
-from . import config
+from . import checks, config
 from .app_chest import OVERRIDE, AppChest
 from .chests.base import Chest
 from .chests.urls import make_chests
 from .delivery.direct import Direct
+from .errors import ConfigError
 from .request_state import RequestState, current_request
 from .rule import Route
 from .rules import Override, Plan
@@ -24,8 +25,8 @@ from .typing import RequestIdGenerator, TrackedVars
 
 View = TypeVar("View", bound=Callable[..., Any])
 
-#: Apps that have decorated views with chests of their own and no ``FlaskChest``.
-_without_extension: WeakKeyDictionary[Flask, AppChest] = WeakKeyDictionary()
+#: Where an app without a ``FlaskChest`` carries what is held for its decorated views.
+_STAND_IN = "chest.stand-in"
 
 
 def flask_chest(
@@ -50,9 +51,15 @@ def flask_chest(
 
     .. versionadded:: 1.0
     """
-    tracked = config.check_value("CHEST_TRACKED_VARS", tracked_vars)
-    made = None if chests is None else make_chests(chests, "flask_chest(chests)")
-    decoration = _Decoration(made, tracked, request_id_generator, raise_exceptions)
+    if isroutine(chests):
+        raise ConfigError("@flask_chest: it is written with parentheses, @flask_chest()")
+    given = _checked("chests", chests, checks.optional(checks.chests))
+    decoration = _Decoration(
+        None if given is None else make_chests(given, "flask_chest(chests)"),
+        _checked("tracked_vars", tracked_vars, checks.tracked_vars),
+        _checked("request_id_generator", request_id_generator, checks.optional(checks.function)),
+        _checked("raise_exceptions", raise_exceptions, checks.boolean),
+    )
 
     def decorate(view: View) -> View:
         if iscoroutinefunction(view):
@@ -63,6 +70,10 @@ def flask_chest(
         return cast(View, wrapped)
 
     return decorate
+
+
+def _checked(name: str, value: object, check: Callable[[Any], Any]) -> Any:
+    return config.check_argument(f"flask_chest({name})", value, check, secret=name == "chests")
 
 
 class _Decoration:
@@ -103,7 +114,8 @@ class _Decoration:
             return _Call(self, held, state) if self.writes else None
         if self._chests is None:
             return None
-        return _Call(self, self._stand_in(current_app._get_current_object()), None)  # type: ignore[attr-defined]
+        held = self._stand_in(current_app._get_current_object())  # type: ignore[attr-defined]
+        return None if held is None else _Call(self, held, None)
 
     def keep(self, held: AppChest, line: bytes, plan: Plan) -> None:
         """Write a record, or hand it to the background."""
@@ -114,11 +126,13 @@ class _Decoration:
         else:
             held.carrier.hand_over(line, plan.mask)
 
-    def _stand_in(self, app: Flask) -> AppChest:
-        held = _without_extension.get(app)
-        if held is None:
+    def _stand_in(self, app: Flask) -> AppChest | None:
+        """What is held for an app that has no ``FlaskChest``; ``None`` where recording is off."""
+        if _STAND_IN not in app.extensions:
             settings = replace(config.read(app.config), chests=[])
-            held = _without_extension.setdefault(app, AppChest(app, settings))
+            made = AppChest(app, settings) if settings.enabled else None
+            app.extensions.setdefault(_STAND_IN, made)
+        held: AppChest | None = app.extensions[_STAND_IN]
         return held
 
 
@@ -148,11 +162,10 @@ class _Call:
         state.settled = True
         override = self._decoration.override_in(held)
         held.plans.override(_route(), override)
-        found = held.recorder.encode_view(
-            state, held.plans.get(_route()), g._get_current_object(), status, error
-        )
-        if found is not None:
-            self._decoration.keep(held, *found)
+        plan = held.plans.get(_route())
+        line = held.recorder.encode_view(state, plan, g._get_current_object(), status, error)
+        if line is not None:
+            self._decoration.keep(held, line, plan)
 
 
 def _wrap(view: Callable[..., Any], decoration: _Decoration) -> Callable[..., Any]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 from flask import Blueprint, Flask, current_app
 
-from . import config
-from .app_chest import AppChest, blueprint_rule
+from . import checks, config
+from .app_chest import HELD, AppChest, Tracked
 from .errors import ConfigError
 from .middleware import ChestMiddleware
+from .rule import checked_rule
 from .typing import RequestIdGenerator, TrackedVars
 
 #: A keyword argument that was not given; ``None`` is a value of ``tracked_vars``.
@@ -54,10 +55,15 @@ class FlaskChest:
             for name, value in given.items()
             if value is not _UNSET
         }
-        self._request_id_generator = request_id_generator
-        self._scheduler = scheduler
-        self._tracked: list[dict[str, Any]] = []
-        self._apps: WeakKeyDictionary[Flask, AppChest] = WeakKeyDictionary()
+        self._request_id_generator = config.check_argument(
+            "request_id_generator", request_id_generator, checks.optional(checks.function)
+        )
+        self._scheduler = config.check_argument(
+            "scheduler", scheduler, checks.optional(checks.scheduler)
+        )
+        self._tracked: list[Tracked] = []
+        # What is held for an app lies on the app: a value here would keep its key alive for ever.
+        self._apps: WeakSet[Flask] = WeakSet()
         if app is not None:
             self.init_app(app)
 
@@ -73,8 +79,8 @@ class FlaskChest:
                 "and name all backends in CHEST_CHESTS"
             )
         settings = replace(config.read(app.config), **self._arguments)
-        app.extensions["chest"] = self
         if not settings.enabled:
+            self._take_in(app)
             return
         held = AppChest(
             app,
@@ -82,30 +88,38 @@ class FlaskChest:
             scheduler=self._scheduler,
             request_id_generator=self._request_id_generator,
         )
-        for number, rule in enumerate(self._tracked):
-            held.plans.add_rule(rule, f"track() call {number + 1}")
-        self._apps[app] = held
+        for tracked in self._tracked:
+            held.track(tracked)
+        self._take_in(app)
+        app.extensions[HELD] = held
         held.recorder.listen()
         app.wsgi_app = ChestMiddleware(app.wsgi_app, held.recorder)  # type: ignore[method-assign]
 
     def track(
-        self, blueprint_or_name: Blueprint | str, tracked_vars: TrackedVars = None, **options: Any
+        self,
+        blueprint_or_name: Blueprint | str,
+        tracked_vars: TrackedVars = _UNSET,
+        **options: Any,
     ) -> None:
         """Say what the routes of a blueprint track, in every app of this extension.
 
-        :param blueprint_or_name: the blueprint, or its full name.
-        :param tracked_vars: as in a rule's ``track``.
+        :param blueprint_or_name: the blueprint, wherever it is registered, or its full name.
+        :param tracked_vars: as in a rule's ``track``; left out, only ``options`` are set.
         :param options: a rule's further options: ``methods``, ``chests``, ``sample``, ``record``.
         :raises ConfigError: an option is wrong.
         """
-        named = isinstance(blueprint_or_name, Blueprint)
-        name = blueprint_or_name.name if named else blueprint_or_name  # type: ignore[union-attr]
-        rule = {**blueprint_rule(str(name), tracked_vars), **options}
-        if isinstance(tracked_vars, Mapping):
-            rule = {"blueprint": str(name), "track": tracked_vars, **options}
-        self._tracked.append(rule)
-        for held in self._apps.values():
-            held.plans.add_rule(rule, f"track({name!r})")
+        if tracked_vars is not _UNSET:
+            options = {"track": tracked_vars, **options}
+        tracked = Tracked(blueprint_or_name, options)
+        everywhere = [held for held in map(_held_of, list(self._apps)) if held is not None]
+        # All say whether it is right before one takes it in. Chests are an app's, so before the
+        # first app comes only the rest can be told.
+        checked_rule(tracked.rule(), tracked.source)
+        for held in everywhere:
+            checked_rule(tracked.rule(), tracked.source, held.plans.rules.chest_names)
+        self._tracked.append(tracked)
+        for held in everywhere:
+            held.track(tracked)
 
     def flush(self, timeout: float | None = None) -> bool:
         """Deliver now what this process has captured.
@@ -132,6 +146,8 @@ class FlaskChest:
         :returns: ``{"chests": {name: {"captured", "delivered", "pending", "rejected",
             "lost": {reason: number}}}}``; always captured = delivered + pending + rejected + lost.
         """
+        if self._listed() and not self._held():
+            return {"chests": {}}  # switched off, which the app's own code need not know
         return {"chests": self.of().carrier.ledger().to_dict()}
 
     def of(self, app: Flask | None = None) -> AppChest:
@@ -139,16 +155,29 @@ class FlaskChest:
 
         :raises RuntimeError: it is not known which app is meant, or recording is off.
         """
-        for held in self._held() if app is None else filter(None, [self._apps.get(app)]):
-            if app is not None or len(self._held()) == 1:
-                return held
+        found = self._held() if app is None else [_held_of(app)]
+        if len(found) == 1 and found[0] is not None:
+            return found[0]
         raise RuntimeError(
             "which app? This FlaskChest serves several, or none that is recorded; "
             "call this within app.app_context()"
         )
 
     def _held(self) -> list[AppChest]:
-        """The current app, or all apps outside of a context."""
-        app = current_app._get_current_object() if current_app else None  # type: ignore[attr-defined]
-        held = self._apps.get(app) if app is not None else None
-        return [held] if held is not None else list(self._apps.values())
+        """The current app's, or those of all apps outside of their contexts."""
+        return [held for held in map(_held_of, self._listed()) if held is not None]
+
+    def _listed(self) -> list[Flask]:
+        """The current app, where it is one of ours; else all of ours."""
+        if current_app and current_app._get_current_object() in self._apps:  # type: ignore[attr-defined]
+            return [current_app._get_current_object()]  # type: ignore[attr-defined]
+        return list(self._apps)
+
+    def _take_in(self, app: Flask) -> None:
+        app.extensions["chest"] = self
+        self._apps.add(app)
+
+
+def _held_of(app: Flask) -> AppChest | None:
+    held: AppChest | None = app.extensions.get(HELD)
+    return held

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from .rule import Route, Rule
 from .rules import Override, Plan, Rules
@@ -12,6 +13,7 @@ class Plans:
     """What each route records: a request costs one look-up, however many rules there are.
 
     :param rules: the app's rules.
+    :param late: rules that can be told only once the app is whole; asked for when plans are made.
     :param routes: all routes of the app, as they are when it is called.
     :param override_of: what a decorator says of an endpoint's view.
     :param report: told, with the first request, of the rules that select nothing.
@@ -21,11 +23,13 @@ class Plans:
         self,
         rules: Rules,
         *,
+        late: Callable[[], Iterable[tuple[dict[str, Any], str]]],
         routes: Callable[[], Iterable[Route]],
         override_of: Callable[[str], Override | None],
         report: Callable[[list[Rule]], None],
     ) -> None:
         self.rules = rules
+        self._late = late
         self._routes = routes
         self._override_of = override_of
         self._report = report
@@ -34,10 +38,14 @@ class Plans:
         self._overrides: dict[tuple[str | None, str], Override] = {}
 
     def get(self, route: Route) -> Plan:
-        """The plan of a route and method."""
+        """The plan of a route and method, for a record."""
+        return self._plans.get(route) or self._first(route)
+
+    def show(self, route: Route) -> Plan:
+        """The plan of a route and method, for people to look at: nothing is reported."""
         return self._plans.get(route) or self._compile(route)
 
-    def add_rule(self, rule: dict[str, object], source: str) -> None:
+    def add_rule(self, rule: dict[str, Any], source: str) -> None:
         """Take in one more rule; plans are compiled anew.
 
         :raises flask_chest.errors.ConfigError: the rule is wrong.
@@ -58,14 +66,23 @@ class Plans:
 
     def unmatched(self) -> list[Rule]:
         """The rules that select no route of the app."""
+        self._add_late_rules()
         return self.rules.unmatched(self._routes())
 
-    def _compile(self, route: Route) -> Plan:
+    def _first(self, route: Route) -> Plan:
         if not self._reported:
             self._reported = True
             unmatched = self.unmatched()
             if unmatched:
                 self._report(unmatched)
+        return self._compile(route)
+
+    def _add_late_rules(self) -> None:
+        for rule, source in self._late():
+            self.rules.add(rule, source)
+
+    def _compile(self, route: Route) -> Plan:
+        self._add_late_rules()
         override = self._overrides.get((route.endpoint, route.method))
         if override is None and route.endpoint is not None:
             override = self._override_of(route.endpoint)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from .chests.sql import SQLChest
 
 
+# Parameters of one query: SQLite of old took no more than 999.
+_AT_ONCE = 500
+
+
 class Reader:
     """The records in one SQL chest.
 
@@ -35,20 +39,26 @@ class Reader:
         query = sa.select(self._table).order_by(self._table.columns.id.desc()).limit(limit)
         return list(self._records(query))[::-1]
 
-    def after(self, record_id: str, limit: int) -> list[Record]:
-        """Records with a later id, oldest first.
-
-        :param limit: at most so many.
-        """
+    def ids_after(self, record_id: str) -> set[str]:
+        """The ids that are later than this one."""
         identity = self._table.columns.id
-        query = sa.select(self._table).where(identity > record_id).order_by(identity).limit(limit)
-        return list(self._records(query))
+        return {row.id for row in self._rows(sa.select(identity).where(identity > record_id))}
+
+    def pick(self, ids: Iterable[str]) -> Iterator[Record]:
+        """Records by their ids, oldest first."""
+        identity = self._table.columns.id
+        wanted = sorted(ids)
+        for start in range(0, len(wanted), _AT_ONCE):
+            some = identity.in_(wanted[start : start + _AT_ONCE])
+            yield from self._records(sa.select(self._table).where(some).order_by(identity))
 
     def _records(self, query: sa.Select[Any]) -> Iterator[Record]:
+        return (_record(row._mapping) for row in self._rows(query))
+
+    def _rows(self, query: sa.Select[Any]) -> Iterator[sa.Row[Any]]:
         try:
             with self._engine.connect() as connection:
-                for row in connection.execute(query):
-                    yield _record(row._mapping)
+                yield from connection.execute(query)
         except sa.exc.OperationalError as error:
             if not _is_missing_table(error):
                 raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -45,6 +44,11 @@ class Rule:
     source: str
 
     @property
+    def told(self) -> str:
+        """What it selects by, for messages."""
+        return ", ".join(f"{name} {value!r}" for name, value in self.selectors.items())
+
+    @property
     def level(self) -> int:
         """How specific it is."""
         patterns = [self.selectors[name] for name in ("rule", "endpoint") if name in self.selectors]
@@ -80,7 +84,22 @@ class Rule:
         return methods is None or method in methods or (method == "HEAD" and "GET" in methods)
 
 
-def checked_rule(rule: Mapping[str, Any], source: str, chest_names: Sequence[str]) -> Rule:
+def blueprint_rule(name: str, options: Any) -> dict[str, Any]:
+    """The rule for a blueprint: its tracked variables alone, or options."""
+    if isinstance(options, Mapping) and not all(map(checks.is_method, options)):
+        return {"blueprint": name, **options}
+    return {"blueprint": name, "track": options}
+
+
+def checked_rule(
+    rule: Mapping[str, Any], source: str, chest_names: Sequence[str] | None = None
+) -> Rule:
+    """One rule as the code uses it.
+
+    :param source: what errors call it.
+    :param chest_names: what ``chests`` may name; ``None`` where that is not known yet.
+    :raises ConfigError: it selects nothing, or says something that no rule says.
+    """
     for name in rule:
         if name not in _OPTIONS + _SELECTORS:
             near = difflib.get_close_matches(str(name), _OPTIONS + _SELECTORS, n=1)
@@ -102,7 +121,7 @@ def checked_rule(rule: Mapping[str, Any], source: str, chest_names: Sequence[str
             for name in part:
                 part[name] = by_name[name](part[name])
     except ValueError as error:
-        raise ConfigError(f"{source}: {name!r} is {rule[name]!r}: {error}") from None
+        raise ConfigError(f"{source}: {name!r} is {checks.short(rule[name])}: {error}") from None
     return Rule(selectors, options, source)
 
 
@@ -112,8 +131,11 @@ def _pattern(value: Any) -> str:
     raise ValueError("expected a text")
 
 
-def _methods(value: Any) -> frozenset[str]:
-    return frozenset(name.upper() for name in checks.names(value))
+def _methods(value: Any) -> tuple[str, ...]:
+    listed = checks.names(value)
+    if not listed:
+        raise ValueError("expected HTTP methods, e.g. ['GET', 'POST']; leave it out for all")
+    return tuple(map(checks.method, listed))
 
 
 def _sample(value: Any) -> float:
@@ -128,17 +150,15 @@ def _record(value: Any) -> bool:
     raise ValueError("expected true or false")
 
 
-def _chests(value: Any, chest_names: Sequence[str]) -> tuple[str, ...]:
+def _chests(value: Any, known: Sequence[str] | None) -> tuple[str, ...]:
     listed = checks.names(value)
-    for name in listed:
-        if name not in chest_names:
-            near = difflib.get_close_matches(name, chest_names, n=1)
-            advice = (
-                f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(chest_names)}"
-            )
-            raise ValueError(f"there is no chest {name!r}; {advice}")
     if not listed:
         raise ValueError("expected names of chests; to record nothing: 'record': False")
+    for name in listed:
+        if known is not None and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            advice = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+            raise ValueError(f"there is no chest {name!r}; {advice}")
     return listed
 
 
@@ -160,11 +180,31 @@ def is_glob(pattern: str) -> bool:
 def _matches(pattern: str, word: str | None) -> bool:
     if word is None:
         return False
-    if not is_glob(pattern):
-        return pattern == word
-    # Not fnmatch: "[" is a plain character of URL rules.
-    parts = (".*" if part == "*" else "." if part == "?" else re.escape(part) for part in pattern)
-    return re.fullmatch("".join(parts), word, re.S) is not None
+    return _fits(pattern, word) if is_glob(pattern) else pattern == word
+
+
+def _fits(glob: str, word: str) -> bool:
+    """Whether a word fits a glob, in which ``*`` stands for any text and ``?`` for any character.
+
+    Not fnmatch, for which "[" of a URL rule is special; nor a regular expression, which takes
+    longer to translate than this takes to find that most words differ in their first characters.
+    """
+    at = seen = 0
+    star, tried = -1, 0
+    while seen < len(word):
+        sign = glob[at : at + 1]
+        if sign == "*":
+            star, tried = at, seen
+            at += 1
+        elif sign in ("?", word[seen]):
+            at += 1
+            seen += 1
+        elif star >= 0:  # the last star takes one character more
+            tried += 1
+            at, seen = star + 1, tried
+        else:
+            return False
+    return not glob[at:].strip("*")
 
 
 def _within(pattern: str, blueprint: str | None) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .rule import APP, Route, Rule, and_parents, checked_rule, is_glob
+from .rule import Route, Rule, and_parents, checked_rule, is_glob
 from .typing import TrackedVars
 
 
@@ -31,6 +31,7 @@ class Plan:
     record: bool
     request_id_generator: Any = None
     sources: tuple[str, ...] = ()
+    blueprint: str | None = None
     #: What became of a name that all of ``g`` was asked for; filled as names are seen.
     verdicts: dict[str, int] = field(default_factory=dict)
 
@@ -85,6 +86,7 @@ class Rules:
         tracking = _Tracking()
         tracking.add(self.tracked_vars, route.method)
         plan = Plan(route, None, frozenset(), self._mask(self.defaults), self.sample_rate, True)
+        plan.blueprint = route.blueprint
         for rule in matching:
             if "track" in rule.options:
                 tracking.add(rule.options["track"], route.method)
@@ -105,10 +107,10 @@ class Rules:
 
     def unmatched(self, routes: Iterable[Route]) -> list[Rule]:
         """The rules that select none of these routes: nearly always a typo."""
-        left = {id(rule): rule for rule in self.all if rule.level != APP}
+        left = {id(rule): rule for rule in self.all}
         for route in routes:
             for rule in self._candidates(route):
-                if id(rule) in left and rule.matches_route(route):
+                if id(rule) in left and rule.matches(route):
                     del left[id(rule)]
         return list(left.values())
 

@@ -62,6 +62,8 @@ class Chest(ABC):
         logger: logging.Logger | None = None,
         app: _HasInstancePath | None = None,
     ) -> None:
+        if name is not None and (not isinstance(name, str) or not name.strip()):
+            raise ConfigError(f"name {name!r}: expected a text that is not empty")
         self.name = name or self.scheme
         self.named = name is not None
         #: Held while the chest writes: it is called by one thread at a time.
@@ -73,13 +75,13 @@ class Chest(ABC):
             self.settle(Surroundings(instance_path=self._folder))
 
     def settle(self, surroundings: Surroundings) -> None:
-        """Take the settings of the app; called once, before the first :meth:`write`.
+        """Take the settings of the app; called before the first :meth:`write`.
 
-        A chest that was given ``app=`` keeps the instance folder of that app.
+        A chest that serves several apps keeps to the instance folder of the first, or of the one
+        that it was given as ``app=``.
         """
-        if self._folder is not None:
-            surroundings = replace(surroundings, instance_path=self._folder)
-        self.surroundings = surroundings
+        self._folder = self._folder or surroundings.instance_path
+        self.surroundings = replace(surroundings, instance_path=self._folder)
 
     @property
     def timeout(self) -> float:

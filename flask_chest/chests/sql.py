@@ -120,7 +120,7 @@ class SQLChest(Chest):
 
     def __init__(self, *, table: str = "chest_records", **arguments: Any) -> None:
         super().__init__(**arguments)
-        if not _TABLE_NAME.fullmatch(table):
+        if not isinstance(table, str) or not _TABLE_NAME.fullmatch(table):
             raise ConfigError(
                 f"table {table!r}: use letters, digits and underscores, at most 40 of them"
             )
@@ -132,6 +132,8 @@ class SQLChest(Chest):
         self._pid = 0
 
     def write(self, records: Sequence[Record]) -> None:
+        if not records:
+            return
         try:
             self._write(records)
         except RejectedError as error:

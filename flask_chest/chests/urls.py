@@ -75,6 +75,8 @@ def make_chest(spec: object, key: str = "CHEST_CHESTS") -> Chest:
         if not isinstance(url, str):
             raise ConfigError(f"{key}: a dict needs 'url', e.g. {{'url': 'sqlite:///chest.db'}}")
         return _from_url(url, arguments, key)
+    if isinstance(spec, type):
+        raise ConfigError(f"{key}: a class is not a Chest; make one: {spec.__name__}(...)")
     if callable(getattr(spec, "write", None)):
         raise ConfigError(
             f"{key}: {type(spec).__name__} is not a Chest; wrap it: Chest.from_tuple_writer(obj)"

@@ -10,14 +10,16 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..signals import announce, records_lost
 from ..sparse_log import SparseLog
 from .buffer import Buffer, LossListener
 from .ledger import Ledger
-from .scheduler import Schedule
 from .shipper import ChestLike, Shipper
+
+if TYPE_CHECKING:
+    from .scheduler import Schedule
 
 _logger = logging.getLogger("flask_chest.delivery")
 
@@ -67,6 +69,10 @@ class Exporter:
         self._process: _Process | None = None
         self._starting: dict[int, threading.Lock] = {}
         self._log = SparseLog(_logger)
+        # APScheduler takes long to import. Not with this package, since not all who import it serve
+        # requests; not with the first request either, which would wait for it.
+        from . import scheduler  # noqa: F401
+
         _living.add(self)
 
     def hand_over(self, line: bytes, mask: int) -> None:
@@ -144,22 +150,41 @@ class _Process:
             if delivery.ships
         ]
         self._log = SparseLog(_logger)
-        self.supervise_after = 0.0
-        self._tended_at = 0.0
-        self._start_schedule(delivery.scheduler)
-
-    def _start_schedule(self, lent: Any) -> None:
-        delivery = self._delivery
-        self._schedule = Schedule(delivery.name, lent)
-        tick = min(delivery.interval, _LONGEST_TICK)
-        self._schedule.every(tick, "tend", self._tend)
-        self._jobs = {}
-        for shipper in self._shippers:
-            pace = _Pace(shipper, self.buffer, delivery)
-            self._jobs[shipper] = self._schedule.every(tick, shipper.chest.name, pace.tick)
-        self._schedule.start()
         self._tended_at = time.monotonic()
         self.supervise_after = self._tended_at + _SUPERVISE_EVERY
+        self._schedule: Schedule | None = None
+        self._jobs: dict[Shipper, str] = {}
+        self._try_to_schedule(delivery.scheduler)
+
+    def _try_to_schedule(self, lent: Any) -> None:
+        dead, self._schedule = self._schedule, None
+        try:
+            if dead is not None:
+                dead.stop()
+            self._schedule = self._start_schedule(lent)
+        except Exception as error:  # noqa: BLE001 - a request waits, and its record is kept already
+            # No thread may be started: a limit, the end of the interpreter, uWSGI without threads.
+            self._log.warning("schedule", "delivery cannot start, records wait: %s", error)
+
+    def _start_schedule(self, lent: Any) -> Schedule:
+        from .scheduler import Schedule
+
+        delivery = self._delivery
+        schedule = Schedule(delivery.name, lent)
+        tick = min(delivery.interval, _LONGEST_TICK)
+        jobs = {}
+        try:
+            schedule.every(tick, "tend", self._tend)
+            for shipper in self._shippers:
+                pace = _Pace(shipper, self.buffer, delivery)
+                jobs[shipper] = schedule.every(tick, shipper.chest.name, pace.tick)
+            schedule.start()
+        except BaseException:
+            schedule.stop()
+            raise
+        self._jobs = jobs
+        self._tended_at = time.monotonic()
+        return schedule
 
     def _tend(self) -> None:
         self._tended_at = time.monotonic()
@@ -169,23 +194,30 @@ class _Process:
         """See whether deliveries still run; start them anew where they do not."""
         now = time.monotonic()
         self.supervise_after = now + _SUPERVISE_EVERY
-        if now - self._tended_at > _DEAD_AFTER:
+        if self._schedule is None:
+            self._try_to_schedule(self._delivery.scheduler)
+        elif now - self._tended_at > _DEAD_AFTER:
             _logger.warning(
                 "the exporter's scheduler does not run; it is replaced by one of our own"
             )
-            self._schedule.stop()
-            self._start_schedule(None)
+            self._try_to_schedule(None)
 
     def flush(self, timeout: float | None) -> bool:
         deadline = None if timeout is None else time.monotonic() + timeout
         waiting = []
-        for shipper, job in self._jobs.items():
+        for shipper in self._shippers:
             waiting.append(shipper.ask_to_flush())
-            self._schedule.run_now(job)
+            if self._schedule is None:
+                shipper.ship()  # where there are no threads, who asks does it
+            else:
+                self._schedule.run_now(self._jobs[shipper])
         for done in waiting:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             if not done.wait(left):
                 return False
+        return self._is_done()
+
+    def _is_done(self) -> bool:
         return all(
             source.read(shipper.chest.name, 1) is None
             for shipper in self._shippers
@@ -196,22 +228,28 @@ class _Process:
         self.flush(self._delivery.shutdown_timeout)
         for shipper in self._shippers:
             shipper.stopped.set()
-        self._schedule.stop()
+        if self._schedule is not None:
+            self._schedule.stop()
         self.buffer.close()
         self._log_ledger()
         for shipper in self._shippers:
-            # One that hangs is left alone: it is in the middle of a call.
-            if not shipper.busy:
-                shipper.chest.close()
+            # One that is in the middle of a call is left alone: it may hang, or work for another
+            # app that shares it.
+            if shipper.chest.lock.acquire(blocking=False):
+                try:
+                    shipper.chest.close()
+                finally:
+                    shipper.chest.lock.release()
 
     def _log_ledger(self) -> None:
         for chest, account in self.buffer.ledger().accounts.items():
             _logger.info("at exit: chest %r: %s", chest, account)
 
     def _on_lost(self, chest: str, reason: str, count: int) -> None:
-        self._log.warning(
-            f"lost:{reason}", "chest %r: %d records are lost (%s)", chest, count, reason
-        )
+        if reason != "journal":  # told by who knows what went wrong
+            self._log.warning(
+                f"lost:{reason}", "chest %r: %d records are lost (%s)", chest, count, reason
+            )
         announce(records_lost, self._delivery.sender, chest=chest, reason=reason, count=count)
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from ..sparse_log import SparseLog
 from .buffer import LossListener
+from .frame import MAGIC, unpack
 from .ledger import Ledger
 from .source import ForeignFolderError, JournalSource
 from .totals import add_to_totals, read_ledger, writer_folders
@@ -126,6 +127,7 @@ class Journal:
                 raise OSError(f"the journal {self.root} could not be opened a moment ago")
             self._open_after = now + _OPEN_AGAIN
             writer = JournalWriter(self.root, self._chests, self._segment_bytes)
+            self._open_after = 0.0
             if self._reads is not Reads.NOTHING:
                 source = JournalSource(writer.folder, self._on_lost)
                 source.claim()
@@ -148,13 +150,19 @@ class Journal:
         self._drop_what_is_too_much()
 
     def _begin_anew(self) -> None:
-        """Somebody removed our folder: what lay there is gone, but not what comes."""
+        """Somebody removed our folder. What is open still can be read, and is written again."""
         self._log.warning(
             "removed", "the journal %s was removed while in use; a new one is begun", self.root
         )
-        folder = self._writer.folder if self._writer else None
-        self._sources = [source for source in self._sources if source.folder != folder]
-        self._writer = None
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        gone = [source for source in self._sources if source.folder == writer.folder]
+        self._sources = [source for source in self._sources if source not in gone]
+        for frame in unpack(writer.segment.read(), len(MAGIC)):
+            mask = gone[0].still_owed(writer.segment.number, frame) if gone else frame.mask
+            if frame.line is not None and mask:
+                self.append(frame.line, mask)
 
     def _adopt(self) -> None:
         known = {source.folder for source in self._sources}

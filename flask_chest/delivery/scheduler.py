@@ -7,6 +7,7 @@ started before it is needed.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -44,14 +45,21 @@ class DaemonExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler is not 
         """Start the thread of a job that is going to be scheduled."""
         self._workers[identity] = _Worker(identity)
 
+    def offer(self, identity: str, task: Callable[[], None]) -> None:
+        """Run something in a job's thread, whatever the scheduler does."""
+        self._workers[identity].offer(task)
+
+    def stop(self) -> None:
+        """End the threads, each when it is done with what it does."""
+        for worker in self._workers.values():
+            worker.stop()
+        self._workers.clear()
+
     def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:
         self.submit_job(job, run_times)
 
     def shutdown(self, wait: bool = True) -> None:
-        """Called by the scheduler at its end."""
-        for worker in self._workers.values():
-            worker.stop()
-        self._workers.clear()
+        """Called by the scheduler at its end, which is not ours where the app lent it."""
 
     def _run(self, job: Any) -> None:
         now = datetime.now(timezone.utc)
@@ -93,6 +101,7 @@ class Schedule:
 
     def __init__(self, name: str, lent: Any = None) -> None:
         self._prefix = f"{ALIAS}:{name}"
+        self._jobs: dict[str, Callable[[], None]] = {}
         self._executor = DaemonExecutor()
         self._lent = getattr(lent, "scheduler", lent)
         self._alias = ALIAS if self._lent is None else f"{self._prefix}:{id(self)}"
@@ -110,6 +119,7 @@ class Schedule:
         """
         identity = f"{self._prefix}:{what}"
         self._executor.prepare(identity)
+        self._jobs[identity] = job
         self._scheduler.add_job(
             job,
             "interval",
@@ -130,17 +140,24 @@ class Schedule:
             self._scheduler.start()
 
     def run_now(self, identity: str) -> None:
-        """Run a job as soon as its thread is free."""
-        job = self._scheduler.get_job(identity, jobstore=self._alias)
-        if job is not None:
-            self._executor.submit_job(job, [])
+        """Run a job as soon as its thread is free, even where the scheduler does not run."""
+        self._executor.offer(identity, self._jobs[identity])
 
     def stop(self) -> None:
         """Stop our jobs, and the scheduler where it is ours."""
-        if self._lent is None:
-            if self._scheduler.running:
-                self._scheduler.shutdown(wait=False)
-        else:
+        if self._lent is not None:
+            self._withdraw()
+        elif self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+        self._executor.stop()
+
+    def _withdraw(self) -> None:
+        for identity in self._jobs:
+            # Else one that was never started would look for our store when it starts. One that was
+            # shut down, or emptied by the app, has no such jobs any more.
+            with contextlib.suppress(KeyError):
+                self._scheduler.remove_job(identity, jobstore=self._alias)
+        with contextlib.suppress(KeyError):
             self._scheduler.remove_jobstore(self._alias)
+        with contextlib.suppress(KeyError):
             self._scheduler.remove_executor(self._alias)
-        self._executor.shutdown()

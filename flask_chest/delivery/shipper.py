@@ -67,7 +67,6 @@ class Shipper:
         self._failures = 0
         self._not_before = 0.0
         self._waiters: list[threading.Event] = []
-        self.busy = False
         #: Set when delivery must come to an end.
         self.stopped = threading.Event()
 
@@ -86,14 +85,12 @@ class Shipper:
     def ship(self) -> None:
         """Deliver what waits, until there is no more or the backend fails."""
         waiters, self._waiters = self._waiters, []
-        self.busy = True
         try:
             if time.monotonic() >= self._not_before:
                 for source in self._buffer.sources():
                     if not self._drain(source):
                         return
         finally:
-            self.busy = False
             for done in waiters:
                 done.set()
 

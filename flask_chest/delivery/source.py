@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .buffer import LossListener, Page
 from .files import FileLock, read_json
-from .frame import unpack
+from .frame import Frame, unpack
 from .ledger import Ledger
 from .place import Place
 from .writer import VERSION, segment_numbers, segment_path
@@ -87,6 +87,17 @@ class JournalSource:
                 account.lost["overflow"] -= len(page.lines)
             place.save()
             self._remove_passed()
+
+    def still_owed(self, segment: int, frame: Frame) -> int:
+        """The mask of the chests that have not got a record yet.
+
+        :param segment: the number of the segment that the frame lies in.
+        """
+        return sum(
+            1 << bit
+            for chest, bit in self._bits.items()
+            if frame.mask >> bit & 1 and self._places[chest].position < (segment, frame.end)
+        )
 
     def finished(self) -> bool:
         """Whether the writer is dead and every chest has got everything."""
