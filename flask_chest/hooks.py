@@ -106,6 +106,12 @@ class Recorder:
         except Exception:  # noqa: BLE001 - a request never fails because of us
             self.trouble("call the request id generator")
 
+    def _ask_for_id(self, state: RequestState, plan: Plan) -> None:
+        # An exception and the response to it are both heard of; the generator is called once.
+        if not state.named:
+            state.named = True
+            self.make_id(state, plan.request_id_generator)
+
     def finish(self, state: RequestState, more: Mapping[str, Any] = NOTHING_MORE) -> None:
         """Make and keep the record of a request that reached the app.
 
@@ -139,7 +145,7 @@ class Recorder:
         plan: Plan,
         holder: Any,
         status: int | None,
-        error: Exception | None,
+        error: BaseException | None,
     ) -> bytes | None:
         """The record of a view that has just ended; ``None`` where none is to be kept.
 
@@ -148,7 +154,8 @@ class Recorder:
         """
         state.values, state.status, state.error = holder, status, error
         if plan.request_id_generator is not None:
-            self.make_id(state, plan.request_id_generator)
+            self._ask_for_id(state, plan)
+        self._note_recorded(holder)
         return self._encode(state, plan, NOTHING_MORE)
 
     def _encode(self, state: RequestState, plan: Plan, more: Mapping[str, Any]) -> bytes | None:
@@ -220,7 +227,7 @@ class Recorder:
                 plan = self.plans.get(Route(rule.rule, rule.endpoint, seen.method))
             state.plan = plan
             if plan.request_id_generator is not None:
-                self.make_id(state, plan.request_id_generator)
+                self._ask_for_id(state, plan)
         except Exception:  # noqa: BLE001 - a request never fails because of us
             self.trouble("look at a request")
 
