@@ -52,6 +52,8 @@ class Capture:
         self._spares_named = redact is None
         self._normal = Normalizer(self._redaction, max_value_bytes)
         self._max_record_bytes = max_record_bytes
+        #: Names that only who names them gets, e.g. of what the record has a field for.
+        self.implied: set[str] = set()
 
     def encode(self, facts: dict[str, Any], values: Mapping[str, object], plan: Plan) -> bytes:
         """One encoded record.
@@ -101,7 +103,7 @@ class Capture:
         if not isinstance(name, str):
             return _SKIP
         named = name in plan.named
-        if name.startswith("_") and not named:
+        if not named and (name.startswith("_") or name in self.implied):
             verdict = _SKIP
         elif self._redaction.hides(name) and not (named and self._spares_named):
             verdict = _HIDE

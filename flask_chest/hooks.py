@@ -27,10 +27,10 @@ from .rule import Route
 from .rules import Plan
 from .signals import announce, record_captured
 from .sparse_log import SparseLog
-from .typing import RequestIdGenerator
+from .typing import Plain, RequestIdGenerator
 
 if TYPE_CHECKING:
-    from flask.wrappers import Response
+    from flask.wrappers import Request, Response
 
 _logger = logging.getLogger("flask_chest")
 
@@ -111,6 +111,20 @@ class Recorder:
         if not state.named:
             state.named = True
             self.make_id(state, plan.request_id_generator)
+
+    def tag(self, tags: Mapping[str, Any]) -> None:
+        """Put further constant tags on every record from now on; those of the app's own win."""
+        self._tags = {**self._tags, **tags, **self.held.settings.tags}
+
+    def tracked_now(self) -> dict[str, Plain]:
+        """The tracked variables of the request being served, as they are now.
+
+        None of them where no record is left.
+        """
+        plan = self._plan_of(request._get_current_object())  # type: ignore[attr-defined]
+        if not plan.record:
+            return {}
+        return self._capture.collect(values_on(g._get_current_object()), plan)
 
     def finish(self, state: RequestState, more: Mapping[str, Any] = NOTHING_MORE) -> None:
         """Make and keep the record of a request that reached the app.
@@ -219,17 +233,17 @@ class Recorder:
             # The object, not the proxy: what is put on g later, while a body is streamed or by
             # teardown functions, belongs to the record too.
             state.values = g._get_current_object()
-            seen = request._get_current_object()  # type: ignore[attr-defined]
-            rule = seen.url_rule
-            if rule is None:
-                plan = self.plans.get(_unrouted(seen.method))
-            else:
-                plan = self.plans.get(Route(rule.rule, rule.endpoint, seen.method))
-            state.plan = plan
+            plan = state.plan = self._plan_of(request._get_current_object())  # type: ignore[attr-defined]
             if plan.request_id_generator is not None:
                 self._ask_for_id(state, plan)
         except Exception:  # noqa: BLE001 - a request never fails because of us
             self.trouble("look at a request")
+
+    def _plan_of(self, seen: Request) -> Plan:
+        rule = seen.url_rule
+        if rule is None:
+            return self.plans.get(_unrouted(seen.method))
+        return self.plans.get(Route(rule.rule, rule.endpoint, seen.method))
 
     def _plan_without_route(self, state: RequestState) -> Plan:
         return self.plans.get(_unrouted(state.environ.get("REQUEST_METHOD", "")))
