@@ -362,6 +362,6 @@ def test_tail_follows(tmp_path: Path) -> None:
         terminal.close()
         database.close()
         app.extensions["chest"].close()
-    assert re.findall(r"order_id=(\d+)", text) == "17 18 19 20 21 22 10 23".split()
+    assert re.findall(r"order_id=(\d+)", text) == ["17", "18", "19", "20", "21", "22", "10", "23"]
     assert "\x1b[32m" in text, "in colour"
     assert "Traceback" not in text
