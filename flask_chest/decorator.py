@@ -162,11 +162,10 @@ class _Call:
         state.settled = True
         override = self._decoration.override_in(held)
         held.plans.override(_route(), override)
-        found = held.recorder.encode_view(
-            state, held.plans.get(_route()), g._get_current_object(), status, error
-        )
-        if found is not None:
-            self._decoration.keep(held, *found)
+        plan = held.plans.get(_route())
+        line = held.recorder.encode_view(state, plan, g._get_current_object(), status, error)
+        if line is not None:
+            self._decoration.keep(held, line, plan)
 
 
 def _wrap(view: Callable[..., Any], decoration: _Decoration) -> Callable[..., Any]:
