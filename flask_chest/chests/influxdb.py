@@ -14,7 +14,7 @@ from .base import Chest
 from .drivers import require
 from .http_answer import parse_retry_after
 from .influxdb_answer import find_bad_lines, find_conflict, told
-from .line_protocol import LineEncoder, join_lines
+from .line_protocol import LineEncoder
 from .lines import lines_of
 
 _REMEDIES = {
@@ -116,9 +116,8 @@ class FlaskChestInfluxDB(Chest):
         return (self.token, self.address.password)
 
     def write(self, records: Sequence[Record]) -> None:
-        decoded = [loads(line) for line in lines_of(records)]
         rejected: dict[str, str] = {}
-        self._deliver(decoded, rejected)
+        self._deliver(lines_of(records), rejected)
         if rejected:
             reason = next(iter(rejected.values()))
             raise RejectedError(self.explain(reason), record_ids=rejected)
@@ -135,16 +134,17 @@ class FlaskChestInfluxDB(Chest):
         if client is not None and self._pid == os.getpid():
             client.close()
 
-    def _deliver(self, records: list[dict[str, Any]], rejected: dict[str, str]) -> None:
+    def _deliver(self, records: Sequence[bytes], rejected: dict[str, str]) -> None:
         """Send records; put the ids that are refused, with reasons, into ``rejected``.
 
         Whatever is sent twice on the way lands on the same points.
         """
+        encode = self._encoder.encode
         for _ in range(_MOST_CONFLICTS):
             if not records:
                 return
-            lines = [self._encoder.encode(record) for record in records]
-            status, answer, retry_after = self._post(join_lines(lines))
+            lines = [encode(record) for record in records]
+            status, answer, retry_after = self._post(b"\n".join(lines))
             if status < 300:
                 return
             if status == 413:
@@ -158,21 +158,19 @@ class FlaskChestInfluxDB(Chest):
             if not bad:
                 break
             # Servers differ in whether they stored the others: send them again.
-            rejected |= {records[index]["id"]: told(status, answer) for index in bad}
+            rejected |= {_id(records[index]): told(status, answer) for index in bad}
             records = [record for index, record in enumerate(records) if index not in bad]
         self._give_up(records, told(status, answer), rejected)
 
-    def _give_up(
-        self, records: list[dict[str, Any]], reason: str, rejected: dict[str, str]
-    ) -> None:
+    def _give_up(self, records: Sequence[bytes], reason: str, rejected: dict[str, str]) -> None:
         if len(records) > 1:
             # The server does not say which: delivery halves the batch until it is known.
             raise RejectedError(self.explain(reason))
-        rejected |= {record["id"]: reason for record in records}
+        rejected |= {_id(record): reason for record in records}
 
-    def _split(self, records: list[dict[str, Any]], answer: str, rejected: dict[str, str]) -> None:
+    def _split(self, records: Sequence[bytes], answer: str, rejected: dict[str, str]) -> None:
         if len(records) == 1:
-            rejected[records[0]["id"]] = told(413, answer)
+            rejected[_id(records[0])] = told(413, answer)
             return
         middle = len(records) // 2
         self._deliver(records[:middle], rejected)
@@ -214,6 +212,11 @@ class FlaskChestInfluxDB(Chest):
     def _later(self, status: int, answer: str, retry_after: float | None) -> DeliveryError:
         remedy = _REMEDIES.get(status, "")
         return DeliveryError(self.explain(told(status, answer), remedy), retry_after=retry_after)
+
+
+def _id(record: bytes) -> str:
+    identity: str = loads(record)["id"]
+    return identity
 
 
 def _last_line(reason: object) -> str:

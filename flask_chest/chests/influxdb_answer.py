@@ -18,14 +18,14 @@ _CONFLICT = re.compile(
 _LENGTH = 300
 
 
-def find_bad_lines(answer: str, lines: Sequence[str]) -> set[int]:
+def find_bad_lines(answer: str, lines: Sequence[bytes]) -> set[int]:
     """The lines that an answer names, counted from 0; empty where it names none."""
     values = _json(answer)
     message = _message(values, answer)
     quoted = set(_UNPARSABLE.findall(message))
     if quoted:
         # What else stands there may be a user's text.
-        return {index for index, line in enumerate(lines) if line in quoted}
+        return {index for index, line in enumerate(lines) if line.decode() in quoted}
     numbers = {int(number) for number in _LINE_IN_WORDS.findall(message)}
     if isinstance(values.get("line"), int):
         numbers.add(values["line"])

@@ -15,11 +15,11 @@ How things are spelled:
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from ..encoding import dumps
+from ..encoding import dumps, loads
+from .line_shapes import LineShapes
 
 FACTS = ("method", "route", "endpoint", "status")
 _FIELDS = ("duration_ms", "request_id", "error", "sample_rate")
@@ -29,7 +29,6 @@ _IN_NAMES = _PICTURES | {ord("\\"): "\u29f5"}
 _ESCAPES = {ord(","): "\\,", ord("="): "\\=", ord(" "): "\\ "}
 _IN_TEXT = {code: picture for code, picture in _PICTURES.items() if code != ord("\t")}
 _IN_TEXT |= {ord('"'): '\\"', ord("\\"): "\\\\"}
-_NEEDS_CARE = re.compile(r'[\x00-\x08\x0a-\x1f\x7f"\\]')
 
 # Names are few; a view that makes them up without end must not fill the memory.
 _MOST_NAMES = 10_000
@@ -52,27 +51,28 @@ class LineEncoder:
         self._custom_tags = dict(custom_tags)
         self._moved: set[tuple[str, str]] = set()
         self._tags: Mapping[str, Any] = {}
-        self._recent: dict[tuple[str, int], str] = {}
-        self._before: dict[tuple[str, int], str] = {}
+        self._recent: dict[int, bytes] = {}
+        self._before: dict[int, bytes] = {}
         self._forget()
 
-    def encode(self, record: Mapping[str, Any]) -> str:
-        """The line of a decoded record, without its newline."""
+    def encode(self, line: bytes) -> bytes:
+        """The line of an encoded record, without its newline."""
+        found = self._shapes.find(line)
+        if found is not None:
+            template, (identity, time, request_id, duration, *values) = found
+            moment = self._moment(identity, int(time))
+            return template % (*values, duration, request_id, moment)
+        record = loads(line)
         if record["tags"] != self._tags:
             self._tags = record["tags"]
             self._forget()
-        series = self._series_of(record)
-        fields = self._variables(record["vars"])
-        duration = record["duration_ms"]
-        if duration is not None:
-            fields.append(f"duration_ms={duration!r}")
-        fields.append(f'request_id="{_text(record["request_id"])}"')
-        if record["error"] is not None:
-            fields.append(f'error="{_text(record["error"])}"')
-        if record["sample_rate"] < 1:
-            fields.append(f"sample_rate={record['sample_rate']!r}")
-        moment = self._moment(series, record["id"], record["time"])
-        return f"{series} {','.join(fields)} {moment}"
+        facts = tuple(record[name] for name in FACTS)
+        series = self._series.get(facts) or self._new_series(facts)
+        moment = self._moment(record["id"].encode(), record["time"])
+        fields = self._fields(record["vars"])
+        self._shapes.learn(line, record, series, [*fields])
+        text = "".join(fields.values())
+        return f"{series} {text}{_facts(record)} {moment}".encode()
 
     def move(self, field: str, kind: str) -> bool:
         """From now on write such values of a field beside it: ``total`` as ``total_string``.
@@ -89,93 +89,70 @@ class LineEncoder:
 
     def _forget(self) -> None:
         self._series: dict[tuple[Any, ...], str] = {}
-        self._keys: dict[str, str] = {}
+        self._shapes = LineShapes()
         self._reserved = {*FACTS, *_FIELDS, *self._custom_tags, *self._tags, "time"}
 
-    def _series_of(self, record: Mapping[str, Any]) -> str:
-        facts = (record["method"], record["route"], record["endpoint"], record["status"])
-        found = self._series.get(facts)
-        if found is None:
-            if len(self._series) > _MOST_NAMES:
-                self._series.clear()
-            tags = {**self._custom_tags, **self._tags, **dict(zip(FACTS, facts, strict=True))}
-            pairs = [f"{_tag_name(name)}={_tag(tags[name])}" for name in sorted(tags)]
-            # An empty tag is none: the format has no spelling for it.
-            pairs = [pair for pair in pairs if not pair.endswith("=") or pair.endswith("\\=")]
-            found = self._series[facts] = ",".join([self._measurement, *pairs])
-        return found
+    def _new_series(self, facts: tuple[Any, ...]) -> str:
+        if len(self._series) > _MOST_NAMES:
+            self._series.clear()
+        tags = {**self._custom_tags, **self._tags, **dict(zip(FACTS, facts, strict=True))}
+        pairs = [(_tag_name(name), _tag(tags[name])) for name in sorted(tags)]
+        # An empty tag is none: the format has no spelling for it.
+        made = ",".join([self._measurement, *(f"{name}={tag}" for name, tag in pairs if tag)])
+        self._series[facts] = made
+        return made
 
-    def _variables(self, variables: Mapping[str, Any]) -> list[str]:
-        if self._moved or not self._keys.keys() >= variables.keys():
-            return self._carefully(variables)
-        fields = []
-        for name, value in variables.items():
-            kind = type(value)
-            if kind is str:
-                fields.append(f'{self._keys[name]}="{_text(value)}"')
-            elif kind is bool:
-                fields.append(f"{self._keys[name]}={'true' if value else 'false'}")
-            elif kind is int or kind is float:
-                fields.append(f"{self._keys[name]}={value!r}")
-            elif value is not None:
-                fields.append(f'{self._keys[name]}="{_text(dumps(value).decode())}"')
-        return fields
-
-    def _carefully(self, variables: Mapping[str, Any]) -> list[str]:
-        """The same for names that are new, or spelled otherwise, or whose values change type."""
-        fields = {}
+    def _fields(self, variables: Mapping[str, Any]) -> dict[str, str]:
+        """The fields of variables, by their spelled and escaped names."""
+        fields: dict[str, str] = {}
         for name, value in variables.items():
             if value is None:
                 continue
             plain = self._spell(name)
             if (plain, kind := _TYPES.get(type(value), "string")) in self._moved:
                 plain = f"{plain}_{kind}"
-            while plain in fields:
-                plain += "_"
-            fields[plain] = f"{plain.translate(_ESCAPES)}={_field(value)}"
-        return list(fields.values())
+            key = plain.translate(_ESCAPES)
+            while key in fields:
+                key += "_"
+            fields[key] = f"{key}={_field(value)},"
+        return fields
 
     def _spell(self, name: str) -> str:
         plain = name.translate(_IN_NAMES)
         if not name or name in self._reserved or name.startswith("_"):
             return f"var_{plain}"
-        # Only a name that no other one can be mistaken for takes the short way from now on.
-        if plain == name and not name.startswith("var_") and not name.endswith("_"):
-            if len(self._keys) > _MOST_NAMES:
-                self._keys.clear()
-            self._keys[name] = plain.translate(_ESCAPES)
         return plain
 
-    def _moment(self, series: str, identity: str, microseconds: int) -> int:
+    def _moment(self, identity: bytes, microseconds: int) -> int:
         """Nanoseconds since 1970 that no other point of this series has.
 
-        Points of one series and one nanosecond overwrite each other. The last three digits come
-        from the record's id, so a retry finds its own point again, whoever sends it. Records of
-        this process that meet there all the same (it remembers the latest thousands) step aside.
-        Against other processes there remain three digits in the same microsecond: the chance that
-        a record meets one of theirs is their requests per second in the same series times 1e-9.
+        Points of one series and one nanosecond overwrite each other. The last three digits are
+        those of the record's id, which are a count within its process: a retry finds its own point
+        again, whoever sends it, and two records of one process meet only if a thousand requests
+        began in one microsecond. Records that this encoder sees meet all the same (it remembers
+        the latest thousands) step aside. Against records that another process sends, a record's
+        chance to meet one is their number per second in the same series times 1e-9.
         """
-        moment = microseconds * 1000 + int(identity[-6:], 16) % 1000
-        while (holder := self._holder(series, moment)) not in (None, identity):
+        moment = microseconds * 1000 + int(identity[-8:], 16) % 1000
+        while (holder := self._recent.get(moment) or self._before.get(moment)) is not None:
+            if holder == identity:
+                return moment
             moment += 1
-        if holder is None:
-            if len(self._recent) >= _RECENT:
-                self._before, self._recent = self._recent, {}
-            self._recent[series, moment] = identity
+        if len(self._recent) >= _RECENT:
+            self._before, self._recent = self._recent, {}
+        self._recent[moment] = identity
         return moment
 
-    def _holder(self, series: str, moment: int) -> str | None:
-        key = (series, moment)
-        return self._recent.get(key) or self._before.get(key)
 
-
-def join_lines(lines: Iterable[str]) -> bytes:
-    """Lines as the body of a request."""
-    return "\n".join(lines).encode()
+def _facts(record: Mapping[str, Any]) -> str:
+    fields = {name: record[name] for name in _FIELDS}
+    if fields["sample_rate"] == 1:
+        del fields["sample_rate"]
+    return ",".join(f"{name}={_field(fields[name])}" for name in fields if fields[name] is not None)
 
 
 def _text(value: str) -> str:
-    return value.translate(_IN_TEXT) if _NEEDS_CARE.search(value) else value
+    return value.translate(_IN_TEXT)
 
 
 def _escape(name: str) -> str:

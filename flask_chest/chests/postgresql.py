@@ -21,13 +21,13 @@ from .sql import SQLChest
 # Any number will do that other users of advisory locks are unlikely to pick: "chest" in ASCII.
 _SCHEMA_LOCK = 0x6368657374
 
-# Sent as one parameter, parsed by the server: measured at 0.3 us of client CPU per record, and
-# unlike COPY it can pass over what is there already.
+# Sent as one parameter, parsed by the server: it costs next to no CPU here. Documents are read as
+# JSON and cast, which takes the server half the time of reading them as JSONB.
 _INSERT = """
 INSERT INTO {table} ({columns})
 SELECT {values} FROM json_to_recordset(%b) AS r ({fields})
-ON CONFLICT (id) DO NOTHING
 """
+_ON_CONFLICT = "ON CONFLICT (id) DO NOTHING"
 _VIEW = """
 SELECT r.id AS record_id, r.time AS time, r.request_id AS request_id, v.key AS name,
     v.value AS value
@@ -35,6 +35,9 @@ FROM {table} AS r, jsonb_each_text(r.vars) AS v
 """
 # Exact: an interval holds microseconds as an integer.
 _TIME = "timestamptz 'epoch' + r.time * interval '1 microsecond'"
+
+_JSON, _JSONB = "JSON", "JSONB"
+_UNIQUE_VIOLATION = "23505"
 
 _REMEDIES = {
     "28": "check user and password",
@@ -103,7 +106,15 @@ class FlaskChestPostgreSQL(SQLChest):
         from psycopg.types.json import Json
 
         for body in json_bodies(records, self.body_bytes):
-            connection.exec_driver_sql(self._statement, (Json(body, dumps=_as_it_is),))
+            parameters = (Json(body, dumps=_as_it_is),)
+            try:
+                # Looking for conflicts costs a third more, and only a retry has any.
+                with connection.begin_nested():
+                    connection.exec_driver_sql(self._statement, parameters)
+            except exc.IntegrityError as error:
+                if _sqlstate(error) != _UNIQUE_VIOLATION:
+                    raise
+                connection.exec_driver_sql(self._statement + _ON_CONFLICT, parameters)
 
     def is_rejection(self, error: exc.SQLAlchemyError) -> bool:
         # 54: beyond a limit of the server, such as the size of an indexed value.
@@ -124,11 +135,17 @@ class FlaskChestPostgreSQL(SQLChest):
         return _INSERT.format(
             table=self.quoted(self.records.name),
             columns=", ".join(column.name for column in columns),
-            values=", ".join(
-                _TIME if column.name == "time" else f"r.{column.name}" for column in columns
+            values=", ".join(_value(name, kind) for name, kind in types.items()),
+            fields=", ".join(
+                f"{name} {_JSON if kind == _JSONB else kind}" for name, kind in types.items()
             ),
-            fields=", ".join(f"{name} {kind}" for name, kind in types.items()),
         )
+
+
+def _value(name: str, kind: str) -> str:
+    if name == "time":
+        return _TIME
+    return f"r.{name}::{_JSONB}" if kind == _JSONB else f"r.{name}"
 
 
 def _as_it_is(body: bytes) -> bytes:

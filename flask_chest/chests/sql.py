@@ -132,6 +132,8 @@ class SQLChest(Chest):
         self._pid = 0
 
     def write(self, records: Sequence[Record]) -> None:
+        if not records:
+            return
         try:
             self._write(records)
         except RejectedError as error:

@@ -11,15 +11,16 @@ from urllib.parse import quote, unquote, urlsplit
 
 import sqlalchemy as sa
 
-from ..encoding import dumps, encoded_lines, loads
+from ..encoding import dumps, loads
 from ..errors import ConfigError
 from ..record import Record
+from .lines import lines_of, without_nul
 from .sql import SQLChest
 
 # Text that SQLite's own date functions make and compare, and that sorts by time.
 _SECONDS = "%Y-%m-%d %H:%M:%S"
 # Not "OR IGNORE", which would pass over a NULL where none may be, and lose the record silently.
-_INSERT = 'INSERT INTO "{table}" VALUES ({marks}) ON CONFLICT (id) DO NOTHING'
+_INSERT = 'INSERT INTO "{table}" ({columns}) VALUES ({marks}) ON CONFLICT (id) DO NOTHING'
 # SQLite has no booleans: as in the other databases, they read 'true' and 'false'.
 _VIEW = """
 SELECT r.id AS record_id, r.time AS time, r.request_id AS request_id, v.key AS name,
@@ -104,17 +105,21 @@ class FlaskChestSQLite(SQLChest):
         return _VIEW.format(table=self.quoted(self.records.name))
 
     def insert(self, connection: sa.Connection, records: Sequence[Record]) -> None:
+        # A later version of this package may have added columns.
+        columns = [column.name for column in self.records.columns]
         statement = _INSERT.format(
-            table=self.records.name, marks=",".join("?" * len(self.records.columns))
+            table=self.records.name,
+            columns=", ".join(columns),
+            marks=",".join("?" * len(columns)),
         )
-        connection.exec_driver_sql(statement, _rows(encoded_lines(records)))
+        connection.exec_driver_sql(statement, _rows(lines_of(records)))
 
 
 def _rows(lines: Sequence[bytes]) -> list[tuple[Any, ...]]:
     rows = []
     second, text = -1, ""
     for line in lines:
-        record = loads(line)
+        record = loads(without_nul(line))
         seconds, microseconds = divmod(record["time"], 1_000_000)
         if seconds != second:
             second, text = seconds, time.strftime(_SECONDS, time.gmtime(seconds))

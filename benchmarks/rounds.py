@@ -1,0 +1,123 @@
+"""Rivals side by side: short rounds, interleaved in one run, since machines are noisy."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from statistics import median
+from typing import Generic, TypeVar
+
+from flask_chest.encoding import Batch, encode
+from flask_chest.ids import IdMaker
+from flask_chest.record import Record
+
+T = TypeVar("T")
+
+BATCH = 1000
+
+
+@dataclass
+class Contender(Generic[T]):
+    """One way of storing batches.
+
+    :param store: stores one batch, durably, before it returns.
+    :param finish: called when all of a round were handed over; counted in.
+    """
+
+    name: str
+    store: Callable[[T], object]
+    finish: Callable[[], object] = lambda: None
+    seconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+    def run(self, batches: Sequence[T]) -> None:
+        wall, cpu = time.perf_counter(), time.process_time()
+        for batch in batches:
+            self.store(batch)
+        self.finish()
+        self.seconds.append(time.perf_counter() - wall)
+        self.cpu.append(time.process_time() - cpu)
+
+
+#: One who gets records as Python objects.
+Rival = Contender[Sequence[Record]]
+
+#: Ours, who gets the lines that capture made of them.
+Chest = Contender[Sequence[Record]]
+
+
+def compare(
+    title: str,
+    ours: Chest,
+    rivals: Sequence[Rival],
+    *,
+    batches: int,
+    rounds: int,
+) -> float:
+    """Run them in turns and print medians; the ratio is to the best rival."""
+    for number in range(rounds + 1):
+        if number == 1:
+            _forget_warm_up(ours, rivals)
+        made = [make_records() for _ in range(batches)]
+        lines = [Batch([encode(record) for record in records]) for records in made]
+        # They are there for the measurement only; nobody shall pay for looking through them.
+        gc.collect()
+        gc.freeze()
+        for rival in rivals:
+            rival.run(made)
+        ours.run(lines)
+        gc.unfreeze()
+        if sys.stderr.isatty():
+            print(f"\r{title}: round {number} of {rounds} ", end="", file=sys.stderr, flush=True)
+    count = batches * BATCH
+    print(f"\n{title} ({rounds} rounds of {count} records, batches of {BATCH})")
+    for contender in (*rivals, ours):
+        rate, cpu = count / median(contender.seconds), median(contender.cpu) / count * 1e6
+        print(f"  {contender.name:<56}{rate:>10,.0f} records/s{cpu:>8.1f} us CPU")
+    ratio = min(median(rival.seconds) for rival in rivals) / median(ours.seconds)
+    print(f"  ours, of the best rival{ratio:>44.2f} times")
+    return ratio
+
+
+def make_records() -> list[Record]:
+    """One batch: requests with five variables, as an app leaves them."""
+    start = datetime.now(timezone.utc)
+    records = []
+    for number in range(BATCH):
+        moment = start + timedelta(microseconds=number * 37)
+        identity = _ids.make(int(moment.timestamp() * 1e6))
+        records.append(
+            Record(
+                id=identity,
+                time=moment,
+                request_id=identity,
+                method="GET" if number % 3 else "POST",
+                route="/orders/<int:order_id>",
+                endpoint="orders.pay",
+                blueprint="orders",
+                status=200 if number % 20 else 404,
+                duration_ms=number % 50 + 0.5,
+                vars={
+                    "user_id": number,
+                    "total": number * 1.25,
+                    "tenant": "acme",
+                    "cached": number % 2 == 0,
+                    "note": "first order",
+                },
+                tags={"service": "shop", "version": "1.0"},
+            )
+        )
+    return records
+
+
+def _forget_warm_up(ours: Chest, rivals: Sequence[Rival]) -> None:
+    for contender in (ours, *rivals):
+        contender.seconds.clear()
+        contender.cpu.clear()
+
+
+_ids = IdMaker()

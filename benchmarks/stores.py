@@ -1,0 +1,271 @@
+"""Records per second to each store, beside what one would write by hand with the store's driver.
+
+``python -m benchmarks.stores [sqlite postgresql influxdb mariadb mongodb]``. Both sides have the
+same tables, indexes and durability; the rival gets records as Python objects.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from flask_chest.chests.base import Surroundings
+from flask_chest.chests.influxdb import FlaskChestInfluxDB
+from flask_chest.chests.mongodb import FlaskChestMongoDB
+from flask_chest.chests.mysql import FlaskChestMySQL
+from flask_chest.chests.postgresql import FlaskChestPostgreSQL
+from flask_chest.chests.sql import records_table
+from flask_chest.chests.sqlite import FlaskChestSQLite
+from flask_chest.record import Record
+from tests.servers.mariadb import MariaDB
+from tests.servers.mongodb import MongoDB
+from tests.servers.postgresql import PostgreSQL
+from tests.servers.victoriametrics import VictoriaMetrics
+
+from .rounds import BATCH, Chest, Rival, compare
+
+RIVAL = "rival_records"
+
+
+def sqlite(folder: Path) -> float:
+    ours, made = FlaskChestSQLite(), FlaskChestSQLite(table=RIVAL)
+    for chest in (ours, made):
+        chest.settle(Surroundings(instance_path=folder))
+        chest.engine()
+    connection = sqlite3.connect(folder / "chest.db", isolation_level=None)
+    connection.execute("PRAGMA synchronous = FULL")
+    marks = ",".join("?" * len(_columns()))
+    statement = f"INSERT OR IGNORE INTO {RIVAL} VALUES ({marks})"
+
+    def store(records: Sequence[Record]) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany(statement, [_row(record, str) for record in records])
+        connection.execute("COMMIT")
+
+    rival = Rival("hand-written executemany", store)
+    ratio = compare("SQLite", Chest("FlaskChestSQLite", ours.write), [rival], **_SIZE)
+    _same_count(connection.execute, ours.records.name)
+    connection.close()
+    ours.close()
+    made.close()
+    return ratio
+
+
+def postgresql(folder: Path) -> float:
+    import psycopg
+
+    with PostgreSQL() as server, psycopg.connect(server.url) as connection:
+        ours = FlaskChestPostgreSQL(server.url)
+        made = [FlaskChestPostgreSQL(server.url, name) for name in (RIVAL, f"{RIVAL}_2")]
+        for chest in (ours, *made):
+            chest.engine()
+        rows, text = (
+            f"COPY {each.records.name} ({', '.join(_columns())}) FROM STDIN".encode()
+            for each in made
+        )
+
+        def store_rows(records: Sequence[Record]) -> None:
+            with connection.cursor() as cursor, cursor.copy(rows) as copy:
+                for record in records:
+                    copy.write_row(_row(record, None))
+            connection.commit()
+
+        def store_text(records: Sequence[Record]) -> None:
+            lines = ["\t".join(_text(value) for value in _row(record, str)) for record in records]
+            with connection.cursor() as cursor, cursor.copy(text) as copy:
+                copy.write("\n".join(lines) + "\n")
+            connection.commit()
+
+        rivals = [
+            Rival("hand-written COPY, psycopg's write_row", store_rows),
+            Rival("hand-written COPY, text built by hand", store_text),
+        ]
+        contender = Chest("FlaskChestPostgreSQL", ours.write)
+        ratio = compare("PostgreSQL", contender, rivals, **_SIZE)
+        for chest in (ours, *made):
+            chest.close()
+    return ratio
+
+
+def influxdb(folder: Path) -> float:
+    from influxdb_client.client.influxdb_client import InfluxDBClient
+    from influxdb_client.client.write_api import WriteOptions
+
+    with VictoriaMetrics() as server:
+        client = InfluxDBClient(url=server.url, token="", org="my-org")
+        options = WriteOptions(batch_size=BATCH, flush_interval=1000)
+        api: Any = client.write_api(write_options=options)
+
+        def store(records: Sequence[Record]) -> None:
+            api.write("my-bucket", "my-org", [_point(record) for record in records])
+
+        def finish() -> None:
+            nonlocal api
+            # Its only way to wait until everything is sent.
+            api.close()
+            api = client.write_api(write_options=options)
+
+        rival = Rival("influxdb-client, batching, dict points", store, finish)
+        ours = FlaskChestInfluxDB(url=server.url)
+        chest = Chest("FlaskChestInfluxDB", ours.write)
+        ratio = compare("InfluxDB's write API", chest, [rival], **_SIZE)
+        api.close()
+        client.close()  # type: ignore[no-untyped-call]
+        ours.close()
+    return ratio
+
+
+def mariadb(folder: Path) -> float:
+    import pymysql
+
+    with MariaDB() as server:
+        ours, made = FlaskChestMySQL(server.url), FlaskChestMySQL(server.url, RIVAL)
+        ours.engine()
+        made.engine()
+        connection = pymysql.connect(
+            host="127.0.0.1", port=server.port, user="chest", password="secret", database="chest"
+        )
+        marks = ",".join(["%s"] * len(_columns()))
+        statement = f"INSERT IGNORE INTO {RIVAL} ({','.join(_columns())}) VALUES ({marks})"
+
+        def store(records: Sequence[Record]) -> None:
+            with connection.cursor() as cursor:
+                cursor.executemany(statement, [_row(record, str) for record in records])
+            connection.commit()
+
+        rival = Rival("hand-written executemany, INSERT IGNORE", store)
+        chest = Chest("FlaskChestMySQL", ours.write)
+        ratio = compare("MariaDB", chest, [rival], **_SIZE)
+        connection.close()
+        ours.close()
+        made.close()
+    return ratio
+
+
+def mongodb(folder: Path) -> float:
+    from pymongo import MongoClient
+
+    with MongoDB() as server, MongoClient[dict[str, Any]](server.url) as client:
+        ours = FlaskChestMongoDB(server.url)
+        made = FlaskChestMongoDB(server.url, collection=RIVAL)
+        ours.write([])
+        made._collection()
+        collection = client.chest[RIVAL]
+
+        def store(records: Sequence[Record]) -> None:
+            collection.insert_many([_document(record) for record in records], ordered=False)
+
+        rival = Rival("hand-written insert_many, unordered", store)
+        chest = Chest("FlaskChestMongoDB", ours.write)
+        # The test server is no MongoDB: it takes some thousand documents a second.
+        ratio = compare("MongoDB", chest, [rival], batches=2, rounds=3)
+        ours.close()
+        made.close()
+    return ratio
+
+
+def _columns() -> list[str]:
+    from sqlalchemy import MetaData
+
+    return [column.name for column in records_table(RIVAL, MetaData()).columns]
+
+
+def _row(record: Record, time: Callable[[Any], Any] | None) -> tuple[Any, ...]:
+    return (
+        record.id,
+        record.time if time is None else record.time.isoformat(" ")[:26],
+        record.kind,
+        record.request_id,
+        record.trace_id,
+        record.method,
+        record.route,
+        record.endpoint,
+        record.blueprint,
+        record.status,
+        record.duration_ms,
+        record.error,
+        record.sample_rate,
+        orjson.dumps(record.vars).decode(),
+        orjson.dumps(record.tags).decode(),
+        record.bytes_sent,
+        record.disconnected,
+    )
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "\\N"
+    text = str(value)
+    if "\\" in text or "\t" in text or "\n" in text:
+        return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
+    return text
+
+
+def _point(record: Record) -> dict[str, Any]:
+    return {
+        "measurement": "rival",
+        "tags": {
+            "method": record.method,
+            "route": record.route,
+            "endpoint": record.endpoint,
+            "status": record.status,
+            **record.tags,
+        },
+        "fields": {
+            **record.vars,
+            "duration_ms": record.duration_ms,
+            "request_id": record.request_id,
+        },
+        "time": record.time,
+    }
+
+
+def _document(record: Record) -> dict[str, Any]:
+    return {
+        "_id": record.id,
+        "time": record.time,
+        "kind": record.kind,
+        "request_id": record.request_id,
+        "trace_id": record.trace_id,
+        "method": record.method,
+        "route": record.route,
+        "endpoint": record.endpoint,
+        "blueprint": record.blueprint,
+        "status": record.status,
+        "duration_ms": record.duration_ms,
+        "error": record.error,
+        "sample_rate": record.sample_rate,
+        "vars": record.vars,
+        "tags": record.tags,
+        "bytes_sent": record.bytes_sent,
+        "disconnected": record.disconnected,
+    }
+
+
+def _same_count(ask: Callable[[str], Any], table: str) -> None:
+    counts = [ask(f"SELECT count(*) FROM {name}").fetchone()[0] for name in (table, RIVAL)]
+    assert counts[0] == counts[1], counts
+
+
+_SIZE: dict[str, int] = {"batches": 20, "rounds": 5}
+STORES = {each.__name__: each for each in (sqlite, postgresql, influxdb, mariadb, mongodb)}
+PROMISES = {"sqlite": 0.7, "postgresql": 0.8, "influxdb": 6.0}
+
+
+def main() -> None:
+    for name in sys.argv[1:] or STORES:
+        with tempfile.TemporaryDirectory(prefix="chest-bench-") as folder:
+            ratio = STORES[name](Path(folder))
+        if name in PROMISES:
+            kept = "kept" if ratio >= PROMISES[name] else "NOT KEPT"
+            print(f"  promised: at least {PROMISES[name]:g} times: {kept}")
+
+
+if __name__ == "__main__":
+    main()
