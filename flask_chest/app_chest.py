@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,7 @@ class _Carrier(Protocol):
     def hand_over(self, line: bytes, mask: int) -> None: ...
     def flush(self, timeout: float | None = None) -> bool: ...
     def ledger(self) -> Ledger: ...
+    def oldest(self, chest: str) -> int | None: ...
     def close(self) -> None: ...
 
 
@@ -118,7 +120,7 @@ class AppChest:
             held=self,
             plans=self.plans,
             capture=self.capture,
-            keep=self._keep,
+            keep=self.carrier.hand_over,
             tags={**_version_tag(app), **settings.tags},
             slow_ms=settings.slow_ms,
             request_id_header=settings.request_id_header,
@@ -143,8 +145,7 @@ class AppChest:
             number_unnamed(together)
             self.chests[:] = together
             self.plans.rules.chest_names[:] = [chest.name for chest in together]
-            carrier, self.carrier = self.carrier, self._make_carrier()
-            carrier.close()
+            self._replace_carrier()
             self.plans.forget()
         return tuple(chest.name for chest in listed)
 
@@ -169,8 +170,11 @@ class AppChest:
             for rule in map(each.rule, names or [each.name]):
                 yield rule, each.source
 
-    def _keep(self, line: bytes, mask: int) -> None:
-        self.carrier.hand_over(line, mask)
+    def _replace_carrier(self) -> None:
+        before, self.carrier = self.carrier, self._make_carrier()
+        self.recorder.keep = self.carrier.hand_over
+        # It may have to wait for a store, and this may be a request.
+        threading.Thread(target=before.close, name="flask-chest-close", daemon=True).start()
 
     def settle(self, chests: Iterable[Chest]) -> None:
         """Tell chests of this app; one that knows an app already keeps to it."""
@@ -230,9 +234,13 @@ class AppChest:
                 yield Route(rule.rule, rule.endpoint, method)
 
     def _override_of(self, endpoint: str) -> Override | None:
-        view = self.app.view_functions.get(endpoint)
-        decoration = getattr(view, OVERRIDE, None)
-        return None if decoration is None else decoration.override_in(self)
+        # Of all views at once, so that delivery is not made anew for each chest that they name.
+        overrides = {
+            name: decoration.override_in(self)
+            for name, view in list(self.app.view_functions.items())
+            if (decoration := getattr(view, OVERRIDE, None)) is not None
+        }
+        return overrides.get(endpoint)
 
 
 def _refuse_contradictions(settings: Settings) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .config import DEFAULT_REDACT
-from .encoding import dumps
+from .encoding import FIELDS, dumps
 from .rules import Plan
 from .typing import Plain
 from .values import (
@@ -22,11 +22,18 @@ from .values import (
     placeholder,
 )
 
+#: Every field of a record, with the value of one that nothing is known of.
+BLANK: Mapping[str, Any] = {
+    **dict.fromkeys(FIELDS),
+    "kind": "request",
+    "sample_rate": 1.0,
+}
+
 _KEEP, _NAMED, _HIDE, _SKIP = range(1, 5)
 # As many names as are remembered for a plan; a view that makes up names must not fill the memory.
 _MAX_VERDICTS = 4096
-# Bytes of a record besides its variables, roughly; the route and the tags are the app's own.
-_ENVELOPE = 1024
+# Bytes of the mark that says how many variables were left out.
+_MARK = 24
 
 
 class Capture:
@@ -45,6 +52,8 @@ class Capture:
         self._spares_named = redact is None
         self._normal = Normalizer(self._redaction, max_value_bytes)
         self._max_record_bytes = max_record_bytes
+        #: Names that only who names them gets, e.g. of what the record has a field for.
+        self.implied: set[str] = set()
 
     def encode(self, facts: dict[str, Any], values: Mapping[str, object], plan: Plan) -> bytes:
         """One encoded record.
@@ -57,7 +66,9 @@ class Capture:
             line = dumps(facts)
         except TypeError:  # a lone surrogate
             line = b""
-        if line and len(line) <= self._max_record_bytes and b"\\u0000" not in line:
+        # Few records hold a backslash at all, and one byte is found much faster than six.
+        clean = b"\\" not in line or b"\\u0000" not in line
+        if clean and 0 < len(line) <= self._max_record_bytes:
             return line
         return self._encode_with_care(facts)
 
@@ -88,15 +99,18 @@ class Capture:
                 self._add_plain(found, name, value, verdict)
         return found
 
-    def _judge(self, name: str, plan: Plan) -> int:
+    def _judge(self, name: Any, plan: Plan) -> int:
+        if not isinstance(name, str):
+            return _SKIP
         named = name in plan.named
-        if type(name) is not str or (name.startswith("_") and not named):
+        if not named and (name.startswith("_") or name in self.implied):
             verdict = _SKIP
         elif self._redaction.hides(name) and not (named and self._spares_named):
             verdict = _HIDE
         else:
             verdict = _NAMED if named else _KEEP
-        if len(plan.verdicts) < _MAX_VERDICTS:
+        # Plain text only: names of a class of their own, a StrEnum's say, may look like another.
+        if type(name) is str and len(plan.verdicts) < _MAX_VERDICTS:
             plan.verdicts[name] = verdict
         return verdict
 
@@ -109,16 +123,18 @@ class Capture:
 
     def _encode_with_care(self, facts: dict[str, Any]) -> bytes:
         for name, value in facts.items():
-            if isinstance(value, str):
+            if type(value) is str:
                 facts[name] = clean_text(value)[: self._normal.max_bytes]
+        # Only texts were passed on as they are; all others are clean.
         found: dict[str, Plain] = {
-            clean_name(name): self._normal.plain(value) for name, value in facts["vars"].items()
+            clean_name(name): clean_text(value) if type(value) is str else value
+            for name, value in facts["vars"].items()
         }
-        facts["vars"] = self._fitting(found)
+        envelope = len(dumps({**facts, "vars": {}}))
+        facts["vars"] = self._fitting(found, self._max_record_bytes - envelope - _MARK)
         return dumps(facts)
 
-    def _fitting(self, found: dict[str, Plain]) -> dict[str, Plain]:
-        left = self._max_record_bytes - _ENVELOPE
+    def _fitting(self, found: dict[str, Plain], left: int) -> dict[str, Plain]:
         fitting: dict[str, Plain] = {}
         for name, value in found.items():
             size = len(dumps(name)) + len(dumps(value)) + 2

@@ -86,7 +86,7 @@ def one_of(*allowed: str) -> Any:
     def check(value: Any) -> str:
         if isinstance(value, str) and value in allowed:
             return value
-        near = difflib.get_close_matches(str(value), allowed, n=1)
+        near = difflib.get_close_matches(short(value), allowed, n=1)
         advice = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"expected one of {', '.join(map(repr, allowed))}{advice}")
 

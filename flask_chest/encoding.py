@@ -45,6 +45,11 @@ def encode(record: Record) -> bytes:
     return dumps(values)
 
 
+def made_at(line: bytes) -> int:
+    """The time of an encoded record, in microseconds since 1970, UTC."""
+    return int(loads(line)["time"])
+
+
 def decode(line: bytes) -> Record:
     """The record of a line made by :func:`encode` or by capture.
 

@@ -94,6 +94,10 @@ class FlaskChest:
         app.extensions[HELD] = held
         held.recorder.listen()
         app.wsgi_app = ChestMiddleware(app.wsgi_app, held.recorder)  # type: ignore[method-assign]
+        # By name: this floor knows nothing of Dockerflow, and python-dockerflow has no such method.
+        meet = getattr(app.extensions.get("dockerflow"), "meet_chest", None)
+        if meet is not None:
+            meet(app)
 
     def track(
         self,

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 from flask import Flask, g, has_app_context, request
 from flask.signals import appcontext_tearing_down, got_request_exception, request_finished
 
-from .capture import Capture
+from .capture import BLANK, Capture
 from .command_name import command_name
 from .encoding import decode
 from .ids import made_request_id, trace_id
@@ -27,12 +27,10 @@ from .rule import Route
 from .rules import Plan
 from .signals import announce, record_captured
 from .sparse_log import SparseLog
-from .typing import RequestIdGenerator
+from .typing import Plain, RequestIdGenerator
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
-    from flask.wrappers import Response
-    from werkzeug.routing import Rule
+    from flask.wrappers import Request, Response
 
 _logger = logging.getLogger("flask_chest")
 
@@ -40,6 +38,8 @@ _logger = logging.getLogger("flask_chest")
 _METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
 )
+
+NOTHING_MORE: Mapping[str, Any] = {}
 
 
 class Recorder:
@@ -76,10 +76,11 @@ class Recorder:
         self.request_id_lower = request_id_header.lower()
         self.request_id_key = f"HTTP_{request_id_header.upper().replace('-', '_')}"
         self._capture = capture
-        self._keep = keep
+        #: Replaced when delivery is.
+        self.keep = keep
         self._tags = dict(tags)
         self._slow_ms = float("inf") if slow_ms is None else slow_ms
-        self._generator = request_id_generator
+        self.request_id_generator = request_id_generator
         self._log = SparseLog(_logger)
         # What requests left on a g that outlives them (a test client that keeps contexts, a request
         # within a context): it is recorded, so it is not a job's. By id, since an
@@ -96,24 +97,36 @@ class Recorder:
         """Log an exception of ours; called where it is handled."""
         self._log.warning(what, "Flask-Chest failed to %s", what, exc_info=True)
 
-    def begin(self, environ: WSGIEnvironment, start_response: StartResponse) -> RequestState | None:
-        """The state of a request that begins; ``None`` where it cannot be recorded."""
+    def make_id(self, state: RequestState, generator: RequestIdGenerator) -> None:
+        """Have a generator of the app's make the request id; its failure leaves ours."""
         try:
-            return RequestState(self, environ, start_response)
+            made = state.request_id = made_request_id(generator())
+            # What a caller sent, and ours, can stand in a header; this may be anything.
+            state.echoed = made != "" and made.isascii() and made.isprintable()
         except Exception:  # noqa: BLE001 - a request never fails because of us
-            self.trouble("begin a record")
-            return None
+            self.trouble("call the request id generator")
 
-    def new_request_id(self, record_id: str) -> str:
-        """A request id where the caller gave none."""
-        return record_id if self._generator is None else self._made_id(self._generator, record_id)
+    def _ask_for_id(self, state: RequestState, plan: Plan) -> None:
+        # An exception and the response to it are both heard of; the generator is called once.
+        if not state.named:
+            state.named = True
+            self.make_id(state, plan.request_id_generator)
 
-    def is_echoable(self, request_id: str) -> bool:
-        """Whether a request id can stand in a header."""
-        # Only a generator makes others; what a caller sent, and ours, have been checked.
-        return request_id.isascii() and request_id.isprintable()
+    def tag(self, tags: Mapping[str, Any]) -> None:
+        """Put further constant tags on every record from now on; those of the app's own win."""
+        self._tags = {**self._tags, **tags, **self.held.settings.tags}
 
-    def finish(self, state: RequestState, **more: Any) -> None:
+    def tracked_now(self) -> dict[str, Plain]:
+        """The tracked variables of the request being served, as they are now.
+
+        None of them where no record is left.
+        """
+        plan = self._plan_of(request._get_current_object())  # type: ignore[attr-defined]
+        if not plan.record:
+            return {}
+        return self._capture.collect(values_on(g._get_current_object()), plan)
+
+    def finish(self, state: RequestState, more: Mapping[str, Any] = NOTHING_MORE) -> None:
         """Make and keep the record of a request that reached the app.
 
         :param more: further fields of the record.
@@ -126,23 +139,15 @@ class Recorder:
         if state.values is None:
             state.values = state.values_at_end
         try:
-            found = self._encode_request(state, more)
+            plan = state.plan or self._plan_without_route(state)
+            if has_app_context() or "werkzeug.debug.preserve_context" in state.environ:
+                self._note_recorded(state.values)
+            line = self._encode(state, plan, more)
         except Exception:  # noqa: BLE001 - a request never fails because of us
             self.trouble("make a record")
             return
-        if found is not None:
-            self._keep(*found)
-
-    def _encode_request(
-        self, state: RequestState, more: dict[str, Any]
-    ) -> tuple[bytes, int] | None:
-        plan = state.plan or self._plan_without_route(state)
-        error, status = state.error, state.status
-        if status is None and isinstance(error, Exception):
-            status = 500  # what a server answers when an exception reaches it
-        if has_app_context() or "werkzeug.debug.preserve_context" in state.environ:
-            self._note_recorded(state.values)
-        return self._encode_facts(state, plan, status, error, more)
+        if line is not None:
+            self.keep(line, plan.mask)
 
     def _note_recorded(self, holder: Any) -> None:
         with suppress(TypeError):  # of a class without weak references
@@ -154,64 +159,61 @@ class Recorder:
         plan: Plan,
         holder: Any,
         status: int | None,
-        error: Exception | None,
-    ) -> tuple[bytes, Plan] | None:
+        error: BaseException | None,
+    ) -> bytes | None:
         """The record of a view that has just ended; ``None`` where none is to be kept.
 
         :param holder: ``g``.
         :param status: the status that the view asked for.
         """
-        state.values = holder
+        state.values, state.status, state.error = holder, status, error
         if plan.request_id_generator is not None:
-            state.request_id = self._made_id(plan.request_id_generator, state.request_id)
-        found = self._encode_facts(state, plan, status, error, {})
-        return None if found is None else (found[0], plan)
+            self._ask_for_id(state, plan)
+        self._note_recorded(holder)
+        return self._encode(state, plan, NOTHING_MORE)
 
-    def _encode_facts(
-        self,
-        state: RequestState,
-        plan: Plan,
-        status: int | None,
-        error: BaseException | None,
-        more: dict[str, Any],
-    ) -> tuple[bytes, int] | None:
+    def _encode(self, state: RequestState, plan: Plan, more: Mapping[str, Any]) -> bytes | None:
         if not plan.record:
             return None
         duration = (time.perf_counter() - state.began) * 1000
-        rate = plan.sample
+        error, status, rate = state.error, state.status, plan.sample
+        if error is not None and status is None and isinstance(error, Exception):
+            status = 500  # what a server answers when an exception reaches it
         if rate < 1:
             if error is not None or duration >= self._slow_ms or (status or 0) >= 500:
                 rate = 1.0
             elif random.random() >= rate:
                 return None
         route = plan.route
+        parent = state.environ.get("HTTP_TRACEPARENT")
         facts = {
             "id": state.id,
             "time": state.time,
             "kind": "request",
             "request_id": state.request_id,
-            "trace_id": trace_id(state.environ.get("HTTP_TRACEPARENT")),
+            "trace_id": None if parent is None else trace_id(parent),
             "method": route.method,
             "route": route.rule,
             "endpoint": route.endpoint,
-            "blueprint": route.blueprint,
+            "blueprint": plan.blueprint,
             "status": status,
-            "duration_ms": round(duration, 3),
+            "duration_ms": int(duration * 1000) / 1000,  # round() takes three times as long
             "error": None if error is None else _class_name(error),
             "vars": None,
             "tags": self._tags,
             "sample_rate": rate,
             "bytes_sent": None,
             "disconnected": None,
-            **more,
         }
-        return self._encode(facts, values_on(state.values), plan), plan.mask
-
-    def _encode(self, facts: dict[str, Any], values: Mapping[str, object], plan: Plan) -> bytes:
-        line = self._capture.encode(facts, values, plan)
+        if more:
+            facts.update(more)
+        line = self._capture.encode(facts, values_on(state.values), plan)
         if record_captured.receivers:
-            announce(record_captured, self.app, record=decode(line))
+            self._announce(line)
         return line
+
+    def _announce(self, line: bytes) -> None:
+        announce(record_captured, self.app, record=decode(line))
 
     def _on_finished(self, sender: Flask, response: Response, **_: Any) -> None:
         state = current_request.get()
@@ -231,24 +233,20 @@ class Recorder:
             # The object, not the proxy: what is put on g later, while a body is streamed or by
             # teardown functions, belongs to the record too.
             state.values = g._get_current_object()
-            rule = request.url_rule
-            method = request.method
-            route = _unrouted(method) if rule is None else _routed(rule, method)
-            plan = state.plan = self.plans.get(route)
+            plan = state.plan = self._plan_of(request._get_current_object())  # type: ignore[attr-defined]
             if plan.request_id_generator is not None:
-                state.request_id = self._made_id(plan.request_id_generator, state.request_id)
+                self._ask_for_id(state, plan)
         except Exception:  # noqa: BLE001 - a request never fails because of us
             self.trouble("look at a request")
 
+    def _plan_of(self, seen: Request) -> Plan:
+        rule = seen.url_rule
+        if rule is None:
+            return self.plans.get(_unrouted(seen.method))
+        return self.plans.get(Route(rule.rule, rule.endpoint, seen.method))
+
     def _plan_without_route(self, state: RequestState) -> Plan:
         return self.plans.get(_unrouted(state.environ.get("REQUEST_METHOD", "")))
-
-    def _made_id(self, generator: RequestIdGenerator, instead: str) -> str:
-        try:
-            return made_request_id(generator())
-        except Exception:  # noqa: BLE001 - a request never fails because of us
-            self.trouble("call the request id generator")
-            return instead
 
     def _on_context_end(self, sender: Flask, exc: BaseException | None = None, **_: Any) -> None:
         state = current_request.get()
@@ -274,25 +272,18 @@ class Recorder:
         now = time.time_ns() // 1000
         identity = ids.make(now)
         facts = {
+            **BLANK,
             "id": identity,
             "time": now,
             "kind": "job" if command is None else "command",
             "request_id": identity,
-            "trace_id": None,
-            "method": None,
-            "route": None,
             "endpoint": command,
-            "blueprint": None,
-            "status": None,
-            "duration_ms": None,
             "error": None if error is None else _class_name(error),
-            "vars": None,
             "tags": self._tags,
-            "sample_rate": 1.0,
-            "bytes_sent": None,
-            "disconnected": None,
         }
-        self._keep(self._encode(facts, values, plan), plan.mask)
+        line = self._capture.encode(facts, values, plan)
+        self._announce(line)
+        self.keep(line, plan.mask)
 
 
 def values_on(holder: Any) -> Mapping[str, object]:
@@ -303,10 +294,6 @@ def values_on(holder: Any) -> Mapping[str, object]:
         return {} if holder is None else {name: holder.get(name) for name in holder}
     # Or one that is a dict itself.
     return values if values or not isinstance(holder, dict) else holder
-
-
-def _routed(rule: Rule, method: str) -> Route:
-    return Route(rule.rule, rule.endpoint, method)
 
 
 def _unrouted(method: str) -> Route:

@@ -9,21 +9,22 @@ from itertools import count
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # https://www.w3.org/TR/trace-context/#traceparent-header-field-values
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+# Later versions may add fields, version 00 has none.
+_TRACEPARENT = re.compile(
+    r"(?!ff|00.{54})[0-9a-f]{2}-([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?"
+)
 _NO_TRACE = "0" * 32
 
 #: A request id made by the app is cut to so many characters.
 MAX_REQUEST_ID = 255
 
-_VERSION_7 = 7 << 76
 _VARIANT = 2 << 62
-_RANDOM_BITS = 2**62 - 1
 
 
 class IdMaker:
     """Makes UUIDs of version 7, as 32 hexadecimal digits, unique within a process by a counter.
 
-    Between processes they differ by 62 random bits, drawn when a process makes its first one. That
+    Between processes they differ by 61 random bits, drawn when a process makes its first one. That
     is seen by its pid: a fork made by uWSGI is not told to Python.
     https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
     """
@@ -39,21 +40,17 @@ class IdMaker:
             that ids of one process sort by time to about a quarter of a microsecond.
         """
         if self._pid != os.getpid():
-            self._numbers = count(secrets.randbits(62))
+            # The highest bits are the variant; one random bit less leaves room to count.
+            self._numbers = count(_VARIANT | secrets.randbits(61))
             self._pid = os.getpid()
         milliseconds, fraction = divmod(microseconds, 1000)
-        return "%032x" % (
-            milliseconds << 80
-            | _VERSION_7
-            | (fraction * 4096 // 1000) << 64
-            | _VARIANT
-            | (next(self._numbers) & _RANDOM_BITS)
-        )
+        # The 7 is the version.
+        return f"{milliseconds:012x}7{fraction * 4096 // 1000:03x}{next(self._numbers):016x}"
 
 
-def accepted_request_id(header: str | None) -> str | None:
+def accepted_request_id(header: str) -> str | None:
     """A caller's request id, where it is one that is safe to log, to store and to echo."""
-    return header if header and _REQUEST_ID.fullmatch(header) else None
+    return header if _REQUEST_ID.fullmatch(header) else None
 
 
 def made_request_id(made: object) -> str:
@@ -61,7 +58,7 @@ def made_request_id(made: object) -> str:
     return str(made)[:MAX_REQUEST_ID]
 
 
-def trace_id(traceparent: str | None) -> str | None:
+def trace_id(traceparent: str) -> str | None:
     """The trace id of a W3C ``traceparent`` header."""
-    match = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
+    match = _TRACEPARENT.fullmatch(traceparent)
     return match[1] if match and match[1] != _NO_TRACE else None

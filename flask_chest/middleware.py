@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from werkzeug.wsgi import ClosingIterator
 
-from .hooks import Recorder
+from .hooks import NOTHING_MORE, Recorder
 from .request_state import RequestState, current_request
 
 if TYPE_CHECKING:
@@ -29,8 +29,10 @@ class ChestMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         recorder = self._recorder
-        state = recorder.begin(environ, start_response)
-        if state is None:
+        try:
+            state = RequestState(recorder, environ, start_response)
+        except Exception:  # noqa: BLE001 - a request never fails because of us
+            recorder.trouble("begin a record")
             return self.wsgi_app(environ, start_response)
         token = current_request.set(state)
         try:
@@ -101,9 +103,9 @@ class StreamedBody:
     def _finish(self) -> None:
         more = {"bytes_sent": self._sent, "disconnected": not self._ended}
         if self._state.error is None:
-            self._state.recorder.finish(self._state, **more)
+            self._state.recorder.finish(self._state, more)
         else:
-            _finish_failed(self._state, **more)
+            _finish_failed(self._state, more)
 
 
 def _is_stream(response: Response) -> bool:
@@ -116,13 +118,13 @@ def _is_stream(response: Response) -> bool:
     return not ready
 
 
-def _finish_failed(state: RequestState, **more: Any) -> None:
+def _finish_failed(state: RequestState, more: Mapping[str, Any] = NOTHING_MORE) -> None:
     outer = current_request.get()
     if outer is not None and outer.environ is state.environ:
         # An app that mounts this one: the exception passes through it, the request is not its own.
         outer.settled = True
     try:
-        state.recorder.finish(state, **more)
+        state.recorder.finish(state, more)
     except Exception:  # noqa: BLE001 - the app's own exception must be seen, not this one
         state.recorder.trouble("write the record of a failed request")
 

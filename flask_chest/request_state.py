@@ -35,6 +35,10 @@ class RequestState:
     error: BaseException | None = None
     status: int | None = None
     plan: Plan | None = None
+    #: A decorator's generator was asked for the request id.
+    named = False
+    #: Whether the request id can be sent back.
+    echoed = True
     #: The record was made elsewhere, or is not to be made.
     settled = False
 
@@ -48,7 +52,10 @@ class RequestState:
         self.id = ids.make(self.time)
         self._start_response = start_response
         given = environ.get(recorder.request_id_key)
-        self.request_id = accepted_request_id(given) or recorder.new_request_id(self.id)
+        accepted = None if given is None else accepted_request_id(given)
+        self.request_id = accepted or self.id
+        if accepted is None and recorder.request_id_generator is not None:
+            recorder.make_id(self, recorder.request_id_generator)
 
     def start_response(
         self, status: str, headers: list[tuple[str, str]], *exc_info: Any
@@ -58,8 +65,8 @@ class RequestState:
             self.status = int(status[:3])
         except ValueError:  # words without a number; Werkzeug lets a view return such a status
             self.status = None
-        recorder = self.recorder
-        if recorder.is_echoable(self.request_id):
+        if self.echoed:
+            recorder = self.recorder
             for name, _ in headers:
                 if name.lower() == recorder.request_id_lower:
                     break

@@ -31,6 +31,7 @@ class Plan:
     record: bool
     request_id_generator: Any = None
     sources: tuple[str, ...] = ()
+    blueprint: str | None = None
     #: What became of a name that all of ``g`` was asked for; filled as names are seen.
     verdicts: dict[str, int] = field(default_factory=dict)
 
@@ -85,6 +86,7 @@ class Rules:
         tracking = _Tracking()
         tracking.add(self.tracked_vars, route.method)
         plan = Plan(route, None, frozenset(), self._mask(self.defaults), self.sample_rate, True)
+        plan.blueprint = route.blueprint
         for rule in matching:
             if "track" in rule.options:
                 tracking.add(rule.options["track"], route.method)

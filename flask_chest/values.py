@@ -27,9 +27,10 @@ import fnmatch
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -109,76 +110,80 @@ class _Walk:
         kind = type(value)
         if value is None or kind is bool:
             return self._spend(4, value)  # type: ignore[arg-type]  # None or bool
-        for base, convert in _SCALARS:
-            # Of the type, not of the value: isinstance() would ask a proxy's __class__.
-            if issubclass(kind, base):
-                return self._scalar(convert, value, depth)
-        if issubclass(kind, _CONTAINERS) or hasattr(kind, "__dataclass_fields__"):
+        convert = _conversion(kind)
+        if convert is not None:
+            return self._scalar(convert, value, depth)
+        if issubclass(kind, _CONTAINERS):
             return self._container(value, kind, depth)
-        raise NotPlainError
+        items = _dataclass_items(value)
+        if items is None:
+            raise NotPlainError
+        return self._container(items, dict, depth)
 
     def _scalar(self, convert: Any, value: object, depth: int) -> Plain:
-        try:
-            made = convert(value)
-        except Exception:  # noqa: BLE001 - a subclass of theirs may raise anything
-            raise NotPlainError from None
-        if isinstance(made, str):
+        made = _converted(convert, value)
+        kind = type(made)
+        if kind is str:
             return self._text(made)
-        if type(made) in (int, float):
+        if kind in (int, float):
             return self._spend(8, made)
         return None if made is None else self.plain(made, depth + 1)
 
     def _text(self, text: str) -> str:
-        text = clean_text(text[: self._left + 1]) if len(text) > self._left else clean_text(text)
+        left = max(self._left, 0)
+        text = clean_text(text[: left + 1]) if len(text) > left else clean_text(text)
         encoded = text.encode()
-        if len(encoded) > self._left:
-            text = encoded[: self._left].decode(errors="ignore") + CUT
-        self._left -= min(len(encoded), self._left)
+        if len(encoded) > left:
+            text = encoded[:left].decode(errors="ignore") + CUT
+        self._left = left - min(len(encoded), left)
         return text
 
     def _container(self, value: Any, kind: type, depth: int) -> Plain:
         if id(value) in self._inside:
-            return CYCLE
+            return self._spend(len(CYCLE), CYCLE)
         if depth >= _MAX_DEPTH:
-            return DEEP
+            return self._spend(len(DEEP), DEEP)
         self._inside.add(id(value))
         try:
-            if issubclass(kind, dict):
-                return self._mapping(dict.items(value), dict.__len__(value), depth)
-            if issubclass(kind, _SEQUENCES):
-                return self._sequence(kind, value, depth)
-            return self._mapping(_dataclass_items(value), len(fields(value)), depth)
-        except RuntimeError:
-            # Another thread changed it while it was walked.
-            raise NotPlainError from None
+            walk = self._mapping if issubclass(kind, dict) else self._sequence
+            return walk(value, kind, depth)
         finally:
             self._inside.discard(id(value))
 
-    def _mapping(self, items: Iterable[tuple[Any, Any]], count: int, depth: int) -> Plain:
+    def _mapping(self, value: Any, kind: type, depth: int) -> Plain:
         made: dict[str, Plain] = {}
-        for seen, (key, value) in enumerate(items):
+        for seen, (key, item) in enumerate(self._first(dict.items(value))):
             if self._left <= 0:
-                made[CUT] = count - seen
+                made[CUT] = dict.__len__(value) - seen
                 break
-            name = self._text(_key_text(key))
-            hidden = self._redaction.hides(name)
-            made[name] = REDACTED if hidden else self._inner(value, depth)
+            whole = _key_text(key)
+            # Judged by the whole name, not by what the limit leaves of it.
+            shown = REDACTED if self._redaction.hides(whole) else item
+            name = self._text(whole)
+            made[name] = self._inner(shown, depth)
         return made
 
-    def _sequence(self, kind: type, value: Any, depth: int) -> Plain:
+    def _sequence(self, value: Any, kind: type, depth: int) -> Plain:
         made: list[Plain] = []
-        for item in _base_iter(kind, value):
+        for item in self._first(_base_iter(kind, value)):
             if self._left <= 0:
                 made.append(CUT)
                 return made
             made.append(self._inner(item, depth))
         return _sorted(made) if issubclass(kind, (set, frozenset)) else made
 
+    def _first(self, items: Iterable[Any]) -> list[Any]:
+        # All at once, since another thread may change it meanwhile; no more than can fit, since
+        # each item takes a byte at least.
+        return list(islice(items, max(self._left, 0) + 1))
+
     def _inner(self, value: object, depth: int) -> Plain:
+        self._left -= 1
         try:
             return self.plain(value, depth + 1)
         except NotPlainError:
-            return placeholder(value)
+            mark = placeholder(value)
+            return self._spend(len(mark), mark)
 
     def _spend(self, size: int, value: Plain) -> Plain:
         self._left -= size
@@ -190,7 +195,7 @@ def placeholder(value: object) -> str:
     try:
         kind = type(value)
         return clean_text(f"<{kind.__module__}.{kind.__qualname__}>"[:_MAX_NAME])
-    except Exception:  # noqa: BLE001 - a metaclass of theirs may raise anything
+    except BaseException:  # noqa: BLE001 - a metaclass of theirs, even SystemExit
         return "<unknown>"
 
 
@@ -207,14 +212,17 @@ def clean_name(name: object) -> str:
 
 
 def _key_text(key: object) -> str:
-    if isinstance(key, str):
-        return str.__str__(key)[:_MAX_NAME]
-    if key is None or type(key) in (bool, int, float, UUID, date):
-        try:
-            return str(key)[:_MAX_NAME]
-        except ValueError:  # an int of more digits than Python will spell out
-            return "<int>"
-    return placeholder(key)
+    kind = type(key)
+    if issubclass(kind, str):
+        return str.__str__(key)[:_MAX_NAME]  # isinstance() would ask the key
+    if key is None or kind in (bool, float):
+        return str(key)
+    convert = _conversion(kind)
+    try:
+        made = placeholder(key) if convert is None else _converted(convert, key)
+    except NotPlainError:
+        return placeholder(key)
+    return str(made)[:_MAX_NAME] if type(made) in (str, int, float) else placeholder(key)
 
 
 def _int(value: Any) -> int | str:
@@ -233,17 +241,33 @@ def _float(value: Any) -> float | None:
 
 
 _SCALARS: tuple[tuple[type, Any], ...] = (
-    # Enums first: many are texts or numbers too.
-    (Enum, lambda value: value.value),
+    # Enums first: many are texts or numbers too. All by the base's own methods.
+    (Enum, lambda value: object.__getattribute__(value, "_value_")),
     (str, str.__str__),
     (int, _int),
     (float, _float),
-    (date, lambda value: value.isoformat()),
-    (UUID, lambda value: str(value)),
-    (Decimal, lambda value: str(value)),
+    (datetime, datetime.isoformat),
+    (date, date.isoformat),
+    (UUID, UUID.__str__),
+    (Decimal, Decimal.__str__),
 )
 _SEQUENCES = (list, tuple, set, frozenset)
 _CONTAINERS = (dict, *_SEQUENCES)
+
+
+def _conversion(kind: type) -> Any:
+    for base, convert in _SCALARS:
+        # Of the type, not of the value: isinstance() would ask a proxy's __class__.
+        if issubclass(kind, base):
+            return convert
+    return None
+
+
+def _converted(convert: Any, value: object) -> Any:
+    try:
+        return convert(value)
+    except BaseException:  # noqa: BLE001 - a time zone of theirs, even SystemExit
+        raise NotPlainError from None
 
 
 def _base_iter(kind: type, value: Any) -> Iterator[Any]:
@@ -255,12 +279,22 @@ def _base_iter(kind: type, value: Any) -> Iterator[Any]:
     raise NotPlainError
 
 
-def _dataclass_items(value: Any) -> Iterator[tuple[str, Any]]:
-    for each in fields(value):
-        try:
-            yield each.name, getattr(value, each.name)
-        except BaseException as error:  # noqa: BLE001 - a property of theirs, even SystemExit
-            yield each.name, f"<{type(error).__name__}>"
+def _dataclass_items(value: Any) -> dict[str, Any] | None:
+    """The fields of a dataclass; ``None`` where it is none."""
+    try:
+        # By the type's own look-up: a metaclass may have one that raises.
+        type.__getattribute__(type(value), "__dataclass_fields__")
+        names = [each.name for each in fields(value)]
+    except BaseException:  # noqa: BLE001 - whatever that attribute is, even SystemExit
+        return None
+    return {name: _field(value, name) for name in names}
+
+
+def _field(value: Any, name: str) -> Any:
+    try:
+        return getattr(value, name)
+    except BaseException as error:  # noqa: BLE001 - a property of theirs, even SystemExit
+        return f"<{type(error).__name__}>"
 
 
 def _sorted(items: list[Plain]) -> list[Plain]:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from flask_chest.chests.urls import SCHEMES
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.rst").read_text()
 
@@ -40,6 +42,13 @@ def test_the_example_leaves_the_rows_that_are_shown(
     assert [str(value) for value in record] in [line[1:4] + line[5:] for line in shown]
     for name, value in variables:
         assert [name, str(value)] in [line[1:] for line in shown]
+
+
+def test_every_store_that_is_named_is_there() -> None:
+    """The table of stores names each that ``CHEST_CHESTS`` takes, but the one for tests."""
+    named = set(re.findall(r"``([a-z+]+)://", README)) | {"memory"}
+    assert named <= set(SCHEMES)
+    assert {SCHEMES[scheme] for scheme in named} == set(SCHEMES.values())
 
 
 def test_ci_runs_the_command_that_readers_are_given() -> None:

@@ -23,6 +23,7 @@ def serve(instance: Path, *, workers: int = 2) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("w") as output:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         command = [sys.executable, "-m", "gunicorn", f"--workers={workers}"]
+        command += ["--no-control-socket"]  # It would lie in the home directory.
         # The open socket is handed over: nobody else can take the port in between.
         command += [
             f"--bind=fd://{listener.fileno()}",

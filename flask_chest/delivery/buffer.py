@@ -60,5 +60,8 @@ class Buffer(Protocol):
     def ledger(self) -> Ledger:
         """Every record's fate."""
 
+    def oldest(self, chest: str) -> int | None:
+        """When the oldest record that waits for a chest was made: microseconds since 1970, UTC."""
+
     def close(self) -> None:
         """Let go of everything; what is not delivered stays where it outlives the process."""

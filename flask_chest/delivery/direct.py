@@ -48,6 +48,10 @@ class Direct:
             self._ledger.account(chest.name)
         return self._ledger
 
+    def oldest(self, chest: str) -> int | None:
+        """Nothing ever waits."""
+        return None
+
     def close(self) -> None:
         """Let go of the chests' connections."""
         for chest in self._chests:

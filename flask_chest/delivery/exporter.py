@@ -115,6 +115,13 @@ class Exporter:
         buffer = self._delivery.make_buffer(lambda *_: None)
         return buffer.ledger()
 
+    def oldest(self, chest: str) -> int | None:
+        """When the oldest record that waits for a chest was made: microseconds since 1970, UTC."""
+        process = self._process
+        if process is not None and process.pid == os.getpid():
+            return process.buffer.oldest(chest)
+        return self._delivery.make_buffer(lambda *_: None).oldest(chest)
+
     def close(self) -> None:
         """Deliver what can be within the shutdown timeout, and stop. A later record starts anew."""
         process, self._process = self._process, None

@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 
+from ..encoding import made_at
 from ..sparse_log import SparseLog
-from .buffer import LossListener
+from .buffer import LossListener, Page
 from .frame import MAGIC, unpack
 from .ledger import Ledger
 from .source import ForeignFolderError, JournalSource
@@ -105,6 +106,14 @@ class Journal:
         found = read_ledger(self.root, self._chests)
         found.add(self._losses)
         return found
+
+    def oldest(self, chest: str) -> int | None:
+        made = [
+            made_at(page.lines[0])
+            for folder in writer_folders(self.root)
+            if (page := _next_page(folder, chest)) is not None and page.lines
+        ]
+        return min(made, default=None)
 
     def close(self) -> None:
         writer, self._writer = self._writer, None
@@ -236,6 +245,14 @@ class Journal:
             return source.drop_oldest()
         finally:
             source.release()
+
+
+def _next_page(folder: Path, chest: str) -> Page | None:
+    """What waits first in a writer's folder; whoever delivers it is not disturbed."""
+    try:
+        return JournalSource(folder, lambda *_: None).read(chest, 1)
+    except (ForeignFolderError, OSError):
+        return None
 
 
 def _all_segments(root: Path) -> list[tuple[float, int, Path]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import islice
 
+from ..encoding import made_at
 from .buffer import LossListener, Page
 from .ledger import Ledger
 
@@ -59,6 +61,10 @@ class MemoryBuffer:
         for queue in self._queues:
             self._ledger.account(queue.name).pending = len(queue)
         return self._ledger
+
+    def oldest(self, chest: str) -> int | None:
+        line = self._queue(chest).first()
+        return None if line is None else made_at(line)
 
     def close(self) -> None:
         for queue in self._queues:
@@ -124,6 +130,13 @@ class _Queue:
     def drop_taken(self, count: int) -> None:
         for _ in range(count):
             self._taken.popleft()
+
+    def first(self) -> bytes | None:
+        for waiting in (self._taken, self._waiting):
+            # Delivery may take it between a look at the length and one at the record.
+            with suppress(IndexError):
+                return waiting[0]
+        return None
 
     def clear(self) -> int:
         left = len(self)

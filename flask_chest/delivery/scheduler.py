@@ -7,6 +7,7 @@ started before it is needed.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -152,7 +153,11 @@ class Schedule:
 
     def _withdraw(self) -> None:
         for identity in self._jobs:
-            # Else one that was never started would look for our store when it starts.
-            self._scheduler.remove_job(identity, jobstore=self._alias)
-        self._scheduler.remove_jobstore(self._alias)
-        self._scheduler.remove_executor(self._alias)
+            # Else one that was never started would look for our store when it starts. One that was
+            # shut down, or emptied by the app, has no such jobs any more.
+            with contextlib.suppress(KeyError):
+                self._scheduler.remove_job(identity, jobstore=self._alias)
+        with contextlib.suppress(KeyError):
+            self._scheduler.remove_jobstore(self._alias)
+        with contextlib.suppress(KeyError):
+            self._scheduler.remove_executor(self._alias)

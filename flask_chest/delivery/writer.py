@@ -34,17 +34,7 @@ class Segment:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL
         self.descriptor = os.open(segment_path(folder, number), flags, 0o600)
         fcntl.flock(self.descriptor, fcntl.LOCK_SH)
-        self.append(MAGIC)
-
-    def append(self, frame: bytes) -> None:
-        """Hand bytes to the kernel, from where they outlive this process.
-
-        :raises OSError: not all of them could be taken. What was is damaged, and found to be so.
-        """
-        written = os.write(self.descriptor, frame)
-        self.size += written
-        if written != len(frame):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.size += os.write(self.descriptor, MAGIC)
 
     def read(self) -> bytes:
         """Everything in it, which works even when its file was removed."""
@@ -104,12 +94,17 @@ class JournalWriter:
         return self._segment
 
     def append(self, line: bytes, mask: int) -> None:
-        """Append one record.
+        """Hand one record to the kernel, from where it outlives this process.
 
         :raises OSError: the disk is full, or the folder is gone.
         """
         segment = self._segment
-        segment.append(pack(line, mask))
+        frame = pack(line, mask)
+        written = os.write(segment.descriptor, frame)
+        segment.size += written
+        if written != len(frame):
+            # What was taken is damaged, and will be found to be so.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if segment.size >= self._segment_bytes:
             self._rotate(segment)
 

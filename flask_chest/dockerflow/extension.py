@@ -11,15 +11,16 @@ from typing import Any, TypeAlias, TypeVar, overload
 from flask import Flask, current_app, request
 
 from ..errors import ConfigError
-from . import meeting
 from .checks.builtin import (
     check_database_connected,
     check_migrations_applied,
     check_redis_connected,
 )
 from .checks.registry import CheckFn, Registry, add_or_decorate, shared_checks
+from .chest_check import ChestCheck
 from .heartbeat import Heartbeat
-from .settings import heartbeat_settings
+from .meeting import Meeting, keep_health_routes_silent
+from .settings import chest_settings, heartbeat_settings
 from .summary import Summary, behind, flask_login_user_id, request_fields
 from .version import VersionFile
 from .views import Views
@@ -83,12 +84,24 @@ class Dockerflow:
                 f"the app {app.name!r} has a Dockerflow already; drop one of the two "
                 "Dockerflow(app) or init_app(app) calls"
             )
-        heartbeat_settings(app.config)  # a wrong value shows now, not at the first heartbeat
-        heartbeat = Heartbeat(app, lambda: self._checks_of(app), lambda: self.silenced_checks)
-        views = Views(app, self, heartbeat, self._version_reader(app))
-        app.register_blueprint(views.blueprint())
-        Summary(app, self).connect()
+        # A wrong value shows now, not at the first heartbeat.
+        heartbeat_settings(app.config)
+        chest_settings(app.config)
+        chest = ChestCheck(app)
+        heartbeat = Heartbeat(
+            app,
+            lambda: shared_checks() | chest.checks() | self._registry.checks,
+            lambda: self.silenced_checks,
+        )
+        version = self._version_reader(app)
+        app.register_blueprint(Views(app, self, heartbeat, version).blueprint())
+        Summary(app, self, Meeting(app, version)).connect()
         app.extensions["dockerflow"] = self
+        self.meet_chest(app)
+
+    def meet_chest(self, app: Flask) -> None:
+        """Called when an app has both a Dockerflow and a chest, in whichever order they came."""
+        keep_health_routes_silent(app)
 
     @overload
     def check(self, func: _Check, name: str | None = None) -> _Check: ...
@@ -132,9 +145,6 @@ class Dockerflow:
     def summary_extra(self) -> dict[str, Any]:
         """The fields of the request's summary. Override to add some."""
         return request_fields(behind(request), behind(current_app).config, self.user_id())
-
-    def _checks_of(self, app: Flask) -> dict[str, CheckFn]:
-        return shared_checks() | self._registry.checks | meeting.checks(app)
 
     def _version_reader(self, app: Flask) -> Callable[[], Any]:
         root = Path(app.root_path).parent if self.version_path is None else self.version_path

@@ -21,3 +21,8 @@ CRITICAL_CHECK_RAISED = "flask_chest.health.C001"
 CRITICAL_CHECK_TIMED_OUT = "flask_chest.health.C002"
 CRITICAL_CHECK_RETURNED_NO_LIST = "flask_chest.health.C003"
 CRITICAL_CHECK_NOT_STARTED = "flask_chest.health.C004"
+
+# What the check of the chests finds; the chest's name follows, after a dot.
+CHEST_UNREACHABLE = "flask_chest.health.unreachable"
+CHEST_PENDING = "flask_chest.health.pending"
+CHEST_LOST = "flask_chest.health.lost"

@@ -16,6 +16,11 @@ HEARTBEAT_CACHE = "DOCKERFLOW_HEARTBEAT_CACHE"
 REQUEST_ID_HEADER = "DOCKERFLOW_REQUEST_ID_HEADER_NAME"
 LOG_QUERYSTRING = "DOCKERFLOW_SUMMARY_LOG_QUERYSTRING"
 
+PENDING_WARNING = "DOCKERFLOW_CHEST_PENDING_WARNING"
+PENDING_ERROR = "DOCKERFLOW_CHEST_PENDING_ERROR"
+LOST_WARNING = "DOCKERFLOW_CHEST_LOST_WARNING"
+LOST_ERROR = "DOCKERFLOW_CHEST_LOST_ERROR"
+
 DEFAULT_CACHE = 1.0
 
 
@@ -44,6 +49,29 @@ def heartbeat_settings(config: Mapping[str, Any]) -> HeartbeatSettings:
         failed_status=_whole(config, FAILED_STATUS_CODE, 500),
         timeout=_seconds(config, CHECK_TIMEOUT, DEFAULT_TIMEOUT, above_zero),
         cache=_seconds(config, HEARTBEAT_CACHE, default_cache, zero_or_above),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ChestSettings:
+    """From where on the check of the chests warns and fails; ``None`` for never.
+
+    :param pending: age in seconds of the oldest record that is not delivered.
+    :param lost: number of records lost within an hour.
+    """
+
+    pending: tuple[float | None, float | None]
+    lost: tuple[float | None, float | None]
+
+
+def chest_settings(config: Mapping[str, Any]) -> ChestSettings:
+    """Read the keys for the check of the chests.
+
+    :raises ConfigError: naming the key, the value and what is allowed.
+    """
+    return ChestSettings(
+        pending=(_threshold(config, PENDING_WARNING, 60.0), _threshold(config, PENDING_ERROR)),
+        lost=(_threshold(config, LOST_WARNING, 1.0), _threshold(config, LOST_ERROR)),
     )
 
 
@@ -76,4 +104,17 @@ def _seconds(
         number = math.nan
     if not (math.isfinite(number) and allowed(number)):
         raise ConfigError(f"{key} is {value!r}; it must be a number of seconds, e.g. {default:g}")
+    return number
+
+
+def _threshold(config: Mapping[str, Any], key: str, default: float | None = None) -> float | None:
+    value = config.get(key, default)
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not number >= 0:
+        raise ConfigError(f"{key} is {value!r}; it must be a number, or None for never")
     return number

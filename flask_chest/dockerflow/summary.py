@@ -17,8 +17,8 @@ from flask import (
     request,
 )
 
-from . import meeting
 from .log_record import make_record
+from .meeting import Meeting
 from .plain import safe_str
 from .request_id import DEFAULT_HEADER, is_usable, new_request_id, request_id_context
 from .settings import LOG_QUERYSTRING, REQUEST_ID_HEADER
@@ -59,9 +59,10 @@ class _Progress:
 class Summary:
     """Writes the summaries of one app."""
 
-    def __init__(self, app: Flask, dockerflow: _Summarizing) -> None:
+    def __init__(self, app: Flask, dockerflow: _Summarizing, meeting: Meeting) -> None:
         self._app = app
         self._dockerflow = dockerflow
+        self._meeting = meeting
 
     def connect(self) -> None:
         """Hook into the app's requests."""
@@ -77,7 +78,7 @@ class Summary:
 
     def _begin(self) -> _Progress:
         environ = request.environ
-        request_id = meeting.request_id() or _request_id(environ, self._app.config)
+        request_id = self._meeting.request_id() or _request_id(environ, self._app.config)
         request_id_context.set(request_id)
         here = behind(g)
         # Code written for python-dockerflow reads these three.
@@ -121,7 +122,7 @@ class Summary:
             fields = self._dockerflow.summary_extra()
             fields["code"] = status
             fields["route"] = served.url_rule.rule if served.url_rule is not None else ""
-            meeting.add_variables(fields)
+            self._meeting.add_variables(fields)
             _log(summary_logger, level, error, fields)
         except Exception:
             # A log line must not cost the answer: an override or a handler raised.

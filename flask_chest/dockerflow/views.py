@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, jsonify
 from flask.typing import ResponseReturnValue
 
-from ..errors import ChestError
+from ..errors import ChestError, ConfigError
 from .checks.messages import CRITICAL, ERROR, level_to_text
 from .heartbeat import Heartbeat
 from .settings import heartbeat_settings
@@ -61,6 +61,9 @@ class Views:
         try:
             settings = heartbeat_settings(self._app.config)
             results = self._heartbeat.results(settings)
+        except ConfigError as error:
+            logger.error("%s", error)
+            return _failure(str(error), 500)
         except Exception as error:
             logger.exception("the heartbeat failed")
             return _failure(f"the heartbeat raised {type(error).__name__}", 500)

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from .. import health
 from ..request_id import request_id_context
@@ -20,6 +20,7 @@ from .registry import CheckFn
 DEFAULT_TIMEOUT = 5.0
 
 Findings = list[CheckMessage]
+_Outcome: TypeAlias = tuple[Any, BaseException | None]
 Context = Callable[[], AbstractContextManager[Any]]
 _Check = TypeVar("_Check", bound=CheckFn)
 
@@ -83,8 +84,11 @@ class Run:
 
     def _call(self) -> Any:
         answer = self.check()
-        if inspect.isawaitable(answer):
-            return asyncio.run(_within(answer, self.timeout))
+        if not inspect.isawaitable(answer):
+            return answer
+        answer, error = asyncio.run(_within(answer, self.timeout))
+        if error is not None:
+            raise error
         return answer
 
     def _late(self) -> CheckMessage:
@@ -125,7 +129,7 @@ class Runner:
 
     def _start(self, name: str, check: CheckFn, context: Context, timeout: float) -> Run:
         earlier = self._hanging.get(name)
-        if earlier is not None and earlier.check is check and not earlier.done.is_set():
+        if earlier is not None and earlier.check == check and not earlier.done.is_set():
             return earlier
         self._hanging.pop(name, None)
         run = Run(name, check, context, timeout)
@@ -133,13 +137,21 @@ class Runner:
         return run
 
 
-async def _within(answer: Awaitable[Any], timeout: float) -> Any:
-    task = asyncio.ensure_future(answer)
+async def _within(answer: Awaitable[Any], timeout: float) -> _Outcome:
+    task = asyncio.ensure_future(_outcome(answer))
     done, _ = await asyncio.wait({task}, timeout=timeout)
-    if not done:
-        # Nobody waits for it any more; leaving cancels it, and the thread comes free.
-        raise _LateError
-    return task.result()
+    # Nobody waits for a late one any more; leaving cancels it, and the thread comes free.
+    return task.result() if done else (None, _LateError())
+
+
+async def _outcome(answer: Awaitable[Any]) -> _Outcome:
+    # Handed on as a value: a SystemExit within a task would tear down the loop around it.
+    try:
+        return await answer, None
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - raised again outside of the loop
+        return None, error
 
 
 def _as_findings(name: str, answer: object) -> Findings:

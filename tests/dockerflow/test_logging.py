@@ -1,0 +1,380 @@
+"""Mozlog: every record is one line of valid JSON, whatever stands in it."""
+
+from __future__ import annotations
+
+import enum
+import io
+import json
+import logging
+import logging.config
+import os
+import queue
+import sys
+import uuid
+from datetime import datetime, timezone
+from decimal import Decimal
+from logging.handlers import QueueHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flask_chest.dockerflow.logging import (
+    JsonLogFormatter,
+    MozlogFormatter,
+    MozlogHandler,
+    RequestIdLogFilter,
+    get_or_generate_request_id,
+    request_id_context,
+    safer_format_traceback,
+)
+
+from .mozlog_schema import MOZLOG
+
+jsonschema = pytest.importorskip("jsonschema")
+
+
+def record(
+    msg: object = "hello", *args: object, level: int = logging.INFO, **extra: Any
+) -> logging.LogRecord:
+    exc_info = extra.pop("exc_info", None)
+    made = logging.LogRecord("tests.logging", level, __file__, 1, msg, args, exc_info)
+    vars(made).update(extra)
+    return made
+
+
+def line_of(made: logging.LogRecord, formatter: logging.Formatter | None = None) -> dict[str, Any]:
+    text = (formatter or MozlogFormatter(logger_name="shop")).format(made)
+    assert text.isascii()
+    assert len(text.splitlines()) == 1
+    line: dict[str, Any] = json.loads(text, parse_constant=pytest.fail)
+    jsonschema.validate(line, MOZLOG)
+    return line
+
+
+def caught(error: BaseException) -> Any:
+    try:
+        raise error
+    except BaseException:
+        return sys.exc_info()
+
+
+def test_all_properties() -> None:
+    """A line has all properties of mozlog 2.0."""
+    made = record("%s is up", "redis", level=logging.WARNING, host="h", port=6379)
+    assert line_of(made) == {
+        "Timestamp": int(made.created * 1e9),
+        "Type": "tests.logging",
+        "Logger": "shop",
+        "Hostname": os.uname().nodename,
+        "EnvVersion": "2.0",
+        "Severity": 4,
+        "Pid": os.getpid(),
+        "Fields": {"host": "h", "port": 6379, "msg": "redis is up"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("level", "severity"), [(10, 7), (20, 6), (30, 4), (40, 3), (50, 2), (25, 7)]
+)
+def test_severity(level: int, severity: int) -> None:
+    """Levels become syslog's severities; one that is none of the five is debug."""
+    assert line_of(record(level=level))["Severity"] == severity
+
+
+def test_exceptions() -> None:
+    """An exception is written with its traceback, its text by repr: no newline of it is one."""
+    forged = 'x\n{"Severity": 0, "Fields": {"msg": "forged"}}\u2028and\x85more\r\x1b[2K'
+    fields = line_of(record(exc_info=caught(ValueError(forged))))["Fields"]
+    assert fields["error"] == repr(ValueError(forged))
+    assert fields["traceback"].startswith("Uncaught exception:\n")
+    assert "in caught" in fields["traceback"]
+    assert "\\n{" in fields["traceback"]
+    assert forged not in fields["traceback"]
+
+
+def test_no_exception() -> None:
+    """``logger.exception`` outside of an except clause adds no error."""
+    fields = line_of(record(exc_info=(None, None, None)))["Fields"]
+    assert fields == {"msg": "hello"}
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+
+class UnprintableError(Exception):
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+    __str__ = __repr__
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+class Shout(str):
+    __slots__ = ()
+
+
+CYCLE: list[Any] = []
+CYCLE.append(CYCLE)
+MOMENT = datetime(2026, 11, 21, tzinfo=timezone.utc)
+IDENTITY = uuid.UUID(int=7)
+VALUES: dict[str, tuple[Any, Any]] = {
+    "bytes": (b"\xff", "b'\\xff'"),
+    "object": (MOMENT, repr(MOMENT)),
+    "uuid": (IDENTITY, repr(IDENTITY)),
+    "enum": (Colour.RED, "<Colour.RED: 1>"),
+    "decimal": (Decimal("1.5"), "Decimal('1.5')"),
+    "class": (int, "<class 'int'>"),
+    "nan": (float("nan"), "nan"),
+    "infinity": (float("-inf"), "-inf"),
+    "big": (2**80, 2**80),
+    "huge": (10**5000, "<unprintable int>"),
+    "text": (
+        "caf\u00e9 \u2028\u2029\x85\x00\U0001f600",
+        "caf\u00e9 \u2028\u2029\x85\x00\U0001f600",
+    ),
+    "half a surrogate": ("x\udc80", "x\\udc80"),
+    "own text": (Shout("loud"), "loud"),
+    "unprintable": (Unprintable(), "<unprintable Unprintable>"),
+    "bool": (True, True),
+    "float": (0.5, 0.5),
+    "list": (["a", "b"], ["a", "b"]),
+    "tuple": ((1, 2), [1, 2]),
+    "set": ({1}, "{1}"),
+}
+
+
+@pytest.mark.parametrize(("value", "written"), VALUES.values(), ids=VALUES)
+def test_values(value: Any, written: Any) -> None:
+    """What JSON can carry is carried, all else is written by its repr."""
+    assert line_of(record(value=value))["Fields"]["value"] == written
+
+
+@pytest.mark.parametrize(
+    "value",
+    [CYCLE, {"a": CYCLE}, {1: {None: {(1, 2): Unprintable()}}}, [[[[Unprintable()]]]]],
+    ids=["cycle", "cycle in a dict", "odd keys", "deep"],
+)
+def test_structures(value: Any) -> None:
+    """Structures are carried as deep as JSON can; the schema knows no nested ones."""
+    text = MozlogFormatter().format(record(value=value))
+    assert json.loads(text)["Fields"]["value"]
+
+
+def test_none_is_left_out() -> None:
+    """Mozlog has no null: a field that is ``None`` is not there."""
+    assert line_of(record(rid=None, uid=""))["Fields"] == {"uid": "", "msg": "hello"}
+
+
+def test_messages_that_are_json() -> None:
+    """A message that is a JSON object is left out, unless nothing else would be left."""
+    assert line_of(record('{"a": 1}', b=2))["Fields"] == {"b": 2}
+    assert line_of(record('{"a": 1}'))["Fields"] == {"msg": '{"a": 1}'}
+    assert line_of(record(""))["Fields"] == {"msg": ""}
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        record("%s %s", "one"),
+        record("%d", "no number"),
+        record(UnprintableError()),
+        record("%s", Unprintable()),
+        record(exc_info=caught(UnprintableError("x"))),
+        record({"a": 1}),
+        record(b"\xff"),
+    ],
+    ids=["few", "kind", "message", "argument", "exception", "dict", "bytes"],
+)
+def test_wrong_log_calls(made: logging.LogRecord) -> None:
+    """A log call with wrong arguments still gives its line."""
+    assert line_of(made)["Fields"]["msg"]
+
+
+def test_no_process_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where logging collects no process id, the line has it nevertheless."""
+    monkeypatch.setattr(logging, "logProcesses", False)
+    assert line_of(record())["Pid"] == os.getpid()
+
+
+def test_fields_of_a_record_factory() -> None:
+    """Attributes that a record class sets before logging's own are fields as well."""
+
+    class Early(logging.LogRecord):
+        def __init__(self, *args: Any) -> None:
+            self.early = "e"
+            super().__init__(*args)
+            self.late = "l"
+
+    made = Early("x", 20, "", 0, "hello", (), None)
+    assert line_of(made)["Fields"] == {"early": "e", "late": "l", "msg": "hello"}
+
+
+def test_override() -> None:
+    """``convert_record`` can be extended, as users of python-dockerflow do."""
+
+    class Formatter(MozlogFormatter):
+        def convert_record(self, record: logging.LogRecord) -> dict[str, Any]:
+            line = super().convert_record(record)
+            line["Fields"]["service"] = "shop"
+            line["Time"] = MOMENT
+            return line
+
+    line = line_of(record("caf\u00e9"), Formatter())
+    assert line["Fields"] == {"msg": "caf\u00e9", "service": "shop"}
+    assert "2026" in line["Time"]
+
+
+def test_the_older_name() -> None:
+    """``JsonLogFormatter`` does the same."""
+    assert line_of(record(), JsonLogFormatter(logger_name="old"))["Logger"] == "old"
+
+
+def test_handler() -> None:
+    """The handler writes one line a record, under its own name."""
+    stream = io.StringIO()
+    handler = MozlogHandler(stream, "shop")
+    made = record("one\ntwo")
+    handler.handle(made)
+    handler.handle(record("three"))
+    one, three = (json.loads(line) for line in stream.getvalue().splitlines())
+    assert (one["Logger"], one["Fields"]["msg"]) == ("shop", "one\ntwo")
+    assert three["Fields"]["msg"] == "three"
+    assert vars(made)["logger_name"] == "shop"
+
+
+def test_handler_and_a_stream_that_is_gone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream that cannot be written to is told on stderr, not raised."""
+    stream = io.StringIO()
+    handler = MozlogHandler(stream)
+    stream.close()
+    handler.handle(record())
+    assert "closed file" in capsys.readouterr().err
+
+
+def test_a_stream_that_takes_ascii_only() -> None:
+    """Any stream takes a line, whatever the locale's encoding."""
+    raw = io.BytesIO()
+    handler = MozlogHandler(io.TextIOWrapper(raw, encoding="ascii"))
+    handler.handle(record("\u0416"))
+    assert json.loads(raw.getvalue())["Fields"]["msg"] == "\u0416"
+
+
+def test_dict_config(capsys: pytest.CaptureFixture[str]) -> None:
+    """The configuration of python-dockerflow's documentation works with the new names."""
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "filters": {"request_id": {"()": "flask_chest.dockerflow.logging.RequestIdLogFilter"}},
+            "handlers": {
+                "console": {
+                    "level": "DEBUG",
+                    "class": "flask_chest.dockerflow.logging.MozlogHandler",
+                    "name": "shop",
+                    "filters": ["request_id"],
+                }
+            },
+            "loggers": {"tests.configured": {"handlers": ["console"], "level": "DEBUG"}},
+        }
+    )
+    logger = logging.getLogger("tests.configured")
+    logger.info("up", extra={"phase": "started"})
+    logger.handlers.clear()
+    fields = json.loads(capsys.readouterr().out)["Fields"]
+    fields.pop("rid", None)  # of a request that an earlier test made in this thread
+    assert fields == {"phase": "started", "msg": "up"}
+
+
+def test_file_config(tmp_path: Path) -> None:
+    """An ini file may give stream and name as positional arguments."""
+    ini = tmp_path / "logging.ini"
+    ini.write_text(
+        "[loggers]\nkeys = root,it\n[handlers]\nkeys = console\n[formatters]\nkeys =\n"
+        "[logger_root]\nhandlers =\n"
+        "[logger_it]\nqualname = tests.ini\nlevel = INFO\nhandlers = console\n"
+        "[handler_console]\nclass = flask_chest.dockerflow.logging.MozlogHandler\n"
+        "args = (sys.stdout, 'tests')\n"
+    )
+    logging.config.fileConfig(ini, disable_existing_loggers=False)
+    (handler,) = logging.getLogger("tests.ini").handlers
+    logging.getLogger("tests.ini").removeHandler(handler)
+    assert isinstance(handler, MozlogHandler)
+    assert handler.logger_name == "tests"
+
+
+def test_request_id_filter() -> None:
+    """The filter puts the request's id on a record and keeps one that came with it."""
+    token = request_id_context.set(None)
+    try:
+        made = record()
+        assert RequestIdLogFilter().filter(made)
+        assert vars(made)["rid"] is None
+        queued = record(rid="from the request's thread")
+        RequestIdLogFilter().filter(queued)
+        assert vars(queued)["rid"] == "from the request's thread"
+        request_id_context.set("7")
+        RequestIdLogFilter().filter(made)
+        assert vars(made)["rid"] == "7"
+    finally:
+        request_id_context.reset(token)
+
+
+def test_through_a_queue() -> None:
+    """Records that went through a queue keep their fields."""
+    through: queue.Queue[Any] = queue.Queue()
+    QueueHandler(through).emit(record("%s", "hello", host="h"))
+    assert line_of(through.get())["Fields"] == {"host": "h", "msg": "hello"}
+
+
+@pytest.mark.parametrize(
+    "given_id",
+    ["", "a\nb", "a\x1b[2K", "caf\u00e9", "x" * 256],
+    ids=["none", "nl", "esc", "é", "long"],
+)
+def test_unusable_request_ids(given_id: str) -> None:
+    """A caller's id that could break or flood the log is replaced by a UUID of version 4."""
+    made = get_or_generate_request_id({"x-request-id": given_id})
+    assert uuid.UUID(made).version == 4
+    assert str(uuid.UUID(made)) == made
+
+
+def test_usable_request_ids() -> None:
+    """Other ids are taken as they are, from the header that is named."""
+    cloud = "105445aa7843bc8bf206b12000100000/1;o=1"
+    headers = {"x-request-id": "a", "X-Cloud-Trace-Context": cloud}
+    assert get_or_generate_request_id(headers) == "a"
+    assert get_or_generate_request_id(headers, "X-Cloud-Trace-Context") == cloud
+
+
+def test_traceback_text() -> None:
+    """The traceback can be had alone."""
+    text = safer_format_traceback(*caught(KeyError("a\nb")))
+    assert text.endswith("<class 'KeyError'>\nKeyError('a\\nb')\n")
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.binary() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner),
+    max_leaves=8,
+)
+# Hypothesis' text() leaves surrogates out.
+NASTY = st.text(st.characters(codec=None, categories=["Cc", "Cs", "Zl", "Zp", "Lu", "Cf"]))
+
+
+@given(msg=ANYTHING | NASTY, value=ANYTHING | NASTY)
+def test_any_record_is_one_line(msg: Any, value: Any) -> None:
+    """No message and no field makes more than one line, or one that is no JSON."""
+    text = MozlogFormatter().format(record(msg, value=value))
+    assert text.isascii()
+    assert len(text.splitlines()) == 1
+    json.loads(text, parse_constant=pytest.fail)

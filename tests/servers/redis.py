@@ -1,0 +1,32 @@
+"""Redis, started for a test: ``with Redis() as server: ... server.url``."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+
+from .daemon import Daemon
+from .programs import find_program
+
+
+class Redis(Daemon):
+    """An empty Redis that keeps nothing."""
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def command(self) -> Sequence[str]:
+        return [
+            find_program("redis-server", "redis-server"),
+            *("--port", str(self.port)),
+            *("--bind", "127.0.0.1"),
+            *("--save", ""),
+            *("--appendonly", "no"),
+        ]
+
+    def is_ready(self) -> bool:
+        # By hand: the driver may not be installed, and would try again for seconds.
+        with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(16).startswith(b"+PONG")

@@ -1,0 +1,545 @@
+"""``FlaskChest`` and its apps: how they come together, and what is left when they part."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from apscheduler.schedulers.background import BackgroundScheduler
+from flask import Flask, g
+from flask_apscheduler import APScheduler
+
+from flask_chest import FlaskChest, flask_chest
+from flask_chest.chests.memory import MemoryChest
+from flask_chest.errors import ConfigError
+from flask_chest.signals import batch_delivered
+
+ROOT = Path(__file__).parents[1]
+# By hand with 1,000 and more: it is the same line.
+APPS = 100
+DRIVERS = ("sqlite3", "psycopg", "pymysql", "pymongo", "influxdb_client", "requests", "urllib3")
+
+
+def make_app(folder: Path, **config: Any) -> Flask:
+    """An app with one view, its instance folder not made yet."""
+    app = Flask(__name__, instance_path=str(folder / "instance"))
+    app.config.update({"CHEST_CHESTS": ["memory://"]} | config)
+
+    @app.get("/<int:number>")
+    def view(number: int) -> str:
+        g.number = number
+        return "ok"
+
+    return app
+
+
+def numbers(app: Flask) -> list[Any]:
+    """What was delivered to an app's first chest."""
+    memory = FlaskChest.of(app.extensions["chest"], app).chests[0]
+    assert isinstance(memory, MemoryChest)
+    return [record.vars["number"] for record in memory.records]
+
+
+def own_threads() -> set[threading.Thread]:
+    return set(threading.enumerate())
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left() -> Iterator[None]:
+    """Every test ends with the threads that it began with."""
+    before = own_threads()
+    yield
+    for thread in own_threads() - before:
+        thread.join(10)
+        assert not thread.is_alive(), thread
+
+
+def run(code: str, folder: Path) -> str:
+    """Run a script in a process of its own, in an empty folder, and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    return done.stdout
+
+
+def test_a_factory(tmp_path: Path) -> None:
+    """init_app() works in a factory, before there are routes, and the app is served."""
+    chest = FlaskChest()
+
+    def create_app() -> Flask:
+        app = Flask(__name__, instance_path=str(tmp_path))
+        app.config["CHEST_CHESTS"] = ["memory://"]
+        chest.init_app(app)
+        return app
+
+    app = create_app()
+
+    @app.get("/")
+    def view() -> str:
+        g.number = 7
+        return "ok"
+
+    assert app.extensions["chest"] is chest
+    assert app.test_client().get("/").text == "ok"
+    assert chest.flush()
+    assert numbers(app) == [7]
+    chest.close()
+
+
+def test_many_apps_of_one_extension(tmp_path: Path) -> None:
+    """One extension serves apps with settings, chests and ledgers of their own."""
+    chest = FlaskChest()
+    apps = [
+        make_app(tmp_path / str(n), CHEST_TAGS={"app": n}, CHEST_BUFFER=buffer)
+        for n, buffer in enumerate(("disk", "memory", "none"))
+    ]
+    for number, app in enumerate(apps):
+        chest.init_app(app)
+        for each in range(number + 1):
+            app.test_client().get(f"/{each}")
+    assert chest.flush()
+    for number, app in enumerate(apps):
+        assert numbers(app) == list(range(number + 1))
+        with app.app_context():
+            assert chest.stats()["chests"]["memory"]["delivered"] == number + 1
+            assert chest.of().settings.tags == {"app": number}
+    assert [(tmp_path / str(n) / "instance").exists() for n in range(3)] == [True, False, False]
+    chest.close()
+
+
+def test_many_apps_with_extensions_of_their_own(tmp_path: Path) -> None:
+    """Apps of one name in one process do not see each other's records."""
+    apps = [make_app(tmp_path / str(n)) for n in range(3)]
+    chests = [FlaskChest(app, tracked_vars=["number"]) for app in apps]
+    for number, app in enumerate(apps):
+        app.test_client().get(f"/{number}")
+    assert all(chest.flush() for chest in chests)
+    assert [numbers(app) for app in apps] == [[0], [1], [2]]
+    for chest in chests:
+        chest.close()
+
+
+def test_one_chest_object_for_many_apps(tmp_path: Path) -> None:
+    """A chest that several apps share keeps to the folder of the first, and has all their rows."""
+    chest = FlaskChest(chests=[{"url": "sqlite:///rows.db"}])
+    apps = [make_app(tmp_path / str(n)) for n in range(2)]
+    chest.init_app(apps[0])
+    shared = chest.of(apps[0]).chests[0]
+    other = FlaskChest(apps[1], chests=[shared])
+    for app in apps:
+        app.test_client().get("/1")
+    assert chest.flush()
+    assert other.flush()
+    assert shared.describe() == str(tmp_path / "0" / "instance" / "rows.db")
+    assert not (tmp_path / "1" / "instance" / "rows.db").exists()
+    chest.close()
+    apps[1].test_client().get("/2")
+    assert other.flush(), "the other app's close() did not take the chest away"
+    other.close()
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_second_init_app_is_refused_with_advice(tmp_path: Path, enabled: bool) -> None:
+    """An app is recorded once; who wants two backends reads where to name them."""
+    app = make_app(tmp_path, CHEST_ENABLED=enabled)
+    chest = FlaskChest(app)
+    for again in (chest.init_app, FlaskChest):
+        with pytest.raises(ConfigError, match=r"call init_app\(\) once, .* CHEST_CHESTS"):
+            again(app)
+    app.test_client().get("/1")
+    assert chest.flush()
+    assert numbers(app) == [1] if enabled else True
+    chest.close()
+
+
+def test_off_is_off(tmp_path: Path) -> None:
+    """With CHEST_ENABLED=False nothing is hooked, wrapped, made or started."""
+    app = make_app(tmp_path, CHEST_ENABLED=False, CHEST_CHESTS=["sqlite:///chest.db"])
+    wsgi_app, hooks = app.wsgi_app, (app.before_request_funcs, app.after_request_funcs)
+    before = own_threads()
+    chest = FlaskChest(app)
+    chest.track("shop", ["a"])
+    assert app.wsgi_app == wsgi_app
+    assert (app.before_request_funcs, app.after_request_funcs) == hooks
+    response = app.test_client().get("/1")
+    assert "X-Request-ID" not in response.headers
+    assert own_threads() == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_off_holds_for_decorated_views(tmp_path: Path) -> None:
+    """A decorator with chests of its own writes nothing where recording is off."""
+    memory = MemoryChest()
+    for with_extension in (True, False):
+        app = make_app(tmp_path, CHEST_ENABLED=False)
+        if with_extension:
+            FlaskChest(app)
+        app.add_url_rule("/own", "own", flask_chest(chests=[memory])(lambda: "ok"))
+        assert app.test_client().get("/own").text == "ok"
+    assert memory.records == []
+
+
+def test_an_app_need_not_know_that_it_is_off(tmp_path: Path) -> None:
+    """stats(), flush() and close() work, in and out of contexts, and speak of this app only."""
+    off, on = make_app(tmp_path / "off", CHEST_ENABLED=False), make_app(tmp_path / "on")
+    chest = FlaskChest(off)
+    assert chest.stats() == {"chests": {}}
+    chest.init_app(on)
+    on.test_client().get("/1")
+    with off.app_context():
+        assert chest.stats() == {"chests": {}}
+        assert chest.flush()
+        chest.close()
+        assert numbers(on) == [], "the flush was the other app's"
+    with on.app_context():
+        assert chest.flush()
+    assert numbers(on) == [1]
+    chest.close()
+
+
+def test_flush_and_stats_within_and_outside_of_contexts(tmp_path: Path) -> None:
+    """In a context they mean its app; outside all apps, and stats() the only one."""
+    chest = FlaskChest()
+    one, two = make_app(tmp_path / "1"), make_app(tmp_path / "2")
+    chest.init_app(one)
+    for app in (one,):
+        app.test_client().get("/1")
+    assert chest.flush()
+    assert chest.stats()["chests"] == {
+        "memory": {"captured": 1, "delivered": 1, "pending": 0, "rejected": 0, "lost": {}}
+    }
+    chest.init_app(two)
+    with pytest.raises(RuntimeError, match=r"call this within app\.app_context\(\)"):
+        chest.stats()
+    for app in (one, two):
+        app.test_client().get("/2")
+    with two.test_request_context("/"):
+        assert chest.flush()
+        assert (numbers(two), chest.stats()["chests"]["memory"]["delivered"]) == ([2], 1)
+    assert chest.flush()
+    assert numbers(one) == [1, 2]
+    chest.close()
+
+
+def test_requests_after_close(tmp_path: Path) -> None:
+    """A closed extension delivers again when a request comes, and close() may be called twice."""
+    app = make_app(tmp_path)
+    chest = FlaskChest(app)
+    for number in range(3):
+        app.test_client().get(f"/{number}")
+        chest.close()
+        chest.close()
+        assert numbers(app) == list(range(number + 1))
+    assert chest.stats()["chests"]["memory"]["delivered"] == 3
+
+
+def test_flush_with_nothing_to_do(tmp_path: Path) -> None:
+    """Before the first request there is nothing to deliver, and asking starts nothing."""
+    before = own_threads()
+    chest = FlaskChest(make_app(tmp_path))
+    assert chest.flush()
+    assert chest.flush(timeout=0)
+    assert chest.stats()["chests"]["memory"]["captured"] == 0
+    assert own_threads() == before
+    assert not (tmp_path / "instance").exists()
+    assert FlaskChest().flush()
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors in /proc")
+@pytest.mark.parametrize("shared", [True, False], ids=["one extension", "an extension each"])
+def test_apps_leave_nothing(tmp_path: Path, shared: bool) -> None:
+    """Apps that were made, used and closed are collected: no descriptor, thread or file is left."""
+    common = FlaskChest()
+    alive: list[weakref.ref[Any]] = []
+
+    def use(number: int) -> None:
+        app = make_app(tmp_path, CHEST_BUFFER=("disk", "memory", "none")[number % 3])
+        chest = common if shared else FlaskChest()
+        chest.init_app(app)
+        app.add_url_rule("/own", "own", flask_chest(chests=["memory://"])(lambda: "ok"))
+        app.test_client().get("/7")
+        app.test_client().get("/own")
+        with app.app_context():
+            chest.close()
+            assert numbers(app) == [7]
+        alive.extend((weakref.ref(app), weakref.ref(chest.of(app)), weakref.ref(app.wsgi_app)))
+
+    for number in range(3):
+        use(number)
+    gc.collect()
+    files = sorted(str(path) for path in tmp_path.rglob("*"))
+    descriptors, threads = open_files(), own_threads()
+    for number in range(APPS):
+        use(number)
+    gc.collect()
+    gc.collect()
+    for thread in own_threads() - threads:
+        thread.join(10)
+    assert own_threads() == threads
+    assert sum(each() is not None for each in alive) == 0
+    assert open_files() <= descriptors
+    assert sorted(str(path) for path in tmp_path.rglob("*")) == files
+
+
+def test_decorated_apps_without_an_extension_are_collected(tmp_path: Path) -> None:
+    """What a decorator keeps for an app goes with it."""
+    memory = MemoryChest()
+    decorated = flask_chest(chests=[memory])(lambda: "ok")
+    alive = []
+    for _ in range(10):
+        app = make_app(tmp_path)
+        app.add_url_rule("/own", "own", decorated)
+        app.test_client().get("/own")
+        alive.append(weakref.ref(app))
+    del app
+    gc.collect()
+    assert [each() for each in alive] == [None] * 10
+    assert len(memory.records) == 10
+
+
+@pytest.mark.parametrize(
+    ("content", "tags"),
+    [
+        ('{"version": "1.2.3", "commit": "abc"}', {"version": "1.2.3", "env": "test"}),
+        ('{"version": 7}', {"env": "test"}),
+        ("[]", {"env": "test"}),
+        ("{", {"env": "test"}),
+        (None, {"env": "test"}),
+    ],
+)
+def test_version_tag(tmp_path: Path, content: str | None, tags: dict[str, str]) -> None:
+    """The version in version.json beside the app's package is a tag; a damaged file is none."""
+    (tmp_path / "shop").mkdir()
+    if content is not None:
+        (tmp_path / "version.json").write_text(content)
+    app = Flask("shop", root_path=str(tmp_path / "shop"), instance_path=str(tmp_path))
+    app.config.update(CHEST_CHESTS=["memory://"], CHEST_BUFFER="none", CHEST_TAGS={"env": "test"})
+    chest = FlaskChest(app)
+    app.test_client().get("/")
+    [memory] = chest.of().chests
+    assert isinstance(memory, MemoryChest)
+    assert memory.records[0].tags == tags
+
+
+def test_a_tag_of_the_apps_own_wins_over_version_json(tmp_path: Path) -> None:
+    """Who sets the tag ``version`` knows better."""
+    (tmp_path / "version.json").write_text('{"version": "1"}')
+    app = Flask("shop", root_path=str(tmp_path / "shop"), instance_path=str(tmp_path))
+    app.config.update(CHEST_CHESTS=["memory://"], CHEST_BUFFER="none", CHEST_TAGS={"version": "2"})
+    chest = FlaskChest(app)
+    app.test_client().get("/")
+    [memory] = chest.of().chests
+    assert isinstance(memory, MemoryChest)
+    assert memory.records[0].tags == {"version": "2"}
+
+
+def wait_for_delivery(app: Flask, act: Callable[[], object]) -> None:
+    """Do something and wait until the scheduler has delivered what came of it."""
+    delivered = threading.Event()
+
+    def note(sender: Flask, **_: Any) -> None:
+        delivered.set()
+
+    with batch_delivered.connected_to(note, app):
+        act()
+        assert delivered.wait(10)
+
+
+def test_a_lent_scheduler(tmp_path: Path) -> None:
+    """Delivery runs as named jobs on the app's own scheduler, beside the app's jobs, and leaves."""
+    scheduler = BackgroundScheduler()
+    scheduler.add_job(print, "interval", hours=1, id="theirs", name="theirs")
+    scheduler.start()
+    app = make_app(tmp_path, CHEST_EXPORT_INTERVAL=0.05)
+    chest = FlaskChest(app, scheduler=scheduler)
+    assert [job.id for job in scheduler.get_jobs()] == ["theirs"], (
+        "nothing before the first request"
+    )
+    wait_for_delivery(app, lambda: app.test_client().get("/1"))
+    names = {job.name for job in scheduler.get_jobs()}
+    assert names == {"theirs", f"flask-chest:{app.name}:tend", f"flask-chest:{app.name}:memory"}
+    chest.close()
+    assert [job.id for job in scheduler.get_jobs()] == ["theirs"]
+    assert scheduler.running
+    assert numbers(app) == [1]
+    scheduler.shutdown()
+
+
+def test_flask_apscheduler(tmp_path: Path) -> None:
+    """Flask-APScheduler's extension can be lent as it is, and shows our jobs."""
+    app = make_app(tmp_path, CHEST_EXPORT_INTERVAL=0.05)
+    extension = APScheduler()
+    extension.init_app(app)
+    extension.start()
+    chest = FlaskChest(app, scheduler=extension)
+    wait_for_delivery(app, lambda: app.test_client().get("/1"))
+    assert any(job.name.endswith(":memory") for job in extension.get_jobs())
+    chest.close()
+    extension.shutdown()
+    assert numbers(app) == [1]
+
+
+def test_one_lent_scheduler_for_apps_of_one_name(tmp_path: Path) -> None:
+    """Several apps may run on one scheduler, and one that closes leaves the others alone."""
+    scheduler = BackgroundScheduler()
+    scheduler.start()
+    chest = FlaskChest(scheduler=scheduler)
+    apps = [make_app(tmp_path / str(n), CHEST_EXPORT_INTERVAL=0.05) for n in range(2)]
+    for app in apps:
+        chest.init_app(app)
+        wait_for_delivery(app, lambda app=app: app.test_client().get("/1"))  # type: ignore[misc]
+    with apps[0].app_context():
+        chest.close()
+    wait_for_delivery(apps[1], lambda: apps[1].test_client().get("/2"))
+    assert numbers(apps[1]) == [1, 2]
+    chest.close()
+    scheduler.shutdown()
+
+
+def test_a_lent_scheduler_that_is_not_started(tmp_path: Path) -> None:
+    """flush() and close() deliver all the same, and it can be started afterwards."""
+    scheduler = BackgroundScheduler()
+    app = make_app(tmp_path)
+    chest = FlaskChest(app, scheduler=scheduler)
+    app.test_client().get("/1")
+    assert chest.flush(10)
+    app.test_client().get("/2")
+    chest.close()
+    assert numbers(app) == [1, 2]
+    scheduler.start()
+    assert scheduler.get_jobs() == []
+    scheduler.shutdown()
+
+
+def test_a_lent_scheduler_that_was_shut_down(tmp_path: Path) -> None:
+    """An app that stops its scheduler first loses nothing: flush() and close() still deliver."""
+    scheduler = BackgroundScheduler()
+    scheduler.start()
+    app = make_app(tmp_path, CHEST_EXPORT_INTERVAL=60)
+    chest = FlaskChest(app, scheduler=scheduler)
+    app.test_client().get("/1")
+    scheduler.shutdown()
+    assert chest.flush(10)
+    app.test_client().get("/2")
+    chest.close()
+    assert numbers(app) == [1, 2]
+
+
+def test_importing_the_package_imports_no_driver(tmp_path: Path) -> None:
+    """A driver, SQLAlchemy and APScheduler wait until somebody needs them."""
+    code = f"""
+    import sys, threading
+    import flask
+    before = set(sys.modules)
+    import flask_chest
+    late = {(*DRIVERS, "sqlalchemy", "apscheduler")!r}
+    print([name for name in late if name in set(sys.modules) - before])
+    print(threading.active_count())
+    """
+    assert run(code, tmp_path) == "[]\n1\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_before_the_first_request(tmp_path: Path) -> None:
+    """An app with every kind of chest has no driver, thread, file or folder until it serves."""
+    code = f"""
+    import sys, threading
+    from pathlib import Path
+    from flask import Flask, g
+    import flask_chest
+    here = Path.cwd()
+    app = Flask(__name__, root_path=str(here), instance_path=str(here / "instance"))
+    app.config["CHEST_CHESTS"] = ["sqlite:///chest.db", "https://127.0.0.1:1/hook"]
+    for url in ("postgresql://u:p@127.0.0.1:1/db", "mysql://u:p@127.0.0.1:1/db",
+                "mongodb://127.0.0.1:1/db", "influxdb://:token@127.0.0.1:1/org/bucket"):
+        try:
+            app.config["CHEST_CHESTS"].append(flask_chest.chests.urls.make_chest(url))
+        except (flask_chest.errors.ConfigError, ModuleNotFoundError):
+            pass  # its driver is not installed here
+    chest = flask_chest.FlaskChest(app, rules=[{{"rule": "/", "chests": ["sqlite"]}}])
+    app.add_url_rule("/", "home", lambda: "ok")
+    drivers = {DRIVERS!r}
+    def seen():
+        modules = [name for name in drivers if name in sys.modules]
+        return modules, threading.active_count() > 1, sorted(p.name for p in here.rglob("*"))
+    print(*seen(), sep=";")
+    app.test_client().get("/")
+    assert chest.flush()
+    modules, threads, files = seen()
+    print(modules, threads, "chest.db" in files, sep=";")
+    """
+    first, second = run(code, tmp_path).splitlines()
+    assert first == "[];False;[]"
+    assert second == "['sqlite3'];True;True"
+
+
+def test_exit_delivers(tmp_path: Path) -> None:
+    """A process that ends by itself delivers what it has captured, without being asked to."""
+    code = """
+    from flask import Flask, g
+    from flask_chest import FlaskChest
+    from pathlib import Path
+    app = Flask(__name__, instance_path=str(Path.cwd()))
+    app.config["CHEST_EXPORT_INTERVAL"] = 60
+    FlaskChest(app)
+    app.add_url_rule("/", "home", lambda: "ok")
+    for _ in range(10):
+        app.test_client().get("/")
+    """
+    run(code, tmp_path)
+    count = "import sqlite3; print(*sqlite3.connect('chest.db').execute("
+    count += "'select count(*) from chest_records').fetchone())"
+    assert run(count, tmp_path) == "10\n"
+    assert not list((tmp_path / "chest-journal").glob("*/writer.json")), "all was delivered"
+
+
+def test_where_no_thread_can_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Requests are served, records wait in the journal, it is logged once, and flush() delivers."""
+    app = make_app(tmp_path)
+    chest = FlaskChest(app)
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        for number in range(3):
+            assert app.test_client().get(f"/{number}").status_code == 200
+        assert chest.stats()["chests"]["memory"]["pending"] == 3
+        [warning] = caplog.records
+        assert "delivery cannot start, records wait: can't start new thread" in warning.message
+        assert chest.flush()
+        assert numbers(app) == [0, 1, 2]
+    chest.close()
+
+
+def test_stats_can_be_written_as_json(tmp_path: Path) -> None:
+    """The ledger is plain."""
+    app = make_app(tmp_path)
+    chest = FlaskChest(app)
+    app.test_client().get("/1")
+    assert json.loads(json.dumps(chest.stats())) == chest.stats()
+    chest.close()
