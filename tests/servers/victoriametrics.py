@@ -35,7 +35,8 @@ class VictoriaMetrics(Daemon):
         """All series of a metric: ``{"metric": labels, "values": [...], "timestamps": [...]}``."""
         requests.get(f"{self.url}/internal/force_flush", timeout=10).raise_for_status()
         # Its own end is the second that has begun: what came in since would be missing.
-        wanted = {"match[]": f'{{__name__="{name}"}}', "start": "0", "end": str(time.time() + 60)}
-        answer = requests.get(f"{self.url}/api/v1/export", params=wanted, timeout=10)
+        until = str(int(time.time()) + 60)
+        parameters = {"match[]": f'{{__name__="{name}"}}', "start": "0", "end": until}
+        answer = requests.get(f"{self.url}/api/v1/export", params=parameters, timeout=10)
         answer.raise_for_status()
         return [json.loads(line) for line in answer.text.splitlines()]
