@@ -105,7 +105,7 @@ def test_columns_and_view(url: str, table: str) -> None:
         "text": record.vars["text"],
         "flag": "true",
         "big": str(2**63),
-        "list": '[1,{"a":null}]',
+        "list": '[1, {"a": null}]',
         "none": None,
         'q"u\\o.te$[0]': "x",
         "Q": "y",
