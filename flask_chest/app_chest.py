@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import click
 from flask import Blueprint, Flask
 
 from .capture import Capture
@@ -232,6 +233,9 @@ class AppChest:
         for rule in self.app.url_map.iter_rules():
             for method in rule.methods or ("",):
                 yield Route(rule.rule, rule.endpoint, method)
+        # A command that leaves a record is selected by its name, as an endpoint.
+        for name in _command_names(self.app.cli):
+            yield Route(None, name, "")
 
     def _override_of(self, endpoint: str) -> Override | None:
         # Of all views at once, so that delivery is not made anew for each chest that they name.
@@ -241,6 +245,13 @@ class AppChest:
             if (decoration := getattr(view, OVERRIDE, None)) is not None
         }
         return overrides.get(endpoint)
+
+
+def _command_names(group: click.Group, above: str = "") -> Iterable[str]:
+    for name, command in group.commands.items():
+        yield above + name
+        if isinstance(command, click.Group):
+            yield from _command_names(command, f"{above}{name} ")
 
 
 def _refuse_contradictions(settings: Settings) -> None:

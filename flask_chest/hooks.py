@@ -18,7 +18,7 @@ from flask import Flask, g, has_app_context, request
 from flask.signals import appcontext_tearing_down, got_request_exception, request_finished
 
 from .capture import BLANK, Capture
-from .command_name import command_name
+from .command_name import command_name, ended_well
 from .encoding import decode
 from .ids import made_request_id, trace_id
 from .plans import Plans
@@ -278,7 +278,7 @@ class Recorder:
             "kind": "job" if command is None else "command",
             "request_id": identity,
             "endpoint": command,
-            "error": None if error is None else _class_name(error),
+            "error": None if error is None or ended_well(error) else _class_name(error),
             "tags": self._tags,
         }
         line = self._capture.encode(facts, values, plan)

@@ -13,6 +13,7 @@ from flask.views import MethodView
 
 from flask_chest import Chest, FlaskChest, FlaskChestSQLite, Record, flask_chest
 from flask_chest.chests.memory import MemoryChest
+from flask_chest.chests.urls import make_chest
 from flask_chest.errors import ConfigError, DeliveryError
 from flask_chest.reader import Reader
 from flask_chest.signals import batch_delivered
@@ -127,9 +128,11 @@ def test_several_chests(plain: Flask) -> None:
 
 
 def test_a_url(plain: Flask, tmp_path: Path) -> None:
-    """Chests may be URLs, relative to the app's instance folder."""
-    plain.add_url_rule("/", "view", flask_chest(["sqlite:///own.db"])(put_three))
+    """A chest made from a URL lies in the app's instance folder."""
+    own = make_chest("sqlite:///own.db")
+    plain.add_url_rule("/", "view", flask_chest([own])(put_three))
     plain.test_client().get("/")
+    own.close()
     reader = Reader(FlaskChestSQLite(path=str(tmp_path / "own.db")))
     [record] = reader.latest(10)
     reader.close()

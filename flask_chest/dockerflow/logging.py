@@ -102,16 +102,18 @@ class MozlogFormatter(logging.Formatter):
         return to_line(self.convert_record(record))
 
     def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
+        attributes = vars(record)
+        # LogRecord sets its own attributes first, "name" before all; pass over them at once.
+        own = _OWN_ATTRIBUTES if next(iter(attributes), None) == "name" else 0
+        fields = dict(islice(attributes.items(), own, None))
+        fields.pop("logger_name", None)
         excluded = self.EXCLUDED_LOGRECORD_ATTRS
-        items = iter(vars(record).items())
-        if next(iter(vars(record)), None) == "name":
-            # LogRecord sets its own attributes first, "name" before all; pass over them at once.
-            items = islice(items, _OWN_ATTRIBUTES, None)
-        fields = {
-            key: value if type(value) in _PLAIN else plain(value)
-            for key, value in items
-            if key not in excluded and value is not None
-        }
+        if not (_PLAIN.issuperset(map(type, fields.values())) and excluded.isdisjoint(fields)):
+            fields = {
+                key: value if type(value) in _PLAIN else plain(value)
+                for key, value in fields.items()
+                if key not in excluded and value is not None
+            }
         message = _message(record)
         if message and not self.is_value_jsonlike(message):
             fields["msg"] = message
