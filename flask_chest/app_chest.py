@@ -20,11 +20,12 @@ from .config import Settings
 from .delivery.buffer import Buffer, LossListener
 from .delivery.dead import DeadLetters
 from .delivery.direct import Direct
-from .delivery.exporter import Delivery, Exporter
+from .delivery.exporter import Exporter
 from .delivery.frame import MAX_CHESTS
 from .delivery.journal import Journal, Reads
 from .delivery.ledger import Ledger
 from .delivery.memory import MemoryBuffer
+from .delivery.process import Delivery
 from .errors import ConfigError
 from .hooks import Recorder
 from .plans import Plans
@@ -219,6 +220,7 @@ class AppChest:
                 shutdown_timeout=settings.shutdown_timeout,
                 scheduler=self._scheduler,
                 ships=reads is not Reads.NOTHING,
+                kept_in=f"the journal {root}" if settings.buffer == "disk" else "memory",
             )
         )
 
@@ -227,7 +229,8 @@ class AppChest:
         if self.settings.buffer == "memory":
             return lambda on_lost: MemoryBuffer(names, most, on_lost)
         root = self.journal_dir
-        return lambda on_lost: Journal(root, names, most, on_lost, reads)
+        owner = self.app.name
+        return lambda on_lost: Journal(root, names, most, on_lost, reads, owner)
 
     def _routes(self) -> Iterable[Route]:
         for rule in self.app.url_map.iter_rules():

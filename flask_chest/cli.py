@@ -17,6 +17,7 @@ from werkzeug.routing import RequestRedirect
 
 from . import table
 from .app_chest import AppChest
+from .chests.base import Chest
 from .errors import ChestError
 from .extension import FlaskChest
 from .reader import first_reader
@@ -128,7 +129,7 @@ def replay(name: str | None) -> None:
         names = ", ".join(each.name for each in held.chests)
         raise click.ClickException(f"there is no chest {name!r}; there are: {names}")
     for each in chests:
-        again = Replay(held.journal_dir, each)
+        again = _replay_of(held, each)
         with click.progressbar(again.run(), length=len(again), label=each.name) as letters:
             for _ in letters:
                 pass
@@ -136,6 +137,13 @@ def replay(name: str | None) -> None:
         click.echo(f"{each.name}: {again.delivered} delivered, {len(again.left)} left")
         if again.failure is not None:
             raise click.ClickException(str(again.failure))
+
+
+def _replay_of(held: AppChest, each: Chest) -> Replay:
+    try:
+        return Replay(held.journal_dir, each, held.app.name)
+    except ChestError as error:
+        raise click.ClickException(str(error)) from None
 
 
 @chest.command()

@@ -48,7 +48,7 @@ def pack(line: bytes, mask: int) -> bytes:
 def unpack(data: bytes, start: int = 0) -> Iterator[Frame]:
     """The frames of a stretch of a journal, from ``start`` on.
 
-    A last frame that is not whole is not yielded: more of it may still come, see :func:`remainder`.
+    A last frame that is not whole is not yielded: more of it may still come.
     """
     while start < len(data):
         frame = _whole(data, start) or _damaged(data, start)
@@ -59,22 +59,36 @@ def unpack(data: bytes, start: int = 0) -> Iterator[Frame]:
 
 
 def _whole(data: bytes, start: int) -> Frame | None:
-    body = start + _HEAD
     try:
-        checksum = int(data[start : start + 8], 16)
-        end = body + int(data[start + 8 : start + 14], 16)
-        mask = int(data[start + 14 : start + 22], 16)
+        head = int(data[start : start + 22], 16)
     except ValueError:
         return None
-    line = data[body:end]
-    if crc32(line, mask) != checksum or len(line) != end - body or data[end : end + 1] != b"\n":
+    body = start + _HEAD
+    end = body + (head >> 32 & 0xFFFFFF)
+    # Asked first: a checksum over a length that is nonsense may take long.
+    if data[end : end + 1] != b"\n":
+        return None
+    line, mask = data[body:end], head & ALL_CHESTS
+    if crc32(line, mask) != head >> 56:
         return None
     return Frame(line, mask, end + 1)
 
 
 def _damaged(data: bytes, start: int) -> Frame | None:
-    """The stretch up to the next whole frame, as one lost record; ``None`` where there is none."""
+    """One lost record, up to the next frame; ``None`` where no whole one follows."""
+    claimed = _claimed_end(data, start)
+    first = None
     for match in _HEADER.finditer(data, start + 1):
+        # The next may be damaged as well: it is told apart where this one's length still holds.
+        if first is None and match.start() == claimed:
+            first = claimed
         if _whole(data, match.start()):
-            return Frame(None, ALL_CHESTS, match.start())
+            return Frame(None, ALL_CHESTS, first or match.start())
     return None
+
+
+def _claimed_end(data: bytes, start: int) -> int:
+    try:
+        return start + _HEAD + int(data[start + 8 : start + 14], 16) + 1
+    except ValueError:
+        return -1
