@@ -39,6 +39,9 @@ _METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
 )
 
+# Not the app's own, which it may have seeded, and one that differs between forked workers.
+_random = random.SystemRandom()
+
 NOTHING_MORE: Mapping[str, Any] = {}
 
 
@@ -182,7 +185,7 @@ class Recorder:
         if rate < 1:
             if error is not None or duration >= self._slow_ms or (status or 0) >= 500:
                 rate = 1.0
-            elif random.random() >= rate:
+            elif _random.random() >= rate:
                 return None
         route = plan.route
         parent = state.environ.get("HTTP_TRACEPARENT")

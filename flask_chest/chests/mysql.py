@@ -157,12 +157,15 @@ class FlaskChestMySQL(SQLChest):
 def _wide(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
     """The type in which ``JSON_TABLE`` reads a column.
 
-    There MariaDB cuts silently what is too long or too big; the column itself does not.
+    There MariaDB cuts silently what is too long or too big; the column itself does not, so it must
+    get to see that.
     """
     if isinstance(kind, sa.DateTime):
         return sa.BigInteger()
-    if isinstance(kind, (sa.String, sa.Integer, sa.Double)):
-        return mysql.LONGTEXT()
+    if isinstance(kind, (sa.Integer, sa.Double)):
+        return mysql.VARCHAR(64)
+    if isinstance(kind, sa.String):
+        return mysql.VARCHAR(kind.length + 1) if kind.length else mysql.LONGTEXT()
     return kind
 
 

@@ -12,7 +12,7 @@ import sys
 import traceback
 from itertools import islice
 from types import TracebackType
-from typing import Any, ClassVar, Literal, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 from .plain import plain, safe_repr, safe_str, to_line
 from .request_id import get_or_generate_request_id, request_id_context
@@ -26,6 +26,11 @@ __all__ = [
     "request_id_context",
     "safer_format_traceback",
 ]
+
+if TYPE_CHECKING:
+    _StreamHandler = logging.StreamHandler[TextIO]
+else:
+    _StreamHandler = logging.StreamHandler  # takes no parameter before Python 3.11
 
 # Values of these types go to JSON as they are. Not float: NaN is one.
 _PLAIN = frozenset((str, int, bool))
@@ -132,7 +137,7 @@ class JsonLogFormatter(MozlogFormatter):
     """
 
 
-class MozlogHandler(logging.StreamHandler[TextIO]):
+class MozlogHandler(_StreamHandler):
     """Writes mozlog lines to a stream.
 
     :param stream: where to; default ``sys.stdout``.

@@ -10,9 +10,10 @@ from flask_chest.chests.address import Address, scrub
 from flask_chest.chests.base import Chest
 from flask_chest.chests.lines import parts_of, without_nul
 from flask_chest.chests.memory import MemoryChest
-from flask_chest.conformance import check_chest, make_records
+from flask_chest.conformance import make_records
 from flask_chest.encoding import dumps, loads
 from flask_chest.errors import DeliveryError, RejectedError
+from flask_chest.testing import check_chest
 from flask_chest.typing import ContextTuple
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -170,9 +171,12 @@ def _changes(record: Record) -> dict[str, Any]:
     return {name: getattr(record, name) for name in names}
 
 
+_NUMBER = re.compile(rb"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+
+
 def _numbers_alike(line: bytes) -> bytes:
-    """The two ways write floats alike but for the exponent's sign."""
-    return line.replace(b"e+", b"e")
+    """The same numbers may be spelled in two ways: 6e-05 and, by older orjson, 0.00006."""
+    return _NUMBER.sub(lambda found: repr(float(found[0])).encode(), line)
 
 
 _FACTS = {"time", "method", "route", "endpoint", "status", "duration_ms", "request_id"}

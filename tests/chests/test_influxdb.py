@@ -12,8 +12,9 @@ import pytest
 from influxdb_client.client.influxdb_client import InfluxDBClient
 
 from flask_chest.chests.influxdb import FlaskChestInfluxDB
-from flask_chest.conformance import check_chest, make_records
+from flask_chest.conformance import make_records
 from flask_chest.errors import DeliveryError, RejectedError
+from flask_chest.testing import check_chest
 from tests.servers.influxdb import TOKEN, InfluxDB
 from tests.servers.victoriametrics import VictoriaMetrics
 

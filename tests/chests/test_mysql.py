@@ -15,9 +15,10 @@ import pymysql
 import pytest
 
 from flask_chest.chests.mysql import FlaskChestMySQL
-from flask_chest.conformance import check_chest, make_records
+from flask_chest.conformance import make_records
 from flask_chest.encoding import Batch, encode
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
+from flask_chest.testing import check_chest
 from tests.servers.certificates import PrivateCA
 from tests.servers.mariadb import MariaDB
 

@@ -16,9 +16,10 @@ from flask_chest.chests import sql
 from flask_chest.chests.base import Surroundings
 from flask_chest.chests.sqlite import FlaskChestSQLite
 from flask_chest.chests.urls import make_chest
-from flask_chest.conformance import check_chest, make_records
+from flask_chest.conformance import make_records
 from flask_chest.encoding import Batch, encode
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
+from flask_chest.testing import check_chest
 
 from .first_use import write_at_once
 
