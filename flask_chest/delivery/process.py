@@ -23,7 +23,8 @@ _logger = logging.getLogger("flask_chest.delivery")
 
 # A chest is looked after at least so often, so that a full batch does not wait for a long interval.
 _LONGEST_TICK = 1.0
-_TEND = "tend"
+# Not a name that a chest may have by chance: of two jobs of one name the second is refused.
+_TEND = "(tend)"
 _SUPERVISE_EVERY = 5.0
 # The time since the scheduler was last seen to work, after which it counts as dead.
 _DEAD_AFTER = 30.0
@@ -103,10 +104,7 @@ class Process:
             schedule.every(tick, _TEND, self._tend)
             for shipper in self._shippers:
                 pace = Pace(shipper, self.buffer, delivery.interval, delivery.batch_size)
-                name = shipper.chest.name
-                # A job of a name that is taken would be refused.
-                what = name if name != _TEND else f"{name} (chest)"
-                jobs[shipper] = schedule.every(tick, what, pace.tick)
+                jobs[shipper] = schedule.every(tick, shipper.chest.name, pace.tick)
             schedule.start()
         except BaseException:
             schedule.stop()
