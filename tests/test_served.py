@@ -14,7 +14,7 @@ import requests
 from flask import Flask
 
 from flask_chest import FlaskChestSQLite, Record
-from flask_chest.delivery.journal import Journal
+from flask_chest.delivery.journal import Journal, Reads
 from flask_chest.encoding import decode
 from flask_chest.reader import Reader
 
@@ -181,8 +181,11 @@ def kill_after_answer(server: ServerProcess, number: int) -> int:
 
 
 def read_journal(folder: Path) -> list[Record]:
-    """What waits in a journal whose writers are dead, in the order of the requests."""
-    journal = Journal(folder, ["sqlite"], 2**28, lambda *_: None)
+    """What waits in a journal, in the order of the requests.
+
+    Of all writers: one that was killed a moment ago may not have let go of its lock yet.
+    """
+    journal = Journal(folder, ["sqlite"], 2**28, lambda *_: None, Reads.ALL, "served")
     journal.tend()
     pages = [source.read("sqlite", 1000) for source in journal.sources()]
     journal.close()

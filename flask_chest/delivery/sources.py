@@ -177,6 +177,7 @@ class Sources:
             return  # its owner is removing it
         if source.owner != self._owner:
             self._passed_by.add(folder.name)
+            _logger.info("%s is the app %r's, which delivers it itself", folder, source.owner)
             return
         source.notice_death()
         if (source.dead or own or self._reads is Reads.ALL) and source.claim():
