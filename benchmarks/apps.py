@@ -1,0 +1,238 @@
+"""One app in many dresses: bare, with the floor, with ours, with each of the rivals.
+
+Its only view puts five variables on ``g``. What a dress needs is imported when it is put on, so
+that each environment needs to hold only what it measures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, g
+from werkzeug.test import EnvironBuilder
+
+#: An interval that is never over: delivery is parked, and what is left is what a request pays.
+PARKED = {"CHEST_EXPORT_INTERVAL": 86400, "CHEST_BATCH_SIZE": 1_000_000}
+
+ENVIRON: Mapping[str, Any] = EnvironBuilder(
+    "/orders/7?full=1",
+    headers=[
+        ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"),
+        ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
+        ("Accept-Language", "en-GB,en;q=0.5"),
+        ("Accept-Encoding", "gzip, deflate"),
+    ],
+).get_environ()
+
+
+def bare(folder: Path) -> Flask:
+    """The app itself."""
+    app = Flask("benchmarks.apps", instance_path=str(folder))
+
+    @app.get("/orders/<int:number>")
+    def order(number: int) -> str:
+        g.user_id = 42
+        g.tenant = "acme"
+        g.total = 99.5
+        g.cached = True
+        g.items = 3
+        return "an order"
+
+    return app
+
+
+def put_on_g(app: Flask, count: int) -> None:
+    """Have its view put so many variables on ``g``."""
+    names = [f"variable_{number}" for number in range(count)]
+
+    def order(number: int) -> str:
+        for name in names:
+            setattr(g, name, number)
+        return "an order"
+
+    app.view_functions["order"] = order
+
+
+def floor(folder: Path) -> Flask:
+    """Two receivers that copy ``g``: the least that anything which looks at ``g`` can cost."""
+
+    def copy(sender: Flask, **_: Any) -> None:
+        dict(vars(g))
+
+    return _heard(bare(folder), copy)
+
+
+def floor_by_name(folder: Path) -> Flask:
+    """The same by what Flask documents of ``g``: its names, and ``get()``."""
+
+    def copy(sender: Flask, **_: Any) -> None:
+        dict({name: g.get(name) for name in g})
+
+    return _heard(bare(folder), copy)
+
+
+def silent(folder: Path) -> Flask:
+    """Two receivers that do nothing at all."""
+
+    def nothing(sender: Flask, **_: Any) -> None:
+        pass
+
+    return _heard(bare(folder), nothing)
+
+
+def _heard(app: Flask, receiver: Callable[..., None]) -> Flask:
+    from flask import request_finished, request_tearing_down
+
+    request_finished.connect(receiver, app, weak=False)
+    request_tearing_down.connect(receiver, app, weak=False)
+    return app
+
+
+def disk(folder: Path, **config: Any) -> Flask:
+    """Ours, as it comes: the journal on disk."""
+    return recorded(folder, **PARKED, **config)
+
+
+def memory(folder: Path) -> Flask:
+    """Ours, with the records waiting in memory."""
+    return recorded(folder, **PARKED, CHEST_BUFFER="memory")
+
+
+def none(folder: Path) -> Flask:
+    """Ours without a buffer; the chest takes a record and forgets it."""
+    return recorded(folder, CHEST_BUFFER="none")
+
+
+def recorded(folder: Path, **config: Any) -> Flask:
+    """Ours, with a chest that costs nothing: what is measured is not the store."""
+    from flask_chest import Chest, FlaskChest
+
+    class Nowhere(Chest):
+        def write(self, records: Any) -> None:
+            pass
+
+    app = bare(folder)
+    app.config.update({"CHEST_CHESTS": [Nowhere()], **config})
+    FlaskChest(app)
+    return app
+
+
+def prometheus(folder: Path) -> Flask:
+    """prometheus-flask-exporter, as its README begins."""
+    from prometheus_client import CollectorRegistry
+    from prometheus_flask_exporter import PrometheusMetrics
+
+    app = bare(folder)
+    PrometheusMetrics(app, registry=CollectorRegistry())
+    return app
+
+
+def opentelemetry(folder: Path) -> Flask:
+    """OpenTelemetry's Flask instrumentation; spans go in batches to an exporter that drops them."""
+    from opentelemetry.instrumentation.flask import FlaskInstrumentor
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+    class Nowhere(SpanExporter):
+        def export(self, spans: Any) -> SpanExportResult:
+            return SpanExportResult.SUCCESS
+
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(Nowhere()))
+    app = bare(folder)
+    FlaskInstrumentor().instrument_app(app, tracer_provider=provider)
+    return app
+
+
+def dockerflow(folder: Path) -> Flask:
+    """python-dockerflow, its summaries as mozlog to ``/dev/null``."""
+    import logging
+    import os
+
+    from dockerflow.flask import Dockerflow
+    from dockerflow.logging import MozlogHandler
+
+    app = bare(folder)
+    extension = Dockerflow(app)
+    logger = logging.getLogger("benchmarks.dockerflow")
+    logger.addHandler(MozlogHandler(open(os.devnull, "w", encoding="utf-8")))  # noqa: SIM115
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    extension.summary_logger = logger
+    return app
+
+
+def sentry(folder: Path) -> Flask:
+    """sentry-sdk with traces of every request, to a transport that drops them."""
+    import sentry_sdk
+    from sentry_sdk.transport import Transport
+
+    class Nowhere(Transport):
+        def capture_envelope(self, envelope: Any) -> None:
+            pass
+
+    sentry_sdk.init(
+        dsn="http://key@127.0.0.1:9/1", traces_sample_rate=1.0, transport=Nowhere, release="1"
+    )
+    return bare(folder)
+
+
+def elastic(folder: Path) -> Flask:
+    """elastic-apm: transactions are made, queued and encoded, and go nowhere."""
+    from elasticapm.contrib.flask import ElasticAPM
+
+    app = bare(folder)
+    app.config["ELASTIC_APM"] = {
+        "SERVICE_NAME": "shop",
+        "TRANSPORT_CLASS": "benchmarks.nowhere.Transport",
+        "CLOUD_PROVIDER": "none",
+        "CENTRAL_CONFIG": False,
+    }
+    ElasticAPM(app)
+    return app
+
+
+def dashboard(folder: Path) -> Flask:
+    """Flask-MonitoringDashboard, level 1: the duration of each request, into its SQLite."""
+    import flask_monitoringdashboard as theirs
+
+    theirs.config.database_name = f"sqlite:///{folder}/dashboard.db"
+    theirs.config.monitor_level = 1
+    # It asks for a hook that Flask 2.3 dropped; what it would do there is done here.
+    first: list[Callable[[], object]] = []
+    theirs.blueprint.before_app_first_request = first.append
+    app = bare(folder)
+    app.secret_key = "secret"
+    theirs.bind(app, schedule=False)
+    with app.app_context():
+        for prepare in first:
+            prepare()
+    return app
+
+
+def old(folder: Path) -> Flask:
+    """flask-chest 0.0.10: its custom writer, one POST to loopback within the request."""
+    import json
+    import logging
+
+    # This name is that of the old package here, in an environment of its own.
+    from flask_chest import FlaskChestCustomWriter
+    from flask_chest.decorator import flask_chest
+
+    from .nowhere import serve
+
+    chest: Any = FlaskChestCustomWriter(
+        url=serve(),  # type: ignore[arg-type]
+        payload_generator=json.dumps,
+        logger=logging.getLogger("benchmarks.old"),
+    )
+    app = bare(folder)
+    names = ["user_id", "tenant", "total", "cached", "items"]
+    decorate: Any = flask_chest(chests=[chest], tracked_vars={"GET": names})  # type: ignore[dict-item]
+    app.view_functions["order"] = decorate(app.view_functions["order"])
+    return app
+
+
+Dress = Callable[[Path], Flask]

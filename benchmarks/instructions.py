@@ -1,0 +1,102 @@
+"""Instructions of a request, counted by callgrind: ``python -m benchmarks.instructions [app ...]``.
+
+They are the same from run to run, whatever else the machine does, so a rise of a few percent can be
+told from noise. Not a measure of time: a miss of the cache counts as one.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+REQUESTS = 200
+_WARM_UP = 100
+_TOTAL = re.compile(r"^(?:totals|summary): (\d+)", re.MULTILINE)
+_ROOT = Path(__file__).parents[1]
+
+
+def count(names: Sequence[str], valgrind: str = "valgrind") -> dict[str, int]:
+    """Instructions of one request to each app of ``benchmarks.apps``.
+
+    :raises RuntimeError: valgrind could not count them.
+    """
+    with tempfile.TemporaryDirectory(prefix="chest-instructions-") as folder:
+        out = Path(folder, "out")
+        command = [
+            valgrind,
+            "--tool=callgrind",
+            f"--callgrind-out-file={out}",
+            # Any function will do that an app does not call, by whose name counts begin anew.
+            "--dump-before=getloadavg",
+            sys.executable,
+            "-m",
+            "benchmarks.instructions",
+            "--serve",
+            folder,
+            *names,
+        ]
+        # Hashes decide how often a look-up in a dict has to try again.
+        environment = {**os.environ, "PYTHONHASHSEED": "0"}
+        done = subprocess.run(
+            command, cwd=_ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"valgrind failed: {done.stderr[-2000:]}")
+        # Each app has two dumps: all before its stretch, and the stretch.
+        return {
+            name: _total(Path(f"{out}.{2 * number + 2}")) // REQUESTS
+            for number, name in enumerate(names)
+        }
+
+
+def _total(dump: Path) -> int:
+    found = _TOTAL.search(dump.read_text())
+    if found is None:
+        raise RuntimeError(f"{dump.name} has no total")
+    return int(found[1])
+
+
+def serve(root: Path, names: Sequence[str]) -> None:
+    """Under valgrind: a stretch of requests to each app, between two calls of getloadavg()."""
+    from flask_chest.delivery.scheduler import Schedule
+
+    from . import apps
+    from .stretches import call
+
+    # No thread of delivery shall be counted.
+    Schedule.start = lambda self: None  # type: ignore[method-assign]
+    gc.disable()
+    for name in names:
+        folder = root / name
+        folder.mkdir()
+        app = getattr(apps, name)(folder)
+        for _ in range(_WARM_UP):
+            call(app, apps.ENVIRON)
+        os.getloadavg()
+        for _ in range(REQUESTS):
+            call(app, apps.ENVIRON)
+        os.getloadavg()
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def main() -> None:
+    names = sys.argv[1:] or ["floor", "disk", "memory"]
+    found = count(["bare", *names])
+    bare = found.pop("bare")
+    print(f"instructions of a request to the bare app: {bare:,}")
+    for name, each in found.items():
+        print(f"  added by {name:16}{each - bare:>10,}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--serve"]:
+        serve(Path(sys.argv[2]), sys.argv[3:])
+    else:
+        main()

@@ -1,0 +1,167 @@
+"""What each of the field adds to a request: ``python -m benchmarks.request``.
+
+The same app with five variables on ``g``, called through its WSGI callable. All take turns in
+stretches of requests; what one adds is its stretch less the bare app's of the same round. Delivery
+is parked here (a batch goes once a day), so that the figures are what a request itself pays; what
+delivery costs a record is measured by ``benchmarks.delivery``.
+
+``FLASK_CHEST_OLD`` is the Python of an environment that holds flask-chest 0.0.10 and icecream, which
+it needs and does not ask for.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from statistics import median, quantiles
+from typing import NamedTuple
+
+from .stretches import Cost, Worker
+from .verdicts import Promise, tell
+
+GENERATIONS = 7
+ROUNDS = 25
+STRETCH = 100
+
+_NAMES = {
+    "bare": "bare Flask",
+    "floor": "the floor: two receivers copy g",
+    "disk": "Flask-Chest, disk",
+    "memory": "Flask-Chest, memory",
+    "none": "Flask-Chest, none (to no store)",
+    "prometheus": "prometheus-flask-exporter",
+    "dockerflow": "python-dockerflow",
+    "opentelemetry": "OpenTelemetry",
+    "elastic": "elastic-apm",
+    "sentry": "sentry-sdk, traces on",
+    "dashboard": "Flask-MonitoringDashboard",
+    "old": "flask-chest 0.0.10",
+}
+_TOGETHER = ("bare", "floor", "disk", "memory", "none", "prometheus", "dockerflow", "opentelemetry")
+
+
+class Group(NamedTuple):
+    """Apps that share a process.
+
+    :param bare: whose process has the bare app that these are compared with.
+    """
+
+    names: tuple[str, ...]
+    python: str = sys.executable
+
+
+#: Costs by name: those of a generation's rounds.
+Rounds = dict[str, list[Cost]]
+
+
+class Added(NamedTuple):
+    """Microseconds that one adds to a request, round by round, in the generations."""
+
+    cpu: list[list[float]]
+    wall: list[float]
+    all_cpu: list[float]
+    #: Of the fastest stretches, in each generation: other work on the machine only ever adds.
+    least: list[float]
+
+    @property
+    def middles(self) -> list[float]:
+        """The median of each generation."""
+        return [median(each) for each in self.cpu]
+
+
+def main() -> None:
+    generations = [_generation(number) for number in range(GENERATIONS)]
+    names = [name for name in _NAMES if all(name in each for each in generations)]
+    added = {name: _added(name, generations) for name in names if name != "bare"}
+    load = os.getloadavg()[0]
+    print(f"\nA request, five variables: {GENERATIONS} generations of {ROUNDS} rounds of {STRETCH}")
+    print(f"requests each; Python {sys.version.split()[0]}, load {load:.1f}")
+    bare = [cost.cpu for each in generations for cost in each["bare"]]
+    print(f"the bare app: {median(bare):.1f} us of CPU (at least {min(bare):.1f})\n")
+    print(f"{'':34}of floor  of prom.   added us of CPU    at least    wall   all CPU")
+    for name, each in added.items():
+        _print_line(_NAMES[name], each, added)
+    tell(promises(added))
+
+
+def promises(added: dict[str, Added]) -> list[Promise]:
+    """What is promised of these figures."""
+    limits = {"floor": 2.0, "prometheus": 0.6, "opentelemetry": 0.12}
+    return [
+        Promise(
+            f"disk journal, of what {_NAMES[rival]} adds",
+            median(ratios(added["disk"], added[rival])),
+            limit,
+        )
+        for rival, limit in limits.items()
+        if rival in added
+    ]
+
+
+def ratios(one: Added, other: Added) -> list[float]:
+    """How many times the other's cost, in each generation."""
+    return [a / b for a, b in zip(one.middles, other.middles, strict=True)]
+
+
+def _generation(number: int) -> Rounds:
+    groups = [Group(_TOGETHER), Group(("elastic",)), Group(("sentry",))]
+    groups += [Group(("dashboard",)), *_old()]
+    workers = [Worker(group.names, group.python) for group in groups]
+    serving = []
+    for worker in workers:
+        reason = worker.why_not()
+        if reason is None:
+            serving.append(worker)
+        elif not number:
+            print(f"left out: {', '.join(worker.names)}: {reason}", flush=True)
+    found: Rounds = {name: [] for worker in serving for name in worker.names}
+    for turn in range(ROUNDS):
+        _tell_progress(f"generation {number + 1} of {GENERATIONS}, round {turn + 1} of {ROUNDS}")
+        for worker in serving:
+            # Turned round each time, so that nobody always comes after the same.
+            for name in worker.names if turn % 2 else reversed(worker.names):
+                found[name].append(worker.ask(name, STRETCH))
+    for worker in workers:
+        worker.end()
+    return found
+
+
+def _old() -> list[Group]:
+    python = os.environ.get("FLASK_CHEST_OLD")
+    return [Group(("old",), python)] if python else []
+
+
+def _added(name: str, generations: list[Rounds]) -> Added:
+    pairs = [list(zip(each[name], each["bare"], strict=True)) for each in generations]
+    flat = [pair for each in pairs for pair in each]
+    return Added(
+        [[one.cpu - bare.cpu for one, bare in each] for each in pairs],
+        [one.wall - bare.wall for one, bare in flat],
+        [one.all_cpu - bare.all_cpu for one, bare in flat],
+        [
+            min(one.cpu for one, _ in each) - min(bare.cpu for _, bare in each)
+            for each in pairs
+        ],
+    )
+
+
+def _print_line(name: str, each: Added, added: dict[str, Added]) -> None:
+    flat = [cost for generation in each.cpu for cost in generation]
+    low, _, high = quantiles(flat, n=4)
+    beside = [
+        f"{median(ratios(each, added[rival])):8.2f}" if rival in added else " " * 8
+        for rival in ("floor", "prometheus")
+    ]
+    print(
+        f"{name:34}{' '.join(beside)} {median(flat):8.1f} ({low:.1f}-{high:.1f})"
+        f"{median(each.least):10.1f}{median(each.wall):9.1f}{median(each.all_cpu):9.1f}"
+    )
+
+
+def _tell_progress(where: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{where} ", end="", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
