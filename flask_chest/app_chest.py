@@ -26,6 +26,7 @@ from .delivery.ledger import Ledger
 from .delivery.memory import MemoryBuffer
 from .errors import ConfigError
 from .hooks import Recorder
+from .keeping.upkeep import Upkeep
 from .plans import Plans
 from .rule import Route, Rule, blueprint_rule, checked_rule
 from .rules import Override, Rules
@@ -218,8 +219,14 @@ class AppChest:
                 shutdown_timeout=settings.shutdown_timeout,
                 scheduler=self._scheduler,
                 ships=reads is not Reads.NOTHING,
+                upkeep=self._upkeep(),
             )
         )
+
+    def _upkeep(self) -> Callable[[threading.Event], None] | None:
+        if not any(chest.needs_upkeep for chest in self.chests):
+            return None
+        return Upkeep(self.chests, self.settings.retention).run
 
     def _buffer_maker(self, names: Sequence[str], reads: Reads) -> Callable[[LossListener], Buffer]:
         most = self.settings.buffer_max_bytes

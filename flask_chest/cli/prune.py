@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 import click
@@ -24,8 +26,13 @@ from .output import print_json, progress
 @json_option
 @with_appcontext
 def prune(older_than: str | None, chest_name: str | None, yes: bool, as_json: bool) -> None:
-    """Delete old records, in small batches."""
-    before = datetime.now(timezone.utc) - timedelta(seconds=_seconds(older_than))
+    """Delete old records, in small batches.
+
+    Of SQL stores whole hours go, and what they amount to stays: see CHEST_RETENTION.
+    """
+    from ..keeping.pruning import whole_hours
+
+    before = whole_hours(datetime.now(timezone.utc) - timedelta(seconds=_seconds(older_than)))
     chests = chosen_chests(chest_name)
     if not yes:
         names = ", ".join(each.name for each in chests)
@@ -53,18 +60,34 @@ def _seconds(older_than: str | None) -> float:
 
 
 def _prune(chest: Chest, before: datetime) -> int | None:
-    eraser, reader = make_eraser(chest), make_reader(chest)
-    if eraser is None or reader is None:
+    reader = make_reader(chest)
+    if reader is None:
         return None
     gone = 0
     try:
         with told_errors():
             number = reader.count(Query(since=FIRST, until=before))
             with progress(chest.name, number) as step:
-                for batch in eraser.prune(before):
+                for batch in _batches(chest, before):
                     gone += batch
                     step(batch)
     finally:
         reader.close()
-        eraser.close()
     return gone
+
+
+def _batches(chest: Chest, before: datetime) -> Iterator[int]:
+    from ..chests.sql import SQLChest
+
+    if isinstance(chest, SQLChest):
+        from ..keeping.pruning import prune as prune_sql
+
+        yield from prune_sql(chest, before, threading.Event())
+        return
+    eraser = make_eraser(chest)
+    if eraser is None:
+        return
+    try:
+        yield from eraser.prune(before)
+    finally:
+        eraser.close()

@@ -16,6 +16,7 @@ from ..signals import announce, records_lost
 from ..sparse_log import SparseLog
 from .buffer import Buffer, LossListener
 from .ledger import Ledger
+from .pace import Pace
 from .shipper import ChestLike, Shipper
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _logger = logging.getLogger("flask_chest.delivery")
 # A chest is looked after at least so often, so that a full batch does not wait for a long interval.
 _LONGEST_TICK = 1.0
 _SUPERVISE_EVERY = 5.0
+_UPKEEP_EVERY = 60.0
 # The time since the scheduler was last seen to work, after which it counts as dead.
 _DEAD_AFTER = 30.0
 
@@ -44,6 +46,7 @@ class Delivery:
     :param shutdown_timeout: seconds that delivery may take at exit.
     :param scheduler: an APScheduler that the app lends.
     :param ships: whether this process delivers; else an agent does.
+    :param upkeep: looks after the stores now and then, beside deliveries, until its event is set.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Delivery:
     shutdown_timeout: float = 2.0
     scheduler: Any = None
     ships: bool = True
+    upkeep: Callable[[threading.Event], None] | None = None
 
 
 class Exporter:
@@ -159,6 +163,7 @@ class _Process:
         self._log = SparseLog(_logger)
         self._tended_at = time.monotonic()
         self.supervise_after = self._tended_at + _SUPERVISE_EVERY
+        self._ended = threading.Event()
         self._schedule: Schedule | None = None
         self._jobs: dict[Shipper, str] = {}
         self._try_to_schedule(delivery.scheduler)
@@ -183,8 +188,10 @@ class _Process:
         try:
             schedule.every(tick, "tend", self._tend)
             for shipper in self._shippers:
-                pace = _Pace(shipper, self.buffer, delivery)
+                pace = Pace(shipper, self.buffer, delivery.interval, delivery.batch_size)
                 jobs[shipper] = schedule.every(tick, shipper.chest.name, pace.tick)
+            if delivery.upkeep is not None and delivery.ships:
+                schedule.every(_UPKEEP_EVERY, "upkeep", self._look_after_stores)
             schedule.start()
         except BaseException:
             schedule.stop()
@@ -196,6 +203,10 @@ class _Process:
     def _tend(self) -> None:
         self._tended_at = time.monotonic()
         self.buffer.tend()
+
+    def _look_after_stores(self) -> None:
+        assert self._delivery.upkeep is not None
+        self._delivery.upkeep(self._ended)
 
     def supervise(self) -> None:
         """See whether deliveries still run; start them anew where they do not."""
@@ -232,6 +243,7 @@ class _Process:
         )
 
     def close(self) -> None:
+        self._ended.set()
         self.flush(self._delivery.shutdown_timeout)
         for shipper in self._shippers:
             shipper.stopped.set()
@@ -258,28 +270,6 @@ class _Process:
                 f"lost:{reason}", "chest %r: %d records are lost (%s)", chest, count, reason
             )
         announce(records_lost, self._delivery.sender, chest=chest, reason=reason, count=count)
-
-
-class _Pace:
-    """A batch goes when it is full or when the interval is over, whichever is first."""
-
-    def __init__(self, shipper: Shipper, buffer: Buffer, delivery: Delivery) -> None:
-        self._shipper = shipper
-        self._buffer = buffer
-        self._interval = delivery.interval
-        self._batch_size = delivery.batch_size
-        self._shipped_at = 0.0
-        self._shipped_count = 0
-
-    def tick(self) -> None:
-        """Deliver, where it is time."""
-        now, count = time.monotonic(), self._buffer.appended
-        full = count - self._shipped_count >= self._batch_size
-        # A tick that comes a little early must not make a batch wait for two.
-        due = now - self._shipped_at >= self._interval * 0.9
-        if full or due or self._shipper.asked:
-            self._shipped_at, self._shipped_count = now, count
-            self._shipper.ship()
 
 
 _living: weakref.WeakSet[Exporter] = weakref.WeakSet()

@@ -24,6 +24,7 @@ class Aggregate:
     :param query: the question.
     :param slices: where to look.
     :param step: seconds of an interval, for figures over time.
+    :param origin: where the first interval begins; by default with the question's range.
     """
 
     def __init__(
@@ -33,11 +34,13 @@ class Aggregate:
         query: Query,
         slices: Slices,
         step: float | None = None,
+        origin: float | None = None,
     ) -> None:
         self._dialect = dialect
         self._query = query
         self.share = slices.share
         self._step = step
+        self._origin = query.since.timestamp() if origin is None else origin
         self._facts = self._make_facts(table, slices).subquery()
 
     def figures(
@@ -77,7 +80,7 @@ class Aggregate:
         key = sa.null() if query.by is None else self._dialect.text(query.by)
         interval: Any = sa.literal_column("0")
         if self._step is not None:
-            interval = self._dialect.interval(query.since.timestamp(), self._step)
+            interval = self._dialect.interval(self._origin, self._step)
         within = (
             sa.and_(columns.time >= begin, columns.time < end) for begin, end in slices.ranges
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .query import Query
@@ -20,6 +20,14 @@ def fold_answer(rows: Iterable[Any], share: float, limit: int) -> Answer:
     found: dict[str | None, Summary] = {}
     for row in rows:
         _add(found.setdefault(row.k, Summary()), row, share)
+    return cut_answer(found, share, limit)
+
+
+def cut_answer(found: Mapping[str | None, Summary], share: float, limit: int) -> Answer:
+    """The biggest groups, and the others together.
+
+    :param limit: how many groups are told by name.
+    """
     groups = [Group(key, summary) for key, summary in found.items()]
     groups.sort(key=lambda group: (-group.summary.count, group.key or ""))
     rest = Summary()
@@ -33,15 +41,38 @@ def fold_series(rows: Iterable[Any], query: Query, step: float, share: float) ->
 
     :param rows: as for :func:`fold_answer`, with ``b``, the number of the interval.
     """
+    series = empty_series(query, step, share)
+    add_to_series(series, rows, share)
+    return series
+
+
+def add_to_series(series: Series, rows: Iterable[Any], share: float) -> None:
+    """Add rows to what is there."""
+    for row in rows:
+        _add(place_in(series, row.k, int(row.b)), row, share)
+
+
+def biggest_lines(series: Series, number: int) -> Series:
+    """The groups with the highest counts."""
+    counts = {key: sum(each.count for each in line) for key, line in series.lines.items()}
+    biggest = sorted(counts, key=lambda key: (-counts[key], key or ""))[:number]
+    lines = {key: series.lines[key] for key in biggest}
+    return Series(series.starts, series.step, lines, series.share)
+
+
+def empty_series(query: Query, step: float, share: float = 1.0) -> Series:
+    """The intervals of a range, without any line."""
     number = max(1, math.ceil(query.seconds / step))
     begin = query.since.timestamp()
-    series = Series([begin + step * place for place in range(number)], step, {}, share)
-    for row in rows:
-        line = series.lines.get(row.k)
-        if line is None:
-            line = series.lines[row.k] = [Summary() for _ in range(number)]
-        _add(line[min(max(int(row.b), 0), number - 1)], row, share)
-    return series
+    return Series([begin + step * place for place in range(number)], step, {}, share)
+
+
+def place_in(series: Series, key: str | None, interval: int) -> Summary:
+    """The figures of one group and interval."""
+    line = series.lines.get(key)
+    if line is None:
+        line = series.lines[key] = [Summary() for _ in series.starts]
+    return line[min(max(interval, 0), len(line) - 1)]
 
 
 def _add(summary: Summary, row: Any, share: float) -> None:

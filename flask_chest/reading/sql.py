@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,20 @@ from .aggregate import GROUPS, Aggregate
 from .conditions import conditions
 from .dialects import DIALECTS
 from .fields import Field
-from .fold import fold_answer, fold_series
+from .fold import (
+    add_to_series,
+    biggest_lines,
+    cut_answer,
+    empty_series,
+    fold_answer,
+    fold_series,
+    place_in,
+)
 from .query import Query
 from .reader import PAGE, Reader
+from .rollups import Rollups
 from .slices import Slices, choose_slices
-from .summary import Answer, Group, Series
+from .summary import Answer, Group, Series, Summary
 
 if TYPE_CHECKING:
     from ..chests.sql import SQLChest
@@ -43,6 +53,7 @@ class SQLReader(Reader):
         self._table = chest.records
         self._engine = chest.make_reading_engine()
         self._dialect = DIALECTS[self._engine.dialect.name](chest.records)
+        self._rollups = Rollups(chest, self._rows)
 
     def latest(self, limit: int) -> list[Record]:
         query = sa.select(self._table).order_by(self._table.columns.id.desc()).limit(limit)
@@ -99,6 +110,22 @@ class SQLReader(Reader):
         return int(next(iter(self._rows(rows)), (0,))[0])
 
     def answer(self, query: Query, limit: int = 20) -> Answer:
+        plan = self._rollups.plan(query)
+        if plan is None:
+            return self._answer(query, limit)
+        found: dict[str | None, Summary] = {}
+        for _, sums in self._rollups.read(plan, query):
+            key = None if query.by is None else sums.route
+            found.setdefault(key, Summary()).merge(sums.measured(query.measure))
+        share = 1.0
+        for since, until in plan.records:
+            part = self._answer(replace(query, since=since, until=until), GROUPS)
+            share = min(share, part.share)
+            for group in part.groups:
+                found.setdefault(group.key, Summary()).merge(group.summary)
+        return cut_answer(found, share, limit)
+
+    def _answer(self, query: Query, limit: int) -> Answer:
         aggregate = self._aggregate(query)
         rows = self._rows(aggregate.figures())
         if len(rows) < GROUPS:
@@ -110,6 +137,24 @@ class SQLReader(Reader):
         return Answer(found.groups, _without(whole, found.groups), aggregate.share, complete=False)
 
     def series(self, query: Query, step: float, lines: int = 8) -> Series:
+        plan = self._rollups.plan(query, step)
+        if plan is None:
+            return self._series(query, step, lines)
+        series = empty_series(query, step)
+        origin = query.since.timestamp()
+        for start, sums in self._rollups.read(plan, query):
+            key = None if query.by is None else sums.route
+            place = place_in(series, key, int((start - origin) // step))
+            place.merge(sums.measured(query.measure))
+        for since, until in plan.records:
+            part = replace(query, since=since, until=until)
+            aggregate = Aggregate(
+                self._table, self._dialect, part, self._slices(part), step, origin
+            )
+            add_to_series(series, self._rows(aggregate.over_time(None)), aggregate.share)
+        return biggest_lines(series, lines)
+
+    def _series(self, query: Query, step: float, lines: int) -> Series:
         keys: Sequence[str | None] | None = None
         if query.by is not None:
             aggregate = self._aggregate(query)

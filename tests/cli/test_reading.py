@@ -199,10 +199,10 @@ def test_prune(tmp_path: Path) -> None:
     assert "delete what is older than" in asked.output
     assert records_left(app) == 600
     [told] = lines_of(run(app, "prune", "--yes", "--json"))
-    assert told["deleted"]["sqlite"] == pytest.approx(240, abs=3)
+    assert 177 <= told["deleted"]["sqlite"] <= 243, "hours go as a whole"
     assert records_left(app) == 600 - told["deleted"]["sqlite"]
     assert run(app, "prune", "--older-than", "1 hour", "--yes").stdout.endswith(" deleted\n")
-    assert records_left(app) == pytest.approx(60, abs=3)
+    assert 57 <= records_left(app) <= 123
 
 
 def test_forget(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
@@ -122,12 +123,13 @@ def test_an_empty_range() -> None:
 def test_percentiles_are_within_two_percent() -> None:
     """However the values are spread, and in whatever parts they were counted."""
     chance = random.Random(1)
-    for draw in (
+    draws: tuple[Callable[[], float], ...] = (
         lambda: chance.expovariate(1),
         lambda: chance.lognormvariate(3, 4),
         lambda: chance.uniform(-100, 1),
         lambda: float(chance.randrange(3)),
-    ):
+    )
+    for draw in draws:
         values = sorted(draw() for _ in range(5000))
         whole = Digest()
         for start in range(0, 5000, 1000):
