@@ -54,7 +54,8 @@ class Aggregate:
         facts = self._facts.columns
         key = sa.null().label("k") if together else facts.k
         grouping = [facts.code] if together else [facts.k, facts.code]
-        figures = sa.select(key, facts.code, *self._sums()).group_by(*grouping)
+        nothing: Any = sa.literal_column("0").label("b")
+        figures = sa.select(key, nothing, facts.code, *self._sums()).group_by(*grouping)
         if keys is not None:
             figures = figures.where(self._is_one_of(keys))
         return figures.limit(GROUPS)

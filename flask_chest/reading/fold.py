@@ -13,13 +13,18 @@ from .summary import Answer, Group, Series, Summary
 def fold_answer(rows: Iterable[Any], share: float, limit: int) -> Answer:
     """Add up the rows of each group.
 
-    :param rows: with ``k``, ``code``, ``n``, ``w``, ``e``, ``s``, ``low``, ``high``.
+    :param rows: group, interval, bucket; records, their weight, that of the errors, the sum, the
+        least and the greatest of what is measured.
     :param share: the share of the records that the rows stand for.
     :param limit: how many groups are told by name.
     """
     found: dict[str | None, Summary] = {}
     for row in rows:
-        _add(found.setdefault(row.k, Summary()), row, share)
+        key = row[0]
+        summary = found.get(key)
+        if summary is None:
+            summary = found[key] = Summary()
+        _add(summary, row, share)
     return cut_answer(found, share, limit)
 
 
@@ -39,7 +44,7 @@ def cut_answer(found: Mapping[str | None, Summary], share: float, limit: int) ->
 def fold_series(rows: Iterable[Any], query: Query, step: float, share: float) -> Series:
     """Put the rows of each group and interval in their places.
 
-    :param rows: as for :func:`fold_answer`, with ``b``, the number of the interval.
+    :param rows: as for :func:`fold_answer`.
     """
     series = empty_series(query, step, share)
     add_to_series(series, rows, share)
@@ -49,7 +54,7 @@ def fold_series(rows: Iterable[Any], query: Query, step: float, share: float) ->
 def add_to_series(series: Series, rows: Iterable[Any], share: float) -> None:
     """Add rows to what is there."""
     for row in rows:
-        _add(place_in(series, row.k, int(row.b)), row, share)
+        _add(place_in(series, row[0], int(row[1])), row, share)
 
 
 def biggest_lines(series: Series, number: int) -> Series:
@@ -76,13 +81,20 @@ def place_in(series: Series, key: str | None, interval: int) -> Summary:
 
 
 def _add(summary: Summary, row: Any, share: float) -> None:
-    weight = float(row.w) / share
+    # Taken apart at once: a question has thousands of rows.
+    _, _, code, number, weight, errors, total, low, high = row
+    weight = float(weight) / share
     summary.count += weight
-    summary.rows += row.n
-    summary.errors += float(row.e) / share
-    if row.code is None:
+    summary.rows += number
+    summary.errors += float(errors) / share
+    if code is None:
         return
     # MariaDB gives decimals.
-    low, high = float(row.low), float(row.high)
-    summary.merge(Summary(total=float(row.s) / share, measured=weight, low=low, high=high))
-    summary.digest.add(int(row.code), weight)
+    low, high = float(low), float(high)
+    summary.total += float(total) / share
+    summary.measured += weight
+    if summary.low is None or low < summary.low:
+        summary.low = low
+    if summary.high is None or high > summary.high:
+        summary.high = high
+    summary.digest.add(int(code), weight)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ReadError
@@ -166,22 +165,14 @@ class MongoReader(Reader):
             raise ReadError(self._chest.explain(error)) from None
 
 
-def _merged(rows: Sequence[Mapping[str, Any]]) -> Iterator[Any]:
+def _merged(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
     """Rows as they come from a database that tells values by their text alone."""
     for row in rows:
         group = row["_id"]
         code = group.get("code")
-        yield SimpleNamespace(
-            k=_text(group.get("k")),
-            b=group.get("b") or 0,
-            code=code,
-            n=row["n"],
-            w=row["w"],
-            e=row["e"],
-            s=row["s"],
-            low=row["low"] if code is not None else None,
-            high=row["high"] if code is not None else None,
-        )
+        low, high = (row["low"], row["high"]) if code is not None else (None, None)
+        place = _text(group.get("k")), group.get("b") or 0, code
+        yield (*place, row["n"], row["w"], row["e"], row["s"], low, high)
 
 
 def _text(value: Any) -> str | None:

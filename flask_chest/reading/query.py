@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 
 from .. import checks
+from ..encoding import EPOCH
 from ..errors import QueryError
 from .fields import Field
 from .filters import Filter
@@ -59,14 +60,16 @@ def parse_moment(text: str, now: datetime) -> datetime:
     """A moment: ``now``, a duration before it such as ``2 hours``, or a time of ISO 8601.
 
     :param now: what durations are reckoned back from.
-    :returns: in UTC. A time that names no zone is taken as UTC.
+    :returns: in UTC, not before 1970. A time that names no zone is taken as UTC.
     :raises QueryError: it is none of these.
     """
     words = text.strip()
     if words in {"", "now"}:
         return now
     try:
-        return now - timedelta(seconds=checks.seconds(words.removesuffix("ago").strip()))
+        return max(
+            EPOCH, now - timedelta(seconds=checks.seconds(words.removesuffix("ago").strip()))
+        )
     except ValueError:
         pass
     try:
@@ -78,7 +81,7 @@ def parse_moment(text: str, now: datetime) -> datetime:
             f"{text[:40]!r} is no time; write e.g. '2 hours', '2026-11-20' or "
             "'2026-11-20T14:30+01:00'"
         ) from None
-    return moment
+    return max(EPOCH, moment)
 
 
 def _told(moment: datetime) -> str:

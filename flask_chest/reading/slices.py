@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 #: Records that one question looks at, about.
-MOST = 100_000
+MOST = 25_000
 _NUMBER = 128
 _LEAST_SHARE = 1e-7
 # The golden ratio's fraction: steps of it meet no rhythm of traffic.
@@ -40,7 +40,7 @@ def choose_slices(
     """
     chosen = Slices(((since, until),), 1.0)
     while count(chosen, most + 1) > most and chosen.share > _LEAST_SHARE:
-        chosen = _spread(since, until, chosen.share / 4)
+        chosen = _spread(since, until, chosen.share / 2)
     return chosen
 
 

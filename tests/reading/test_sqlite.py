@@ -144,7 +144,7 @@ def test_slices_are_spread_over_the_range() -> None:
     chosen = slices.choose_slices(
         END - timedelta(days=365), END, lambda part, limit: int(10_000_000 * part.share)
     )
-    assert chosen.share == 4.0**-4
+    assert chosen.share == 2.0**-9
     assert all(begin < end for begin, end in chosen.ranges)
     assert all(
         before[1] < after[0]
