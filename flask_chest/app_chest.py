@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import click
 from flask import Blueprint, Flask
 
 from .capture import Capture
@@ -19,11 +20,12 @@ from .config import Settings
 from .delivery.buffer import Buffer, LossListener
 from .delivery.dead import DeadLetters
 from .delivery.direct import Direct
-from .delivery.exporter import Delivery, Exporter
+from .delivery.exporter import Exporter
 from .delivery.frame import MAX_CHESTS
 from .delivery.journal import Journal, Reads
 from .delivery.ledger import Ledger
 from .delivery.memory import MemoryBuffer
+from .delivery.process import Delivery
 from .errors import ConfigError
 from .hooks import Recorder
 from .keeping.upkeep import Upkeep
@@ -220,6 +222,7 @@ class AppChest:
                 scheduler=self._scheduler,
                 ships=reads is not Reads.NOTHING,
                 upkeep=self._upkeep(),
+                kept_in=f"the journal {root}" if settings.buffer == "disk" else "memory",
             )
         )
 
@@ -233,12 +236,16 @@ class AppChest:
         if self.settings.buffer == "memory":
             return lambda on_lost: MemoryBuffer(names, most, on_lost)
         root = self.journal_dir
-        return lambda on_lost: Journal(root, names, most, on_lost, reads)
+        owner = self.app.name
+        return lambda on_lost: Journal(root, names, most, on_lost, reads, owner)
 
     def _routes(self) -> Iterable[Route]:
         for rule in self.app.url_map.iter_rules():
             for method in rule.methods or ("",):
                 yield Route(rule.rule, rule.endpoint, method)
+        # A command that leaves a record is selected by its name, as an endpoint.
+        for name in _command_names(self.app.cli):
+            yield Route(None, name, "")
 
     def _override_of(self, endpoint: str) -> Override | None:
         # Of all views at once, so that delivery is not made anew for each chest that they name.
@@ -248,6 +255,13 @@ class AppChest:
             if (decoration := getattr(view, OVERRIDE, None)) is not None
         }
         return overrides.get(endpoint)
+
+
+def _command_names(group: click.Group, above: str = "") -> Iterable[str]:
+    for name, command in group.commands.items():
+        yield above + name
+        if isinstance(command, click.Group):
+            yield from _command_names(command, f"{above}{name} ")
 
 
 def _refuse_contradictions(settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""What the CLI command is called that runs, or has just ended."""
+"""What the CLI command is called that runs, or has just ended, and whether it ended well."""
 
 from __future__ import annotations
 
@@ -12,6 +12,15 @@ def command_name() -> str | None:
     """The name of the CLI command, e.g. ``import-products`` or ``users create``."""
     context = click.get_current_context(silent=True)
     return None if context is None else " ".join(_names(context)) or None
+
+
+def ended_well(error: BaseException | None) -> bool:
+    """Whether an exception, or none, is how a command says that all went well."""
+    if isinstance(error, click.exceptions.Exit):
+        return error.exit_code == 0
+    if isinstance(error, SystemExit):
+        return not error.code
+    return error is None
 
 
 def _names(context: click.Context) -> list[str]:

@@ -86,8 +86,8 @@ class _Decoration:
         request_id_generator: RequestIdGenerator | None,
         raise_exceptions: bool,
     ) -> None:
-        self.writes = chests is not None and raise_exceptions
         self._chests = chests
+        self._raises = raise_exceptions
         self._override = Override(
             tracked_vars=tracked_vars,
             tracks=tracked_vars is not None,
@@ -100,7 +100,7 @@ class _Decoration:
         found = self._overrides.get(held)
         if found is None:
             found = self._override
-            if self._chests is not None and not self.writes:
+            if self._chests is not None and not self._writes_in(held):
                 found = replace(found, chests=held.join(self._chests))
             self._overrides[held] = found
         return found
@@ -111,7 +111,7 @@ class _Decoration:
         if state is not None:
             held = state.recorder.held
             state.recorder.plans.override(_route(), self.override_in(held))
-            return _Call(self, held, state) if self.writes else None
+            return _Call(self, held, state) if self._writes_in(held) else None
         if self._chests is None:
             return None
         held = self._stand_in(current_app._get_current_object())  # type: ignore[attr-defined]
@@ -119,12 +119,21 @@ class _Decoration:
 
     def keep(self, held: AppChest, line: bytes, plan: Plan) -> None:
         """Write a record, or hand it to the background."""
-        if self.writes:
-            chests = self._chests or []
-            held.settle(chests)
-            Direct(chests, held.app).hand_over(line, (1 << len(chests)) - 1)
-        else:
+        if not self._writes_in(held):
             held.carrier.hand_over(line, plan.mask)
+            return
+        chests = self._chests or []
+        held.settle(chests)
+        try:
+            Direct(chests, held.app).hand_over(line, (1 << len(chests)) - 1)
+        except Exception:
+            if self._raises:
+                raise
+            held.recorder.trouble("write the record of a view")
+
+    def _writes_in(self, held: AppChest) -> bool:
+        """Whether records are written at once; without a buffer there is no background."""
+        return self._chests is not None and (self._raises or held.settings.buffer == "none")
 
     def _stand_in(self, app: Flask) -> AppChest | None:
         """What is held for an app that has no ``FlaskChest``; ``None`` where recording is off."""
@@ -148,16 +157,15 @@ class _Call:
         """The view has returned."""
         self._record(_status_of(result), None)
 
-    def raised(self, error: Exception) -> None:
+    def raised(self, error: BaseException) -> None:
         """The view has raised; that must be seen, so nothing of ours may hide it."""
-        status = error.code if isinstance(error, HTTPException) else 500
         shown = None if isinstance(error, HTTPException) else error
         try:
-            self._record(status, shown)
+            self._record(_status_of_error(error), shown)
         except Exception:  # noqa: BLE001 - as said
             self._held.recorder.trouble("write the record of a view that raised")
 
-    def _record(self, status: int | None, error: Exception | None) -> None:
+    def _record(self, status: int | None, error: BaseException | None) -> None:
         state, held = self._state, self._held
         state.settled = True
         override = self._decoration.override_in(held)
@@ -176,7 +184,7 @@ def _wrap(view: Callable[..., Any], decoration: _Decoration) -> Callable[..., An
             return view(*args, **kwargs)
         try:
             result = view(*args, **kwargs)
-        except Exception as error:
+        except BaseException as error:
             call.raised(error)
             raise
         call.returned(result)
@@ -193,7 +201,7 @@ def _wrap_async(view: Callable[..., Any], decoration: _Decoration) -> Callable[.
             return await view(*args, **kwargs)
         try:
             result = await view(*args, **kwargs)
-        except Exception as error:
+        except BaseException as error:
             call.raised(error)
             raise
         call.returned(result)
@@ -221,6 +229,12 @@ def _status_of(result: Any) -> int | None:
         return _status_of(result[0])
     status = getattr(result, "status_code", 200)
     return status if isinstance(status, int) else None
+
+
+def _status_of_error(error: BaseException) -> int | None:
+    if not isinstance(error, HTTPException):
+        return 500 if isinstance(error, Exception) else None
+    return error.code if error.response is None else error.response.status_code
 
 
 def _no_response(*_: Any) -> Any:

@@ -18,7 +18,7 @@ from flask import Flask, g, has_app_context, request
 from flask.signals import appcontext_tearing_down, got_request_exception, request_finished
 
 from .capture import BLANK, Capture
-from .command_name import command_name
+from .command_name import command_name, ended_well
 from .encoding import decode
 from .ids import made_request_id, trace_id
 from .plans import Plans
@@ -38,6 +38,9 @@ _logger = logging.getLogger("flask_chest")
 _METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
 )
+
+# Not the app's own, which it may have seeded, and one that differs between forked workers.
+_random = random.SystemRandom()
 
 NOTHING_MORE: Mapping[str, Any] = {}
 
@@ -102,9 +105,15 @@ class Recorder:
         try:
             made = state.request_id = made_request_id(generator())
             # What a caller sent, and ours, can stand in a header; this may be anything.
-            state.echoed = made.isascii() and made.isprintable()
+            state.echoed = made != "" and made.isascii() and made.isprintable()
         except Exception:  # noqa: BLE001 - a request never fails because of us
             self.trouble("call the request id generator")
+
+    def _ask_for_id(self, state: RequestState, plan: Plan) -> None:
+        # An exception and the response to it are both heard of; the generator is called once.
+        if not state.named:
+            state.named = True
+            self.make_id(state, plan.request_id_generator)
 
     def tag(self, tags: Mapping[str, Any]) -> None:
         """Put further constant tags on every record from now on; those of the app's own win."""
@@ -153,7 +162,7 @@ class Recorder:
         plan: Plan,
         holder: Any,
         status: int | None,
-        error: Exception | None,
+        error: BaseException | None,
     ) -> bytes | None:
         """The record of a view that has just ended; ``None`` where none is to be kept.
 
@@ -162,7 +171,8 @@ class Recorder:
         """
         state.values, state.status, state.error = holder, status, error
         if plan.request_id_generator is not None:
-            self.make_id(state, plan.request_id_generator)
+            self._ask_for_id(state, plan)
+        self._note_recorded(holder)
         return self._encode(state, plan, NOTHING_MORE)
 
     def _encode(self, state: RequestState, plan: Plan, more: Mapping[str, Any]) -> bytes | None:
@@ -175,7 +185,7 @@ class Recorder:
         if rate < 1:
             if error is not None or duration >= self._slow_ms or (status or 0) >= 500:
                 rate = 1.0
-            elif random.random() >= rate:
+            elif _random.random() >= rate:
                 return None
         route = plan.route
         parent = state.environ.get("HTTP_TRACEPARENT")
@@ -228,7 +238,7 @@ class Recorder:
             state.values = g._get_current_object()
             plan = state.plan = self._plan_of(request._get_current_object())  # type: ignore[attr-defined]
             if plan.request_id_generator is not None:
-                self.make_id(state, plan.request_id_generator)
+                self._ask_for_id(state, plan)
         except Exception:  # noqa: BLE001 - a request never fails because of us
             self.trouble("look at a request")
 
@@ -271,7 +281,7 @@ class Recorder:
             "kind": "job" if command is None else "command",
             "request_id": identity,
             "endpoint": command,
-            "error": None if error is None else _class_name(error),
+            "error": None if error is None or ended_well(error) else _class_name(error),
             "tags": self._tags,
         }
         line = self._capture.encode(facts, values, plan)

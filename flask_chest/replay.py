@@ -10,7 +10,7 @@ from .delivery.dead import DeadLetters, Letter
 from .delivery.ledger import Ledger
 from .delivery.totals import add_to_totals
 from .encoding import Batch
-from .errors import DeliveryError, RejectedError
+from .errors import ChestError, DeliveryError, RejectedError
 
 
 class Replay:
@@ -18,13 +18,26 @@ class Replay:
 
     :param root: the journal's folder.
     :param chest: the chest.
+    :param owner: the app that it belongs to.
+    :raises ChestError: they are being sent again already.
     """
 
-    def __init__(self, root: Path, chest: Chest) -> None:
+    def __init__(self, root: Path, chest: Chest, owner: str = "") -> None:
         self._root = root
         self._chest = chest
+        self._owner = owner
         self._letters = DeadLetters(root, chest.name)
-        self._waiting = self._letters.read()
+        # Two at once would each put back what the other one has dealt with.
+        alone = self._letters.replaying.acquire()
+        found = self._letters.read()
+        if found and not alone:
+            raise ChestError(
+                f"chest {chest.name!r}: its dead letters in {self._letters.path} are being sent "
+                "again already, or are not writable; wait for the other replay to end"
+            )
+        self._taken = len(found)
+        # One that was rejected in the moment of a crash may have been kept twice.
+        self._waiting = list({letter.line: letter for letter in found}.values())
         #: How many were accepted this time.
         self.delivered = 0
         #: Those that are still rejected, or were not tried any more.
@@ -37,15 +50,25 @@ class Replay:
 
     def run(self) -> Iterator[Letter]:
         """Send each record by itself, so that one that is bad spoils no other; yields each one."""
-        for letter in self._waiting:
-            self._send(letter)
-            yield letter
-        self._letters.replace(self.left, taken=len(self._waiting))
+        tried = 0
+        try:
+            for letter in self._waiting:
+                self._send(letter)
+                tried += 1
+                yield letter
+        finally:
+            # Also when the user has had enough of it.
+            self.left += self._waiting[tried:]
+            self._settle()
+
+    def _settle(self) -> None:
+        self._letters.replace(self.left, taken=self._taken)
+        self._letters.replaying.release()
         if self.delivered:
             moved = Ledger()
             account = moved.account(self._chest.name)
             account.delivered, account.rejected = self.delivered, -self.delivered
-            add_to_totals(self._root, moved)
+            add_to_totals(self._root, moved, owner=self._owner)
 
     def _send(self, letter: Letter) -> None:
         if self.failure is not None:

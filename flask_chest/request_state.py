@@ -35,6 +35,8 @@ class RequestState:
     error: BaseException | None = None
     status: int | None = None
     plan: Plan | None = None
+    #: A decorator's generator was asked for the request id.
+    named = False
     #: Whether the request id can be sent back.
     echoed = True
     #: The record was made elsewhere, or is not to be made.

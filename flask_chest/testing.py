@@ -1,4 +1,4 @@
-"""For an app's own tests: see what its requests record."""
+"""For an app's own tests: see what its requests record, and whether a chest of its own is one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import Any
 
 from flask import Flask
 
+from .conformance import check_chest
 from .record import Record
 from .signals import record_captured
+
+__all__ = ["capture_records", "check_chest"]
 
 
 @contextmanager

@@ -108,8 +108,14 @@ class _Walk:
 
     def plain(self, value: object, depth: int) -> Plain:
         kind = type(value)
+        if kind is str:
+            return self._text(value)  # type: ignore[arg-type]  # mypy does not take type() for it
+        if kind is int and INT_MIN <= value <= INT_MAX:  # type: ignore[operator]
+            return self._spend(8, value)  # type: ignore[arg-type]
         if value is None or kind is bool:
-            return self._spend(4, value)  # type: ignore[arg-type]  # None or bool
+            return self._spend(4, value)  # type: ignore[arg-type]
+        if kind is dict or kind is list:
+            return self._container(value, kind, depth)
         convert = _conversion(kind)
         if convert is not None:
             return self._scalar(convert, value, depth)
@@ -131,6 +137,9 @@ class _Walk:
 
     def _text(self, text: str) -> str:
         left = max(self._left, 0)
+        if len(text) <= left and text.isascii() and "\0" not in text:
+            self._left = left - len(text)
+            return text
         text = clean_text(text[: left + 1]) if len(text) > left else clean_text(text)
         encoded = text.encode()
         if len(encoded) > left:
@@ -213,6 +222,8 @@ def clean_name(name: object) -> str:
 
 def _key_text(key: object) -> str:
     kind = type(key)
+    if kind is str and len(key) <= _MAX_NAME:  # type: ignore[arg-type]
+        return key  # type: ignore[return-value]
     if issubclass(kind, str):
         return str.__str__(key)[:_MAX_NAME]  # isinstance() would ask the key
     if key is None or kind in (bool, float):

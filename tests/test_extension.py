@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import textwrap
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -378,7 +380,7 @@ def test_a_lent_scheduler(tmp_path: Path) -> None:
     )
     wait_for_delivery(app, lambda: app.test_client().get("/1"))
     names = {job.name for job in scheduler.get_jobs()}
-    assert names == {"theirs", f"flask-chest:{app.name}:tend", f"flask-chest:{app.name}:memory"}
+    assert names == {"theirs", f"flask-chest:{app.name}:(tend)", f"flask-chest:{app.name}:memory"}
     chest.close()
     assert [job.id for job in scheduler.get_jobs()] == ["theirs"]
     assert scheduler.running
@@ -508,9 +510,8 @@ def test_exit_delivers(tmp_path: Path) -> None:
         app.test_client().get("/")
     """
     run(code, tmp_path)
-    count = "import sqlite3; print(*sqlite3.connect('chest.db').execute("
-    count += "'select count(*) from chest_records').fetchone())"
-    assert run(count, tmp_path) == "10\n"
+    with closing(sqlite3.connect(tmp_path / "chest.db")) as database:
+        assert database.execute("select count(*) from chest_records").fetchone() == (10,)
     assert not list((tmp_path / "chest-journal").glob("*/writer.json")), "all was delivered"
 
 

@@ -142,6 +142,31 @@ def test_a_command_of_a_group(site: Site) -> None:
     assert (record.kind, record.endpoint, record.vars) == ("command", "stock count", {"by": 2})
 
 
+ENDS: list[tuple[Callable[[], object], str | None]] = [
+    (lambda: click.get_current_context().exit(), None),
+    (lambda: click.get_current_context().exit(2), "click.exceptions.Exit"),
+    (lambda: sys.exit(), None),
+    (lambda: sys.exit(0), None),
+    (lambda: sys.exit("no file"), "SystemExit"),
+    (lambda: click.get_current_context().abort(), "click.exceptions.Abort"),
+    (lambda: click.get_current_context().fail("which?"), "click.exceptions.UsageError"),
+]
+
+
+@pytest.mark.parametrize(("end", "error"), ENDS)
+def test_how_a_command_ends(site: Site, end: Callable[[], object], error: str | None) -> None:
+    """An exit that says that all went well is no error, any other is."""
+
+    @site.app.cli.command("end")
+    def command() -> None:
+        g.rows = 1
+        end()
+
+    run(site, "end")
+    record = site.only()
+    assert (record.kind, record.endpoint, record.error) == ("command", "end", error)
+
+
 def test_a_job_within_a_command(site: Site) -> None:
     """An app context within a command carries the command's name."""
 

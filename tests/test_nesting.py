@@ -17,7 +17,6 @@ from flask import (
     request,
     stream_with_context,
 )
-from flask.testing import FlaskClient
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import Client, EnvironBuilder
@@ -303,11 +302,10 @@ def test_an_app_context_within_a_request(site: Site) -> None:
 def test_many_threads_at_once(site: Site) -> None:
     """Requests in several threads keep their variables apart."""
     site.app.add_url_rule("/<int:n>", "view", lambda n: put("n", n, str(n)))
-    client = site.client
     start = threading.Barrier(8)
 
     def visit(offset: int) -> None:
-        own = FlaskClient(site.app, client.response_wrapper)
+        own = site.app.test_client()
         start.wait()
         for n in range(offset, offset + 25):
             assert own.get(f"/{n}").text == str(n)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Blueprint, Flask, g
+from flask.cli import AppGroup
 from flask.typing import ResponseReturnValue
 
 from flask_chest import FlaskChest, Record, flask_chest
@@ -305,6 +306,22 @@ def test_unmatched_rules_are_told_once(caplog: pytest.LogCaptureFixture) -> None
         "CHEST_RULES[2] matches no route of the app: rule '/api/users', methods ('DELETE',)",
         "CHEST_RULES[4] matches no route of the app: endpoint 'admin.*'",
     ]
+
+
+def test_rules_for_commands(caplog: pytest.LogCaptureFixture) -> None:
+    """An endpoint may be a command's name, within its group, and then it is no rule without one."""
+    rules = [{"endpoint": "import-data", "track": ["a"]}, {"endpoint": "stock *", "record": False}]
+    app = make_app(CHEST_RULES=rules)
+    app.cli.command("import-data")(answer)
+    stock = AppGroup("stock")
+    stock.command("count")(answer)
+    app.cli.add_command(stock)
+    app.test_client().get("/")
+    assert not caplog.records
+    with capture_records(app) as records:
+        for command in (["import-data"], ["stock", "count"]):
+            assert app.test_cli_runner().invoke(args=command).exit_code == 0
+    assert [(each.endpoint, list(each.vars)) for each in records] == [("import-data", ["a"])]
 
 
 def test_a_log_is_not_flooded_with_unmatched_rules(caplog: pytest.LogCaptureFixture) -> None:

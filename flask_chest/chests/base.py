@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -68,8 +69,7 @@ class Chest(ABC):
             raise ConfigError(f"name {name!r}: expected a text that is not empty")
         self.name = name or self.scheme
         self.named = name is not None
-        #: Held while the chest writes: it is called by one thread at a time.
-        self.lock = threading.Lock()
+        self._locks: dict[int, threading.Lock] = {}
         self.logger = logger or logging.getLogger("flask_chest.chests")
         self.surroundings: Surroundings | None = None
         self._folder = None if app is None else Path(app.instance_path)
@@ -84,6 +84,15 @@ class Chest(ABC):
         """
         self._folder = self._folder or surroundings.instance_path
         self.surroundings = replace(surroundings, instance_path=self._folder)
+
+    @property
+    def lock(self) -> threading.Lock:
+        """Held while the chest writes: it is called by one thread at a time.
+
+        One per process: a thread of the parent may hold the parent's for ever. And not made before
+        it is needed: gevent, which a server may bring in late, knows no lock from before.
+        """
+        return self._locks.setdefault(os.getpid(), threading.Lock())
 
     @property
     def timeout(self) -> float:

@@ -11,7 +11,7 @@ from ..record import Record
 
 # NUL as JSON writes it: an odd number of backslashes before "u0000".
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
-_NUL_PICTURE = rb"\1\\u2400"
+_NUL_PICTURE = rb"\1" + "\u2400".encode()
 
 
 def lines_of(records: Sequence[Record]) -> Sequence[bytes]:

@@ -26,16 +26,13 @@ ON DUPLICATE KEY UPDATE {table}.id = {table}.id
 """
 _TIME = "TIMESTAMP'1970-01-01 00:00:00' + INTERVAL r.time MICROSECOND"
 
-# Names and values are numbered alike: both go through the object in the same order, and a path made
-# of a name would have to be quoted by rules that the two databases do not share.
+# MariaDB finds no value for a name with a control character in it; the value is in ``vars``.
 _VIEW = """
 SELECT r.id AS record_id, r.time AS time, r.request_id AS request_id, k.name AS name,
-    COALESCE(v.scalar, NULLIF(CAST(v.document AS CHAR), 'null')) AS value
+    CASE JSON_TYPE(JSON_EXTRACT(r.vars, CONCAT('$.', JSON_QUOTE(k.name)))) WHEN 'NULL' THEN NULL
+    ELSE JSON_UNQUOTE(JSON_EXTRACT(r.vars, CONCAT('$.', JSON_QUOTE(k.name)))) END AS value
 FROM {table} AS r
-JOIN JSON_TABLE(JSON_KEYS(r.vars), '$[*]' COLUMNS (
-    n FOR ORDINALITY, name TEXT PATH '$')) AS k
-JOIN JSON_TABLE(r.vars, '$.*' COLUMNS (
-    n FOR ORDINALITY, scalar LONGTEXT PATH '$', document JSON PATH '$')) AS v ON v.n = k.n
+JOIN JSON_TABLE(JSON_KEYS(r.vars), '$[*]' COLUMNS (name TEXT PATH '$')) AS k
 """
 
 # Whatever the server's own mode is, nothing is cut to fit.
@@ -177,12 +174,15 @@ class FlaskChestMySQL(SQLChest):
 def _wide(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
     """The type in which ``JSON_TABLE`` reads a column.
 
-    There MariaDB cuts silently what is too long or too big; the column itself does not.
+    There MariaDB cuts silently what is too long or too big; the column itself does not, so it must
+    get to see that.
     """
     if isinstance(kind, sa.DateTime):
         return sa.BigInteger()
-    if isinstance(kind, (sa.String, sa.Integer, sa.Double)):
-        return mysql.LONGTEXT()
+    if isinstance(kind, (sa.Integer, sa.Double)):
+        return mysql.VARCHAR(64)
+    if isinstance(kind, sa.String):
+        return mysql.VARCHAR(kind.length + 1) if kind.length else mysql.LONGTEXT()
     return kind
 
 

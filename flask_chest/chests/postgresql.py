@@ -115,18 +115,23 @@ class FlaskChestPostgreSQL(SQLChest):
         return _VIEW.format(table=self.quoted(self.records.name))
 
     def insert(self, connection: sa.Connection, records: Sequence[Record]) -> None:
+        self._run(connection, self._statement + _ON_CONFLICT, records)
+
+    def _write_once(self, records: Sequence[Record]) -> None:
+        try:
+            # Looking for conflicts costs a third more, and only a retry has any.
+            with self.engine().begin() as connection:
+                self._run(connection, self._statement, records)
+        except exc.IntegrityError as error:
+            if _sqlstate(error) != _UNIQUE_VIOLATION:
+                raise
+            super()._write_once(records)
+
+    def _run(self, connection: sa.Connection, statement: str, records: Sequence[Record]) -> None:
         from psycopg.types.json import Json
 
         for body in json_bodies(records, self.body_bytes):
-            parameters = (Json(body, dumps=_as_it_is),)
-            try:
-                # Looking for conflicts costs a third more, and only a retry has any.
-                with connection.begin_nested():
-                    connection.exec_driver_sql(self._statement, parameters)
-            except exc.IntegrityError as error:
-                if _sqlstate(error) != _UNIQUE_VIOLATION:
-                    raise
-                connection.exec_driver_sql(self._statement + _ON_CONFLICT, parameters)
+            connection.exec_driver_sql(statement, (Json(body, dumps=_as_it_is),))
 
     def is_rejection(self, error: exc.SQLAlchemyError) -> bool:
         # 54: beyond a limit of the server, such as the size of an indexed value.

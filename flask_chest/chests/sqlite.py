@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -113,38 +114,28 @@ class FlaskChestSQLite(SQLChest):
             columns=", ".join(columns),
             marks=",".join("?" * len(columns)),
         )
-        connection.exec_driver_sql(statement, _rows(lines_of(records)))
+        connection.exec_driver_sql(statement, _rows(lines_of(records), columns))
 
 
-def _rows(lines: Sequence[bytes]) -> list[tuple[Any, ...]]:
+def _rows(lines: Sequence[bytes], columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    pick = itemgetter(*columns)
+    time_at, vars_at, tags_at = (columns.index(name) for name in ("time", "vars", "tags"))
     rows = []
     second, text = -1, ""
+    tags: dict[str, Any] = {}
+    tags_text = "{}"
     for line in lines:
-        record = loads(without_nul(line))
-        seconds, microseconds = divmod(record["time"], 1_000_000)
+        row = [*pick(loads(without_nul(line)))]
+        seconds, microseconds = divmod(row[time_at], 1_000_000)
         if seconds != second:
             second, text = seconds, time.strftime(_SECONDS, time.gmtime(seconds))
-        rows.append(
-            (
-                record["id"],
-                f"{text}.{microseconds:06}",
-                record["kind"],
-                record["request_id"],
-                record["trace_id"],
-                record["method"],
-                record["route"],
-                record["endpoint"],
-                record["blueprint"],
-                record["status"],
-                record["duration_ms"],
-                record["error"],
-                record["sample_rate"],
-                dumps(record["vars"]).decode(),
-                dumps(record["tags"]).decode(),
-                record["bytes_sent"],
-                record["disconnected"],
-            )
-        )
+        if row[tags_at] != tags:
+            tags = row[tags_at]
+            tags_text = dumps(tags).decode()
+        row[time_at] = f"{text}.{microseconds:06}"
+        row[vars_at] = dumps(row[vars_at]).decode()
+        row[tags_at] = tags_text
+        rows.append(tuple(row))
     return rows
 
 

@@ -64,7 +64,8 @@ def _confirm(chests: list[Chest], query: Query) -> None:
 
 
 def _erase(held: AppChest, chest: Chest, query: Query) -> int | None:
-    letters = forget_letters(held.journal_dir, chest.name, query)
+    with told_errors():
+        letters = forget_letters(held.journal_dir, chest.name, query, held.app.name)
     reader = make_reader(chest)
     if reader is None:
         return letters or None

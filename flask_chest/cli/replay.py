@@ -6,7 +6,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..replay import Replay
-from .current import chosen_chests, current_held
+from .current import chosen_chests, current_held, told_errors
 from .options import json_option
 from .output import print_json, progress
 
@@ -19,7 +19,8 @@ def replay(name: str | None, as_json: bool) -> None:
     """Send the dead letters of chest NAME, or of all chests, again."""
     held = current_held()
     for each in chosen_chests(name):
-        again = Replay(held.journal_dir, each)
+        with told_errors():
+            again = Replay(held.journal_dir, each, held.app.name)
         with progress(each.name, len(again)) as step:
             for _ in again.run():
                 step(1)

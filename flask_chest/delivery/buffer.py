@@ -12,6 +12,14 @@ from .ledger import Ledger
 LossListener: TypeAlias = Callable[[str, str, int], None]
 
 
+class TornRecordError(OSError):
+    """Only a part of a record could be kept; whoever reads it will count it as lost."""
+
+
+class ClosedError(Exception):
+    """The buffer was closed: its process is to make another one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """The next records for one chest.
@@ -19,11 +27,13 @@ class Page:
     :param lines: encoded records.
     :param end: where the chest stands once they are dealt with; the source's own business.
     :param damaged: records that could not be read any more on the way.
+    :param start: where the chest stood; likewise.
     """
 
     lines: Sequence[bytes]
     end: Any
     damaged: int = 0
+    start: Any = None
 
 
 class Source(Protocol):
@@ -46,6 +56,8 @@ class Buffer(Protocol):
         """Keep one record; called in the request thread.
 
         :raises OSError: it could not be kept.
+        :raises TornRecordError: a part of it was; it needs no :meth:`count_lost`.
+        :raises ClosedError: the buffer was closed.
         """
 
     def sources(self) -> Sequence[Source]:
@@ -65,3 +77,6 @@ class Buffer(Protocol):
 
     def close(self) -> None:
         """Let go of everything; what is not delivered stays where it outlives the process."""
+
+    def abandon(self) -> None:
+        """In the child of a fork: let go of what belongs to the parent, and harm it not."""

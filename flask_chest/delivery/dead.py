@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
 import orjson
 
-from .files import FileLock
+from .files import FileLock, write_whole
+
+# Who holds the lock is done in milliseconds, unless it was stopped.
+_PATIENCE = 1.0
 
 
 class Letter(NamedTuple):
@@ -34,6 +37,8 @@ class DeadLetters:
         name = re.sub(r"^\.", "_", quote(chest, safe=" "))
         self.path = root / "dead" / f"{name}.ndjson"
         self._lock_path = root / "dead" / f"{name}.lock"
+        #: Held by whoever sends them again.
+        self.replaying = FileLock(root / "dead" / f"{name}.replay.lock")
 
     def add(self, lines: Sequence[bytes], reason: str) -> None:
         """Keep records with the reason.
@@ -41,7 +46,7 @@ class DeadLetters:
         :raises OSError: they could not be kept.
         """
         with self._locked():
-            self._append(Letter(reason, line) for line in lines)
+            _append(self.path, (Letter(reason, line) for line in lines))
 
     def read(self) -> list[Letter]:
         """All letters, oldest first; a damaged line is left out."""
@@ -52,34 +57,50 @@ class DeadLetters:
         return [letter for letter in map(_letter, content.splitlines()) if letter is not None]
 
     def replace(self, letters: Sequence[Letter], taken: int) -> None:
-        """Put letters in the place of the ``taken`` oldest ones; later ones stay."""
-        with self._locked():
-            later = self.read()[taken:]
-            self.path.unlink(missing_ok=True)
-            if letters or later:
-                self._append([*letters, *later])
+        """Put letters in the place of the ``taken`` oldest ones; later ones stay.
 
-    def _append(self, letters: Iterable[Letter]) -> None:
-        content = b"".join(
-            b'{"reason":%b,"record":%b}\n' % (orjson.dumps(letter.reason), letter.line)
-            for letter in letters
-        )
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(descriptor, content)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        :raises OSError: that failed, and all are as they were.
+        """
+        with self._locked():
+            left = [*letters, *self.read()[taken:]]
+            new = self.path.with_suffix(".new")
+            new.unlink(missing_ok=True)
+            if not left:
+                self.path.unlink(missing_ok=True)
+                return
+            _append(new, left)
+            new.rename(self.path)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = FileLock(self._lock_path)
-        lock.acquire(wait=True)
         try:
+            if not lock.acquire(_PATIENCE):
+                raise OSError(f"{self.path} is locked by another process, or not writable")
             yield
         finally:
             lock.release()
+
+
+def _append(path: Path, letters: Iterable[Letter]) -> None:
+    content = b"".join(
+        b'{"reason":%b,"record":%b}\n' % (orjson.dumps(letter.reason), letter.line)
+        for letter in letters
+    )
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        before = os.fstat(descriptor).st_size
+        try:
+            write_whole(descriptor, content)
+            os.fsync(descriptor)
+        except OSError:
+            # Half a letter would spoil the next one; all are sent to the chest again.
+            with suppress(OSError):
+                os.ftruncate(descriptor, before)
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _letter(text: bytes) -> Letter | None:

@@ -8,58 +8,13 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-from ..signals import announce, records_lost
 from ..sparse_log import SparseLog
-from .buffer import Buffer, LossListener
+from .buffer import Buffer, ClosedError, TornRecordError
 from .ledger import Ledger
-from .pace import Pace
-from .shipper import ChestLike, Shipper
-
-if TYPE_CHECKING:
-    from .scheduler import Schedule
+from .process import Delivery, Ending, Process
 
 _logger = logging.getLogger("flask_chest.delivery")
-
-# A chest is looked after at least so often, so that a full batch does not wait for a long interval.
-_LONGEST_TICK = 1.0
-_SUPERVISE_EVERY = 5.0
-_UPKEEP_EVERY = 60.0
-# The time since the scheduler was last seen to work, after which it counts as dead.
-_DEAD_AFTER = 30.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """How an app's records are delivered.
-
-    :param name: the app's name.
-    :param sender: the app, for signals.
-    :param chests: where records go; their order gives the bits of a mask.
-    :param make_buffer: makes the buffer of one process.
-    :param bury: keeps a record that a chest will never accept.
-    :param batch_size: records a batch.
-    :param interval: seconds after which a batch goes that is not full.
-    :param shutdown_timeout: seconds that delivery may take at exit.
-    :param scheduler: an APScheduler that the app lends.
-    :param ships: whether this process delivers; else an agent does.
-    :param upkeep: looks after the stores now and then, beside deliveries, until its event is set.
-    """
-
-    name: str
-    sender: object
-    chests: Sequence[ChestLike]
-    make_buffer: Callable[[LossListener], Buffer]
-    bury: Callable[[str, Sequence[bytes], str], None]
-    batch_size: int = 1000
-    interval: float = 1.0
-    shutdown_timeout: float = 2.0
-    scheduler: Any = None
-    ships: bool = True
-    upkeep: Callable[[threading.Event], None] | None = None
 
 
 class Exporter:
@@ -70,7 +25,7 @@ class Exporter:
 
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
-        self._process: _Process | None = None
+        self._process: Process | None = None
         self._starting: dict[int, threading.Lock] = {}
         self._log = SparseLog(_logger)
         # APScheduler takes long to import. Not with this package, since not all who import it serve
@@ -92,10 +47,23 @@ class Exporter:
         try:
             process.buffer.append(line, mask)
         except OSError as error:
-            process.buffer.count_lost(mask, "journal")
-            self._log.warning("journal", "a record could not be kept and is lost: %s", error)
+            self._lose(process.buffer, mask, error)
+        except ClosedError:
+            self.hand_over(line, mask)  # closed by another thread since we looked
         if time.monotonic() > process.supervise_after:
             process.supervise()
+
+    def _lose(self, buffer: Buffer, mask: int, error: OSError) -> None:
+        if not isinstance(error, TornRecordError):
+            buffer.count_lost(mask, "journal")
+        self._log.warning(
+            "journal",
+            "a record could not be kept in %s and is lost: %s; make that writable, with room on "
+            "it, or set CHEST_JOURNAL_DIR",
+            self._delivery.kept_in,
+            # Not the error itself: who keeps it for long keeps the segment open, by its frames.
+            str(error),
+        )
 
     def start(self) -> None:
         """Deliver what is there without waiting for a first record: what an agent does."""
@@ -128,148 +96,34 @@ class Exporter:
 
     def close(self) -> None:
         """Deliver what can be within the shutdown timeout, and stop. A later record starts anew."""
+        ending = self.begin_to_end()
+        if ending is not None:
+            ending.wait()
+
+    def begin_to_end(self) -> Ending | None:
+        """Ask for everything to be delivered; a later record starts anew.
+
+        :returns: what ends it; ``None`` where nothing was begun.
+        """
         process, self._process = self._process, None
-        if process is not None and process.pid == os.getpid():
-            process.close()
+        if process is None or process.pid != os.getpid():
+            return None
+        return Ending(process)
 
     def forget(self) -> None:
         """In the child of a fork: what was the parent's is not ours."""
-        self._process = None
-        for chest in self._delivery.chests:
-            # A thread that does not exist here may have held it.
-            chest.lock = threading.Lock()
+        process, self._process = self._process, None
+        if process is not None:
+            process.buffer.abandon()
 
-    def _start(self) -> _Process:
+    def _start(self) -> Process:
         # A lock of the parent may have been held by a thread that does not exist in the child.
         with self._starting.setdefault(os.getpid(), threading.Lock()):
             process = self._process
             if process is None or process.pid != os.getpid():
-                process = self._process = _Process(self._delivery)
+                self.forget()  # a fork that nobody told Python of
+                process = self._process = Process(self._delivery)
             return process
-
-
-class _Process:
-    """What an exporter has in one process."""
-
-    def __init__(self, delivery: Delivery) -> None:
-        self.pid = os.getpid()
-        self._delivery = delivery
-        self.buffer = delivery.make_buffer(self._on_lost)
-        self._shippers = [
-            Shipper(chest, self.buffer, delivery.batch_size, delivery.sender, delivery.bury)
-            for chest in delivery.chests
-            if delivery.ships
-        ]
-        self._log = SparseLog(_logger)
-        self._tended_at = time.monotonic()
-        self.supervise_after = self._tended_at + _SUPERVISE_EVERY
-        self._ended = threading.Event()
-        self._schedule: Schedule | None = None
-        self._jobs: dict[Shipper, str] = {}
-        self._try_to_schedule(delivery.scheduler)
-
-    def _try_to_schedule(self, lent: Any) -> None:
-        dead, self._schedule = self._schedule, None
-        try:
-            if dead is not None:
-                dead.stop()
-            self._schedule = self._start_schedule(lent)
-        except Exception as error:  # noqa: BLE001 - a request waits, and its record is kept already
-            # No thread may be started: a limit, the end of the interpreter, uWSGI without threads.
-            self._log.warning("schedule", "delivery cannot start, records wait: %s", error)
-
-    def _start_schedule(self, lent: Any) -> Schedule:
-        from .scheduler import Schedule
-
-        delivery = self._delivery
-        schedule = Schedule(delivery.name, lent)
-        tick = min(delivery.interval, _LONGEST_TICK)
-        jobs = {}
-        try:
-            schedule.every(tick, "tend", self._tend)
-            for shipper in self._shippers:
-                pace = Pace(shipper, self.buffer, delivery.interval, delivery.batch_size)
-                jobs[shipper] = schedule.every(tick, shipper.chest.name, pace.tick)
-            if delivery.upkeep is not None and delivery.ships:
-                schedule.every(_UPKEEP_EVERY, "upkeep", self._look_after_stores)
-            schedule.start()
-        except BaseException:
-            schedule.stop()
-            raise
-        self._jobs = jobs
-        self._tended_at = time.monotonic()
-        return schedule
-
-    def _tend(self) -> None:
-        self._tended_at = time.monotonic()
-        self.buffer.tend()
-
-    def _look_after_stores(self) -> None:
-        assert self._delivery.upkeep is not None
-        self._delivery.upkeep(self._ended)
-
-    def supervise(self) -> None:
-        """See whether deliveries still run; start them anew where they do not."""
-        now = time.monotonic()
-        self.supervise_after = now + _SUPERVISE_EVERY
-        if self._schedule is None:
-            self._try_to_schedule(self._delivery.scheduler)
-        elif now - self._tended_at > _DEAD_AFTER:
-            _logger.warning(
-                "the exporter's scheduler does not run; it is replaced by one of our own"
-            )
-            self._try_to_schedule(None)
-
-    def flush(self, timeout: float | None) -> bool:
-        deadline = None if timeout is None else time.monotonic() + timeout
-        waiting = []
-        for shipper in self._shippers:
-            waiting.append(shipper.ask_to_flush())
-            if self._schedule is None:
-                shipper.ship()  # where there are no threads, who asks does it
-            else:
-                self._schedule.run_now(self._jobs[shipper])
-        for done in waiting:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            if not done.wait(left):
-                return False
-        return self._is_done()
-
-    def _is_done(self) -> bool:
-        return all(
-            source.read(shipper.chest.name, 1) is None
-            for shipper in self._shippers
-            for source in self.buffer.sources()
-        )
-
-    def close(self) -> None:
-        self._ended.set()
-        self.flush(self._delivery.shutdown_timeout)
-        for shipper in self._shippers:
-            shipper.stopped.set()
-        if self._schedule is not None:
-            self._schedule.stop()
-        self.buffer.close()
-        self._log_ledger()
-        for shipper in self._shippers:
-            # One that is in the middle of a call is left alone: it may hang, or work for another
-            # app that shares it.
-            if shipper.chest.lock.acquire(blocking=False):
-                try:
-                    shipper.chest.close()
-                finally:
-                    shipper.chest.lock.release()
-
-    def _log_ledger(self) -> None:
-        for chest, account in self.buffer.ledger().accounts.items():
-            _logger.info("at exit: chest %r: %s", chest, account)
-
-    def _on_lost(self, chest: str, reason: str, count: int) -> None:
-        if reason != "journal":  # told by who knows what went wrong
-            self._log.warning(
-                f"lost:{reason}", "chest %r: %d records are lost (%s)", chest, count, reason
-            )
-        announce(records_lost, self._delivery.sender, chest=chest, reason=reason, count=count)
 
 
 _living: weakref.WeakSet[Exporter] = weakref.WeakSet()
@@ -281,8 +135,10 @@ def _forget_all() -> None:
 
 
 def _close_all() -> None:
-    for exporter in list(_living):
-        exporter.close()
+    # All at once: several apps together have no more time than one.
+    for ending in [exporter.begin_to_end() for exporter in list(_living)]:
+        if ending is not None:
+            ending.wait()
 
 
 os.register_at_fork(after_in_child=_forget_all)

@@ -15,15 +15,15 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from enum import Enum
 from pathlib import Path
 
-from ..encoding import made_at
 from ..sparse_log import SparseLog
-from .buffer import LossListener, Page
+from .buffer import ClosedError, LossListener
 from .frame import MAGIC, unpack
 from .ledger import Ledger
-from .source import ForeignFolderError, JournalSource
+from .source import JournalSource
+from .sources import Reads as Reads
+from .sources import Sources
 from .totals import add_to_totals, read_ledger, writer_folders
 from .writer import JournalWriter, segment_numbers, segment_path
 
@@ -36,17 +36,6 @@ _OPEN_AGAIN = 5.0
 _LOOK_EVERY = 2.0
 
 
-class Reads(Enum):
-    """Whose records a process delivers."""
-
-    #: An agent delivers them.
-    NOTHING = "nothing"
-    #: Its own, and those of processes that died.
-    OWN_AND_ORPHANED = "own and orphaned"
-    #: Everybody's: it is the agent.
-    ALL = "all"
-
-
 class Journal:
     """The records that wait on disk, of this process and of others.
 
@@ -55,6 +44,7 @@ class Journal:
     :param max_bytes: what all segments together may take.
     :param on_lost: told of records that are gone.
     :param reads: whose records this process delivers.
+    :param owner: the app; others may share the folder.
     """
 
     def __init__(
@@ -64,6 +54,7 @@ class Journal:
         max_bytes: int,
         on_lost: LossListener,
         reads: Reads = Reads.OWN_AND_ORPHANED,
+        owner: str = "",
     ) -> None:
         self.root = root
         self.appended = 0
@@ -71,14 +62,18 @@ class Journal:
         self._max_bytes = max_bytes
         self._segment_bytes = min(_SEGMENT_BYTES, max_bytes // 8)
         self._on_lost = on_lost
-        self._reads = reads
+        self._owner = owner
         self._log = SparseLog(_logger)
         self._writer: JournalWriter | None = None
-        self._sources: list[JournalSource] = []
-        self._losses = Ledger()
+        self._sources = Sources(root, self._chests, on_lost, reads, owner)
+        # What is known to no folder: it goes to the totals from time to time.
+        self._unkept = Ledger()
+        self._noting = threading.Lock()
+        self._keeping = threading.Lock()
         self._opening = threading.Lock()
         self._open_after = 0.0
         self._look_after = 0.0
+        self._closed = False
 
     def append(self, line: bytes, mask: int) -> None:
         writer = self._writer or self._open()
@@ -86,7 +81,7 @@ class Journal:
         self.appended += 1
 
     def sources(self) -> Sequence[JournalSource]:
-        return tuple(self._sources)
+        return self._sources.listed()
 
     def tend(self) -> None:
         if self._writer is not None:
@@ -99,48 +94,47 @@ class Journal:
     def count_lost(self, mask: int, reason: str) -> None:
         for bit, chest in enumerate(self._chests):
             if mask >> bit & 1:
-                self._losses.account(chest).lost[reason] += 1
-                self._on_lost(chest, reason, 1)
+                self._note_lost(chest, reason, 1)
 
     def ledger(self) -> Ledger:
-        found = read_ledger(self.root, self._chests)
-        found.add(self._losses)
+        with self._keeping:
+            found = read_ledger(self.root, self._chests, self._owner)
+            with self._noting:
+                found.add(self._unkept)
         return found
 
     def oldest(self, chest: str) -> int | None:
-        made = [
-            made_at(page.lines[0])
-            for folder in writer_folders(self.root)
-            if (page := _next_page(folder, chest)) is not None and page.lines
-        ]
-        return min(made, default=None)
+        return self._sources.oldest(chest)
 
     def close(self) -> None:
-        writer, self._writer = self._writer, None
+        with self._opening:
+            self._closed = True
+            writer, self._writer = self._writer, None
         if writer is not None:
             self._sync(writer)
             writer.release()
         del writer  # and with it the lock on its last segment
-        for source in self._sources:
-            source.notice_death()
-            self._part_from(source)
-        self._sources.clear()
-        self._keep_losses()
+        self._sources.close()
+        self._keep_notes()
+
+    def abandon(self) -> None:
+        if self._writer is not None:
+            self._writer.abandon()
+        self._sources.abandon()
 
     def _open(self) -> JournalWriter:
         with self._opening:
+            if self._closed:
+                raise ClosedError
             if self._writer is not None:
                 return self._writer
             now = time.monotonic()
             if now < self._open_after:
                 raise OSError(f"the journal {self.root} could not be opened a moment ago")
             self._open_after = now + _OPEN_AGAIN
-            writer = JournalWriter(self.root, self._chests, self._segment_bytes)
+            writer = JournalWriter(self.root, self._chests, self._segment_bytes, self._owner)
             self._open_after = 0.0
-            if self._reads is not Reads.NOTHING:
-                source = JournalSource(writer.folder, self._on_lost)
-                source.claim()
-                self._sources.append(source)
+            self._sources.take_own(writer.folder)
             self._writer = writer
             return writer
 
@@ -153,106 +147,81 @@ class Journal:
 
     def _look_around(self) -> None:
         if self._writer is not None and not self._writer.folder.is_dir():
-            self._begin_anew()
-        if self._reads is not Reads.NOTHING:
-            self._adopt()
+            self._begin_anew(self._writer)
+        self._sources.look_around(None if self._writer is None else self._writer.folder)
         self._drop_what_is_too_much()
+        self._keep_notes()
 
-    def _begin_anew(self) -> None:
+    def _begin_anew(self, writer: JournalWriter) -> None:
         """Somebody removed our folder. What is open still can be read, and is written again."""
         self._log.warning(
             "removed", "the journal %s was removed while in use; a new one is begun", self.root
         )
-        writer, self._writer = self._writer, None
-        if writer is None:
-            return
-        gone = [source for source in self._sources if source.folder == writer.folder]
-        self._sources = [source for source in self._sources if source not in gone]
+        self._writer = None
+        source = self._sources.forget(writer.folder)
+        if source is not None:
+            self._note_removed(writer, source)
         for frame in unpack(writer.segment.read(), len(MAGIC)):
-            mask = gone[0].still_owed(writer.segment.number, frame) if gone else frame.mask
+            mask = frame.mask if source is None else source.still_owed(writer.segment.number, frame)
             if frame.line is not None and mask:
-                self.append(frame.line, mask)
+                self._append_again(frame.line, mask)
 
-    def _adopt(self) -> None:
-        known = {source.folder for source in self._sources}
-        for folder in writer_folders(self.root):
-            if folder not in known:
-                self._adopt_folder(folder)
-        own = None if self._writer is None else self._writer.folder
-        for source in list(self._sources):
-            if source.folder == own:
-                continue
-            source.notice_death()
-            if source.finished():
-                self._sources.remove(source)
-                self._part_from(source)
-
-    def _adopt_folder(self, folder: Path) -> None:
+    def _append_again(self, line: bytes, mask: int) -> None:
         try:
-            source = JournalSource(folder, self._on_lost)
-        except ForeignFolderError:
-            self._log.warning(
-                "foreign",
-                "%s is of another version of Flask-Chest and is left alone; "
-                "let that version deliver it, or delete it",
-                folder,
-            )
-            return
+            self.append(line, mask)
         except OSError:
-            return  # its owner is removing it
-        source.notice_death()
-        if (source.dead or self._reads is Reads.ALL) and source.claim():
-            self._sources.append(source)
+            self.count_lost(mask, "removed")
 
-    def _part_from(self, source: JournalSource) -> None:
-        if not source.finished():
-            source.release()
-            return
-        try:
-            add_to_totals(self.root, source.ledger(), source.folder.name)
-            source.remove()
-        except OSError as error:
-            self._log.warning("totals", "the ledger could not be kept: %s", error)
-            source.release()
+    def _note_removed(self, writer: JournalWriter, source: JournalSource) -> None:
+        """Keep the account of a folder that is gone, but for what is going to be written again."""
+        done = source.accounts()
+        again = [
+            source.still_owed(writer.segment.number, frame)
+            for frame in unpack(writer.segment.read(), len(MAGIC))
+        ]
+        appended = writer.appended
+        with self._noting:
+            self._unkept.add(done)
+        for bit, chest in enumerate(self._chests):
+            captured = sum(count for mask, count in appended.items() if mask >> bit & 1)
+            owed = sum(mask >> bit & 1 for mask in again)
+            missing = captured - owed - done.account(chest).captured
+            if missing > 0:
+                self._note_lost(chest, "removed", missing)
 
-    def _keep_losses(self) -> None:
-        losses, self._losses = self._losses, Ledger()
-        if losses.accounts:
-            with contextlib.suppress(OSError):  # most likely what lost them
-                add_to_totals(self.root, losses)
+    def _note_lost(self, chest: str, reason: str, count: int) -> None:
+        with self._noting:
+            self._unkept.account(chest).lost[reason] += count
+        self._on_lost(chest, reason, count)
+
+    def _keep_notes(self) -> None:
+        with self._keeping:
+            with self._noting:
+                notes, self._unkept = self._unkept, Ledger()
+            if not notes.accounts:
+                return
+            try:
+                add_to_totals(self.root, notes, owner=self._owner)
+            except OSError:  # most likely what they are about
+                with self._noting:
+                    self._unkept.add(notes)
 
     def _drop_what_is_too_much(self) -> None:
         while True:
             segments = _all_segments(self.root)
             if sum(size for _, size, _ in segments) <= self._max_bytes:
                 return
-            if not self._drop_oldest(min(segments)[2]):
+            if not self._drop_oldest(segments):
                 return
 
-    def _drop_oldest(self, folder: Path) -> bool:
-        for source in self._sources:
-            if source.folder == folder:
-                return source.drop_oldest()
-        # Nobody may be there to deliver it: an agent that does not run, say.
-        try:
-            source = JournalSource(folder, self._on_lost)
-        except (ForeignFolderError, OSError):
-            return False
-        if not source.claim():
-            return False
-        try:
-            source.notice_death()
-            return source.drop_oldest()
-        finally:
-            source.release()
-
-
-def _next_page(folder: Path, chest: str) -> Page | None:
-    """What waits first in a writer's folder; whoever delivers it is not disturbed."""
-    try:
-        return JournalSource(folder, lambda *_: None).read(chest, 1)
-    except (ForeignFolderError, OSError):
-        return None
+    def _drop_oldest(self, segments: list[tuple[float, int, Path]]) -> bool:
+        for _, _, folder in sorted(segments):
+            dropped = self._sources.drop_oldest(folder)
+            if dropped is None:
+                return False  # its reader will see to it
+            if dropped:
+                return True
+        return False
 
 
 def _all_segments(root: Path) -> list[tuple[float, int, Path]]:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import islice
 
 from ..encoding import made_at
-from .buffer import LossListener, Page
+from .buffer import ClosedError, LossListener, Page
 from .ledger import Ledger
 
 
@@ -24,11 +24,14 @@ class MemoryBuffer:
         self.appended = 0
         self._queues = [_Queue(name, max_bytes) for name in chests]
         self._on_lost = on_lost
+        self._closed = False
         self._ledger = Ledger()
         for name in chests:
             self._ledger.account(name)
 
     def append(self, line: bytes, mask: int) -> None:
+        if self._closed:
+            raise ClosedError
         self.appended += 1
         for bit, queue in enumerate(self._queues):
             if mask >> bit & 1:
@@ -42,8 +45,12 @@ class MemoryBuffer:
         return Page(lines, len(lines)) if lines else None
 
     def commit(self, chest: str, page: Page, delivered: int, rejected: int) -> None:
-        self._queue(chest).drop_taken(page.end)
         account = self._ledger.account(chest)
+        if self._closed:
+            # They were given up at the end, while they were under way.
+            account.lost["exit"] -= delivered + rejected
+        else:
+            self._queue(chest).drop_taken(page.end)
         account.delivered += delivered
         account.rejected += rejected
 
@@ -67,10 +74,14 @@ class MemoryBuffer:
         return None if line is None else made_at(line)
 
     def close(self) -> None:
+        self._closed = True
         for queue in self._queues:
             left = queue.clear()
             if left:
                 self._lose(queue.name, "exit", left)
+
+    def abandon(self) -> None:
+        """Memory is not shared with a parent."""
 
     def _queue(self, chest: str) -> _Queue:
         return next(queue for queue in self._queues if queue.name == chest)

@@ -1,4 +1,4 @@
-"""When it is time to deliver."""
+"""When a chest is looked after."""
 
 from __future__ import annotations
 
@@ -9,13 +9,7 @@ from .shipper import Shipper
 
 
 class Pace:
-    """A batch goes when it is full or when the interval is over, whichever is first.
-
-    :param shipper: delivers to one chest.
-    :param buffer: where its records wait.
-    :param interval: seconds after which a batch goes that is not full.
-    :param batch_size: records a batch.
-    """
+    """A batch goes when it is full or when the interval is over, whichever is first."""
 
     def __init__(self, shipper: Shipper, buffer: Buffer, interval: float, batch_size: int) -> None:
         self._shipper = shipper

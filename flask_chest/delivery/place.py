@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from .files import read_json, replace_json
+from .files import read_json, replace_json, write_json
 from .frame import MAGIC
 from .ledger import Account
 
@@ -29,11 +30,22 @@ class Place:
         self.segment, self.offset = position
 
     def save(self) -> None:
-        """Keep it durably."""
-        replace_json(
-            self.path,
-            {"segment": self.segment, "offset": self.offset, "account": self.account.to_dict()},
-        )
+        """Keep it durably.
+
+        :raises OSError: it cannot be kept.
+        """
+        try:
+            replace_json(self.path, self._content())
+        except OSError:
+            # A full disk: there is room where the old one lies.
+            write_json(self.path, self._content())
+
+    def make(self) -> None:
+        """Make its file, so that there is room for it when the disk is full."""
+        write_json(self.path, self._content())
+
+    def _content(self) -> dict[str, Any]:
+        return {"segment": self.segment, "offset": self.offset, "account": self.account.to_dict()}
 
     @classmethod
     def load(cls, path: Path) -> Place:

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import random
 
+# Of our own: drawing from the app's would change what it sees after random.seed(), and a generator
+# that is seeded once would let forked workers come back at the same moment.
+_random = random.SystemRandom()
+
 _BASE = 0.5
 _CAP = 60.0
 
@@ -18,5 +22,5 @@ def delay(failures: int, retry_after: float | None = None) -> float:
     :param retry_after: what the backend asked for; never less than that.
     """
     ceiling = min(_CAP, _BASE * 2 ** min(failures, 16))
-    jittered = random.uniform(0, ceiling)
+    jittered = _random.uniform(0, ceiling)
     return jittered if retry_after is None else retry_after + min(jittered, 1.0)

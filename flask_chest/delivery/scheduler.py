@@ -18,9 +18,13 @@ from typing import Any
 from apscheduler.executors.base import BaseExecutor, run_job
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.schedulers.blocking import BlockingScheduler
 
 #: Our executor's and job store's name in a scheduler that the app lends.
 ALIAS = "flask-chest"
+
+# Seconds that the scheduler's thread may take to end.
+_PATIENCE = 0.2
 
 # APScheduler tells of every run at level INFO, which would be a line per second in the app's log.
 _logger = logging.getLogger("flask_chest.scheduler")
@@ -92,6 +96,15 @@ class _Worker:
                 _logger.exception("a job of the exporter failed")
 
 
+class _OwnScheduler(BackgroundScheduler):  # type: ignore[misc]  # APScheduler is not typed
+    """Does not wait for its thread for ever: one that gevent came too late for never ends."""
+
+    def shutdown(self, *arguments: Any, **options: Any) -> None:
+        thread = self._thread
+        BlockingScheduler.shutdown(self, *arguments, **options)
+        thread.join(_PATIENCE)
+
+
 class Schedule:
     """The named jobs of one exporter, in a scheduler of our own or one that the app lends.
 
@@ -105,7 +118,7 @@ class Schedule:
         self._executor = DaemonExecutor()
         self._lent = getattr(lent, "scheduler", lent)
         self._alias = ALIAS if self._lent is None else f"{self._prefix}:{id(self)}"
-        self._scheduler = self._lent or BackgroundScheduler(
+        self._scheduler = self._lent or _OwnScheduler(
             timezone=timezone.utc, logger=_quiet, daemon=True
         )
         self._scheduler.add_executor(self._executor, alias=self._alias)

@@ -26,8 +26,9 @@ class ChestLike(Protocol):
     def name(self) -> str:
         """Its name in the ledger."""
 
-    #: Held while it writes.
-    lock: threading.Lock
+    @property
+    def lock(self) -> threading.Lock:
+        """Held while it writes."""
 
     def write(self, records: Sequence[Record], /) -> None:
         """Store records, or raise."""
@@ -37,7 +38,7 @@ class ChestLike(Protocol):
 
 
 class Shipper:
-    """Delivers to one chest. Only one thread at a time calls :meth:`ship`.
+    """Delivers to one chest.
 
     A batch that is rejected is halved, over and over, until the bad record is alone: each half that
     is accepted is done with at once, so that nothing found out is lost in a crash.
@@ -67,6 +68,10 @@ class Shipper:
         self._failures = 0
         self._not_before = 0.0
         self._waiters: list[threading.Event] = []
+        self._shipping = threading.Lock()
+        #: Set while nothing is under way.
+        self.idle = threading.Event()
+        self.idle.set()
         #: Set when delivery must come to an end.
         self.stopped = threading.Event()
 
@@ -84,15 +89,28 @@ class Shipper:
 
     def ship(self) -> None:
         """Deliver what waits, until there is no more or the backend fails."""
-        waiters, self._waiters = self._waiters, []
-        try:
-            if time.monotonic() >= self._not_before:
-                for source in self._buffer.sources():
-                    if not self._drain(source):
-                        return
-        finally:
-            for done in waiters:
-                done.set()
+        # Where the scheduler was replaced, a thread of the old one may still be at it.
+        with self._shipping:
+            waiters, self._waiters = self._waiters, []
+            self.idle.clear()
+            try:
+                if time.monotonic() >= self._not_before:
+                    self._ship_all()
+            finally:
+                self.idle.set()
+                for done in waiters:
+                    done.set()
+
+    def _ship_all(self) -> None:
+        for source in self._buffer.sources():
+            try:
+                if not self._drain(source):
+                    return
+            except OSError as error:
+                # One that cannot be read must not stand in the way of the others.
+                self._log.warning(
+                    "unreadable", "chest %r: records cannot be read: %s", self.chest.name, error
+                )
 
     def _drain(self, source: Source) -> bool:
         while not self.stopped.is_set():

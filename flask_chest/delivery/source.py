@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import re
+import logging
 import shutil
 import threading
-from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
+from ..sparse_log import SparseLog
 from .buffer import LossListener, Page
-from .files import FileLock, read_json
-from .frame import Frame, unpack
+from .files import FileLock
+from .frame import Frame
 from .ledger import Ledger
+from .pending import count_from, count_in
 from .place import Place
-from .writer import VERSION, segment_numbers, segment_path
+from .reading import Reading, is_unlocked
+from .writer import (
+    VERSION,
+    counts_path,
+    place_path,
+    read_description,
+    segment_numbers,
+    segment_path,
+)
 
-_CHUNK = 1024 * 1024
-_MASKS = re.compile(rb"^[0-9a-f]{14}([0-9a-f]{8}) \{", re.MULTILINE)
+_logger = logging.getLogger("flask_chest.delivery")
+_log = SparseLog(_logger)
+
+# A place that moves on while its records are counted is looked at again, but not for ever.
+_LOOKS = 100
 
 
 class ForeignFolderError(Exception):
@@ -34,16 +45,25 @@ class JournalSource:
     """
 
     def __init__(self, folder: Path, on_lost: LossListener) -> None:
-        described = read_json(folder / "writer.json")
-        if not isinstance(described, dict) or described.get("version") != VERSION:
+        described = read_description(folder)
+        if described is None or described.get("version") != VERSION:
             raise ForeignFolderError(str(folder))
         self.folder = folder
         self.dead = False
+        #: The app that it was written for.
+        self.owner = str(described.get("owner", ""))
         self._on_lost = on_lost
         self._bits = {str(name): bit for bit, name in enumerate(described.get("chests", ()))}
         self._places = self._load_places()
         self._reader = FileLock(folder / "reader.lock")
         self._lock = threading.Lock()
+        self._claimed = False
+        self._released = False
+
+    @property
+    def chests(self) -> Collection[str]:
+        """The chests that its records may be for."""
+        return self._bits.keys()
 
     def claim(self) -> bool:
         """Become the one process that delivers this writer's records."""
@@ -51,6 +71,7 @@ class JournalSource:
             return False
         # Another one may have come further between our look and our claim.
         self._places = self._load_places()
+        self._claimed, self._released = True, False
         return True
 
     def notice_death(self) -> None:
@@ -64,29 +85,31 @@ class JournalSource:
         place = self._places.get(chest)
         if place is None:
             return None
-        reading = _Reading(1 << self._bits[chest], place.position, limit)
-        # Asked before reading: what comes later than the answer would be taken for the end.
-        dead = self.dead
-        while not reading.full and self._read_on(reading, dead):
-            pass
-        if reading.position == place.position:
+        start = place.position
+        reading = Reading(1 << self._bits[chest], start, limit)
+        # A page ends with its segment, so that it is given up as a whole or not at all.
+        while not reading.full and reading.position[0] == start[0]:
+            if not self._read_on(reading):
+                break
+        if reading.position == start:
             return None
-        return Page(reading.lines, reading.position, reading.damaged)
+        return Page(reading.lines, reading.position, reading.damaged, start)
 
     def commit(self, chest: str, page: Page, delivered: int, rejected: int) -> None:
         with self._lock:
+            if self._released:
+                return  # somebody else delivers it now, and keeps the place
             place = self._places[chest]
             account = place.account
             account.delivered += delivered
             account.rejected += rejected
-            if page.end > place.position:
+            if page.start == place.position:
                 place.move(page.end)
                 self._lose(chest, "damaged", page.damaged)
             else:
                 # They were given up for want of room while they were under way.
                 account.lost["overflow"] -= len(page.lines)
-            place.save()
-            self._remove_passed()
+            self._keep(place)
 
     def still_owed(self, segment: int, frame: Frame) -> int:
         """The mask of the chests that have not got a record yet.
@@ -99,152 +122,142 @@ class JournalSource:
             if frame.mask >> bit & 1 and self._places[chest].position < (segment, frame.end)
         )
 
+    def has_more(self, chests: Collection[str]) -> bool:
+        """Whether there is something to be delivered to any of these chests."""
+        return any(self.read(chest, 1) is not None for chest in chests)
+
+    def complete(self) -> bool:
+        """Whether no record is added any more: the writer is dead, and its last request over."""
+        return self.dead and all(map(self._is_unlocked, segment_numbers(self.folder)))
+
     def finished(self) -> bool:
-        """Whether the writer is dead and every chest has got everything."""
-        return self.dead and all(self.read(chest, 1) is None for chest in self._places)
+        """Whether it is complete, and every chest has got everything."""
+        # Asked before reading: what comes after the answer would be overlooked.
+        return self.complete() and not self.has_more(self._places)
 
     def drop_oldest(self) -> bool:
         """Give up the oldest segment, unless it is being written. ``True`` when it is gone."""
         with self._lock:
             numbers = segment_numbers(self.folder)
-            if len(numbers) < 2 and not self.dead:
+            if not numbers or not self._is_final(numbers[0]):
                 return False
             for chest, place in self._places.items():
-                if numbers and place.segment <= numbers[0]:
-                    count = self._count(place, self._bits[chest], only=numbers[0])
+                if place.segment <= numbers[0]:
+                    offset = place.offset if place.segment == numbers[0] else 0
+                    count = count_in(self.folder, numbers[0], offset, self._bits[chest])
                     place.move((numbers[0] + 1, Place(place.path).offset))
                     self._lose(chest, "overflow", count)
-                    place.save()
-            self._remove_passed()
-            return bool(numbers)
+                    self._keep(place)
+            return not segment_path(self.folder, numbers[0]).exists()
 
     def ledger(self) -> Ledger:
         """The fate of every record of this writer."""
         found = Ledger()
-        for chest, place in self._places.items():
+        for chest, bit in self._bits.items():
+            place, pending = self._count(chest, bit)
             account = found.account(chest)
             account.add(place.account)
-            account.pending = self._count(place, self._bits[chest])
+            account.pending = pending
+        return found
+
+    def accounts(self) -> Ledger:
+        """What is done with: as :meth:`ledger`, without what is pending."""
+        found = Ledger()
+        for chest, place in self._places.items():
+            found.account(chest).add(place.account)
         return found
 
     def remove(self) -> None:
-        """Delete the folder; the caller has taken its ledger."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self._reader.release()
+        """Delete the folder; the caller has taken its ledger.
+
+        :raises OSError: it cannot be.
+        """
+        # First out of everybody's sight: half a folder would look like one with nothing delivered.
+        hidden = self.folder.with_name(f".{self.folder.name}")
+        self.folder.rename(hidden)
+        shutil.rmtree(hidden, ignore_errors=True)
+        self.release()
 
     def release(self) -> None:
         """Let another process deliver what is left."""
+        with self._lock:
+            self._claimed, self._released = False, True
+            self._reader.release()
+
+    def abandon(self) -> None:
+        """In the child of a fork: the claim stays the parent's."""
         self._reader.release()
 
     def _load_places(self) -> dict[str, Place]:
-        return {name: Place.load(self.folder / f"{bit}.place") for name, bit in self._bits.items()}
+        return {name: self._load_place(bit) for name, bit in self._bits.items()}
 
-    def _read_on(self, reading: _Reading, dead: bool) -> bool:
-        number, offset = reading.position
-        final = self._is_final(number, dead)
-        data = _read_chunk(segment_path(self.folder, number), offset)
-        if data is None:
-            return self._skip_to_next(reading, number)
-        if reading.take(data) or self._take_more(reading, data):
-            return True
-        if not final:
-            return False
-        reading.damaged += bool(data)
-        return self._skip_to_next(reading, number)
+    def _load_place(self, bit: int) -> Place:
+        return Place.load(place_path(self.folder, bit))
 
-    def _take_more(self, reading: _Reading, data: bytes) -> bool:
-        """Look past a damaged stretch that is longer than a chunk."""
-        number, offset = reading.position
-        size = _CHUNK
-        while len(data) == size:
-            size *= 2
-            data = _read_chunk(segment_path(self.folder, number), offset, size) or b""
-            if reading.take(data):
-                return True
+    def _read_on(self, reading: Reading) -> bool:
+        number = reading.position[0]
+        # Asked before reading: what comes later than the answer would be taken for the end.
+        final = self._is_final(number)
+        more = reading.read_on(segment_path(self.folder, number), final)
+        if more is not None:
+            return more
+        later = [each for each in segment_numbers(self.folder) if each > number]
+        if later:
+            reading.position = (later[0], Place(self.folder).offset)
         return False
 
-    def _skip_to_next(self, reading: _Reading, number: int) -> bool:
-        later = [each for each in segment_numbers(self.folder) if each > number]
-        if not later:
+    def _is_final(self, number: int) -> bool:
+        if not self.dead and not segment_path(self.folder, number + 1).exists():
             return False
-        reading.position = (later[0], Place(self.folder).offset)
-        return True
+        return self._is_unlocked(number)
 
-    def _is_final(self, number: int, dead: bool) -> bool:
-        if dead:
-            return True
-        if not segment_path(self.folder, number + 1).exists():
-            return False
-        return _unlocked(segment_path(self.folder, number))
+    def _is_unlocked(self, number: int) -> bool:
+        return is_unlocked(segment_path(self.folder, number))
+
+    def _keep(self, place: Place) -> None:
+        """Save a place, and remove what every chest has passed."""
+        try:
+            place.save()
+            self._remove_passed()
+        except OSError:
+            self._keep_without_room(place)
+
+    def _keep_without_room(self, place: Place) -> None:
+        # A full disk has no room for the place of those who could make room: so room is made
+        # first. Should this process die in between, records that are there still are sent again.
+        try:
+            self._remove_passed()
+            place.save()
+        except OSError as error:
+            _log.warning(
+                "place",
+                "%s: how far delivery has come cannot be kept: %s; make room there or make it "
+                "writable, else records are sent twice after a crash",
+                place.path,
+                error,
+            )
 
     def _remove_passed(self) -> None:
         reached = min((place.segment for place in self._places.values()), default=0)
         for number in segment_numbers(self.folder):
             if number < reached:
                 segment_path(self.folder, number).unlink(missing_ok=True)
+                counts_path(self.folder, number).unlink(missing_ok=True)
 
-    def _count(self, place: Place, bit: int, only: int | None = None) -> int:
-        total = 0
-        for number in segment_numbers(self.folder):
-            if number < place.segment or only not in (None, number):
-                continue
-            offset = place.offset if number == place.segment else 0
-            path = segment_path(self.folder, number)
-            data = _read_chunk(path, offset, path.stat().st_size) or b""
-            masks = Counter(_MASKS.findall(data))
-            total += sum(n for mask, n in masks.items() if int(mask, 16) >> bit & 1)
-        return total
+    def _count(self, chest: str, bit: int) -> tuple[Place, int]:
+        if self._claimed:
+            with self._lock:
+                place = self._places[chest]
+                return place, count_from(self.folder, *place.position, bit)
+        for _ in range(_LOOKS):
+            place = self._load_place(bit)
+            pending = count_from(self.folder, *place.position, bit)
+            # What was passed meanwhile may have been removed before it was counted.
+            if self._load_place(bit).segment == place.segment:
+                break
+        return place, pending
 
     def _lose(self, chest: str, reason: str, count: int) -> None:
         if count:
             self._places[chest].account.lost[reason] += count
             self._on_lost(chest, reason, count)
-
-
-class _Reading:
-    """A page that is being filled."""
-
-    def __init__(self, mask: int, position: tuple[int, int], limit: int) -> None:
-        self.position = position
-        self.lines: list[bytes] = []
-        self.damaged = 0
-        self._mask = mask
-        self._limit = limit
-
-    @property
-    def full(self) -> bool:
-        return len(self.lines) >= self._limit
-
-    def take(self, data: bytes) -> bool:
-        """Take frames from a chunk; ``False`` where it holds not one whole frame."""
-        number, offset = self.position
-        end = 0
-        for frame in unpack(data):
-            end = frame.end
-            if frame.line is None:
-                self.damaged += 1
-            elif frame.mask & self._mask:
-                self.lines.append(frame.line)
-                if self.full:
-                    break
-        self.position = (number, offset + end)
-        return end > 0
-
-
-def _read_chunk(path: Path, offset: int, size: int = _CHUNK) -> bytes | None:
-    try:
-        with path.open("rb", buffering=0) as file:
-            return os.pread(file.fileno(), size, offset)
-    except FileNotFoundError:
-        return None
-
-
-def _unlocked(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False

@@ -3,62 +3,84 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from .files import FileLock, read_json, replace_json
 from .ledger import Ledger
 from .source import ForeignFolderError, JournalSource
 
+# A process that holds the lock is done in milliseconds, unless it was stopped.
+_PATIENCE = 1.0
+
 
 def writer_folders(root: Path) -> list[Path]:
     """The folders of all writers, oldest first."""
     try:
-        return sorted(path.parent for path in root.glob("[!.]*/writer.json"))
+        # Either of a writer's two descriptions will do.
+        return sorted({path.parent for path in root.glob("[!.]*/writer*.json")})
     except OSError:
         return []
 
 
-def read_ledger(root: Path, chests: Sequence[str] = ()) -> Ledger:
-    """The ledger of all processes, living and dead, from what lies in the journal.
+def read_ledger(root: Path, chests: Sequence[str] = (), owner: str = "") -> Ledger:
+    """The ledger of all processes of an app, living and dead, from what lies in the journal.
 
     :param chests: names to show even where nothing is known of them.
+    :param owner: the app; others may share the journal.
     """
-    totals, counted = _totals(root)
-    for chest in chests:
-        totals.account(chest)
-    for folder in writer_folders(root):
-        if folder.name not in counted:
-            with contextlib.suppress(ForeignFolderError, OSError):
-                totals.add(JournalSource(folder, lambda *_: None).ledger())
+    # Under the lock no writer goes from the folders to the totals while they are added up.
+    with _locked(root):
+        totals, counted = _parts(_content(root), owner)
+        for chest in chests:
+            totals.account(chest)
+        for folder in writer_folders(root):
+            if folder.name not in counted:
+                with contextlib.suppress(ForeignFolderError, OSError):
+                    source = JournalSource(folder, lambda *_: None)
+                    if source.owner == owner:
+                        totals.add(source.ledger())
     return totals
 
 
-def add_to_totals(root: Path, ledger: Ledger, writer: str | None = None) -> None:
+def add_to_totals(root: Path, ledger: Ledger, writer: str | None = None, owner: str = "") -> None:
     """Take a ledger into the totals, once per writer.
 
     :param writer: the folder that it is the ledger of, and that is removed next: should that not
         come to pass, its name in the file keeps it from being counted again.
+    :param owner: the app.
+    :raises OSError: the totals could not be kept, or another process holds on to them.
     """
-    lock = FileLock(root / "ledger.lock")
-    lock.acquire(wait=True)
-    try:
-        totals, counted = _totals(root)
+    with _locked(root) as locked:
+        if not locked:
+            raise OSError(f"the totals in {root} are locked by another process, or not writable")
+        content = _content(root)
+        totals, counted = _parts(content, owner)
         if writer in counted:
             return
         totals.add(ledger)
         there = {folder.name for folder in writer_folders(root)}
-        content = {
-            "chests": totals.to_dict(),
-            "counted": [name for name in (*counted, writer) if name in there],
-        }
-        replace_json(root / "ledger.json", content)
+        owners = {**content.get("owners", {}), owner: totals.to_dict()}
+        replace_json(
+            root / "ledger.json",
+            {"owners": owners, "counted": [name for name in (*counted, writer) if name in there]},
+        )
+
+
+@contextlib.contextmanager
+def _locked(root: Path) -> Iterator[bool]:
+    lock = FileLock(root / "ledger.lock")
+    try:
+        yield lock.acquire(_PATIENCE)
     finally:
         lock.release()
 
 
-def _totals(root: Path) -> tuple[Ledger, list[str]]:
-    content = read_json(root / "ledger.json")
-    if not isinstance(content, dict):
-        return Ledger(), []
-    return Ledger.from_dict(content.get("chests", {})), list(content.get("counted", ()))
+def _content(root: Path) -> dict[str, Any]:
+    return read_json(root / "ledger.json") or {}
+
+
+def _parts(content: dict[str, Any], owner: str) -> tuple[Ledger, list[str]]:
+    totals = Ledger.from_dict(content.get("owners", {}).get(owner, {}))
+    return totals, list(content.get("counted", ()))

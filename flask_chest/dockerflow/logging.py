@@ -12,7 +12,7 @@ import sys
 import traceback
 from itertools import islice
 from types import TracebackType
-from typing import Any, ClassVar, Literal, TextIO
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 from .plain import plain, safe_repr, safe_str, to_line
 from .request_id import get_or_generate_request_id, request_id_context
@@ -26,6 +26,11 @@ __all__ = [
     "request_id_context",
     "safer_format_traceback",
 ]
+
+if TYPE_CHECKING:
+    _StreamHandler = logging.StreamHandler[TextIO]
+else:
+    _StreamHandler = logging.StreamHandler  # takes no parameter before Python 3.11
 
 # Values of these types go to JSON as they are. Not float: NaN is one.
 _PLAIN = frozenset((str, int, bool))
@@ -102,16 +107,18 @@ class MozlogFormatter(logging.Formatter):
         return to_line(self.convert_record(record))
 
     def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
+        attributes = vars(record)
+        # LogRecord sets its own attributes first, "name" before all; pass over them at once.
+        own = _OWN_ATTRIBUTES if next(iter(attributes), None) == "name" else 0
+        fields = dict(islice(attributes.items(), own, None))
+        fields.pop("logger_name", None)
         excluded = self.EXCLUDED_LOGRECORD_ATTRS
-        items = iter(vars(record).items())
-        if next(iter(vars(record)), None) == "name":
-            # LogRecord sets its own attributes first, "name" before all; pass over them at once.
-            items = islice(items, _OWN_ATTRIBUTES, None)
-        fields = {
-            key: value if type(value) in _PLAIN else plain(value)
-            for key, value in items
-            if key not in excluded and value is not None
-        }
+        if not (_PLAIN.issuperset(map(type, fields.values())) and excluded.isdisjoint(fields)):
+            fields = {
+                key: value if type(value) in _PLAIN else plain(value)
+                for key, value in fields.items()
+                if key not in excluded and value is not None
+            }
         message = _message(record)
         if message and not self.is_value_jsonlike(message):
             fields["msg"] = message
@@ -130,7 +137,7 @@ class JsonLogFormatter(MozlogFormatter):
     """
 
 
-class MozlogHandler(logging.StreamHandler[TextIO]):
+class MozlogHandler(_StreamHandler):
     """Writes mozlog lines to a stream.
 
     :param stream: where to; default ``sys.stdout``.

@@ -11,6 +11,9 @@ DEFAULT_HEADER = "x-request-id"
 # Long enough for every tracing header in use, short enough to stand on each log line.
 _MAX_LENGTH = 255
 
+# Of the digit that holds a UUID's variant two bits are set, the others are random.
+_VARIANT = {f"{digit:x}": "89ab"[digit & 3] for digit in range(16)}
+
 #: The id of the request being served. It keeps the last value of its thread between requests, so
 #: that a server's access line, written after the request, still finds it.
 request_id_context: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -40,5 +43,5 @@ def new_request_id() -> str:
     """A UUID of version 4, spelt without the detour over :class:`uuid.UUID`: it is made for each
     request, and the detour costs four times as much."""
     digits = os.urandom(16).hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
+    variant = _VARIANT[digits[16]]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

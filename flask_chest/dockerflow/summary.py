@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from flask import (
     Flask,
     Request,
-    Response,
+    after_this_request,
     g,
     got_request_exception,
     request,
@@ -71,7 +71,6 @@ class Summary:
         self._app.url_value_preprocessor(self._preprocess)
         got_request_exception.connect(self._fail, self._app)
         self._app.after_request(self._finish)
-        self._app.teardown_request(self._tear_down)
 
     def _preprocess(self, endpoint: str | None, values: dict[str, Any] | None) -> None:
         self._begin()
@@ -89,27 +88,26 @@ class Summary:
         return progress
 
     def _fail(self, sender: Flask, exception: BaseException, **_: object) -> None:
-        # Opening the session may fail before the request was said to have started.
-        progress = request.environ.get(_PROGRESS) or self._begin()
+        served = behind(request)
+        # Opening the session may fail before the request was preprocessed.
+        progress = served.environ.get(_PROGRESS) or self._begin()
         progress.error = exception
         # Saving the session may fail after a good end was written; that is not how it ended.
         progress.written = False
+        if propagates(sender):
+            self._write(served, progress, 500)  # what the server answers; nothing else comes
+            return
+        # Before all after_request functions: one of them may be what failed, and fail again. Not in
+        # a teardown function, which would cost every request.
+        after_this_request(self._finish)
 
-    def _finish(self, response: Response) -> Response:
+    def _finish(self, response: Any) -> Any:
         # Tests may call app.process_response() for a request that was never started.
         served = behind(request)
         progress = served.environ.get(_PROGRESS) or self._begin()
         if not progress.written:
             self._write(served, progress, response.status_code)
         return response
-
-    def _tear_down(self, error: BaseException | None) -> None:
-        # With propagated exceptions, or a failing after_request function, nothing else comes.
-        served = behind(request)
-        progress = served.environ.get(_PROGRESS)
-        if progress is not None and not progress.written:
-            progress.error = progress.error or error
-            self._write(served, progress, 500)
 
     def _write(self, served: Request, progress: _Progress, status: int) -> None:
         progress.written = True
@@ -127,6 +125,12 @@ class Summary:
         except Exception:
             # A log line must not cost the answer: an override or a handler raised.
             logger.exception("no request.summary for this request")
+
+
+def propagates(app: Flask) -> bool:
+    """Whether exceptions of an app's views reach the server."""
+    configured = app.config["PROPAGATE_EXCEPTIONS"]
+    return bool(app.testing or app.debug if configured is None else configured)
 
 
 def behind(proxy: Any) -> Any:
@@ -203,9 +207,7 @@ def _log(
         fields["errno"] = 500
         message = _one_line(safe_str(error))
         exc_info = (type(error), error, error.__traceback__)
-    record = make_record(summary_logger, level, message, exc_info)
-    vars(record).update(fields)
-    summary_logger.handle(record)
+    summary_logger.handle(make_record(summary_logger, level, message, exc_info, fields))
 
 
 def _short(text: str) -> str:

@@ -22,8 +22,6 @@ class Eraser(ABC):
     """Deletes from one store.
 
     Every method raises :class:`flask_chest.errors.ReadError` when the store does not answer.
-
-    .. versionadded:: 1.0
     """
 
     @abstractmethod

@@ -10,6 +10,7 @@ from ..delivery.dead import DeadLetters
 from ..delivery.ledger import Ledger
 from ..delivery.totals import add_to_totals
 from ..encoding import decode
+from ..errors import ChestError
 from ..reading.matching import matches
 from ..reading.query import Query
 from ..reading.reader import Reader
@@ -47,19 +48,30 @@ class Forgetting:
             eraser.close()
 
 
-def forget_letters(root: Path, chest: str, query: Query) -> int:
+def forget_letters(root: Path, chest: str, query: Query, owner: str) -> int:
     """Erase dead letters of a chest; returns how many there were.
 
     :param root: the journal's folder.
+    :param owner: the app that they belong to.
+    :raises flask_chest.errors.ChestError: they are being sent again, or cannot be written.
     """
     letters = DeadLetters(root, chest)
     there = letters.read()
     kept = [letter for letter in there if not matches(decode(letter.line), query.where)]
     gone = len(there) - len(kept)
-    if gone:
+    if not gone:
+        return 0
+    # A replay that ends now would put back what it had read.
+    if not letters.replaying.acquire():
+        raise ChestError(f"chest {chest!r}: its dead letters are being sent again; try again later")
+    try:
         letters.replace(kept, taken=len(there))
         moved = Ledger()
         account = moved.account(chest)
         account.rejected, account.lost["forgotten"] = -gone, gone
-        add_to_totals(root, moved)
+        add_to_totals(root, moved, owner=owner)
+    except OSError as error:
+        raise ChestError(f"chest {chest!r}: its dead letters cannot be erased: {error}") from None
+    finally:
+        letters.replaying.release()
     return gone

@@ -25,8 +25,6 @@ class Query:
     :param by: what they are grouped by; ``None`` for all together.
     :param measure: the number that sums, means and percentiles are made of.
     :raises QueryError: the range is empty.
-
-    .. versionadded:: 1.0
     """
 
     since: datetime

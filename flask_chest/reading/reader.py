@@ -25,8 +25,6 @@ class Reader(ABC):
     finds nothing where nothing was delivered yet.
 
     :param name: the chest's name.
-
-    .. versionadded:: 1.0
     """
 
     def __init__(self, name: str) -> None:

@@ -19,8 +19,9 @@ from pymongo import MongoClient
 from flask_chest.chests.base import Surroundings
 from flask_chest.chests.mongodb import FlaskChestMongoDB, read_name, spell
 from flask_chest.chests.urls import make_chest
-from flask_chest.conformance import check_chest, make_records
+from flask_chest.conformance import make_records
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
+from flask_chest.testing import check_chest
 from tests.servers.certificates import PrivateCA
 from tests.servers.mongodb import MongoDB
 

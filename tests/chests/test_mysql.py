@@ -15,9 +15,10 @@ import pymysql
 import pytest
 
 from flask_chest.chests.mysql import FlaskChestMySQL
-from flask_chest.conformance import check_chest, make_records
+from flask_chest.conformance import make_records
 from flask_chest.encoding import Batch, encode
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
+from flask_chest.testing import check_chest
 from tests.servers.certificates import PrivateCA
 from tests.servers.mariadb import MariaDB
 
@@ -105,7 +106,7 @@ def test_columns_and_view(url: str, table: str) -> None:
         "text": record.vars["text"],
         "flag": "true",
         "big": str(2**63),
-        "list": '[1,{"a":null}]',
+        "list": '[1, {"a": null}]',
         "none": None,
         'q"u\\o.te$[0]': "x",
         "Q": "y",

@@ -13,9 +13,10 @@ import psycopg
 import pytest
 
 from flask_chest.chests.postgresql import FlaskChestPostgreSQL
-from flask_chest.conformance import check_chest, make_records
+from flask_chest.conformance import make_records
 from flask_chest.encoding import Batch, encode
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
+from flask_chest.testing import check_chest
 from tests.servers.postgresql import PostgreSQL
 
 from .first_use import write_at_once

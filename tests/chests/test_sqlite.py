@@ -16,9 +16,10 @@ from flask_chest.chests import sql
 from flask_chest.chests.base import Surroundings
 from flask_chest.chests.sqlite import FlaskChestSQLite
 from flask_chest.chests.urls import make_chest
-from flask_chest.conformance import check_chest, make_records
+from flask_chest.conformance import make_records
 from flask_chest.encoding import Batch, encode
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
+from flask_chest.testing import check_chest
 
 from .first_use import write_at_once
 
@@ -60,6 +61,7 @@ def test_conforms(tmp_path: Path) -> None:
     assert done == ("accepts", "ignores_duplicates", "closes", "rejects")
 
 
+@pytest.mark.server
 def test_first_use_by_many_workers(tmp_path: Path) -> None:
     """Eight processes that find no file make one, and none of them fails."""
     file = tmp_path / "chest.db"

@@ -8,11 +8,14 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
+import jsonschema
 import pytest
 from flask import Flask
 
 from flask_chest.dockerflow import Dockerflow, checks
 from flask_chest.dockerflow.logging import MozlogHandler, RequestIdLogFilter
+
+from .mozlog_schema import MOZLOG
 
 Line: TypeAlias = dict[str, Any]
 
@@ -61,7 +64,10 @@ def lines() -> Iterator[Lines]:
         stream.seek(0)
         stream.truncate()
         # As the strictest reader would: str.splitlines also splits at U+2028 and its like.
-        return [json.loads(line) for line in text.splitlines()]
+        found = [json.loads(line) for line in text.splitlines()]
+        for line in found:
+            jsonschema.validate(line, MOZLOG)
+        return found
 
     yield read
     for logger in loggers:

@@ -323,10 +323,16 @@ def heartbeat_failed_handler(sender, level, **extra):
     assert receivers
 
 
+def hang_up(made: dict[str, Any]) -> None:
+    """Close the connections of an example's database."""
+    with made["app"].app_context():
+        made["db"].engine.dispose()
+
+
 def test_database_check() -> None:
     """``db=`` with Flask-SQLAlchemy."""
     pytest.importorskip("flask_sqlalchemy")
-    app = run("""
+    made = run("""
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_chest.dockerflow import Dockerflow
@@ -336,15 +342,16 @@ app.config['SQLALCHEMY_DATABASE_URI'] = 'sqlite://'
 db = SQLAlchemy(app)
 
 dockerflow = Dockerflow(app, db=db)
-""")["app"]
-    answer = app.test_client().get("/__heartbeat__").json
+""")
+    answer = made["app"].test_client().get("/__heartbeat__").json
+    hang_up(made)
     assert answer["checks"] == {"check_database_connected": "ok"}
 
 
 def test_migrations_check(tmp_path: Path) -> None:
     """``migrate=`` with Flask-Migrate; a repository without revisions is up to date."""
     pytest.importorskip("flask_migrate")
-    app = run(
+    made = run(
         """
 from flask import Flask
 from flask_migrate import Migrate, init
@@ -362,8 +369,9 @@ with app.app_context():
     init()
 """,
         folder=str(tmp_path / "migrations"),
-    )["app"]
-    answer = app.test_client().get("/__heartbeat__").json
+    )
+    answer = made["app"].test_client().get("/__heartbeat__").json
+    hang_up(made)
     assert answer["checks"] == {
         "check_database_connected": "ok",
         "check_migrations_applied": "ok",

@@ -314,6 +314,18 @@ def test_load_balancer(app: Flask, dockerflow: Dockerflow) -> None:
     assert (response.status_code, response.data, ran) == (200, b"", [])
 
 
+def test_findings_are_mozlog(app: Flask, dockerflow: Dockerflow, lines: Lines) -> None:
+    """What checks find, and what they raise, are mozlog lines of their level."""
+    dockerflow.check(name="finds")(lambda: [checks.Warning("odd", id="w"), checks.Info("x")])
+    dockerflow.check(name="raises")(lambda: 1 / 0)
+    beat(app)
+    found = [line for line in lines() if line["Type"] == "dockerflow.checks.registry"]
+    assert [line["Severity"] for line in found] == [4, 6, 2]
+    assert found[0]["Fields"]["msg"] == "w: odd"
+    assert found[2]["Fields"]["error"].startswith("ZeroDivisionError(")
+    assert len({line["Fields"]["rid"] for line in found}) == 1
+
+
 def test_error(app: Flask, dockerflow: Dockerflow, lines: Lines) -> None:
     """``/__error__`` raises, and logs that it was called."""
     assert app.test_client().get("/__error__").status_code == 500

@@ -17,6 +17,7 @@ from logging.handlers import QueueHandler
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,8 +33,6 @@ from flask_chest.dockerflow.logging import (
 )
 
 from .mozlog_schema import MOZLOG
-
-jsonschema = pytest.importorskip("jsonschema")
 
 
 def record(

@@ -186,19 +186,6 @@ def test_a_session_that_cannot_be_opened(app: Flask, lines: Lines) -> None:
 
 
 @pytest.mark.usefixtures("dockerflow")
-def test_leaving_the_process(app: Flask, lines: Lines) -> None:
-    """A server that aborts a worker raises ``SystemExit`` in its request: that is recorded."""
-    app.add_url_rule("/exit", view_func=lambda: exit_(), endpoint="exit")
-    with pytest.raises(SystemExit):
-        app.test_client().get("/exit")
-    assert only(lines)["error"] == "SystemExit(1)"
-
-
-def exit_() -> str:
-    raise SystemExit(1)
-
-
-@pytest.mark.usefixtures("dockerflow")
 def test_streams(app: Flask, lines: Lines) -> None:
     """A streamed response has one record, which does not wait for the stream's end."""
 

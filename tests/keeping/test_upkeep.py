@@ -17,7 +17,7 @@ from flask import Flask
 
 from flask_chest import FlaskChest, FlaskChestSQLite
 from flask_chest.chests.base import Surroundings
-from flask_chest.delivery import exporter
+from flask_chest.delivery import process
 from flask_chest.errors import ReadError
 from flask_chest.keeping.lease import Lease
 from flask_chest.keeping.pruning import prune
@@ -159,7 +159,7 @@ def test_nothing_is_made_before_the_first_record(chest: FlaskChestSQLite, tmp_pa
 
 def test_the_exporter_sees_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In an app that serves, it happens beside deliveries, without anybody asking."""
-    monkeypatch.setattr(exporter, "_UPKEEP_EVERY", 0.05)
+    monkeypatch.setattr(process, "_UPKEEP_EVERY", 0.05)
     done = threading.Event()
     real = Upkeep.run
 

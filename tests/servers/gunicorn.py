@@ -16,6 +16,7 @@ def gunicorn(
     workers: int = 1,
     threads: int = 1,
     options: Sequence[str] = (),
+    under: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
 ) -> ServerProcess:
     """Serve an app: ``with gunicorn("tests.apps:hello", tmp_path) as server: ... server.url``.
@@ -23,9 +24,11 @@ def gunicorn(
     :param app: ``"module:name"``, looked up from the root of the repository.
     :param folder: where its log goes.
     :param options: more of gunicorn's, e.g. ``["--preload"]``.
+    :param under: a command that becomes gunicorn, with other rights.
     :param env: variables over those of this process.
     """
     command = [
+        *under,
         sys.executable,
         "-m",
         "gunicorn",

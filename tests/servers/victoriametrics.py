@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,8 +34,9 @@ class VictoriaMetrics(Daemon):
     def samples(self, name: str) -> list[dict[str, Any]]:
         """All series of a metric: ``{"metric": labels, "values": [...], "timestamps": [...]}``."""
         requests.get(f"{self.url}/internal/force_flush", timeout=10).raise_for_status()
-        answer = requests.get(
-            f"{self.url}/api/v1/export", params={"match[]": f'{{__name__="{name}"}}'}, timeout=10
-        )
+        # Its own end is the second that has begun: what came in since would be missing.
+        until = str(int(time.time()) + 60)
+        parameters = {"match[]": f'{{__name__="{name}"}}', "start": "0", "end": until}
+        answer = requests.get(f"{self.url}/api/v1/export", params=parameters, timeout=10)
         answer.raise_for_status()
         return [json.loads(line) for line in answer.text.splitlines()]

@@ -1,0 +1,75 @@
+"""A chest that was used before a fork works on both sides of it, each with its own connections."""
+
+from __future__ import annotations
+
+import os
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from flask_chest.chests.base import Chest, Surroundings
+from flask_chest.chests.http import FlaskChestCustomWriter
+from flask_chest.chests.influxdb import FlaskChestInfluxDB
+from flask_chest.chests.mongodb import FlaskChestMongoDB
+from flask_chest.chests.mysql import FlaskChestMySQL
+from flask_chest.chests.postgresql import FlaskChestPostgreSQL
+from flask_chest.chests.sqlite import FlaskChestSQLite
+from flask_chest.conformance import make_records
+from tests.servers.http import HTTPRecorder
+from tests.servers.mariadb import MariaDB
+from tests.servers.mongodb import MongoDB
+from tests.servers.postgresql import PostgreSQL
+from tests.servers.victoriametrics import VictoriaMetrics
+
+Make = Callable[[ExitStack], Chest]
+
+CHESTS: dict[str, Make] = {
+    "sqlite": lambda stack: FlaskChestSQLite(),
+    "postgresql": lambda stack: FlaskChestPostgreSQL(stack.enter_context(PostgreSQL()).url),
+    "mysql": lambda stack: FlaskChestMySQL(stack.enter_context(MariaDB()).url),
+    "mongodb": lambda stack: FlaskChestMongoDB(stack.enter_context(MongoDB()).url),
+    "influxdb": lambda stack: FlaskChestInfluxDB(url=stack.enter_context(VictoriaMetrics()).url),
+    "http": lambda stack: FlaskChestCustomWriter(stack.enter_context(HTTPRecorder()).url),
+}
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("name", CHESTS)
+def test_fork(name: str, stack: ExitStack, tmp_path: Path) -> None:
+    """Parent, child and parent again write through one object."""
+    chest = CHESTS[name](stack)
+    chest.settle(Surroundings(instance_path=tmp_path, timeout=5))
+    chest.write(make_records(2))
+    assert in_child(lambda: chest.write(make_records(2))) == 0
+    chest.write(make_records(2))
+    chest.check()
+    chest.close()
+
+
+def in_child(work: Callable[[], None]) -> int:
+    """Run something in a fork of this process; 0 when it went well."""
+    with warnings.catch_warnings():
+        # Drivers and test servers have threads of their own, as an app may have.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            warnings.simplefilter("ignore")
+            work()
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -1,0 +1,75 @@
+"""A load that knows which of its requests were answered."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from types import TracebackType
+
+from typing_extensions import Self
+
+
+class Load:
+    """Sends requests from a few threads until it is left.
+
+    :param port: of a server on loopback.
+    :param name: what its ids begin with.
+    :param pause: seconds between two requests of one thread.
+    """
+
+    def __init__(self, port: int, name: str, threads: int = 4, pause: float = 0.01) -> None:
+        self.answered: list[str] = []
+        self.asked = 0
+        self._port = port
+        self._name = name
+        self._pause = pause
+        self._over = threading.Event()
+        self._news = threading.Condition()
+        self._threads = [
+            threading.Thread(target=self._run, args=(number,)) for number in range(threads)
+        ]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def wait_for(self, more: int, seconds: float = 60.0) -> None:
+        """Wait until so many more requests have been answered."""
+        goal = len(self.answered) + more
+        with self._news:
+            assert self._news.wait_for(lambda: len(self.answered) >= goal, seconds)
+
+    def _run(self, thread: int) -> None:
+        number = 0
+        while not self._over.wait(self._pause):
+            number += 1
+            ident = f"{self._name}-{thread}-{number}"
+            self.asked += 1
+            if put(self._port, ident):
+                with self._news:
+                    self.answered.append(ident)
+                    self._news.notify_all()
+
+
+def put(port: int, ident: str) -> bool:
+    """Send one request; ``True`` when its whole answer came back."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=15)
+    try:
+        connection.request("GET", f"/put/{ident}", headers={"X-Request-ID": ident})
+        answer = connection.getresponse()
+        return answer.status == 200 and answer.read().decode() == ident
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

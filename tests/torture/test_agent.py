@@ -1,0 +1,114 @@
+"""``flask chest agent``: the web processes deliver nothing, the agent everything, once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.servers.process import ROOT
+
+from .app import environment, make_app
+from .oracle import Oracle, wait_until
+from .store import FaultyStore
+from .test_disk import look_around
+
+# Whole processes and large journals: too long for the fast tests.
+pytestmark = pytest.mark.server
+
+
+class Web:
+    """A serving process that leaves delivery to an agent."""
+
+    def __init__(self, folder: Path, store: FaultyStore, **config: object) -> None:
+        self.config = {
+            "CHEST_CHESTS": ["sqlite:///chest.db", {"url": store.url, "name": "web"}],
+            "CHEST_EXPORTER": "agent",
+            **config,
+        }
+        self.folder = folder
+        self.app: Flask = make_app(folder, **self.config)
+        self.client: FlaskClient = self.app.test_client()
+        self.sent: list[str] = []
+
+    def send(self, count: int) -> None:
+        for _ in range(count):
+            ident = f"web-{len(self.sent)}"
+            self.client.get(f"/put/{ident}", headers={"X-Request-ID": ident})
+            self.sent.append(ident)
+
+    @contextmanager
+    def agent(self) -> Iterator[subprocess.Popen[str]]:
+        flask = [sys.executable, "-m", "flask", "--app", "tests.torture.app:create_app()"]
+        with subprocess.Popen(
+            [*flask, "chest", "agent"],
+            cwd=ROOT,
+            env={**os.environ, **environment(self.folder, **self.config)},
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            try:
+                assert process.stdout.readline().startswith("delivering ")
+                yield process
+            finally:
+                process.kill()
+
+
+@pytest.fixture
+def store() -> Iterator[FaultyStore]:
+    with FaultyStore() as store:
+        yield store
+
+
+def test_an_agent_that_is_killed_and_started_anew(tmp_path: Path, store: FaultyStore) -> None:
+    """Nothing is delivered without an agent; with one, and another one, everything is, once."""
+    oracle = Oracle(tmp_path, store)
+    web = Web(tmp_path, store)
+    web.send(50)
+    web.app.extensions["chest"].flush(1)
+    assert oracle.idents() == {"sqlite": [], "web": []}
+    assert oracle.account("web").pending == 50
+    with web.agent() as agent:
+        wait_until(lambda: store.records, oracle.told)
+        web.send(50)
+        agent.kill()
+    web.send(50)
+    with web.agent() as agent:
+        oracle.wait_until_delivered()
+        web.send(10)
+        oracle.wait_until_delivered()
+        agent.send_signal(signal.SIGTERM)
+        assert agent.wait(10) == 0
+    oracle.check(web.sent)
+    web.app.extensions["chest"].close()
+    oracle.check(web.sent)
+
+
+def test_without_an_agent_the_oldest_go_when_the_buffer_is_full(
+    tmp_path: Path, store: FaultyStore
+) -> None:
+    """The journal keeps to its limit, what went is counted, and the rest arrives in the end."""
+    oracle = Oracle(tmp_path, store)
+    web = Web(tmp_path, store, CHEST_BUFFER_MAX_BYTES=1024 * 1024)
+    for _ in range(4):
+        web.send(600)
+        look_around(web.app)
+    segments = (tmp_path / "chest-journal").glob("*/*.segment")
+    assert sum(segment.stat().st_size for segment in segments) < 1.2 * 1024 * 1024
+    lost = oracle.account("web").lost["overflow"]
+    assert 0 < lost < len(web.sent)
+    with web.agent():
+        oracle.wait_until_delivered()
+    oracle.check(web.sent[-100:])
+    oracle.check(web.sent, lost)
+    assert oracle.account("web").captured == len(web.sent)
+    web.app.extensions["chest"].close()

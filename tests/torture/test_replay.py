@@ -1,0 +1,72 @@
+"""``flask chest replay``, from the rejected record to the store that takes it after all."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers.process import ROOT
+
+from .app import environment, make_app
+from .oracle import Oracle
+from .store import FaultyStore
+
+# Whole processes and large journals: too long for the fast tests.
+pytestmark = pytest.mark.server
+
+
+def test_a_rejected_record_is_sent_again(tmp_path: Path) -> None:
+    """It lies in dead/, the ledger says so; later it arrives, with a bar that shows how far."""
+    with FaultyStore() as store:
+        config = {"CHEST_CHESTS": [{"url": store.url, "name": "web"}]}
+        app = make_app(tmp_path, **config)
+        client = app.test_client()
+        store.rejected = {"visit-3", "visit-7"}
+        for number in range(10):
+            client.get(f"/put/visit-{number}", headers={"X-Request-ID": f"visit-{number}"})
+        app.extensions["chest"].flush(10)
+        app.extensions["chest"].close()
+        oracle = Oracle(tmp_path, store)
+        assert sorted(set(store.idents()) | store.rejected) == [f"visit-{n}" for n in range(10)]
+        assert (oracle.account("web").delivered, oracle.account("web").rejected) == (8, 2)
+
+        told = replay(tmp_path, config)
+        assert "web: 0 delivered, 2 left" in told
+        assert oracle.account("web").rejected == 2
+
+        store.rejected = set()
+        told = replay(tmp_path, config)
+        assert "100%" in told
+        assert "web: 2 delivered, 0 left" in told
+        assert len(store.idents()) == 10
+        assert (oracle.account("web").delivered, oracle.account("web").rejected) == (10, 0)
+        assert not list((tmp_path / "chest-journal" / "dead").glob("*.ndjson"))
+
+
+def replay(folder: Path, config: Mapping[str, Any]) -> str:
+    """Run it on a terminal, and return what it showed there."""
+    ours, its = pty.openpty()
+    flask = [sys.executable, "-m", "flask", "--app", "tests.torture.app:create_app()"]
+    env = {**os.environ, **environment(folder, **config)}
+    with (
+        os.fdopen(ours, "rb", buffering=0) as terminal,
+        subprocess.Popen(
+            [*flask, "chest", "replay"], cwd=ROOT, env=env, stdout=its, stderr=its
+        ) as process,
+    ):
+        os.close(its)
+        shown = b""
+        # An OSError is how Linux tells that the other end of a terminal is closed.
+        with suppress(OSError):
+            while part := terminal.read(4096):
+                shown += part
+        assert process.wait(30) == 0, shown
+    return shown.decode()
