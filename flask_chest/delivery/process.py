@@ -25,6 +25,8 @@ _logger = logging.getLogger("flask_chest.delivery")
 _LONGEST_TICK = 1.0
 # Not a name that a chest may have by chance: of two jobs of one name the second is refused.
 _TEND = "(tend)"
+_UPKEEP = "(upkeep)"
+_UPKEEP_EVERY = 60.0
 _SUPERVISE_EVERY = 5.0
 # The time since the scheduler was last seen to work, after which it counts as dead.
 _DEAD_AFTER = 30.0
@@ -47,6 +49,7 @@ class Delivery:
     :param scheduler: an APScheduler that the app lends.
     :param ships: whether this process delivers; else an agent does.
     :param kept_in: where records wait, for messages.
+    :param upkeep: looks after the stores now and then, beside deliveries, until its event is set.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Delivery:
     scheduler: Any = None
     ships: bool = True
     kept_in: str = "memory"
+    upkeep: Callable[[threading.Event], None] | None = None
 
 
 class Process:
@@ -79,6 +83,7 @@ class Process:
         self._tended_at = time.monotonic()
         self.supervise_after = self._tended_at + _SUPERVISE_EVERY
         self._supervising = threading.Lock()
+        self._ended = threading.Event()
         self._schedule: Schedule | None = None
         self._jobs: dict[Shipper, str] = {}
         self._try_to_schedule(delivery.scheduler)
@@ -105,6 +110,8 @@ class Process:
             for shipper in self._shippers:
                 pace = Pace(shipper, self.buffer, delivery.interval, delivery.batch_size)
                 jobs[shipper] = schedule.every(tick, shipper.chest.name, pace.tick)
+            if delivery.upkeep is not None and delivery.ships:
+                schedule.every(_UPKEEP_EVERY, _UPKEEP, self._look_after_stores)
             schedule.start()
         except BaseException:
             schedule.stop()
@@ -116,6 +123,10 @@ class Process:
     def _tend(self) -> None:
         self._tended_at = time.monotonic()
         self.buffer.tend()
+
+    def _look_after_stores(self) -> None:
+        assert self._delivery.upkeep is not None
+        self._delivery.upkeep(self._ended)
 
     def supervise(self) -> None:
         """See whether deliveries still run; start them anew where they do not."""
@@ -159,6 +170,7 @@ class Process:
 
     def stop(self) -> None:
         """End each delivery when it is done with the batch that it is at."""
+        self._ended.set()
         for shipper in self._shippers:
             shipper.stopped.set()
         if self._schedule is not None:
