@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .config import DEFAULT_REDACT
@@ -29,9 +29,14 @@ BLANK: Mapping[str, Any] = {
     "sample_rate": 1.0,
 }
 
+#: What follows facts that are all of a record.
+NO_REST = b"}"
+
 _KEEP, _NAMED, _HIDE, _SKIP = range(1, 5)
 # As many names as are remembered for a plan; a view that makes up names must not fill the memory.
 _MAX_VERDICTS = 4096
+# As many sets of names.
+_MAX_KEPT_WHOLE = 256
 # Bytes of the mark that says how many variables were left out.
 _MARK = 24
 
@@ -55,48 +60,74 @@ class Capture:
         #: Names that only who names them gets, e.g. of what the record has a field for.
         self.implied: set[str] = set()
 
-    def encode(self, facts: dict[str, Any], values: Mapping[str, object], plan: Plan) -> bytes:
+    def encode(
+        self,
+        facts: dict[str, Any],
+        values: Mapping[str, object],
+        plan: Plan,
+        rest: bytes = NO_REST,
+    ) -> bytes:
         """One encoded record.
 
-        :param facts: every field of a record but ``vars``; gets ``vars`` here.
+        :param facts: the fields of a record that ``rest`` has not; gets ``vars`` here.
         :param values: what is on ``g``.
+        :param rest: the other fields, from :meth:`encode_rest`.
         """
         facts["vars"] = self.collect(values, plan)
         try:
-            line = dumps(facts)
+            line = dumps(facts)[:-1] + rest
         except TypeError:  # a lone surrogate
             line = b""
         # Few records hold a backslash at all, and one byte is found much faster than six.
         clean = b"\\" not in line or b"\\u0000" not in line
         if clean and 0 < len(line) <= self._max_record_bytes:
             return line
-        return self._encode_with_care(facts)
+        return self._encode_with_care(facts, rest)
+
+    def encode_rest(self, facts: Mapping[str, Any]) -> bytes:
+        """Fields that are the same in many records, encoded once for all of them."""
+        clean = {name: self._clean(value) for name, value in facts.items()}
+        return b"," + dumps(clean)[1:]
 
     def collect(self, values: Mapping[str, Any], plan: Plan) -> dict[str, Plain]:
         """The tracked variables, plain."""
+        # A copy, made in one step, since another thread may put more on g meanwhile.
+        if plan.names is None:
+            found: dict[str, Any] = dict(values)
+        else:
+            found = {name: values[name] for name in plan.names if name in values}
+        # Most often a view sets the same names each time, to values that are plain already.
+        if tuple(found) in plan.kept_whole and self._are_plain(found.values()):
+            return found
+        return self._sift(found, plan)
+
+    def _are_plain(self, values: Iterable[object]) -> bool:
+        short = self._normal.short
+        for value in values:
+            kind = type(value)
+            if kind is str:
+                if len(value) > short:  # type: ignore[arg-type]  # mypy does not take type() for it
+                    return False
+            elif kind is int:
+                if not INT_MIN <= value <= INT_MAX:  # type: ignore[operator]
+                    return False
+            elif kind is not float and kind is not bool and value is not None:
+                return False
+        return True
+
+    def _sift(self, values: dict[str, Any], plan: Plan) -> dict[str, Plain]:
         found: dict[str, Any] = {}
         verdicts = plan.verdicts
-        short = self._normal.short
-        if plan.names is None:
-            items = list(values.items())
-        else:
-            items = [(name, values[name]) for name in plan.names if name in values]
-        for name, value in items:
+        kept_whole = True
+        for name, value in values.items():
             verdict = verdicts.get(name) or self._judge(name, plan)
-            kind = type(value)
-            if verdict > _NAMED:
-                if verdict == _HIDE:
-                    found[name] = REDACTED
-            elif (
-                (kind is str and len(value) <= short)
-                or (kind is int and INT_MIN <= value <= INT_MAX)
-                or kind is float
-                or kind is bool
-                or value is None
-            ):
-                found[name] = value
-            else:
+            if verdict <= _NAMED:
                 self._add_plain(found, name, value, verdict)
+            elif verdict == _HIDE:
+                found[name] = REDACTED
+            kept_whole = kept_whole and verdict <= _NAMED and type(name) is str
+        if kept_whole and len(plan.kept_whole) < _MAX_KEPT_WHOLE:
+            plan.kept_whole.add(tuple(values))
         return found
 
     def _judge(self, name: Any, plan: Plan) -> int:
@@ -115,24 +146,28 @@ class Capture:
         return verdict
 
     def _add_plain(self, found: dict[str, Any], name: str, value: object, verdict: int) -> None:
+        if self._are_plain((value,)):
+            found[name] = value
+            return
         try:
             found[name] = self._normal.plain(value)
         except NotPlainError:
             if verdict == _NAMED:
                 found[name] = placeholder(value)
 
-    def _encode_with_care(self, facts: dict[str, Any]) -> bytes:
-        for name, value in facts.items():
-            if type(value) is str:
-                facts[name] = clean_text(value)[: self._normal.max_bytes]
+    def _clean(self, value: Any) -> Any:
+        return clean_text(value)[: self._normal.max_bytes] if type(value) is str else value
+
+    def _encode_with_care(self, facts: dict[str, Any], rest: bytes) -> bytes:
+        facts = {name: self._clean(value) for name, value in facts.items()}
         # Only texts were passed on as they are; all others are clean.
         found: dict[str, Plain] = {
             clean_name(name): clean_text(value) if type(value) is str else value
             for name, value in facts["vars"].items()
         }
-        envelope = len(dumps({**facts, "vars": {}}))
+        envelope = len(dumps({**facts, "vars": {}})) + len(rest)
         facts["vars"] = self._fitting(found, self._max_record_bytes - envelope - _MARK)
-        return dumps(facts)
+        return dumps(facts)[:-1] + rest
 
     def _fitting(self, found: dict[str, Plain], left: int) -> dict[str, Plain]:
         fitting: dict[str, Plain] = {}

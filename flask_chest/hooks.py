@@ -92,9 +92,31 @@ class Recorder:
 
     def listen(self) -> None:
         """Connect to the app's signals. They hold us weakly, so we end when the app does."""
-        request_finished.connect(self._on_finished, self.app)
-        got_request_exception.connect(self._on_exception, self.app)
-        appcontext_tearing_down.connect(self._on_context_end, self.app)
+
+        # Functions: to call a method, blinker makes it anew and looks through it with each signal.
+        def on_finished(sender: Flask, response: Response, **_: Any) -> None:
+            state = current_request.get()
+            if state is not None and state.recorder is self:
+                state.response = response
+                self._look_around(state)
+
+        def on_exception(sender: Flask, exception: BaseException, **_: Any) -> None:
+            state = current_request.get()
+            if state is not None and state.recorder is self:
+                state.error = exception
+                self._look_around(state)
+
+        def on_context_end(sender: Flask, exc: BaseException | None = None, **_: Any) -> None:
+            state = current_request.get()
+            if state is None or state.recorder is not self:
+                self._end_job(exc)
+            elif exc is not None and state.response is None:
+                self._end_request(state)
+
+        self._receivers = (on_finished, on_exception, on_context_end)
+        request_finished.connect(on_finished, self.app)
+        got_request_exception.connect(on_exception, self.app)
+        appcontext_tearing_down.connect(on_context_end, self.app)
 
     def trouble(self, what: str) -> None:
         """Log an exception of ours; called where it is handled."""
@@ -118,6 +140,7 @@ class Recorder:
     def tag(self, tags: Mapping[str, Any]) -> None:
         """Put further constant tags on every record from now on; those of the app's own win."""
         self._tags = {**self._tags, **tags, **self.held.settings.tags}
+        self.plans.forget()  # they have the old ones, encoded
 
     def tracked_now(self) -> dict[str, Plain]:
         """The tracked variables of the request being served, as they are now.
@@ -187,48 +210,42 @@ class Recorder:
                 rate = 1.0
             elif _random.random() >= rate:
                 return None
-        route = plan.route
         parent = state.environ.get("HTTP_TRACEPARENT")
         facts = {
             "id": state.id,
             "time": state.time,
-            "kind": "request",
             "request_id": state.request_id,
             "trace_id": None if parent is None else trace_id(parent),
-            "method": route.method,
-            "route": route.rule,
-            "endpoint": route.endpoint,
-            "blueprint": plan.blueprint,
             "status": status,
             "duration_ms": int(duration * 1000) / 1000,  # round() takes three times as long
             "error": None if error is None else _class_name(error),
             "vars": None,
-            "tags": self._tags,
             "sample_rate": rate,
             "bytes_sent": None,
             "disconnected": None,
         }
         if more:
             facts.update(more)
-        line = self._capture.encode(facts, values_on(state.values), plan)
+        rest = plan.rest or self._encode_rest(plan)
+        line = self._capture.encode(facts, values_on(state.values), plan, rest)
         if record_captured.receivers:
             self._announce(line)
         return line
 
+    def _encode_rest(self, plan: Plan) -> bytes:
+        shared = {
+            "kind": "request",
+            "method": plan.route.method,
+            "route": plan.route.rule,
+            "endpoint": plan.route.endpoint,
+            "blueprint": plan.blueprint,
+            "tags": self._tags,
+        }
+        plan.rest = self._capture.encode_rest(shared)
+        return plan.rest
+
     def _announce(self, line: bytes) -> None:
         announce(record_captured, self.app, record=decode(line))
-
-    def _on_finished(self, sender: Flask, response: Response, **_: Any) -> None:
-        state = current_request.get()
-        if state is not None and state.recorder is self:
-            state.response = response
-            self._look_around(state)
-
-    def _on_exception(self, sender: Flask, exception: BaseException, **_: Any) -> None:
-        state = current_request.get()
-        if state is not None and state.recorder is self:
-            state.error = exception
-            self._look_around(state)
 
     def _look_around(self, state: RequestState) -> None:
         """Take what can be reached only while Flask's contexts are there."""
@@ -246,20 +263,24 @@ class Recorder:
         rule = seen.url_rule
         if rule is None:
             return self.plans.get(_unrouted(seen.method))
-        return self.plans.get(Route(rule.rule, rule.endpoint, seen.method))
+        # A tuple is made by the interpreter itself, and equals the Route that it stands for.
+        route = rule.rule, rule.endpoint, seen.method
+        return self.plans.known.get(route) or self.plans.get(Route(*route))
 
     def _plan_without_route(self, state: RequestState) -> Plan:
         return self.plans.get(_unrouted(state.environ.get("REQUEST_METHOD", "")))
 
-    def _on_context_end(self, sender: Flask, exc: BaseException | None = None, **_: Any) -> None:
-        state = current_request.get()
+    def _end_request(self, state: RequestState) -> None:
         try:
-            if state is None or state.recorder is not self:
-                self._record_job(exc)
-            elif state.response is None and exc is not None:
-                # SystemExit and its like, of which no other signal tells. Contexts within the
-                # request may end with it as well; its own is the last one.
-                state.values_at_end = g._get_current_object()
+            # SystemExit and its like, of which no other signal tells. Contexts within the
+            # request may end with it as well; its own is the last one.
+            state.values_at_end = g._get_current_object()
+        except Exception:  # noqa: BLE001 - a request never fails because of us
+            self.trouble("look at a request that ends")
+
+    def _end_job(self, error: BaseException | None) -> None:
+        try:
+            self._record_job(error)
         except Exception:  # noqa: BLE001 - a command never fails because of us
             self.trouble("record a command or a job")
 

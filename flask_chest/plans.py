@@ -34,16 +34,17 @@ class Plans:
         self._override_of = override_of
         self._report = report
         self._reported = False
-        self._plans: dict[Route, Plan] = {}
+        #: By route.
+        self.known: dict[tuple[str | None, str | None, str], Plan] = {}
         self._overrides: dict[tuple[str | None, str], Override] = {}
 
     def get(self, route: Route) -> Plan:
         """The plan of a route and method, for a record."""
-        return self._plans.get(route) or self._first(route)
+        return self.known.get(route) or self._first(route)
 
     def show(self, route: Route) -> Plan:
         """The plan of a route and method, for people to look at: nothing is reported."""
-        return self._plans.get(route) or self._compile(route)
+        return self.known.get(route) or self._compile(route)
 
     def add_rule(self, rule: dict[str, Any], source: str) -> None:
         """Take in one more rule; plans are compiled anew.
@@ -55,14 +56,14 @@ class Plans:
 
     def forget(self) -> None:
         """Compile plans anew: what they stand on has changed."""
-        self._plans.clear()
+        self.known.clear()
 
     def override(self, route: Route, override: Override) -> None:
         """Take in what a decorator says of the view that is serving this route."""
         key = route.endpoint, route.method
         if self._overrides.get(key) is not override:
             self._overrides[key] = override
-            self._plans.pop(route, None)
+            self.known.pop(route, None)
 
     def unmatched(self) -> list[Rule]:
         """The rules that select no route of the app."""
@@ -86,5 +87,5 @@ class Plans:
         override = self._overrides.get((route.endpoint, route.method))
         if override is None and route.endpoint is not None:
             override = self._override_of(route.endpoint)
-        plan = self._plans[route] = self.rules.plan(route, override)
+        plan = self.known[route] = self.rules.plan(route, override)
         return plan

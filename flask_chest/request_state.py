@@ -58,7 +58,7 @@ class RequestState:
             recorder.make_id(self, recorder.request_id_generator)
 
     def start_response(
-        self, status: str, headers: list[tuple[str, str]], *exc_info: Any
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
     ) -> Callable[[bytes], object]:
         """Pass the start of the response on to the server, with the request id."""
         try:
@@ -67,12 +67,15 @@ class RequestState:
             self.status = None
         if self.echoed:
             recorder = self.recorder
+            wanted = recorder.request_id_lower
             for name, _ in headers:
-                if name.lower() == recorder.request_id_lower:
+                if name.lower() == wanted:
                     break
             else:
                 headers.append((recorder.request_id_header, self.request_id))
-        return self._start_response(status, headers, *exc_info)
+        if exc_info is None:
+            return self._start_response(status, headers)
+        return self._start_response(status, headers, exc_info)
 
 
 #: The request that is being served in this thread, task or greenlet.

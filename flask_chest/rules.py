@@ -34,6 +34,10 @@ class Plan:
     blueprint: str | None = None
     #: What became of a name that all of ``g`` was asked for; filled as names are seen.
     verdicts: dict[str, int] = field(default_factory=dict)
+    #: Names that were on ``g`` together, in their order, and are all kept; filled likewise.
+    kept_whole: set[tuple[str, ...]] = field(default_factory=set)
+    #: The fields that all its records share, encoded; filled with the first record.
+    rest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
