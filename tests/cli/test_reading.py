@@ -254,6 +254,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
+@pytest.mark.server
 def test_export_takes_constant_memory(tmp_path: Path) -> None:
     """However many records there are, a page of them is held at once."""
     app = make_app(tmp_path)

@@ -38,10 +38,10 @@ PAGES = (
 )
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Flask:
-    """A shop with a day of traffic."""
-    app = make_app(tmp_path)
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """A shop with a day of traffic, which pages only read."""
+    app = make_app(tmp_path_factory.mktemp("shop"))
     fill(app)
     return app
 
