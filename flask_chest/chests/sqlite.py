@@ -96,6 +96,7 @@ class FlaskChestSQLite(SQLChest):
         return sa.create_engine(
             "sqlite://",
             creator=lambda: _connect_read_only(address),
+            json_deserializer=loads,
             poolclass=sa.pool.NullPool,
         )
 
@@ -168,6 +169,8 @@ def _connect_read_only(address: str) -> Any:
     import sqlite3
 
     connection = sqlite3.connect(address, uri=True)
+    # Pages come from the system's cache without being copied.
+    connection.execute("PRAGMA mmap_size = 4294967296")
     try:
         connection.execute("SELECT ln(1)")
     except sqlite3.OperationalError:

@@ -11,6 +11,7 @@ from flask.cli import with_appcontext
 from .. import table
 from ..reading.fields import Field
 from ..reading.filters import Filter
+from ..reading.fold import answer_of
 from ..reading.query import DURATION, Query
 from ..reading.reader import Reader
 from ..reading.summary import Answer, Summary
@@ -27,6 +28,7 @@ from .options import (
 from .output import figure, one_line, print_json, sparkline
 
 _BARS = 24
+_ROUTE = Field("", "route")
 
 
 @click.command()
@@ -54,8 +56,7 @@ def stats(
     """
     query = make_query(since, until, where, by, measure)
     with reading(chest_name) as reader:
-        answer = reader.answer(query, limit)
-        trends = _trends(reader, query, limit)
+        answer, trends = _figures(reader, query, limit)
     if as_json:
         _print_json(query, answer, trends)
         return
@@ -68,9 +69,19 @@ def stats(
         click.echo(told, err=True)
 
 
-def _trends(reader: Reader, query: Query, limit: int) -> dict[str | None, list[float]]:
-    series = reader.series(query, query.seconds / _BARS, limit)
-    return {key: [each.count for each in line] for key, line in series.lines.items()}
+def _figures(
+    reader: Reader, query: Query, limit: int
+) -> tuple[Answer, dict[str | None, list[float]]]:
+    step = query.seconds / _BARS
+    if query.by == _ROUTE:
+        # One pass for both: sums of a year are many, routes are few.
+        series = reader.series(query, step, 1000)
+        answer = answer_of(series, limit)
+    else:
+        answer = reader.answer(query, limit)
+        series = reader.series(query, step, limit, [group.key for group in answer.groups])
+    trends = {key: [each.count for each in line] for key, line in series.lines.items()}
+    return answer, trends
 
 
 def _table(query: Query, answer: Answer, trends: dict[str | None, list[float]]) -> str:

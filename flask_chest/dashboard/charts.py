@@ -99,8 +99,8 @@ def shares(series: Series) -> list[tuple[str, Values]]:
 
 
 def _together(series: Series) -> list[Summary]:
-    if list(series.lines) == [None]:
-        return series.lines[None]
+    if len(series.lines) == 1:
+        return next(iter(series.lines.values()))
     together = [Summary() for _ in series.starts]
     for line in series.lines.values():
         for whole, part in zip(together, line, strict=True):

@@ -58,11 +58,9 @@ def compare_page(reader: Reader, params: Params) -> dict[str, Any]:
     """
     field = request.args.get("field", "tags.version").strip() or "tags.version"
     parsed = parse_field(field)
-    values = reader.answer(params.query(by=parsed), 20)
-    known = [group.key for group in values.groups if group.key is not None]
     context: dict[str, Any] = {
         "field": parsed,
-        "known": known,
+        "known": [],
         "a": request.args.get("a", ""),
         "b": request.args.get("b", ""),
         "a_since": request.args.get("a_since", ""),
@@ -71,7 +69,9 @@ def compare_page(reader: Reader, params: Params) -> dict[str, Any]:
     }
     sides = _sides(params, parsed, context)
     if sides is None:
-        return context
+        values = reader.answer(params.query(by=parsed), 20)
+        known = [group.key for group in values.groups if group.key is not None]
+        return {**context, "known": known}
     answers = [reader.answer(side.query.grouped(_ROUTE), _ROUTES) for side in sides]
     found = [{group.key: group.summary for group in answer.groups} for answer in answers]
     rows = [Row(key, found[0].get(key), found[1].get(key)) for key in {**found[0], **found[1]}]

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from ..errors import QueryError
 from ..reading.fields import Field, parse_field
 from ..reading.filters import Filter
+from ..reading.fold import answer_of
 from ..reading.lines import to_mapping
 from ..reading.query import Query, parse_moment
 from ..reading.reader import PAGE, Reader
@@ -22,6 +23,8 @@ from .params import RANGES, Params, query_string, step_of
 
 _ROUTE = Field("", "route")
 _TOP = 8
+# Of an app; what has no end, such as paths that match none, is no route.
+_ROUTES = 1000
 
 
 class Pages:
@@ -37,8 +40,9 @@ class Pages:
         """How many, how many errors, how long, and by route."""
         params, reader = Params.of(request.args), self._reader()
         query = params.query()
-        series = reader.series(query, step_of(query.seconds))
-        answer = reader.answer(query.grouped(_ROUTE), 50)
+        # One pass for both: sums of a year are many.
+        series = reader.series(query.grouped(_ROUTE), step_of(query.seconds), _ROUTES)
+        answer = answer_of(series, 50)
         counts, errors = charts.rates(series, query)
         drill = _drill(params)
         drawn = [
@@ -87,8 +91,9 @@ class Pages:
             share = series.share
         else:
             grouped = query.grouped(field)
-            series = reader.series(grouped, step, _TOP)
             answer = reader.answer(grouped, 50)
+            keys = [group.key for group in answer.groups[:_TOP]]
+            series = reader.series(grouped, step, _TOP, keys)
             context |= {"answer": answer, "charts": [_word_chart(field, series, params)]}
             share = answer.share
         return self._render("variable", params, query=query, estimated=share < 1, **context)
@@ -126,7 +131,7 @@ class Pages:
             return None  # a column of words
         if not whole.measured:
             return None
-        if not field.place:
+        if not field.place or whole.measured >= whole.count / 2:
             return whole
         is_there = params.query().filtered(Filter(field, "!=", ""))
         there = reader.answer(is_there).whole.count

@@ -51,8 +51,10 @@ class Digest:
 
     def merge(self, other: Digest) -> None:
         """Take in another digest."""
+        # A year has hundreds of thousands of buckets to add up.
+        counts, known = self.counts, self.counts.get
         for code, weight in other.counts.items():
-            self.add(code, weight)
+            counts[code] = known(code, 0.0) + weight
 
     @property
     def total(self) -> float:

@@ -57,6 +57,19 @@ def add_to_series(series: Series, rows: Iterable[Any], share: float) -> None:
         _add(place_in(series, row[0], int(row[1])), row, share)
 
 
+def answer_of(series: Series, limit: int) -> Answer:
+    """The figures of each group of a series, over its whole range.
+
+    :param limit: how many groups are told by name.
+    """
+    found: dict[str | None, Summary] = {}
+    for key, line in series.lines.items():
+        whole = found[key] = Summary()
+        for each in line:
+            whole.merge(each)
+    return cut_answer(found, series.share, limit)
+
+
 def biggest_lines(series: Series, number: int) -> Series:
     """The groups with the highest counts."""
     counts = {key: sum(each.count for each in line) for key, line in series.lines.items()}

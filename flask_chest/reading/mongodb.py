@@ -14,7 +14,7 @@ from .mongo_documents import read_document
 from .mongo_pipeline import condition, figures, top, whether
 from .query import Query
 from .reader import PAGE, Reader
-from .slices import Slices, choose_slices
+from .slices import Chosen, Slices, choose_slices
 from .summary import Answer, Series, Summary
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class MongoReader(Reader):
         super().__init__(chest.name)
         self._chest = chest
         self._client: Any = None
+        self._chosen = Chosen()
 
     def latest(self, limit: int) -> list[Record]:
         return self._records({}, {"_id": -1}, limit)[::-1] if limit else []
@@ -97,18 +98,21 @@ class MongoReader(Reader):
         found = fold_answer(_merged(rows), slices.share, limit)
         return Answer(found.groups, Summary(), slices.share, complete=False)
 
-    def series(self, query: Query, step: float, lines: int = 8) -> Series:
+    def series(
+        self, query: Query, step: float, lines: int = 8, keys: Sequence[str | None] | None = None
+    ) -> Series:
         slices = self._slices(query)
         match = {"$match": self._where(query, slices)}
-        keys = None
+        # Not the given ones, which are texts: here values have their types.
+        found = None
         if query.by is not None:
-            keys = self._told(
+            found = self._told(
                 lambda: [
                     each["_id"]
                     for each in self._records_of().aggregate([match, *top(query, lines)])
                 ]
             )
-        rows = self._rows([match, *figures(query, keys=keys, step=step)])
+        rows = self._rows([match, *figures(query, keys=found, step=step)])
         return fold_series(_merged(rows), query, step, slices.share)
 
     def names(self, query: Query) -> list[str]:
@@ -128,7 +132,9 @@ class MongoReader(Reader):
             each.operator == "=" and each.field == Field("", "request_id") for each in query.where
         ):
             return Slices(((query.since, query.until),), 1.0)
-        return choose_slices(query.since, query.until, self._count_in)
+        return self._chosen.get(
+            query, lambda: choose_slices(query.since, query.until, self._count_in)
+        )
 
     def _count_in(self, slices: Slices, limit: int) -> int:
         where = whether(slices.ranges)

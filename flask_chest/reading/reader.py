@@ -75,11 +75,14 @@ class Reader(ABC):
         """
 
     @abstractmethod
-    def series(self, query: Query, step: float, lines: int = 8) -> Series:
+    def series(
+        self, query: Query, step: float, lines: int = 8, keys: Sequence[str | None] | None = None
+    ) -> Series:
         """The figures of each group over time.
 
         :param step: seconds of an interval.
         :param lines: how many groups; the others are left out.
+        :param keys: these groups, in place of the biggest ones.
         """
 
     @abstractmethod

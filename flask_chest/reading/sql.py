@@ -29,7 +29,7 @@ from .fold import (
 from .query import Query
 from .reader import PAGE, Reader
 from .rollups import Rollups
-from .slices import Slices, choose_slices
+from .slices import Chosen, Slices, choose_slices
 from .summary import Answer, Group, Series, Summary
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class SQLReader(Reader):
         self._engine = chest.make_reading_engine()
         self._dialect = DIALECTS[self._engine.dialect.name](chest.records)
         self._rollups = Rollups(chest, self._rows)
+        self._chosen = Chosen()
 
     def latest(self, limit: int) -> list[Record]:
         query = sa.select(self._table).order_by(self._table.columns.id.desc()).limit(limit)
@@ -136,10 +137,12 @@ class SQLReader(Reader):
         whole = fold_answer(self._rows(aggregate.figures(together=True)), aggregate.share, 1).whole
         return Answer(found.groups, _without(whole, found.groups), aggregate.share, complete=False)
 
-    def series(self, query: Query, step: float, lines: int = 8) -> Series:
+    def series(
+        self, query: Query, step: float, lines: int = 8, keys: Sequence[str | None] | None = None
+    ) -> Series:
         plan = self._rollups.plan(query, step)
         if plan is None:
-            return self._series(query, step, lines)
+            return self._series(query, step, lines, keys)
         series = empty_series(query, step)
         origin = query.since.timestamp()
         for start, sums in self._rollups.read(plan, query):
@@ -154,9 +157,10 @@ class SQLReader(Reader):
             add_to_series(series, self._rows(aggregate.over_time(None)), aggregate.share)
         return biggest_lines(series, lines)
 
-    def _series(self, query: Query, step: float, lines: int) -> Series:
-        keys: Sequence[str | None] | None = None
-        if query.by is not None:
+    def _series(
+        self, query: Query, step: float, lines: int, keys: Sequence[str | None] | None
+    ) -> Series:
+        if query.by is not None and keys is None:
             aggregate = self._aggregate(query)
             keys = [row.k for row in self._rows(aggregate.top(lines))]
         aggregate = self._aggregate(query, step)
@@ -182,7 +186,9 @@ class SQLReader(Reader):
             each.operator == "=" and each.field == Field("", "request_id") for each in query.where
         ):
             return Slices(((query.since, query.until),), 1.0)
-        return choose_slices(query.since, query.until, self._count_in)
+        return self._chosen.get(
+            query, lambda: choose_slices(query.since, query.until, self._count_in)
+        )
 
     def _count_in(self, slices: Slices, limit: int) -> int:
         time = self._table.columns.time

@@ -108,7 +108,7 @@ def test_more_records_than_can_be_looked_at(
     chest.write(many(6000))
     chest.close()
     monkeypatch.setattr(
-        sql, "choose_slices", lambda a, b, count: slices.choose_slices(a, b, count, 1000)
+        sql, "choose_slices", lambda a, b, count: slices.choose_slices(a, b, count, 1000, 1000)
     )
     reader = SQLReader(chest)
     answer = reader.answer(WHOLE.grouped(parse_field("method")))
@@ -144,7 +144,7 @@ def test_slices_are_spread_over_the_range() -> None:
     chosen = slices.choose_slices(
         END - timedelta(days=365), END, lambda part, limit: int(10_000_000 * part.share)
     )
-    assert chosen.share == 2.0**-9
+    assert chosen.share == 2.0**-11
     assert all(begin < end for begin, end in chosen.ranges)
     assert all(
         before[1] < after[0]
