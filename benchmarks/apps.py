@@ -55,8 +55,8 @@ def put_on_g(app: Flask, count: int) -> None:
     app.view_functions["order"] = order
 
 
-def floor(folder: Path) -> Flask:
-    """Two receivers that copy ``g``: the least that anything which looks at ``g`` can cost."""
+def least(folder: Path) -> Flask:
+    """The floor by what ``g`` happens to be, an object with a ``__dict__``."""
 
     def copy(sender: Flask, **_: Any) -> None:
         dict(vars(g))
@@ -64,8 +64,8 @@ def floor(folder: Path) -> Flask:
     return _heard(bare(folder), copy)
 
 
-def floor_by_name(folder: Path) -> Flask:
-    """The same by what Flask documents of ``g``: its names, and ``get()``."""
+def floor(folder: Path) -> Flask:
+    """Two receivers that copy ``g`` by what Flask documents of it: its names, and ``get()``."""
 
     def copy(sender: Flask, **_: Any) -> None:
         {name: g.get(name) for name in g}
@@ -107,16 +107,23 @@ def none(folder: Path) -> Flask:
 
 def recorded(folder: Path, **config: Any) -> Flask:
     """Ours, with a chest that costs nothing: what is measured is not the store."""
-    from flask_chest import Chest, FlaskChest
+    from flask_chest import FlaskChest
+
+    app = bare(folder)
+    app.config.update({"CHEST_CHESTS": [make_nowhere()], **config})
+    FlaskChest(app)
+    return app
+
+
+def make_nowhere() -> Any:
+    """A chest that takes everything and keeps nothing."""
+    from flask_chest import Chest
 
     class Nowhere(Chest):
         def write(self, records: Any) -> None:
             pass
 
-    app = bare(folder)
-    app.config.update({"CHEST_CHESTS": [Nowhere()], **config})
-    FlaskChest(app)
-    return app
+    return Nowhere()
 
 
 def prometheus(folder: Path) -> Flask:

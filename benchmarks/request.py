@@ -17,7 +17,7 @@ from statistics import median, quantiles
 from typing import NamedTuple
 
 from .stretches import Cost, Worker
-from .verdicts import Promise, tell
+from .verdicts import Promise, load, tell
 
 GENERATIONS = 7
 ROUNDS = 25
@@ -25,6 +25,8 @@ STRETCH = 100
 
 _NAMES = {
     "bare": "bare Flask",
+    "silent": "two receivers that do nothing",
+    "least": "two receivers: dict(vars(g))",
     "floor": "the floor: two receivers copy g",
     "disk": "Flask-Chest, disk",
     "memory": "Flask-Chest, memory",
@@ -37,14 +39,14 @@ _NAMES = {
     "dashboard": "Flask-MonitoringDashboard",
     "old": "flask-chest 0.0.10",
 }
-_TOGETHER = ("bare", "floor", "disk", "memory", "none", "prometheus", "dockerflow", "opentelemetry")
+_TOGETHER = (
+    *("bare", "silent", "least", "floor", "disk", "memory", "none"),
+    *("prometheus", "dockerflow", "opentelemetry"),
+)
 
 
 class Group(NamedTuple):
-    """Apps that share a process.
-
-    :param bare: whose process has the bare app that these are compared with.
-    """
+    """Apps that share a process, since they leave each other alone."""
 
     names: tuple[str, ...]
     python: str = sys.executable
@@ -73,9 +75,8 @@ def main() -> None:
     generations = [_generation(number) for number in range(GENERATIONS)]
     names = [name for name in _NAMES if all(name in each for each in generations)]
     added = {name: _added(name, generations) for name in names if name != "bare"}
-    load = os.getloadavg()[0]
     print(f"\nA request, five variables: {GENERATIONS} generations of {ROUNDS} rounds of {STRETCH}")
-    print(f"requests each; Python {sys.version.split()[0]}, load {load:.1f}")
+    print(f"requests each; Python {sys.version.split()[0]}, {load()}")
     bare = [cost.cpu for each in generations for cost in each["bare"]]
     print(f"the bare app: {median(bare):.1f} us of CPU (at least {min(bare):.1f})\n")
     print(f"{'':34}of floor  of prom.   added us of CPU    at least    wall   all CPU")

@@ -22,6 +22,8 @@ from . import apps
 
 _WARM_UP = 300
 _WARM_AGAIN = 5
+_ROOT = Path(__file__).parents[1]
+_SERVE = "from benchmarks.stretches import serve; serve(sys.argv[1:])"
 
 
 class Cost(NamedTuple):
@@ -43,11 +45,13 @@ class Worker:
 
     def __init__(self, names: Sequence[str], python: str = sys.executable) -> None:
         self.names = names
-        command = [python, "-m", "benchmarks.stretches", *names]
+        # Last on the path, since another environment may have another Flask-Chest; and elsewhere.
+        code = f"import sys; sys.path.append({str(_ROOT)!r})\n{_SERVE}"
+        command = [python, "-c", code, *names]
         pipe = subprocess.PIPE
         self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - for as long as the process
         self._process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=self._said, text=True, cwd=_ROOT
+            command, stdin=pipe, stdout=pipe, stderr=self._said, text=True, cwd=os.sep
         )
 
     def why_not(self) -> str | None:
@@ -127,9 +131,3 @@ def _stretch(app: Callable[..., Any], requests: int) -> Cost:
         drain(app(environ, start_response))
     ended = thread_time_ns(), perf_counter_ns(), process_time_ns()
     return Cost(*((end - start) / requests / 1000 for start, end in zip(began, ended, strict=True)))
-
-
-_ROOT = Path(__file__).parents[1]
-
-if __name__ == "__main__":
-    serve(sys.argv[1:])

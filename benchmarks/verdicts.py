@@ -36,6 +36,11 @@ class Promise(NamedTuple):
         return f"{self.what:66}{self.figure:9.2f}   {bound:8} {self.limit:<8g} {kept}"
 
 
+def load() -> str:
+    """What else the machine does, which figures should be read with."""
+    return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+
+
 def tell(promises: Sequence[Promise]) -> None:
     """Print them, and note them in the file ``BENCH_VERDICTS`` for the summary of all."""
     print()

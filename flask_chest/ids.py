@@ -43,10 +43,10 @@ class IdMaker:
             # The highest bits are the variant; one random bit less leaves room to count.
             self._numbers = count(_VARIANT | secrets.randbits(61))
             self._pid = os.getpid()
-        # 48 bits of milliseconds, the version, 12 bits of their fraction. Formatted in one piece,
-        # which takes 0.6 of the time of three.
+        # 48 bits of milliseconds, the version, 12 bits of their fraction.
         time = microseconds // 1000 << 16 | 0x7000 | microseconds % 1000 * 4096 // 1000
-        return "%032x" % (time << 64 | next(self._numbers))
+        # Not by a format: within a request, where its code is cold, that takes 4 us more.
+        return (time << 64 | next(self._numbers)).to_bytes(16, "big").hex()
 
 
 def accepted_request_id(header: str) -> str | None:

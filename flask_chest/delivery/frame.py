@@ -43,7 +43,9 @@ ALL_CHESTS = 2**MAX_CHESTS - 1
 
 def pack(line: bytes, mask: int) -> bytes:
     """The bytes of one record."""
-    return b"%022x %b\n" % (crc32(line, mask) << 56 | len(line) << 32 | mask, line)
+    head = crc32(line, mask) << 56 | len(line) << 32 | mask
+    # Not by a format: within a request, where its code is cold, that takes 3 us more.
+    return head.to_bytes(11, "big").hex().encode() + b" " + line + b"\n"
 
 
 def unpack(data: bytes, start: int = 0) -> Iterator[Frame]:

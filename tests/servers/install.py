@@ -17,6 +17,7 @@ PACKAGES = (
     "mariadb-server",
     "postgresql",
     "redis-server",
+    "valgrind",
     "victoria-metrics",
     "wrk",
 )

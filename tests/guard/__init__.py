@@ -1,0 +1,1 @@
+"""What a request costs, held to what it cost before."""

@@ -1,0 +1,53 @@
+"""A request runs no more instructions than it did: counted by callgrind, so it cannot be flaky.
+
+What Flask-Chest adds to the bare app lies in ``instructions.json``, for each version of Python.
+Another build of that Python takes more or fewer instructions for everything: the bare app's tell
+how many. ``python -m tests.guard.test_instructions`` writes the figures of the Python that runs it;
+say in the commit why they rose.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.instructions import count
+from tests.servers.missing import lack
+from tests.servers.programs import find_program
+
+STORED = Path(__file__).with_name("instructions.json")
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+APPS = ("bare", "disk", "memory")
+RISE = 1.05
+
+
+@pytest.mark.server
+def test_a_request_runs_no_more_instructions_than_before() -> None:
+    valgrind = find_program("valgrind", "valgrind")
+    before = json.loads(STORED.read_text()).get(VERSION)
+    if before is None:
+        lack(f"the count of Python {VERSION} in {STORED.name}")
+    now = count(APPS, valgrind)
+    risen = {
+        mode: f"{rise - 1:+.1%}"
+        for mode in APPS[1:]
+        if (rise := _share(now, mode) / _share(before, mode)) > RISE
+    }
+    assert not risen, f"a request runs more instructions of ours: {risen}, {now}, before {before}"
+
+
+def _share(counted: dict[str, int], mode: str) -> float:
+    return (counted[mode] - counted["bare"]) / counted["bare"]
+
+
+def main() -> None:
+    stored = json.loads(STORED.read_text()) if STORED.exists() else {}
+    stored[VERSION] = count(APPS)
+    STORED.write_text(json.dumps(dict(sorted(stored.items())), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
