@@ -1,7 +1,7 @@
 """Memory of a process, and of each record that waits: ``python -m benchmarks.memory``.
 
-Processes of their own say what they hold (``VmRSS``), after some requests, so that all is there that
-a serving process has: imports, the scheduler's threads, the journal.
+Processes of their own say what they hold (``VmRSS``), after some requests, so that all is there
+that a serving process has: imports, the scheduler's threads, the journal.
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ def main() -> None:
         idle = median(idle for idle, _ in rounds)
         each = median(full - idle for idle, full in rounds) / REQUESTS * 1024
         print(
-            f"  {name:8}{idle / 1024:7.1f} MiB a process, {(idle - bare) / 1024:5.1f} over the bare "
-            f"app's; {each:6.0f} bytes a record"
+            f"  {name:8}{idle / 1024:7.1f} MiB a process, {(idle - bare) / 1024:5.1f} over the "
+            f"bare app's; {each:6.0f} bytes a record"
         )
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from benchmarks.instructions import count
-from tests.servers.missing import lack
 from tests.servers.programs import find_program
 
 STORED = Path(__file__).with_name("instructions.json")
@@ -29,7 +28,7 @@ def test_a_request_runs_no_more_instructions_than_before() -> None:
     valgrind = find_program("valgrind", "valgrind")
     before = json.loads(STORED.read_text()).get(VERSION)
     if before is None:
-        lack(f"the count of Python {VERSION} in {STORED.name}")
+        pytest.skip(f"{STORED.name} has no count of Python {VERSION}")
     now = count(APPS, valgrind)
     risen = {
         mode: f"{rise - 1:+.1%}"
