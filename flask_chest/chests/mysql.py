@@ -47,6 +47,7 @@ _REMEDIES = {
     1698: "check user and password",
     2003: "check host and port, and that the server runs",
 }
+_NO_SUCH_TABLE = 1146
 # Beyond a limit, or not what a column takes, although PyMySQL files them elsewhere: row too big,
 # packet too big, key too long, wrong JSON, check failed.
 _REJECTIONS = {1118, 1153, 1301, 3140, 3141, 3150, 4025}
@@ -134,6 +135,9 @@ class FlaskChestMySQL(SQLChest):
 
     def is_rejection(self, error: exc.SQLAlchemyError) -> bool:
         return super().is_rejection(error) or _number(error) in _REJECTIONS
+
+    def has_no_table(self, error: exc.SQLAlchemyError) -> bool:
+        return _number(error) == _NO_SUCH_TABLE
 
     def remedy(self, error: exc.SQLAlchemyError) -> str:
         return _REMEDIES.get(_number(error), "")

@@ -38,6 +38,7 @@ _TIME = "timestamptz 'epoch' + r.time * interval '1 microsecond'"
 
 _JSON, _JSONB = "JSON", "JSONB"
 _UNIQUE_VIOLATION = "23505"
+_UNDEFINED_TABLE = "42P01"
 
 _REMEDIES = {
     "28": "check user and password",
@@ -136,6 +137,9 @@ class FlaskChestPostgreSQL(SQLChest):
     def is_rejection(self, error: exc.SQLAlchemyError) -> bool:
         # 54: beyond a limit of the server, such as the size of an indexed value.
         return super().is_rejection(error) or _sqlstate(error).startswith("54")
+
+    def has_no_table(self, error: exc.SQLAlchemyError) -> bool:
+        return _sqlstate(error) == _UNDEFINED_TABLE
 
     def remedy(self, error: exc.SQLAlchemyError) -> str:
         state = _sqlstate(error)

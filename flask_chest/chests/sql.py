@@ -216,6 +216,10 @@ class SQLChest(Chest):
         """Whether the database will never take what it was given."""
         return isinstance(error, (exc.IntegrityError, exc.DataError))
 
+    def has_no_table(self, error: exc.SQLAlchemyError) -> bool:
+        """Whether a query failed because nothing was delivered yet."""
+        return False
+
     def remedy(self, error: exc.SQLAlchemyError) -> str:
         """What a user can do about an error; empty where there is no advice."""
         return ""

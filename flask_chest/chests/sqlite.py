@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from ..encoding import dumps, loads
 from ..errors import ConfigError
@@ -103,6 +104,10 @@ class FlaskChestSQLite(SQLChest):
     def schema_lock(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """BEGIN IMMEDIATE, sent for every transaction, is the lock already."""
         return nullcontext()
+
+    def has_no_table(self, error: exc.SQLAlchemyError) -> bool:
+        words = str(getattr(error, "orig", ""))
+        return "no such table" in words or ("unable to open" in words and not self.file().exists())
 
     def view_query(self) -> str:
         return _VIEW.format(table=self.quoted(self.records.name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import click
@@ -19,6 +20,8 @@ from .options import FIRST, LAST, chest_option, json_option, where_option
 from .output import one_line
 
 _POLL = 0.5
+# Older records are looked for among so many.
+_REACH = 50_000
 # Workers deliver in their own time: a record may come in after one that began later.
 _LATE = 30
 
@@ -37,7 +40,9 @@ def tail(
     with reading(chest_name) as reader:
         # Those of the last seconds are not new, however few of them are shown.
         seen = set(_recent(reader, where))
-        latest = reader.page(Query(since=FIRST, until=LAST, where=where), limit=lines)[::-1]
+        query = Query(since=FIRST, until=LAST, where=where)
+        near = reader.reach(query, _REACH) if where else None
+        latest = reader.page(replace(query, since=near or FIRST), limit=lines)[::-1]
         seen.update(record.id for record in latest)
         _print(latest, as_json)
         while follow:

@@ -19,7 +19,7 @@ from ..reading.reader import PAGE, Reader
 from . import charts
 from .charts import Chart
 from .comparing import compare_page
-from .params import RANGES, Params, query_string, step_of
+from .params import RANGES, Params, query_string, spell_moment, step_of
 
 _ROUTE = Field("", "route")
 _TOP = 8
@@ -106,12 +106,19 @@ class Pages:
     def requests(self) -> ResponseReturnValue:
         """A page of records, the newest first."""
         params, reader = Params.of(request.args), self._reader()
-        records = reader.page(_exact(params), after=request.args.get("after", "")[:64], limit=PAGE)
-        following = None
+        query = _exact(params)
+        # A filter that hardly any record fulfils: some of the range now, the rest by another click.
+        near = reader.reach(query) if query.where else None
+        after = request.args.get("after", "")[:64]
+        records = reader.page(
+            query if near is None else replace(query, since=near), after=after, limit=PAGE
+        )
+        older = None
         if len(records) == PAGE:
             older = params.arguments(after=records[-1].id, **_chest())
-            following = f"{url_for('.requests')}?{older}"
-        return self._render("requests", params, records=records, following=following)
+        elif near is not None:
+            older = params.arguments(until=spell_moment(near.timestamp()), **_chest())
+        return self._render("requests", params, records=records, older=older, near=near)
 
     def request(self, identity: str) -> ResponseReturnValue:
         """One record, whole; of a request's or a trace's id, all records."""

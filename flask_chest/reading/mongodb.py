@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ReadError
@@ -13,7 +15,7 @@ from .fold import fold_answer, fold_series
 from .mongo_documents import read_document
 from .mongo_pipeline import condition, figures, top, whether
 from .query import Query
-from .reader import PAGE, Reader
+from .reader import PAGE, REACH, Reader
 from .slices import Chosen, Slices, choose_slices
 from .summary import Answer, Series, Summary
 
@@ -68,6 +70,15 @@ class MongoReader(Reader):
             where = {"$and": [where, {"$or": earlier}]}
         return self._records(where, {"time": -1, "_id": -1}, limit)
 
+    def reach(self, query: Query, records: int = REACH) -> datetime | None:
+        where = whether([(query.since, query.until)])
+        found = self._told(
+            lambda: list(
+                self._records_of().find(where, {"time": 1}).sort("time", -1).skip(records).limit(1)
+            )
+        )
+        return found[0]["time"].replace(tzinfo=timezone.utc) if found else None
+
     def walk(self, query: Query, page: int = 1000) -> Iterator[Record]:
         cursor = self._told(
             lambda: iter(
@@ -116,7 +127,8 @@ class MongoReader(Reader):
         return fold_series(_merged(rows), query, step, slices.share)
 
     def names(self, query: Query) -> list[str]:
-        recent = self.page(query, limit=PAGE * 2)
+        near = self.reach(query) or query.since
+        recent = self.page(replace(query, since=near), limit=PAGE * 2)
         return sorted({name for record in recent for name in record.vars})
 
     def check(self) -> None:

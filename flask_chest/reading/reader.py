@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Records a page.
 PAGE = 50
+#: Records that are looked through for a page.
+REACH = 20_000
 
 
 class Reader(ABC):
@@ -54,6 +57,15 @@ class Reader(ABC):
         """A page of records, the newest first.
 
         :param after: the id of the last record of the page before.
+        """
+
+    @abstractmethod
+    def reach(self, query: Query, records: int = REACH) -> datetime | None:
+        """How far back so many records go, whatever the filters; ``None`` for the whole range.
+
+        A filter that hardly any record fulfils is looked for no further by who cannot wait.
+
+        :param records: how many may be looked through.
         """
 
     @abstractmethod

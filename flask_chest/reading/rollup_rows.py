@@ -57,8 +57,7 @@ class Sums:
 def to_row(step: int, start: int, sums: Sums) -> dict[str, Any]:
     """As it stands in its table, without its id."""
     summary = sums.summary
-    # Hours are many: counts in whole thousandths are short.
-    counts = {str(code): round(n, 3) for code, n in summary.digest.counts.items()}
+    counts = summary.digest.counts
     return {
         "step": step,
         "start": start,
@@ -72,7 +71,9 @@ def to_row(step: int, start: int, sums: Sums) -> dict[str, Any]:
             "measured": summary.measured,
             "low": summary.low,
             "high": summary.high,
-            "digest": counts,
+            # Hours are many: two lists are read faster than an object, and thousandths are short.
+            "codes": list(counts),
+            "counts": [round(n, 3) for n in counts.values()],
         },
         "numbers": sums.numbers,
     }
@@ -89,6 +90,6 @@ def from_row(row: Mapping[str, Any]) -> Sums:
         measured=duration["measured"],
         low=duration["low"],
         high=duration["high"],
-        digest=Digest({int(code): n for code, n in duration["digest"].items()}),
+        digest=Digest(dict(zip(duration["codes"], duration["counts"], strict=True))),
     )
-    return Sums(bool(row["is_request"]), row["route"], summary, dict(row["numbers"]))
+    return Sums(bool(row["is_request"]), row["route"], summary, dict(row.get("numbers", {})))

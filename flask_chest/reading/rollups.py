@@ -70,8 +70,9 @@ class Rollups:
     def read(self, plan: Plan, query: Query) -> Iterator[tuple[int, Sums]]:
         """The sums of a plan, each with its start."""
         columns = self._table.columns
+        needed = [each for each in columns if each.name != "numbers" or query.measure != DURATION]
         for step, begin, end in plan.sums:
-            wanted = sa.select(self._table).where(
+            wanted = sa.select(*needed).where(
                 columns.step == step, columns.start >= begin, columns.start < end
             )
             for each in query.where:
@@ -91,11 +92,24 @@ class Rollups:
         return float(found[0][0]) if found else 0.0
 
     def _reaches_back(self, query: Query) -> bool:
+        """Whether the records of the range are all there still."""
         oldest = self._rows(sa.select(sa.func.min(self._records.columns.time)))
         time: datetime | None = oldest[0][0] if oldest else None
         if time is None:
             return False
-        return (time.replace(tzinfo=timezone.utc) - query.since).total_seconds() < HOUR
+        begins = time.replace(tzinfo=timezone.utc).timestamp()
+        # Sums of hours go before those of days do.
+        for step in (HOUR, DAY):
+            first = self._first_sum(step, query.since.timestamp())
+            if first is not None and first < begins // step * step:
+                return False
+        return True
+
+    def _first_sum(self, step: int, since: float) -> int | None:
+        columns = self._table.columns
+        first = sa.select(sa.func.min(columns.start))
+        found = self._rows(first.where(columns.step == step, columns.start >= since))
+        return found[0][0] if found else None
 
 
 def _is_about_routes(query: Query) -> bool:

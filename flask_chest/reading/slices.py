@@ -20,6 +20,7 @@ MOST = 20_000
 SAMPLE = 8_000
 _NUMBER = 128
 _LEAST_SHARE = 1e-7
+_PROBE = 1 / 1024
 # The golden ratio's fraction: steps of it meet no rhythm of traffic.
 _GOLDEN = 0.6180339887
 
@@ -52,10 +53,13 @@ def choose_slices(
     chosen = Slices(((since, until),), 1.0)
     if count(chosen, most + 1) <= most:
         return chosen
-    while chosen.share > _LEAST_SHARE:
-        chosen = _spread(since, until, chosen.share / 2)
-        if count(chosen, sample + 1) <= sample:
-            break
+    # A look at little of it tells how dense it is, about.
+    seen = count(_spread(since, until, _PROBE), sample + 1)
+    share = min(0.5, _PROBE * sample * 0.8 / max(seen, 1)) if seen <= sample else _PROBE / 2
+    chosen = _spread(since, until, share)
+    while count(chosen, sample + 1) > sample and share > _LEAST_SHARE:
+        share /= 2
+        chosen = _spread(since, until, share)
     return chosen
 
 

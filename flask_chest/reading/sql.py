@@ -27,7 +27,7 @@ from .fold import (
     place_in,
 )
 from .query import Query
-from .reader import PAGE, Reader
+from .reader import PAGE, REACH, Reader
 from .rollups import Rollups
 from .slices import Chosen, Slices, choose_slices
 from .summary import Answer, Group, Series, Summary
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 # Parameters of one query: SQLite of old took no more than 999.
 _AT_ONCE = 500
-# Nothing has been delivered yet: SQLite, PostgreSQL, MySQL.
-_MISSING = ("no such table", "unable to open database file", "does not exist", "doesn't exist")
 
 
 class SQLReader(Reader):
@@ -90,6 +88,13 @@ class SQLReader(Reader):
             rows = rows.where(columns.time <= began, sa.or_(columns.time < began, earlier))
         order = columns.time.desc(), columns.id.desc()
         return self._records(rows.order_by(*order).limit(limit))
+
+    def reach(self, query: Query, records: int = REACH) -> datetime | None:
+        time = self._table.columns.time
+        within = time >= query.since, time < query.until
+        rows = sa.select(time).where(*within).order_by(time.desc()).offset(records).limit(1)
+        found = self._rows(rows)
+        return _aware(found[0].time) if found else None
 
     def walk(self, query: Query, page: int = 1000) -> Iterator[Record]:
         columns = self._table.columns
@@ -168,7 +173,8 @@ class SQLReader(Reader):
         return fold_series(rows, query, step, aggregate.share)
 
     def names(self, query: Query) -> list[str]:
-        recent = self.page(query, limit=PAGE * 2)
+        near = self.reach(query) or query.since
+        recent = self.page(replace(query, since=near), limit=PAGE * 2)
         return sorted({name for record in recent for name in record.vars})
 
     def check(self) -> None:
@@ -213,8 +219,8 @@ class SQLReader(Reader):
             with self._engine.connect() as connection:
                 return connection.execute(query).all()
         except exc.SQLAlchemyError as error:
-            if _is_missing_table(error):
-                return []
+            if self._chest.has_no_table(error):
+                return []  # nothing has been delivered yet
             # str(error) would hold the SQL and its parameters: values of the app's users.
             cause = getattr(error, "orig", None) or error
             raise ReadError(self._chest.explain(cause, self._chest.remedy(error))) from None
@@ -233,13 +239,9 @@ def _without(whole: Any, groups: Sequence[Group]) -> Any:
 
 def _record(row: Any) -> Record:
     values = {name: row[name] for name in FIELDS}
-    time: datetime = values["time"]
-    values["time"] = time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time
+    values["time"] = _aware(values["time"])
     return Record(**values)
 
 
-def _is_missing_table(error: exc.SQLAlchemyError) -> bool:
-    if not isinstance(error, (exc.OperationalError, exc.ProgrammingError)):
-        return False
-    text = str(error.orig)
-    return any(words in text for words in _MISSING) and 'database "' not in text
+def _aware(time: datetime) -> datetime:
+    return time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time

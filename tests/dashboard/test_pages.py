@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from flask_chest.reading.sql import SQLReader
 from flask_chest.testing import capture_records
 
 from .shop import EVIL, fill, make_app
@@ -197,8 +198,22 @@ def test_pages_of_requests(shop: Flask) -> None:
         text = client.get(path).text
         seen += re.findall(r"/chest/requests/([0-9a-f]{32})\?", text)
         found = re.search(r'<a href="([^"]+)" rel="next"', text)
-        path = found[1].replace("&amp;", "&") if found else None
+        path = "/chest/requests" + found[1].replace("&amp;", "&") if found else None
     assert len(seen) == len(set(seen)) > 100
+
+
+def test_a_rare_filter(shop: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No page looks through the whole store; a link leads on, until the end of the range."""
+    monkeypatch.setattr(SQLReader.reach, "__defaults__", (500,))
+    client = open_client(shop)
+    path: str | None = "/chest/requests?since=2+days&where=request_id%3Dreq-7"
+    pages = []
+    while path:
+        pages.append(client.get(path).text)
+        found = re.search(r'<a href="([^"]+)" rel="next"', pages[-1])
+        path = "/chest/requests" + found[1].replace("&amp;", "&") if found else None
+    assert 5 < len(pages) < 10
+    assert sum(len(re.findall(r"/chest/requests/[0-9a-f]{32}", page)) for page in pages) == 1
 
 
 def test_redacted_stays_redacted(tmp_path: Path) -> None:

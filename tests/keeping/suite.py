@@ -70,6 +70,7 @@ def check_upkeep(chest: SQLChest) -> None:
     balance = replace_measure(query, "balance")
     measured = reader.answer(balance).whole
     keep(chest)
+    assert reader.answer(balance).whole.percentiles[0] is not None, "records are there still"
     assert reader.count(query) == DAYS * 200
     for answer, question in zip(before, questions, strict=True):
         same(answer, reader.answer(question))

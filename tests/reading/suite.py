@@ -136,6 +136,8 @@ def _measures_over_time(reader: Reader, records: list[Record]) -> None:
 
 
 def _pages(reader: Reader, records: list[Record]) -> None:
+    assert reader.reach(WHOLE, len(records)) is None
+    assert reader.reach(WHOLE, 10) == records[10].time
     found: list[Record] = []
     while page := reader.page(WHOLE, after=found[-1].id if found else "", limit=170):
         found += page
