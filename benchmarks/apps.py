@@ -6,7 +6,7 @@ that each environment needs to hold only what it measures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def floor(folder: Path) -> Flask:
     """Two receivers that copy ``g`` by what Flask documents of it: its names, and ``get()``."""
 
     def copy(sender: Flask, **_: Any) -> None:
-        dict({name: g.get(name) for name in g})
+        {name: g.get(name) for name in g}
 
     return _heard(bare(folder), copy)
 

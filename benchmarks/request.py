@@ -5,8 +5,8 @@ stretches of requests; what one adds is its stretch less the bare app's of the s
 is parked here (a batch goes once a day), so that the figures are what a request itself pays; what
 delivery costs a record is measured by ``benchmarks.delivery``.
 
-``FLASK_CHEST_OLD`` is the Python of an environment that holds flask-chest 0.0.10 and icecream, which
-it needs and does not ask for.
+``FLASK_CHEST_OLD`` is the Python of an environment that holds flask-chest 0.0.10 and icecream,
+which it needs and does not ask for.
 """
 
 from __future__ import annotations
@@ -139,10 +139,7 @@ def _added(name: str, generations: list[Rounds]) -> Added:
         [[one.cpu - bare.cpu for one, bare in each] for each in pairs],
         [one.wall - bare.wall for one, bare in flat],
         [one.all_cpu - bare.all_cpu for one, bare in flat],
-        [
-            min(one.cpu for one, _ in each) - min(bare.cpu for _, bare in each)
-            for each in pairs
-        ],
+        [min(one.cpu for one, _ in each) - min(bare.cpu for _, bare in each) for each in pairs],
     )
 
 

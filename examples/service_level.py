@@ -1,18 +1,22 @@
-"""The classic example: what one route moved and how long it took, in two places at once.
+r"""The classic example: what one route moved and how long it took, in two places at once.
 
 It runs twice, side by side: ``decorated`` says it on the view, with ``@flask_chest`` and no
-extension; ``configured`` says it by config alone. Both write to InfluxDB and an HTTP endpoint.
+extension; ``configured`` says it by config alone. Both write to InfluxDB and an HTTP endpoint::
+
+    INFLUXDB=influxdb://:TOKEN@localhost:8086/our-org/our-bucket ENDPOINT=http://localhost:9000/in \
+        flask --app examples.service_level run
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Flask, g, request
 
-from flask_chest import FlaskChest, flask_chest
+from flask_chest import FlaskChest, FlaskChestCustomWriter, flask_chest
 
 #: What the route leaves behind, by method.
 TRACKED: Mapping[str, Sequence[str]] = {
@@ -55,3 +59,11 @@ def configured(chests: Sequence[Any], **config: Any) -> Flask:
     FlaskChest(app)
     app.add_url_rule("/transactions", view_func=transact, methods=["GET", "POST"])
     return app
+
+
+def create_app(**config: Any) -> Flask:
+    """The configured one, with the two addresses from the environment."""
+    endpoint = FlaskChestCustomWriter(
+        os.environ["ENDPOINT"], verify=True, payload_generator=payload
+    )
+    return configured([os.environ["INFLUXDB"], endpoint], **config)

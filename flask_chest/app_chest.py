@@ -28,6 +28,7 @@ from .delivery.memory import MemoryBuffer
 from .delivery.process import Delivery
 from .errors import ConfigError
 from .hooks import Recorder
+from .keeping.upkeep import Upkeep
 from .plans import Plans
 from .rule import Route, Rule, blueprint_rule, checked_rule
 from .rules import Override, Rules
@@ -220,9 +221,15 @@ class AppChest:
                 shutdown_timeout=settings.shutdown_timeout,
                 scheduler=self._scheduler,
                 ships=reads is not Reads.NOTHING,
+                upkeep=self._upkeep(),
                 kept_in=f"the journal {root}" if settings.buffer == "disk" else "memory",
             )
         )
+
+    def _upkeep(self) -> Callable[[threading.Event], None] | None:
+        if not any(chest.needs_upkeep for chest in self.chests):
+            return None
+        return Upkeep(self.chests, self.settings.retention).run
 
     def _buffer_maker(self, names: Sequence[str], reads: Reads) -> Callable[[LossListener], Buffer]:
         most = self.settings.buffer_max_bytes

@@ -73,11 +73,15 @@ def _within(value: float, least: float, most: float | None, above: bool) -> bool
     return enough and (most is None or value <= most)
 
 
-def integer(least: int) -> Any:
+def integer(least: int, most: float = float("inf")) -> Any:
+    allowed = (
+        f"at least {least}" if most == float("inf") else f"at least {least} and at most {most}"
+    )
+
     def check(value: Any) -> int:
-        if isinstance(value, int) and not isinstance(value, bool) and value >= least:
+        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
             return value
-        raise ValueError(f"expected a whole number, at least {least}")
+        raise ValueError(f"expected a whole number, {allowed}")
 
     return check
 

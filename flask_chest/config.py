@@ -32,6 +32,8 @@ DEFAULT_REDACT = (
     "set-cookie",
 )
 
+# A journal has room for six hexadecimal digits of a record's length.
+_LARGEST_RECORD = 8 * 1024 * 1024
 # A day, in seconds: threads and sockets refuse to wait for more than some years, and infinity.
 _LONGEST = 86400
 
@@ -235,7 +237,7 @@ _ALL = (
     Key(
         "CHEST_MAX_RECORD_BYTES",
         64 * 1024,
-        checks.integer(2048),
+        checks.integer(2048, _LARGEST_RECORD),
         "Bytes of one record; over it variables are left out, and their number is noted.",
     ),
     Key(

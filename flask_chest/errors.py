@@ -47,3 +47,19 @@ class RejectedError(ChestError):
     def __init__(self, message: str, *, record_ids: Iterable[str] | None = None) -> None:
         super().__init__(message)
         self.record_ids = None if record_ids is None else frozenset(record_ids)
+
+
+class QueryError(ChestError, ValueError):
+    """A question that makes no sense. The message says what is wrong, and how it is written.
+
+    .. versionadded:: 1.0
+    """
+
+
+class ReadError(ChestError):
+    """A store cannot answer now.
+
+    :param message: which store, and what happened; never a value that is stored.
+
+    .. versionadded:: 1.0
+    """

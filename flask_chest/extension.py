@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from flask import Blueprint, Flask, current_app
@@ -15,6 +15,9 @@ from .errors import ConfigError
 from .middleware import ChestMiddleware
 from .rule import checked_rule
 from .typing import RequestIdGenerator, TrackedVars
+
+if TYPE_CHECKING:
+    from .dashboard.access import AccessCheck
 
 #: A keyword argument that was not given; ``None`` is a value of ``tracked_vars``.
 _UNSET: Any = object()
@@ -62,6 +65,7 @@ class FlaskChest:
             "scheduler", scheduler, checks.optional(checks.scheduler)
         )
         self._tracked: list[Tracked] = []
+        self._access_check: AccessCheck | None = None
         # What is held for an app lies on the app: a value here would keep its key alive for ever.
         self._apps: WeakSet[Flask] = WeakSet()
         if app is not None:
@@ -94,6 +98,8 @@ class FlaskChest:
         app.extensions[HELD] = held
         held.recorder.listen()
         app.wsgi_app = ChestMiddleware(app.wsgi_app, held.recorder)  # type: ignore[method-assign]
+        if settings.dashboard is not False:
+            self._serve_dashboard(app, held)
         # By name: this floor knows nothing of Dockerflow, and python-dockerflow has no such method.
         meet = getattr(app.extensions.get("dockerflow"), "meet_chest", None)
         if meet is not None:
@@ -124,6 +130,26 @@ class FlaskChest:
         self._tracked.append(tracked)
         for held in everywhere:
             held.track(tracked)
+
+    def dashboard_access(self, check: AccessCheck) -> AccessCheck:
+        """Say who may see the dashboard; to be called before :meth:`init_app`::
+
+            chest = FlaskChest()
+
+            @chest.dashboard_access
+            def is_admin():
+                return current_user.is_authenticated and current_user.is_admin
+
+        :param check: called, within the request, for every page of the dashboard. A true answer
+            opens it, a false one is answered with 403; a response, such as a redirect to the app's
+            own login, is passed on. It goes before ``CHEST_DASHBOARD_TOKEN``.
+        :returns: the function, so that this can decorate it.
+        :raises ConfigError: it is no function.
+
+        .. versionadded:: 1.0
+        """
+        self._access_check = config.check_argument("dashboard_access", check, checks.function)
+        return check
 
     def flush(self, timeout: float | None = None) -> bool:
         """Deliver now what this process has captured.
@@ -176,6 +202,11 @@ class FlaskChest:
         if current_app and current_app._get_current_object() in self._apps:  # type: ignore[attr-defined]
             return [current_app._get_current_object()]  # type: ignore[attr-defined]
         return list(self._apps)
+
+    def _serve_dashboard(self, app: Flask, held: AppChest) -> None:
+        from .dashboard.board import Dashboard
+
+        Dashboard(app, held, self._access_check).register()
 
     def _take_in(self, app: Flask) -> None:
         app.extensions["chest"] = self

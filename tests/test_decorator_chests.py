@@ -15,7 +15,7 @@ from flask_chest import Chest, FlaskChest, FlaskChestSQLite, Record, flask_chest
 from flask_chest.chests.memory import MemoryChest
 from flask_chest.chests.urls import make_chest
 from flask_chest.errors import ConfigError, DeliveryError
-from flask_chest.reader import Reader
+from flask_chest.reading.sql import SQLReader
 from flask_chest.signals import batch_delivered
 
 from .apps import Site
@@ -133,7 +133,7 @@ def test_a_url(plain: Flask, tmp_path: Path) -> None:
     plain.add_url_rule("/", "view", flask_chest([own])(put_three))
     plain.test_client().get("/")
     own.close()
-    reader = Reader(FlaskChestSQLite(path=str(tmp_path / "own.db")))
+    reader = SQLReader(FlaskChestSQLite(path=str(tmp_path / "own.db")))
     [record] = reader.latest(10)
     reader.close()
     assert record.vars == {"a": 1, "b": 2, "c": 3}

@@ -14,7 +14,7 @@ from flask import Flask, g
 from flask.cli import AppGroup, FlaskGroup, ScriptInfo
 
 from flask_chest import FlaskChestSQLite
-from flask_chest.reader import Reader
+from flask_chest.reading.sql import SQLReader
 
 from .apps import Site
 
@@ -226,7 +226,7 @@ def test_a_process_of_its_own(tmp_path: Path, words: str) -> None:
         timeout=60,
     )
     app = Flask("reader", instance_path=str(tmp_path))
-    reader = Reader(FlaskChestSQLite(app=app))
+    reader = SQLReader(FlaskChestSQLite(app=app))
     [record] = reader.latest(10)
     reader.close()
     assert (record.kind, record.vars) == ("command", {"rows": 10})

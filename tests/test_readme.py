@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, g
 
+from flask_chest import FlaskChest
 from flask_chest.chests.urls import SCHEMES
+from flask_chest.testing import capture_records
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.rst").read_text()
@@ -55,3 +57,32 @@ def test_ci_runs_the_command_that_readers_are_given() -> None:
     """``.ci/run`` is the README's second command, nothing else."""
     command = find_blocks("shell")[1]
     assert command in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_links_lead_somewhere() -> None:
+    """What the README links to in the repository is there."""
+    targets = re.findall(r"<([^>:]+)>`_", README)
+    assert targets
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def test_the_rules_hold(tmp_path: Path) -> None:
+    """With the rules that are shown, what is named is recorded, and nothing else."""
+    app = Flask("shown", instance_path=str(tmp_path))
+    exec(find_blocks("python")[1], {"app": app})
+    app.config.update(CHEST_CHESTS=["memory://"], CHEST_BUFFER="none")
+    FlaskChest(app)
+
+    @app.post("/orders/<int:order_id>")
+    def pay(order_id: int) -> str:
+        g.user_id, g.total, g.note = 42, 99.5, "ring twice"
+        return "paid"
+
+    @app.get("/healthz")
+    def healthz() -> str:
+        return "ok"
+
+    with capture_records(app) as records:
+        app.test_client().post("/orders/7")
+        app.test_client().get("/healthz")
+    assert [dict(record.vars) for record in records] == [{"user_id": 42, "total": 99.5}]

@@ -14,9 +14,9 @@ import requests
 from flask import Flask
 
 from flask_chest import FlaskChestSQLite, Record
-from flask_chest.delivery.journal import Journal
+from flask_chest.delivery.journal import Journal, Reads
 from flask_chest.encoding import decode
-from flask_chest.reader import Reader
+from flask_chest.reading.sql import SQLReader
 
 from .servers.gunicorn import gunicorn
 from .servers.process import ServerProcess
@@ -42,14 +42,14 @@ def serve(tmp_path: Path) -> Serve:
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> Iterator[Reader]:
+def reader(tmp_path: Path) -> Iterator[SQLReader]:
     app = Flask("reader", instance_path=str(tmp_path))
-    found = Reader(FlaskChestSQLite(app=app))
+    found = SQLReader(FlaskChestSQLite(app=app))
     yield found
     found.close()
 
 
-def wait_for(reader: Reader, count: int) -> list[Record]:
+def wait_for(reader: SQLReader, count: int) -> list[Record]:
     """The records in the store, once there are so many."""
     deadline = time.monotonic() + 20
     while len(records := reader.latest(10_000)) < count:
@@ -65,7 +65,7 @@ def ask(server: ServerProcess, text: bytes) -> socket.socket:
 
 
 @pytest.mark.parametrize("threads", [1, 4])
-def test_a_client_that_hangs_up(serve: Serve, reader: Reader, threads: int) -> None:
+def test_a_client_that_hangs_up(serve: Serve, reader: SQLReader, threads: int) -> None:
     """A stream whose client has left ends, and its record says what it got."""
     with serve(threads=threads) as server:
         connection = ask(server, b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -83,7 +83,7 @@ def test_a_client_that_hangs_up(serve: Serve, reader: Reader, threads: int) -> N
         assert len(wait_for(reader, 2)) == 2
 
 
-def test_a_stream_to_its_end(serve: Serve, reader: Reader) -> None:
+def test_a_stream_to_its_end(serve: Serve, reader: SQLReader) -> None:
     """A stream that was sent whole says so."""
     with serve() as server:
         assert requests.get(f"{server.url}/rows/1000", timeout=20).text == "row\n" * 1000
@@ -92,7 +92,7 @@ def test_a_stream_to_its_end(serve: Serve, reader: Reader) -> None:
     assert record.vars == {"row": 1000}
 
 
-def test_a_file(serve: Serve, reader: Reader, tmp_path: Path) -> None:
+def test_a_file(serve: Serve, reader: SQLReader, tmp_path: Path) -> None:
     """``send_file`` still goes through gunicorn's file wrapper, which sends by ``sendfile()``."""
     content = bytes(range(256)) * 4096
     (tmp_path / "report.bin").write_bytes(content)
@@ -105,7 +105,7 @@ def test_a_file(serve: Serve, reader: Reader, tmp_path: Path) -> None:
     assert [record.vars["wrapper"] for record in records] == ["FileWrapper"] * 2
 
 
-def test_an_async_view(serve: Serve, reader: Reader) -> None:
+def test_an_async_view(serve: Serve, reader: SQLReader) -> None:
     """An ``async def`` view is recorded under a threaded worker as well."""
     with serve(threads=4) as server:
         assert requests.get(f"{server.url}/async", timeout=20).text == "done"
@@ -114,7 +114,7 @@ def test_an_async_view(serve: Serve, reader: Reader) -> None:
     assert "thread" in record.vars
 
 
-def test_errors(serve: Serve, reader: Reader) -> None:
+def test_errors(serve: Serve, reader: SQLReader) -> None:
     """What a browser sees of errors is what the records say."""
     with serve() as server:
         assert requests.get(f"{server.url}/broken", timeout=20).status_code == 500
@@ -128,7 +128,7 @@ def test_errors(serve: Serve, reader: Reader) -> None:
     ]
 
 
-def test_a_view_that_ends_the_worker(serve: Serve, reader: Reader) -> None:
+def test_a_view_that_ends_the_worker(serve: Serve, reader: SQLReader) -> None:
     """A view that calls ``exit()`` takes its worker along, and leaves its record."""
     with serve() as server:
         with suppress(requests.ConnectionError):  # gunicorn answers, or hangs up
@@ -147,7 +147,7 @@ HOSTILE = [
 ]
 
 
-def test_hostile_headers(serve: Serve, reader: Reader) -> None:
+def test_hostile_headers(serve: Serve, reader: SQLReader) -> None:
     """A request id that is not safe is replaced by the record's own before it goes anywhere."""
     options = ["--limit-request-field_size=16380"]
     with serve(options=options) as server:
@@ -181,8 +181,11 @@ def kill_after_answer(server: ServerProcess, number: int) -> int:
 
 
 def read_journal(folder: Path) -> list[Record]:
-    """What waits in a journal whose writers are dead, in the order of the requests."""
-    journal = Journal(folder, ["sqlite"], 2**28, lambda *_: None)
+    """What waits in a journal, in the order of the requests.
+
+    Of all writers: one that was killed a moment ago may not have let go of its lock yet.
+    """
+    journal = Journal(folder, ["sqlite"], 2**28, lambda *_: None, Reads.ALL, "served")
     journal.tend()
     pages = [source.read("sqlite", 1000) for source in journal.sources()]
     journal.close()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from examples.service_level import configured, decorated, payload
+from examples.service_level import configured, create_app, decorated, payload
 from flask_chest import FlaskChestCustomWriter, FlaskChestInfluxDB
 from tests.servers.http import HTTPRecorder
 from tests.servers.victoriametrics import VictoriaMetrics
@@ -78,6 +78,23 @@ def test_configured(influx: VictoriaMetrics, endpoint: HTTPRecorder, tmp_path: P
         assert chest.flush(timeout=30)
     expect_the_same_in_both(influx, endpoint)
     assert len(endpoint.requests) < 2 * len(AMOUNTS)
+    chest.close()
+
+
+def test_addresses_from_the_environment(
+    influx: VictoriaMetrics,
+    endpoint: HTTPRecorder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The line that starts it names two addresses."""
+    monkeypatch.setenv("INFLUXDB", f"influxdb://:token@127.0.0.1:{influx.port}/org/bucket")
+    monkeypatch.setenv("ENDPOINT", endpoint.url)
+    app = create_app(CHEST_JOURNAL_DIR=str(tmp_path))
+    visit(app)
+    chest = app.extensions["chest"]
+    assert chest.flush(timeout=30)
+    expect_the_same_in_both(influx, endpoint)
     chest.close()
 
 

@@ -6,7 +6,7 @@ from flask import Flask
 
 from flask_chest import FlaskChest
 
-from . import account, admin, billing, catalogue, commands, errors, tenants
+from . import account, admin, billing, catalogue, commands, errors, health, tenants
 from .products import Products
 
 
@@ -27,4 +27,5 @@ def create_app(instance_path: str | None = None) -> Flask:
     for part in (tenants, catalogue, billing, account, admin, errors, commands):
         part.init_app(app)
     FlaskChest(app)
+    health.init_app(app)
     return app

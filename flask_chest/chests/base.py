@@ -55,6 +55,8 @@ class Chest(ABC):
 
     #: The default name, and the scheme of this chest's URLs.
     scheme = "chest"
+    #: Whether its old rows go, and its hours are summed up, by our doing.
+    needs_upkeep = False
 
     def __init__(
         self,

@@ -130,15 +130,23 @@ class FlaskChestMongoDB(Chest):
 
     def _database(self) -> Any:
         if self._client is None or self._pid != os.getpid():
-            from pymongo import MongoClient
-
-            milliseconds = int(self.timeout * 1000)
-            options: dict[str, Any] = {"timeoutMS": milliseconds, "appname": "flask-chest"}
-            given = {name.lower() for name in self.address.query}
-            options = {name: value for name, value in options.items() if name.lower() not in given}
-            self._client = MongoClient(self.url, **options)
+            self._client = self.make_client()
             self._ready, self._pid = None, os.getpid()
         return self._client.get_default_database(_DATABASE)
+
+    def make_client(self) -> Any:
+        """A client of the server, with this chest's timeout; nothing is connected yet."""
+        from pymongo import MongoClient
+
+        milliseconds = int(self.timeout * 1000)
+        options: dict[str, Any] = {"timeoutMS": milliseconds, "appname": "flask-chest"}
+        given = {name.lower() for name in self.address.query}
+        options = {name: value for name, value in options.items() if name.lower() not in given}
+        return MongoClient(self.url, **options)
+
+    def collection_in(self, client: Any) -> Any:
+        """The collection of records, as a client of :meth:`make_client` sees it."""
+        return client.get_default_database(_DATABASE)[self.collection]
 
     def _collection(self) -> Any:
         database = self._database()

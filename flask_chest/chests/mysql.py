@@ -95,6 +95,23 @@ class FlaskChestMySQL(SQLChest):
     def make_engine(self) -> sa.Engine:
         return sa.create_engine("mysql+pymysql://", creator=self._connect, pool_size=1)
 
+    def make_reading_engine(self) -> sa.Engine:
+        engine = self.make_engine()
+        sa.event.listen(engine, "connect", self._only_read)
+        return engine
+
+    def _only_read(self, connection: Any, _: Any) -> None:
+        # The server ends a statement that nobody waits for any more.
+        is_mariadb = "mariadb" in connection.get_server_info().lower()
+        limit = (
+            f"max_statement_time = {self.timeout:g}"
+            if is_mariadb
+            else f"max_execution_time = {max(1, int(self.timeout * 1000))}"
+        )
+        with connection.cursor() as cursor:
+            cursor.execute("SET SESSION TRANSACTION READ ONLY")
+            cursor.execute(f"SET SESSION {limit}")
+
     @contextmanager
     def schema_lock(self, connection: sa.Connection) -> Iterator[None]:
         # DDL ends transactions here, so the lock is the session's.

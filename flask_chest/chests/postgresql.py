@@ -94,6 +94,18 @@ class FlaskChestPostgreSQL(SQLChest):
             pool_size=1,
         )
 
+    def make_reading_engine(self) -> sa.Engine:
+        engine = self.make_engine()
+        sa.event.listen(engine, "connect", self._only_read)
+        return engine
+
+    def _only_read(self, connection: Any, _: Any) -> None:
+        # The server ends a statement that nobody waits for any more.
+        milliseconds = max(1, int(self.timeout * 1000))
+        connection.execute(f"SET statement_timeout = {milliseconds}")
+        connection.commit()
+        connection.read_only = True
+
     @contextmanager
     def schema_lock(self, connection: sa.Connection) -> Iterator[None]:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")

@@ -17,9 +17,10 @@ from sqlalchemy.dialects import mysql, postgresql
 from ..errors import ConfigError, DeliveryError, RejectedError
 from ..record import Record
 from .base import Chest
+from .rollups import add_rollups, rollups_table, upkeep_table
 
 #: The version of the schema that this release writes.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # ASCII, and short enough for the names of its indexes to fit into PostgreSQL's 63 bytes.
 _TABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
@@ -109,8 +110,10 @@ class SQLChest(Chest):
     :param table: the table of records; made on first use.
     """
 
-    #: Versions above 1 and what brings a table there from the one before; none so far.
-    upgrades: ClassVar[Mapping[int, Callable[[sa.Connection, str], None]]] = {}
+    needs_upkeep = True
+
+    #: Versions above 1 and what brings a table there from the one before.
+    upgrades: ClassVar[Mapping[int, Callable[[sa.Connection, str], None]]] = {2: add_rollups}
 
     #: Bytes of one statement. Servers refuse far bigger ones (MariaDB: 16 MiB by default).
     body_bytes: ClassVar[int] = 4 * 1024 * 1024
@@ -127,6 +130,8 @@ class SQLChest(Chest):
         self.metadata = sa.MetaData()
         self.records = records_table(table, self.metadata)
         self.variables = variables_view(table, sa.MetaData())
+        self.rollups = rollups_table(table, self.metadata)
+        self.upkeep = upkeep_table(self.metadata)
         self._schema = schema_table(self.metadata)
         self._engine: sa.Engine | None = None
         self._pid = 0
@@ -238,6 +243,7 @@ class SQLChest(Chest):
         for index in self.records.indexes:
             # MySQL has no transaction around DDL: a worker may have died before this one.
             index.create(connection, checkfirst=True)
+        add_rollups(connection, name)
         view = view_name(name)
         if view not in sa.inspect(connection).get_view_names():
             connection.exec_driver_sql(f"CREATE VIEW {self.quoted(view)} AS {self.view_query()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -95,6 +96,7 @@ class FlaskChestSQLite(SQLChest):
         return sa.create_engine(
             "sqlite://",
             creator=lambda: _connect_read_only(address),
+            json_deserializer=loads,
             poolclass=sa.pool.NullPool,
         )
 
@@ -166,4 +168,16 @@ def _begin_immediate(connection: sa.Connection) -> None:
 def _connect_read_only(address: str) -> Any:
     import sqlite3
 
-    return sqlite3.connect(address, uri=True)
+    connection = sqlite3.connect(address, uri=True)
+    # Pages come from the system's cache without being copied.
+    connection.execute("PRAGMA mmap_size = 4294967296")
+    try:
+        connection.execute("SELECT ln(1)")
+    except sqlite3.OperationalError:
+        # Built without the functions of https://sqlite.org/lang_mathfunc.html
+        connection.create_function("ln", 1, _ln, deterministic=True)
+    return connection
+
+
+def _ln(value: float | None) -> float | None:
+    return math.log(value) if value is not None and value > 0 else None

@@ -23,6 +23,10 @@ _logger = logging.getLogger("flask_chest.delivery")
 
 # A chest is looked after at least so often, so that a full batch does not wait for a long interval.
 _LONGEST_TICK = 1.0
+# Not a name that a chest may have by chance: of two jobs of one name the second is refused.
+_TEND = "(tend)"
+_UPKEEP = "(upkeep)"
+_UPKEEP_EVERY = 60.0
 _SUPERVISE_EVERY = 5.0
 # The time since the scheduler was last seen to work, after which it counts as dead.
 _DEAD_AFTER = 30.0
@@ -45,6 +49,7 @@ class Delivery:
     :param scheduler: an APScheduler that the app lends.
     :param ships: whether this process delivers; else an agent does.
     :param kept_in: where records wait, for messages.
+    :param upkeep: looks after the stores now and then, beside deliveries, until its event is set.
     """
 
     name: str
@@ -58,6 +63,7 @@ class Delivery:
     scheduler: Any = None
     ships: bool = True
     kept_in: str = "memory"
+    upkeep: Callable[[threading.Event], None] | None = None
 
 
 class Process:
@@ -78,6 +84,7 @@ class Process:
         self._tended_at = time.monotonic()
         self.supervise_after = self._tended_at + _SUPERVISE_EVERY
         self._supervising = threading.Lock()
+        self._ended = threading.Event()
         self._schedule: Schedule | None = None
         self._jobs: dict[Shipper, str] = {}
         self._try_to_schedule(delivery.scheduler)
@@ -100,10 +107,12 @@ class Process:
         tick = min(delivery.interval, _LONGEST_TICK)
         jobs = {}
         try:
-            schedule.every(tick, "(tend)", self._tend)  # no chest is called so
+            schedule.every(tick, _TEND, self._tend)
             for shipper in self._shippers:
                 pace = Pace(shipper, self.buffer, delivery.interval, delivery.batch_size)
                 jobs[shipper] = schedule.every(tick, shipper.chest.name, pace.tick)
+            if delivery.upkeep is not None and delivery.ships:
+                schedule.every(_UPKEEP_EVERY, _UPKEEP, self._look_after_stores)
             schedule.start()
         except BaseException:
             schedule.stop()
@@ -115,6 +124,10 @@ class Process:
     def _tend(self) -> None:
         self._tended_at = time.monotonic()
         self.buffer.tend()
+
+    def _look_after_stores(self) -> None:
+        assert self._delivery.upkeep is not None
+        self._delivery.upkeep(self._ended)
 
     def supervise(self) -> None:
         """See whether deliveries still run; start them anew where they do not."""
@@ -158,6 +171,7 @@ class Process:
 
     def stop(self) -> None:
         """End each delivery when it is done with the batch that it is at."""
+        self._ended.set()
         for shipper in self._shippers:
             shipper.stopped.set()
         if self._schedule is not None:

@@ -6,7 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from .frame import unpack
+from .frame import unpack, whole_lines
 
 CHUNK = 1024 * 1024
 
@@ -54,14 +54,14 @@ class Reading:
         """Take frames from a chunk; ``False`` where it holds not one whole frame."""
         number, offset = self.position
         end = 0
-        for frame in unpack(data):
-            end = frame.end
-            if frame.line is None:
-                self.damaged += 1
-            elif frame.mask & self._mask:
-                self.lines.append(frame.line)
-                if self.full:
-                    break
+        while not self.full:
+            lines, end = whole_lines(data, end, self._mask, self._limit - len(self.lines))
+            self.lines += lines
+            damaged = None if self.full else next(unpack(data, end), None)
+            if damaged is None:
+                break
+            self.damaged += 1
+            end = damaged.end
         self.position = (number, offset + end)
         return end > 0
 

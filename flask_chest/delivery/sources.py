@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import shutil
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -56,6 +57,8 @@ class Sources:
         self._owner = owner
         self._log = SparseLog(_logger)
         self._held: list[JournalSource] = []
+        self._looking = threading.RLock()
+        self._closed = False
         # Folders with nothing for our chests.
         self._passed_by: set[str] = set()
 
@@ -78,11 +81,14 @@ class Sources:
         """
         if self._reads is Reads.NOTHING:
             return
-        self._take_over(own)
-        for source in self.listed():
-            if source.folder != own:
-                self._look_after(source)
-        self._sweep()
+        with self._looking:
+            if self._closed:
+                return  # what is taken over now would be let go of by nobody
+            self._take_over(own)
+            for source in self.listed():
+                if source.folder != own:
+                    self._look_after(source)
+            self._sweep()
 
     def forget(self, folder: Path) -> JournalSource | None:
         """No longer deliver from a folder, which is gone."""
@@ -126,13 +132,15 @@ class Sources:
 
     def close(self) -> None:
         """Let go of all; others deliver what is left."""
-        for source in self.listed():
-            source.notice_death()
-            self._held.remove(source)
-            if source.finished():
-                self._part_from(source)
-            else:
-                source.release()
+        with self._looking:
+            self._closed = True
+            for source in self.listed():
+                source.notice_death()
+                self._held.remove(source)
+                if source.finished():
+                    self._part_from(source)
+                else:
+                    source.release()
 
     def abandon(self) -> None:
         """In the child of a fork: what the parent claimed stays the parent's."""
@@ -169,6 +177,7 @@ class Sources:
             return  # its owner is removing it
         if source.owner != self._owner:
             self._passed_by.add(folder.name)
+            _logger.info("%s is the app %r's, which delivers it itself", folder, source.owner)
             return
         source.notice_death()
         if (source.dead or own or self._reads is Reads.ALL) and source.claim():
@@ -179,24 +188,26 @@ class Sources:
             self.forget(source.folder)
             return
         source.notice_death()
-        if source.finished():
+        if not source.complete():
+            return
+        waiting = [chest for chest in source.chests if source.has_more([chest])]
+        if not waiting:
             self._held.remove(source)
             self._part_from(source)
-        elif source.complete() and not source.has_more(self._chests):
+        elif not set(waiting) & set(self._chests):
             # What is left is for chests that another process may have.
             self._held.remove(source)
             source.release()
-            self._pass_by(source)
+            self._pass_by(source, waiting)
 
-    def _pass_by(self, source: JournalSource) -> None:
+    def _pass_by(self, source: JournalSource, waiting: Sequence[str]) -> None:
         self._passed_by.add(source.folder.name)
-        strange = sorted(set(source.chests) - set(self._chests))
         self._log.warning(
             "strange chest",
             "%s holds records for %s, which this process does not have; they wait for one that "
             "names it in CHEST_CHESTS; else delete the folder",
             source.folder,
-            " and ".join(map(repr, strange)),
+            " and ".join(map(repr, waiting)),
         )
 
     def _part_from(self, source: JournalSource) -> None:

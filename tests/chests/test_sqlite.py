@@ -61,6 +61,7 @@ def test_conforms(tmp_path: Path) -> None:
     assert done == ("accepts", "ignores_duplicates", "closes", "rejects")
 
 
+@pytest.mark.server
 def test_first_use_by_many_workers(tmp_path: Path) -> None:
     """Eight processes that find no file make one, and none of them fails."""
     file = tmp_path / "chest.db"

@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
+from examples.shop import create_app
 from flask_chest.dockerflow import Dockerflow
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.redis import Redis
@@ -27,6 +28,7 @@ ALL_OK = {
     "check_database_connected": "ok",
     "check_migrations_applied": "ok",
     "check_redis_connected": "ok",
+    "chest": "ok",
 }
 
 REVISION = """
@@ -71,24 +73,17 @@ def redis_server() -> Iterator[Redis]:
 
 
 class Shop:
-    """An app that stands on a database, a cache and migrations."""
+    """The example shop, told to stand on a database, a cache and migrations."""
 
-    def __init__(self, postgresql: PostgreSQL, redis_server: Redis, folder: Path) -> None:
-        self.app = app = Flask("shop")
-        app.config["TESTING"] = True
-        app.config["DOCKERFLOW_CHECK_TIMEOUT"] = TIMEOUT
-        url = postgresql.url.replace("postgresql://", "postgresql+psycopg://")
-        app.config["SQLALCHEMY_DATABASE_URI"] = url
-        self.db = flask_sqlalchemy.SQLAlchemy(app)
+    def __init__(self, folder: Path) -> None:
+        self.app = create_app(str(folder))
+        self.db = self.app.extensions["sqlalchemy"]
         self.folder = folder / "migrations"
-        migrate = flask_migrate.Migrate(app, self.db, directory=str(self.folder))
-        with app.app_context():
+        with self.app.app_context():
             flask_migrate.init()
         (self.folder / "env.py").write_text(ENVIRONMENT)
         self.revise("a1", None)
         self.upgrade()
-        client = redis.Redis.from_url(redis_server.url)
-        Dockerflow(app, db=self.db, redis=client, migrate=migrate)
 
     def revise(self, revision: str, previous: str | None) -> None:
         file = self.folder / "versions" / f"{revision}.py"
@@ -99,6 +94,7 @@ class Shop:
             flask_migrate.upgrade()
 
     def close(self) -> None:
+        self.app.extensions["chest"].close()
         with self.app.app_context():
             with self.db.engine.begin() as connection:
                 connection.execute(text("DROP SCHEMA public CASCADE"))
@@ -115,8 +111,15 @@ class Shop:
 
 
 @pytest.fixture
-def shop(postgresql: PostgreSQL, redis_server: Redis, tmp_path: Path) -> Iterator[Shop]:
-    shop = Shop(postgresql, redis_server, tmp_path)
+def shop(
+    postgresql: PostgreSQL, redis_server: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Shop]:
+    url = postgresql.url.replace("postgresql://", "postgresql+psycopg://")
+    monkeypatch.setenv("FLASK_SQLALCHEMY_DATABASE_URI", url)
+    monkeypatch.setenv("FLASK_REDIS_URL", redis_server.url)
+    monkeypatch.setenv("FLASK_DOCKERFLOW_CHECK_TIMEOUT", str(TIMEOUT))
+    monkeypatch.setenv("FLASK_TESTING", "true")
+    shop = Shop(tmp_path)
     yield shop
     shop.close()
 

@@ -21,6 +21,9 @@ from .oracle import Oracle, wait_until
 from .store import FaultyStore
 from .test_disk import look_around
 
+# Whole processes and large journals: too long for the fast tests.
+pytestmark = pytest.mark.server
+
 
 class Web:
     """A serving process that leaves delivery to an agent."""

@@ -12,6 +12,9 @@ import pytest
 from flask_chest.delivery.journal import Journal
 from flask_chest.delivery.totals import read_ledger
 
+# Whole processes and large journals: too long for the fast tests.
+pytestmark = pytest.mark.server
+
 # Every bit in the long run; one of seven, which comes to every bit of a byte, in the short one.
 STRIDE = 1 if "TORTURE_KILLS" in os.environ else 7
 LINES = [b'{"id":"%d"}' % number for number in range(3)]

@@ -12,6 +12,9 @@ from flask_chest.delivery.journal import Journal
 
 from .test_damage import FRESH, deliver
 
+# Whole processes and large journals: too long for the fast tests.
+pytestmark = pytest.mark.server
+
 
 class Platter:
     """What of a folder would survive a loss of power.

@@ -11,11 +11,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.servers.process import ROOT
 
 from .app import environment, make_app
 from .oracle import Oracle
 from .store import FaultyStore
+
+# Whole processes and large journals: too long for the fast tests.
+pytestmark = pytest.mark.server
 
 
 def test_a_rejected_record_is_sent_again(tmp_path: Path) -> None:

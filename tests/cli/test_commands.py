@@ -15,67 +15,18 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from flask import Blueprint, Flask, abort, g
+from flask import Flask
 from flask.cli import FlaskGroup
-from flask.typing import ResponseReturnValue
 
 from flask_chest import Chest, FlaskChest
-from flask_chest.cli import chest as chest_group
 
-ROOT = Path(__file__).parents[1]
+from .shop import deliver, make_app, run
 
-
-def make_app(folder: Path, **config: Any) -> Flask:
-    """A small shop."""
-    app = Flask(__name__, instance_path=str(folder))
-    app.config.update(config)
-    FlaskChest(app)
-
-    @app.get("/")
-    def home() -> str:
-        g.user_id = 42
-        return "ok"
-
-    @app.route("/orders/<int:order_id>", methods=["GET", "POST"])
-    def order(order_id: int) -> str:
-        g.order_id = order_id
-        g.note = "two\nlines \x1b[31m" + "x" * 100
-        return "ok"
-
-    @app.get("/fails")
-    def fails() -> str:
-        raise LookupError("no")
-
-    @app.get("/folder/")
-    def folder_view() -> str:
-        return "ok"
-
-    @app.get("/gone")
-    def gone() -> ResponseReturnValue:
-        abort(410)
-
-    shop = Blueprint("shop", __name__, url_prefix="/shop")
-    shop.add_url_rule("/", "index", home)
-    app.register_blueprint(shop)
-    return app
-
-
-def run(app: Flask, *arguments: str) -> Result:
-    """Run a command of ``flask chest``."""
-    result = app.test_cli_runner().invoke(chest_group, arguments)
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
+ROOT = Path(__file__).parents[2]
 
 
 def cells(line: str) -> list[str]:
     return re.split(r" {2,}", line.strip())
-
-
-def deliver(app: Flask) -> None:
-    extension = app.extensions["chest"]
-    assert extension.flush(10)
-    extension.close()
 
 
 def test_the_group_is_found_by_flask(tmp_path: Path) -> None:
@@ -262,7 +213,7 @@ def test_tail_needs_a_chest_that_can_be_read(tmp_path: Path) -> None:
     """A chest that only takes cannot be shown, which is told with the names of those there are."""
     result = run(make_app(tmp_path, CHEST_CHESTS=["memory://"]), "tail", "--no-follow")
     assert result.exit_code == 1
-    assert "an SQL one can (chests: memory)" in result.output
+    assert "an SQL one can, and MongoDB (chests: memory)" in result.output
 
 
 @pytest.mark.parametrize("command", [["rules"], ["explain", "GET", "/"], ["status"], ["tail"]])

@@ -1,0 +1,210 @@
+"""How long pages and commands take over a million records and more, and what that costs requests.
+
+``python -m benchmarks.reading [sqlite postgresql] [--records N]``. The records are spread over a
+year, a thousand a second in rhythm with the day; their hours are summed up as in a running app.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, g
+from flask.testing import FlaskClient
+
+from flask_chest import FlaskChest
+from flask_chest.chests.sql import SQLChest
+from flask_chest.cli import chest as commands
+from flask_chest.encoding import Batch, encode
+from flask_chest.keeping.upkeep import Upkeep
+from flask_chest.record import Record
+from tests.servers.postgresql import PostgreSQL
+
+_ROUTES = [f"/api/v1/resource{number}/<int:id>" for number in range(19)] + ["/search"]
+_YEAR = 365 * 86_400
+_BATCH = 5000
+
+PAGES = (
+    "/?since=RANGE",
+    "/?since=RANGE&where=tenant%3Dacme",
+    "/variable?since=RANGE&name=total",
+    "/variable?since=RANGE&name=tenant",
+    "/variable?since=RANGE&name=user_id&as=words",
+    "/compare?since=RANGE&a=1.0&b=1.1",
+    "/requests?since=RANGE",
+    "/requests?since=RANGE&where=status%3E%3D500",
+    "/health",
+)
+COMMANDS = (
+    "stats --since RANGE",
+    "stats --since RANGE --by tenant",
+    "stats --since RANGE --by user_id --of total",
+    "stats --since RANGE --where status>=500",
+    "tail --no-follow -n 20",
+    "status",
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("stores", nargs="*", default=["sqlite"])
+    parser.add_argument("--records", type=int, default=1_000_000)
+    given = parser.parse_args()
+    for store in given.stores:
+        with tempfile.TemporaryDirectory() as folder:
+            if store == "postgresql":
+                with PostgreSQL() as server:
+                    run(Path(folder), server.url, given.records)
+            else:
+                run(Path(folder), "sqlite:///chest.db", given.records)
+
+
+def run(folder: Path, url: str, count: int) -> None:
+    app = make_app(folder, url)
+    held = app.extensions["chest.held"]
+    [chest] = held.chests
+    assert isinstance(chest, SQLChest)
+    begun = time.perf_counter()
+    for batch in batches(count):
+        chest.write(batch)
+    print(f"\n{chest.scheme}: {count:,} records written in {time.perf_counter() - begun:.0f} s")
+    begun = time.perf_counter()
+    Upkeep([chest], None).run(threading.Event())
+    print(f"  summed up in {time.perf_counter() - begun:.0f} s")
+    client = log_in(app)
+    for name, words, limit in (("day", "1 day", 300), ("year", "365 days", 1000)):
+        print(f"  over the last {name} (at most {limit} ms)")
+        for page in PAGES:
+            path = "/chest" + page.replace("RANGE", words.replace(" ", "+"))
+            tell(page, lambda path=path: ask(client, path), limit)  # type: ignore[misc]
+        for command in COMMANDS:
+            arguments = [words if each == "RANGE" else each for each in command.split()]
+            tell(command, lambda arguments=arguments: invoke(app, arguments), limit)  # type: ignore[misc]
+    beside_requests(app, client)
+    held.carrier.close()
+    chest.close()
+
+
+def make_app(folder: Path, url: str) -> Flask:
+    app = Flask("bench", instance_path=str(folder))
+    app.config.update(CHEST_CHESTS=[url], CHEST_DASHBOARD=True, CHEST_DASHBOARD_TOKEN="bench")
+    FlaskChest(app)
+
+    @app.get("/work")
+    def work() -> str:
+        g.user_id = 42
+        g.tenant = "acme"
+        return "done"
+
+    return app
+
+
+def batches(count: int) -> Iterator[Batch]:
+    chance = random.Random(1)
+    end = datetime.now(timezone.utc)
+    for begin in range(0, count, _BATCH):
+        numbers = range(begin, min(begin + _BATCH, count))
+        yield Batch([encode(_record(number, count, end, chance)) for number in numbers])
+
+
+def _record(number: int, count: int, end: datetime, chance: random.Random) -> Record:
+    share = number / count
+    wave = 0.3 * math.sin(share * 365 * 2 * math.pi) / (365 * 2 * math.pi)
+    time_ = end - timedelta(seconds=_YEAR * (1 - share - wave) + 1)
+    route = chance.choice(_ROUTES)
+    return Record(
+        id=f"{int(time_.timestamp() * 1000):012x}7{number:019x}",
+        time=time_,
+        request_id=f"r{number}",
+        method="GET",
+        route=route,
+        endpoint=route,
+        status=500 if number % 97 == 0 else 200,
+        duration_ms=chance.lognormvariate(3, 0.7),
+        vars={
+            "tenant": chance.choice(("acme", "umbrella", "initech", "globex", "hooli")),
+            "user_id": chance.randrange(100_000),
+            "total": chance.expovariate(1 / 60),
+            "plan": "pro",
+            "cached": number % 2 == 0,
+        },
+        tags={"version": "1.1" if share > 0.5 else "1.0"},
+    )
+
+
+def log_in(app: Flask) -> FlaskClient:
+    client = app.test_client()
+    page = client.get("/chest/login").text
+    form = page.partition('name="form" value="')[2].partition('"')[0]
+    client.post("/chest/login", data={"token": "bench", "form": form})
+    return client
+
+
+def ask(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 200, (path, answer.status_code, answer.text[-2000:])
+
+
+def invoke(app: Flask, arguments: list[str]) -> None:
+    result = app.test_cli_runner().invoke(commands, arguments)
+    assert result.exit_code == 0, result.output
+
+
+def tell(what: str, run_it: Callable[[], Any], limit: float) -> None:
+    taken = []
+    for _ in range(4):
+        begun = time.perf_counter()
+        run_it()
+        taken.append((time.perf_counter() - begun) * 1000)
+    first, again = taken[0], statistics.median(taken[1:])
+    mark = "" if again <= limit else "   OVER"
+    print(f"    {what:<52}{first:>8.0f} ms at first{again:>8.0f} ms{mark}", flush=True)
+
+
+def beside_requests(app: Flask, reader: FlaskClient) -> None:
+    """Requests served while the dashboard is being read, beside those served without."""
+    client, ended = app.test_client(), threading.Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            with suppress(AssertionError):
+                ask(reader, "/chest/?since=1+day")
+            ended.wait(5)  # as often as a page that is live
+
+    alone, beside = [], []
+    for _ in range(3):
+        alone.append(per_request(client, 2))
+        ended.clear()
+        thread = threading.Thread(target=read, daemon=True)
+        thread.start()
+        beside.append(per_request(client, 5))
+        ended.set()
+        thread.join()
+    one, other = statistics.median(alone), statistics.median(beside)
+    told = f"{one * 1e6:.0f} us alone, {other * 1e6:.0f} us while a live page is open"
+    print(f"  a request: {told} ({other / one:.2f} times)")
+
+
+def per_request(client: FlaskClient, seconds: float) -> float:
+    """The median time of a request."""
+    taken = []
+    end = time.perf_counter() + seconds
+    while (begun := time.perf_counter()) < end:
+        client.get("/work")
+        taken.append(time.perf_counter() - begun)
+    return statistics.median(taken)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

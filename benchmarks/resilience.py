@@ -1,0 +1,143 @@
+"""What a store that fails costs: latency while it hangs, memory while it is down, time to catch up.
+
+``python -m benchmarks.resilience [latency backlog]``. ``BACKLOG`` in the environment is the number
+of records that wait, one million by default.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median
+
+from flask import Flask
+
+from flask_chest import FlaskChest
+from flask_chest.chests.sqlite import FlaskChestSQLite
+from flask_chest.encoding import encode
+from flask_chest.errors import DeliveryError
+from flask_chest.record import Record
+from tests.servers.gunicorn import gunicorn
+from tests.torture.app import environment
+from tests.torture.load import put
+
+from .rounds import make_records
+
+APP = "tests.torture.app:create_app()"
+ROUNDS = 40
+REQUESTS = 100
+
+
+@contextmanager
+def silent_port() -> Iterator[int]:
+    """A port that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        yield listener.getsockname()[1]
+
+
+def latency() -> float:
+    """The p99 of requests with a hanging store, of that without it; rounds are interleaved."""
+    with ExitStack() as stack:
+        port = stack.enter_context(silent_port())
+        hanging = {"url": f"http://127.0.0.1:{port}/", "name": "hanging"}
+        servers = []
+        for chests in (["sqlite:///chest.db"], ["sqlite:///chest.db", hanging]):
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            env = environment(folder, CHEST_CHESTS=chests)
+            servers.append(stack.enter_context(gunicorn(APP, folder, threads=2, env=env)))
+        taken: tuple[list[float], list[float]] = ([], [])
+        for number in range(ROUNDS):
+            for server, seconds in zip(servers, taken, strict=True):
+                seconds += [timed(server.port, f"{number}-{each}") for each in range(REQUESTS)]
+    # The first rounds belong to imports and connections.
+    without, with_it = (sorted(seconds[len(seconds) // 10 :]) for seconds in taken)
+    for name, seconds in (("without", without), ("hanging", with_it)):
+        print(f"  {name:8} p50 {median(seconds) * 1e3:6.2f} ms   p99 {p99(seconds) * 1e3:6.2f} ms")
+    ratio = p99(with_it) / p99(without)
+    print(f"latency: p99 with a hanging store is {ratio:.2f} of that without (promise: 1.10)")
+    return ratio
+
+
+def timed(port: int, ident: str) -> float:
+    begun = time.perf_counter()
+    assert put(port, ident)
+    return time.perf_counter() - begun
+
+
+def p99(seconds: Sequence[float]) -> float:
+    return seconds[int(len(seconds) * 0.99)]
+
+
+class Switched(FlaskChestSQLite):
+    """SQLite that is down until told otherwise."""
+
+    up = False
+
+    def write(self, records: Sequence[Record]) -> None:
+        if not self.up:
+            raise DeliveryError("down")
+        super().write(records)
+
+
+def backlog(count: int) -> None:
+    """Memory while the store is down, the ledger's time, and the rate when the store is back."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Switched()
+        app = Flask("resilience", instance_path=folder)
+        app.config.update(CHEST_CHESTS=[store], CHEST_BUFFER_MAX_BYTES=4 * 2**30)
+        chest = FlaskChest(app)
+        hand_over = app.extensions["chest.held"].carrier.hand_over
+        for line in map(encode, make_records()):
+            hand_over(line, 1)
+        chest.flush(10)
+        idle = resident()
+        for _ in range(count // 1000 - 1):
+            for line in map(encode, make_records()):
+                hand_over(line, 1)
+        chest.flush(10)
+        print(
+            f"memory: {(resident() - idle) / 2**20:.1f} MiB over idle with {count:,} records "
+            "waiting (promise: 50)"
+        )
+        for name in ("first", "second"):
+            print(f"ledger: {clocked(chest.stats) * 1e3:.0f} ms, {name} time")
+        assert chest.stats()["chests"]["sqlite"]["pending"] == count
+        store.up = True
+        threading.Event().wait(1.5)  # what is written behind our back goes to the disk
+        seconds = clocked(lambda: chest.flush(None))
+        account = chest.stats()["chests"]["sqlite"]
+        print(
+            f"drain: {account['delivered'] / seconds:,.0f} records/s to SQLite (promise: 50,000); "
+            f"{account['delivered']:,} of {count:,} in {seconds:.1f} s"
+        )
+        chest.close()
+
+
+def clocked(act: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    act()
+    return time.perf_counter() - begun
+
+
+def resident() -> int:
+    """Bytes of this process in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def main() -> None:
+    wanted = sys.argv[1:] or ["latency", "backlog"]
+    if "latency" in wanted:
+        latency()
+    if "backlog" in wanted:
+        backlog(int(os.environ.get("BACKLOG", "1000000")))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Flask-Chest beside OpenTelemetry: one trace id in the span and in the record.
+
+Needs ``pip install opentelemetry-instrumentation-flask opentelemetry-sdk``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, g
+from opentelemetry import trace
+from opentelemetry.instrumentation.flask import FlaskInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from flask_chest import FlaskChest
+from flask_chest.testing import capture_records
+
+#: As a caller sends it that has begun the trace: a proxy, a browser, another service.
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def create_app(exporter: SpanExporter, **config: Any) -> Flask:
+    """Make an app that both look at.
+
+    :param exporter: where spans go; a collector's, in life.
+    """
+    app = Flask(__name__)
+    app.config.from_mapping(config)
+    FlaskChest(app)
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    FlaskInstrumentor().instrument_app(app, tracer_provider=provider)
+    app.before_request(note_trace)
+
+    @app.get("/orders/<int:order_id>")
+    def show(order_id: int) -> str:
+        g.order_id = order_id
+        return "an order"
+
+    return app
+
+
+def note_trace() -> None:
+    """A caller's trace is on the record as ``trace_id``; one that begins here is known to
+    OpenTelemetry alone, so it is put on ``g``."""
+    g.trace = trace.format_trace_id(trace.get_current_span().get_span_context().trace_id)
+
+
+def main() -> None:
+    exporter = InMemorySpanExporter()
+    # Nothing is to stay when this ends.
+    app = create_app(exporter, CHEST_CHESTS=["memory://"], CHEST_BUFFER="memory")
+    with capture_records(app) as records:
+        app.test_client().get("/orders/7", headers={"traceparent": TRACEPARENT})
+        app.test_client().get("/orders/8")
+    app.extensions["chest"].close()
+    for record, span in zip(records, exporter.get_finished_spans(), strict=True):
+        print(f"span {span.context.trace_id:032x}  record {record.trace_id}  {dict(record.vars)}")
+
+
+if __name__ == "__main__":
+    main()

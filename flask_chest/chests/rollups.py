@@ -1,0 +1,75 @@
+"""The tables beside the records: sums of hours and days, and who looks after them.
+
+One row stands for the requests of one route in one hour or day. It stays when the records go, and
+it answers questions about long ranges.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql
+
+#: Seconds of the two kinds of rows.
+HOUR, DAY = 3600, 86_400
+
+_MYSQL: dict[str, Any] = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+}
+
+
+def rollups_table(records: str, metadata: sa.MetaData) -> sa.Table:
+    """The sums of a table of records.
+
+    :param records: the name of that table.
+    """
+    text = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql")
+    document = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+    name = f"{records}_rollups"
+    return sa.Table(
+        name,
+        metadata,
+        # Its step, its start and a hash of its route: a route may be longer than a key.
+        sa.Column("id", sa.String(80), primary_key=True),
+        sa.Column("step", sa.Integer, nullable=False),
+        # Seconds since 1970: whole hours need no type of their own.
+        sa.Column("start", sa.BigInteger, nullable=False),
+        sa.Column("is_request", sa.Boolean, nullable=False),
+        sa.Column("route", text),
+        sa.Column("row_count", sa.BigInteger, nullable=False),
+        sa.Column("weight", sa.Double, nullable=False),
+        sa.Column("errors", sa.Double, nullable=False),
+        sa.Column("duration", document, nullable=False),
+        sa.Column("numbers", document, nullable=False),
+        sa.Index(f"ix_{name}_start", "step", "start"),
+        **_MYSQL,
+    )
+
+
+def upkeep_table(metadata: sa.MetaData) -> sa.Table:
+    """Who looks after which table, until when, and how far it has come."""
+    return sa.Table(
+        "chest_upkeep",
+        metadata,
+        sa.Column("table_name", sa.String(128), primary_key=True),
+        sa.Column("holder", sa.String(64), nullable=False),
+        # Seconds since 1970.
+        sa.Column("held_until", sa.BigInteger, nullable=False),
+        sa.Column("rolled_until", sa.BigInteger, nullable=False),
+        **_MYSQL,
+    )
+
+
+def add_rollups(connection: sa.Connection, table: str) -> None:
+    """Bring a database of version 1 to version 2."""
+    metadata = sa.MetaData()
+    rollups_table(table, metadata)
+    upkeep_table(metadata)
+    metadata.create_all(connection)
+    for each in metadata.tables.values():
+        for index in each.indexes:
+            # MySQL has no transaction around DDL: a worker may have died before this one.
+            index.create(connection, checkfirst=True)

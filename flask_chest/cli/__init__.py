@@ -1,0 +1,39 @@
+"""``flask chest``: what is tracked, where it stands, what comes in, and what it amounts to."""
+
+from __future__ import annotations
+
+import click
+
+from .agent import agent
+from .export import export
+from .forget import forget
+from .importing import import_records
+from .prune import prune
+from .replay import replay
+from .rules import explain, rules
+from .show import show
+from .stats import stats
+from .status import status
+from .tail import tail
+
+
+@click.group()
+def chest() -> None:
+    """See what Flask-Chest records of this app."""
+
+
+for _command in (
+    agent,
+    explain,
+    export,
+    forget,
+    import_records,
+    prune,
+    replay,
+    rules,
+    show,
+    stats,
+    status,
+    tail,
+):
+    chest.add_command(_command)

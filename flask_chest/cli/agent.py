@@ -1,0 +1,34 @@
+"""``flask chest agent``: delivery in a process of its own."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import click
+from flask.cli import with_appcontext
+
+from ..errors import ChestError
+from .current import current_held
+
+
+@click.command()
+@with_appcontext
+def agent() -> None:
+    """Deliver what the processes of this app capture, until told to end.
+
+    For CHEST_EXPORTER = "agent"; run it beside them, one on each machine.
+    """
+    held = current_held()
+    try:
+        exporter = held.agent()
+    except ChestError as error:
+        raise click.ClickException(str(error)) from None
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    exporter.start()
+    click.echo(f"delivering {held.journal_dir} to {', '.join(map(repr, held.chests))}")
+    ended.wait()
+    exporter.close()
+    click.echo("ended; what was not delivered waits in the journal")

@@ -1,0 +1,71 @@
+"""``flask chest export``: records as NDJSON or CSV, in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import BinaryIO
+
+import click
+from flask.cli import with_appcontext
+
+from ..reading.filters import Filter
+from ..reading.lines import to_line
+from ..reading.sheet import csv_lines
+from ..record import Record
+from .current import reading
+from .options import (
+    FIRST,
+    LAST,
+    chest_option,
+    make_query,
+    range_options,
+    where_option,
+)
+from .output import progress
+
+
+@click.command()
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["ndjson", "csv"]),
+    default="ndjson",
+    show_default=True,
+    help="One JSON object a line, or CSV.",
+)
+@click.option("--json", "kind", flag_value="ndjson", help="The same as --format ndjson.")
+@click.option("--output", type=click.File("wb", atomic=True), default="-", help="A file.")
+@click.option("--column", "columns", multiple=True, help="CSV: a variable with a column.")
+@range_options("1970-01-01")
+@where_option
+@chest_option
+@with_appcontext
+def export(
+    kind: str,
+    output: BinaryIO,
+    columns: tuple[str, ...],
+    since: datetime,
+    until: datetime | None,
+    where: tuple[Filter, ...],
+    chest_name: str | None,
+) -> None:
+    """Write records, the oldest first.
+
+    In CSV, words that a spreadsheet would take for a formula get a ' in front.
+    """
+    query = make_query(since, until or (LAST if since == FIRST else None), where)
+    with reading(chest_name) as reader, progress("export", reader.count(query)) as step:
+        records = _counted(reader.walk(query), step)
+        if kind == "csv":
+            lines: Iterable[bytes] = csv_lines(records, columns)
+        else:
+            lines = (to_line(record) + b"\n" for record in records)
+        for line in lines:
+            output.write(line)
+
+
+def _counted(records: Iterable[Record], step: object) -> Iterator[Record]:
+    for record in records:
+        yield record
+        step(1)  # type: ignore[operator]

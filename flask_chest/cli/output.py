@@ -1,0 +1,60 @@
+"""How commands print: JSON, safe text, sparklines, progress."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import orjson
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def print_json(content: Any) -> None:
+    """One line of JSON."""
+    click.echo(orjson.dumps(content, default=str).decode())
+
+
+def one_line(value: object, most: int = 60) -> str:
+    """A value that can do nothing to a terminal: no escapes, line breaks, changes of direction.
+
+    :param most: characters.
+    """
+    text = "".join(
+        each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(value)
+    )
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Values as bars of eight heights."""
+    highest = max(values, default=0)
+    if highest <= 0:
+        return _BARS[0] * len(values)
+    return "".join(_BARS[min(7, int(value / highest * 7.999))] for value in values)
+
+
+def figure(value: float | None) -> str:
+    """A number for people: three digits that count."""
+    if value is None:
+        return "-"
+    if abs(value) >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3g}"
+
+
+@contextmanager
+def progress(label: str, length: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error, where that is a terminal; nothing elsewhere.
+
+    :param length: how many steps there are; ``None`` where that is not known.
+    :returns: what takes the number of steps done since the last call.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with click.progressbar(length=length or 0, label=label, file=sys.stderr) as bar:
+        yield bar.update

@@ -1,0 +1,70 @@
+"""``flask chest status``: every chest, and its ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from flask.cli import with_appcontext
+
+from .. import table
+from ..app_chest import AppChest
+from .current import current_held
+from .options import json_option
+from .output import print_json
+
+_HEADER = ("chest", "address", "health", "captured", "delivered", "pending", "rejected", "lost")
+
+
+@click.command()
+@json_option
+@with_appcontext
+def status(as_json: bool) -> None:
+    """Every chest: where it is, whether it answers, and its ledger."""
+    held = current_held()
+    ledger = held.carrier.ledger().accounts
+    rows = []
+    for each in held.chests:
+        account = ledger.pop(each.name)
+        rows.append(_ledger_row(each.name, each.describe(), _health(each), account))
+    for name, account in ledger.items():
+        rows.append(_ledger_row(name, "-", "not in CHEST_CHESTS", account))
+    if as_json:
+        _print_json(held, rows)
+        return
+    click.echo(table.render(_HEADER, rows))
+    if held.settings.buffer == "disk":
+        click.echo(f"journal: {held.journal_dir}")
+    else:
+        click.echo("The buffer is not on disk, so this is only what this very command recorded.")
+
+
+def _print_json(held: AppChest, rows: Sequence[tuple[object, ...]]) -> None:
+    ledger = held.carrier.ledger().to_dict()
+    told = {str(row[0]): {"address": row[1], "health": row[2]} for row in rows}
+    chests = {name: {**told[name], **account} for name, account in ledger.items()}
+    journal = str(held.journal_dir) if held.settings.buffer == "disk" else None
+    print_json({"chests": chests, "journal": journal})
+
+
+def _ledger_row(name: str, address: str, health: str, account: Any) -> tuple[object, ...]:
+    lost = ", ".join(f"{n} {reason}" for reason, n in account.lost.items() if n) or 0
+    return (
+        name,
+        address,
+        health,
+        account.captured,
+        account.delivered,
+        account.pending,
+        account.rejected,
+        lost,
+    )
+
+
+def _health(chest_of_app: Any) -> str:
+    try:
+        chest_of_app.check()
+    except Exception as error:  # noqa: BLE001 - a backend of theirs may raise anything
+        return f"unreachable: {error}"
+    return "ok"

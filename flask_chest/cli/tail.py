@@ -1,0 +1,86 @@
+"""``flask chest tail``: records as they come in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from datetime import datetime, timezone
+
+import click
+from flask.cli import with_appcontext
+
+from ..reading.filters import Filter
+from ..reading.lines import to_line
+from ..reading.query import Query
+from ..reading.reader import Reader
+from ..record import Record
+from .current import reading
+from .options import FIRST, LAST, chest_option, json_option, where_option
+from .output import one_line
+
+_POLL = 0.5
+# Workers deliver in their own time: a record may come in after one that began later.
+_LATE = 30
+
+
+@click.command()
+@click.option("-n", "--lines", default=10, show_default=True, help="Older records to begin with.")
+@click.option("--follow/--no-follow", default=True, help="Wait for more.", show_default=True)
+@where_option
+@chest_option
+@json_option
+@with_appcontext
+def tail(
+    lines: int, follow: bool, where: tuple[Filter, ...], chest_name: str | None, as_json: bool
+) -> None:
+    """Show records as they come in."""
+    with reading(chest_name) as reader:
+        # Those of the last seconds are not new, however few of them are shown.
+        seen = set(_recent(reader, where))
+        latest = reader.page(Query(since=FIRST, until=LAST, where=where), limit=lines)[::-1]
+        seen.update(record.id for record in latest)
+        _print(latest, as_json)
+        while follow:
+            time.sleep(_POLL)  # a store that is polled has no event to wait for
+            recent = _recent(reader, where)
+            _print(reader.pick([each for each in recent if each not in seen]), as_json)
+            seen = recent
+
+
+def _recent(reader: Reader, where: tuple[Filter, ...]) -> set[str]:
+    begin = int(time.time()) - _LATE
+    recent = reader.ids_after(f"{begin * 1000:012x}")
+    if not where:
+        return recent
+    since = datetime.fromtimestamp(begin, timezone.utc)
+    wanted = reader.walk(Query(since=since, until=LAST, where=where))
+    return {record.id for record in wanted}
+
+
+def _print(records: Iterable[Record], as_json: bool) -> None:
+    for record in records:
+        click.echo(to_line(record).decode() if as_json else tail_line(record))
+
+
+def tail_line(record: Record) -> str:
+    """One record in one line."""
+    status = "-" if record.status is None else str(record.status)
+    duration = "-" if record.duration_ms is None else f"{record.duration_ms:.1f} ms"
+    variables = " ".join(f"{name}={one_line(value)}" for name, value in record.vars.items())
+    what = f"{record.method or record.kind:7} {record.route or record.endpoint or '(no route)'}"
+    parts = [
+        click.style(f"{record.time:%H:%M:%S}", dim=True),
+        click.style(status.rjust(3), fg=_colour(record)),
+        what.ljust(36),
+        duration.rjust(10),
+        click.style(variables, fg="cyan"),
+    ]
+    if record.error:
+        parts.append(click.style(record.error, fg="red"))
+    return " ".join(parts).rstrip()
+
+
+def _colour(record: Record) -> str:
+    if record.error is not None or (record.status or 0) >= 500:
+        return "red"
+    return "yellow" if (record.status or 0) >= 400 else "green"

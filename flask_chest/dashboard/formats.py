@@ -1,0 +1,64 @@
+"""How templates write numbers, times and values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+# What changes the direction of text, or is not seen: shown, so that no value can pose as another.
+_HIDDEN = {
+    code: f"\\u{code:04x}"
+    for code in (*range(0x20), 0x7F, *range(0x200B, 0x2010), *range(0x202A, 0x202F))
+    if code != 0x0A
+}
+_HIDDEN |= {code: f"\\u{code:04x}" for code in (*range(0x2060, 0x2070), 0xFEFF)}
+
+
+def number(value: float | None) -> str:
+    """A number for people: three digits that count."""
+    if value is None:
+        return "-"
+    if abs(value) >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3g}"
+
+
+def percent(value: float) -> str:
+    """A share as percents."""
+    return f"{value * 100:.3g} %"
+
+
+def moment(value: datetime) -> str:
+    """A time of ISO 8601, UTC, for the attribute of ``<time>``."""
+    return f"{value.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
+
+
+def words(value: datetime | str) -> str:
+    """A time as people without scripts see it."""
+    text = moment(value) if isinstance(value, datetime) else value
+    return f"{text[:19].replace('T', ' ')} UTC"
+
+
+def value(value: Any) -> str:
+    """Any value as text in which nothing is hidden."""
+    is_text = isinstance(value, str)
+    text: str = value if is_text else json.dumps(value, ensure_ascii=False, default=str)
+    return text.translate(_HIDDEN)
+
+
+def short(text: Any) -> str:
+    """The same in one line of a table."""
+    line = value(text).replace("\n", " ")
+    return line if len(line) <= 60 else f"{line[:59]}…"
+
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "number": number,
+    "percent": percent,
+    "moment": moment,
+    "words": words,
+    "value": value,
+    "short": short,
+}

@@ -1,0 +1,86 @@
+"""The ledger, and whether each chest answers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+
+from .params import Params
+
+if TYPE_CHECKING:
+    from ..app_chest import AppChest
+    from ..chests.base import Chest
+
+# Seconds that the page waits for all chests together.
+_PATIENCE = 2.0
+
+
+class Health:
+    """The page of one app.
+
+    :param held: what is held for it.
+    """
+
+    def __init__(self, held: AppChest) -> None:
+        self._held = held
+        self._asking: dict[str, threading.Thread] = {}
+        self._found: dict[str, str] = {}
+
+    def page(self) -> ResponseReturnValue:
+        """Each chest: where it is, whether it answers, what became of its records."""
+        held = self._held
+        answers = self._ask_all()
+        ledger = held.carrier.ledger().to_dict()
+        rows: list[dict[str, Any]] = []
+        for chest in held.chests:
+            account = ledger.pop(chest.name, {})
+            told = {"name": chest.name, "address": chest.describe(), "health": answers[chest.name]}
+            rows.append({**told, **account, "waits": self._oldest(chest.name)})
+        for name, account in ledger.items():
+            told = {"name": name, "address": "-", "health": "not in CHEST_CHESTS"}
+            rows.append({**told, **account, "waits": None})
+        return render_template(
+            "flask_chest/health.html",
+            rows=rows,
+            params=Params.of(request.args),
+            everywhere=held.settings.buffer == "disk",
+        )
+
+    def _oldest(self, name: str) -> float | None:
+        """Seconds that the oldest record has waited."""
+        oldest = self._held.carrier.oldest(name)
+        return None if oldest is None else max(0.0, time.time() - oldest / 1_000_000)
+
+    def _ask_all(self) -> dict[str, str]:
+        """Ask all chests at once: one that hangs must not hide another."""
+        deadline = time.monotonic() + _PATIENCE
+        for chest in self._held.chests:
+            if not self._is_asking(chest.name):
+                self._found.pop(chest.name, None)
+                thread = threading.Thread(target=self._ask, args=(chest,), daemon=True)
+                self._asking[chest.name] = thread
+                thread.start()
+        for chest in self._held.chests:
+            self._asking[chest.name].join(max(0.0, deadline - time.monotonic()))
+        return {
+            chest.name: self._found.get(chest.name, f"no answer within {_PATIENCE:g} s")
+            for chest in self._held.chests
+        }
+
+    def _is_asking(self, name: str) -> bool:
+        thread = self._asking.get(name)
+        return thread is not None and thread.is_alive()
+
+    def _ask(self, chest: Chest) -> None:
+        # A chest is called by one thread at a time; delivery may be at work.
+        with chest.lock:
+            try:
+                chest.check()
+            except Exception as error:  # noqa: BLE001 - a backend of theirs may raise anything
+                self._found[chest.name] = f"unreachable: {error}"
+            else:
+                self._found[chest.name] = "ok"

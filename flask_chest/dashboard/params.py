@@ -1,0 +1,110 @@
+"""What a page shows stands in its URL, so that a view can be shared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import urlencode
+
+from ..reading.fields import Field
+from ..reading.filters import Filter, parse_filters
+from ..reading.query import DURATION, Query, parse_moment
+
+#: The ranges that a click offers.
+RANGES = (
+    ("15 minutes", "15 min"),
+    ("1 hour", "1 h"),
+    ("6 hours", "6 h"),
+    ("1 day", "24 h"),
+    ("7 days", "7 d"),
+    ("30 days", "30 d"),
+    ("1 year", "1 y"),
+)
+_STEPS = (1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400, 604800)
+_POINTS = 100
+_MOST_FILTERS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """The part of the URL that every page has.
+
+    :param since: as it stands there.
+    :param until: likewise; empty for now.
+    :param where: filters, likewise.
+    :param now: when the page was asked for.
+    """
+
+    since: str
+    until: str
+    where: tuple[str, ...]
+    now: datetime
+
+    @classmethod
+    def of(cls, arguments: Any) -> Params:
+        """From the arguments of a request."""
+        where = tuple(text for text in arguments.getlist("where") if text.strip())
+        return cls(
+            arguments.get("since", "").strip() or "1 day",
+            arguments.get("until", "").strip(),
+            where[:_MOST_FILTERS],
+            datetime.now(timezone.utc),
+        )
+
+    @property
+    def is_live(self) -> bool:
+        """Whether new records belong to it."""
+        return self.until in {"", "now"}
+
+    @property
+    def filters(self) -> tuple[Filter, ...]:
+        """The filters.
+
+        :raises flask_chest.errors.QueryError: one is none.
+        """
+        return parse_filters(self.where)
+
+    def query(self, by: Field | None = None, measure: Field = DURATION) -> Query:
+        """The question of the page; it begins where an interval of its charts does.
+
+        :raises flask_chest.errors.QueryError: range or filters make no sense.
+        """
+        until = parse_moment(self.until, self.now)
+        since = parse_moment(self.since, self.now)
+        query = Query(since=since, until=until, where=self.filters, by=by, measure=measure)
+        step = step_of(query.seconds)
+        begin = datetime.fromtimestamp(since.timestamp() // step * step, timezone.utc)
+        return replace(query, since=begin)
+
+    def arguments(self, **changes: str | Iterable[str] | None) -> str:
+        """The query string of these, with changes; ``None`` leaves one out."""
+        values: dict[str, Any] = {"since": self.since, "until": self.until, "where": self.where}
+        values.update(changes)
+        return query_string(values)
+
+    def with_filter(self, text: str) -> tuple[str, ...]:
+        """The filters and one more."""
+        return self.where if text in self.where else (*self.where, text)
+
+    def without_filter(self, text: str) -> tuple[str, ...]:
+        """The filters without one."""
+        return tuple(each for each in self.where if each != text)
+
+
+def query_string(values: Mapping[str, Any]) -> str:
+    """Arguments as they stand in a URL; what is empty is left out."""
+    kept = {name: value for name, value in values.items() if value not in (None, "", ())}
+    return urlencode(kept, doseq=True)
+
+
+def step_of(seconds: float) -> int:
+    """The length of an interval of a chart, for a range of this length."""
+    return next((step for step in _STEPS if seconds / step <= _POINTS), _STEPS[-1])
+
+
+def spell_moment(seconds: float) -> str:
+    """A time as it stands in a URL."""
+    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=seconds)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}Z"

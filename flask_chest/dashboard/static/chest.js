@@ -1,0 +1,112 @@
+"use strict";
+// Draws the charts of a page, shows times in the reader's zone, and keeps the page up to date.
+(() => {
+  const EVERY = 5000;
+  const drawn = new Map();
+  const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const number = (value) => value == null ? "–" : Math.abs(value) >= 100 ? Math.round(value).toLocaleString() : String(Number(value.toPrecision(3)));
+  const spell = (seconds) => new Date(seconds * 1000).toISOString().replace(/\.\d+Z$/, "Z");
+
+  function localTimes(root) {
+    for (const each of root.querySelectorAll("time")) {
+      const time = new Date(each.dateTime);
+      if (isNaN(time)) continue;
+      each.title = each.dateTime;
+      each.textContent = time.toLocaleString([], { dateStyle: "short", timeStyle: "medium" });
+    }
+    const zone = document.getElementById("zone");
+    if (zone) zone.textContent = "Times are those of " + (Intl.DateTimeFormat().resolvedOptions().timeZone || "this computer") + ".";
+  }
+
+  // Areas lie on top of one another: each line is drawn as the sum of itself and all below.
+  function stack(lines) {
+    const sums = new Array(lines.length ? lines[0].values.length : 0).fill(0);
+    return lines.map((line) => line.values.map((value, at) => (sums[at] += value || 0)));
+  }
+
+  function series(data) {
+    const lines = data.lines.map((line, at) => {
+      const colour = css("--c" + at % 8);
+      return {
+        label: line.label, stroke: colour, width: 1.5, spanGaps: false, points: { size: 5 },
+        fill: data.stacked ? colour + "cc" : undefined,
+        value: (_, __, ___, place) => place == null ? "–" : number(line.values[place]) + (data.unit ? " " + data.unit : ""),
+      };
+    });
+    return data.stacked ? lines.reverse() : lines;
+  }
+
+  function values(data) {
+    const lines = data.stacked ? stack(data.lines).reverse() : data.lines.map((line) => line.values);
+    return [data.x, ...lines];
+  }
+
+  function draw(figure) {
+    const box = figure.querySelector(".canvas");
+    if (!box) return;
+    const data = JSON.parse(figure.dataset.chart);
+    const axis = { stroke: css("--soft"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line"), width: 1 } };
+    const plot = new uPlot({
+      width: Math.max(200, box.clientWidth), height: 240, cursor: { drag: { x: false, y: false } },
+      scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.05 : 1] } },
+      axes: [axis, { ...axis, size: 60, values: (_, ticks) => ticks.map(number) }],
+      series: [{ label: "time" }, ...series(data)], legend: { live: true },
+    }, values(data), box);
+    plot.over.addEventListener("click", () => {
+      const at = plot.cursor.idx;
+      const now = JSON.parse(figure.dataset.chart);
+      if (at == null || !now.drill) return;
+      const from = now.x[at];
+      location.href = now.drill + (now.drill.endsWith("?") ? "" : "&") + "since=" + spell(from) + "&until=" + spell(from + now.step);
+    });
+    drawn.set(figure.id, plot);
+  }
+
+  function drawAll() {
+    for (const [, plot] of drawn) plot.destroy();
+    drawn.clear();
+    document.querySelectorAll("figure.chart").forEach(draw);
+  }
+
+  // The same page is asked for, and what changed in it is put in place: no reload, no lost focus.
+  async function update() {
+    const live = document.getElementById("live");
+    const part = document.getElementById("live-part");
+    if (!live || !live.checked || document.hidden || !part || part.contains(document.activeElement) && document.activeElement.matches("input")) return;
+    const open = [...part.querySelectorAll("details")].map((each) => each.open);
+    const told = document.getElementById("updated");
+    try {
+      const answer = await fetch(location.href, { credentials: "same-origin", redirect: "error" });
+      if (!answer.ok) throw new Error(answer.status);
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      replace(part, page.getElementById("live-part"), open);
+      told.textContent = "Updated " + new Date().toLocaleTimeString() + ".";
+      part.classList.remove("stale");
+    } catch (error) {
+      told.textContent = "No answer since then; trying again.";
+      part.classList.add("stale");
+    }
+  }
+
+  function replace(part, fresh, open) {
+    if (!fresh) return;
+    const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    const scrolled = [...part.querySelectorAll(".scroll")].map((each) => [each.scrollLeft, each.scrollTop]);
+    part.replaceChildren(...fresh.childNodes);
+    part.querySelectorAll("details").forEach((each, at) => { each.open = Boolean(open[at]); });
+    part.querySelectorAll(".scroll").forEach((each, at) => { if (scrolled[at]) [each.scrollLeft, each.scrollTop] = scrolled[at]; });
+    if (focused) part.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+    localTimes(part);
+    drawAll();
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    localTimes(document);
+    drawAll();
+    let width = innerWidth;
+    addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; drawAll(); } });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+    const wait = async () => { await update(); setTimeout(wait, EVERY); };
+    setTimeout(wait, EVERY);
+  });
+})();

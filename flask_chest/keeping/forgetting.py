@@ -1,0 +1,77 @@
+"""Erases one person's records: in a store, and among the dead letters that wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..chests.base import Chest
+from ..delivery.dead import DeadLetters
+from ..delivery.ledger import Ledger
+from ..delivery.totals import add_to_totals
+from ..encoding import decode
+from ..errors import ChestError
+from ..reading.matching import matches
+from ..reading.query import Query
+from ..reading.reader import Reader
+from .eraser import BATCH, make_eraser
+
+
+class Forgetting:
+    """The erasure of some records from one store.
+
+    :param chest: the store.
+    :param reader: reads it.
+    :param query: which records.
+    """
+
+    def __init__(self, chest: Chest, reader: Reader, query: Query) -> None:
+        self._chest = chest
+        self._reader = reader
+        self._query = query
+
+    def run(self) -> Iterator[int]:
+        """Erase, a batch at a time; yields the size of each.
+
+        :raises flask_chest.errors.ReadError: the store does not answer.
+        """
+        eraser = make_eraser(self._chest)
+        if eraser is None:
+            return
+        try:
+            while records := self._reader.page(self._query, limit=BATCH):
+                gone = eraser.erase([record.id for record in records])
+                yield gone
+                if not gone:
+                    return  # somebody else was faster, or the store does not delete
+        finally:
+            eraser.close()
+
+
+def forget_letters(root: Path, chest: str, query: Query, owner: str) -> int:
+    """Erase dead letters of a chest; returns how many there were.
+
+    :param root: the journal's folder.
+    :param owner: the app that they belong to.
+    :raises flask_chest.errors.ChestError: they are being sent again, or cannot be written.
+    """
+    letters = DeadLetters(root, chest)
+    there = letters.read()
+    kept = [letter for letter in there if not matches(decode(letter.line), query.where)]
+    gone = len(there) - len(kept)
+    if not gone:
+        return 0
+    # A replay that ends now would put back what it had read.
+    if not letters.replaying.acquire():
+        raise ChestError(f"chest {chest!r}: its dead letters are being sent again; try again later")
+    try:
+        letters.replace(kept, taken=len(there))
+        moved = Ledger()
+        account = moved.account(chest)
+        account.rejected, account.lost["forgotten"] = -gone, gone
+        add_to_totals(root, moved, owner=owner)
+    except OSError as error:
+        raise ChestError(f"chest {chest!r}: its dead letters cannot be erased: {error}") from None
+    finally:
+        letters.replaying.release()
+    return gone

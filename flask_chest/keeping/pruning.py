@@ -1,0 +1,66 @@
+"""Lets old records of an SQL store go, once their hours are summed up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from ..chests.rollups import HOUR
+from ..errors import ReadError
+from .eraser import SQLEraser
+from .lease import Lease
+from .roller import Roller, roll
+
+if TYPE_CHECKING:
+    from ..chests.sql import SQLChest
+
+
+def whole_hours(moment: datetime) -> datetime:
+    """The hour in which a moment lies: no hour is ever summed up when half of it is gone."""
+    seconds = int(moment.timestamp()) // HOUR * HOUR
+    return datetime.fromtimestamp(seconds, timezone.utc)
+
+
+def prune(chest: SQLChest, before: datetime, ended: threading.Event) -> Iterator[int]:
+    """Delete what is older, in small batches; yields the size of each.
+
+    :param before: the hour in which it lies stays.
+    :param ended: set to stop.
+    :raises flask_chest.errors.ReadError: another process is at it, or the store does not answer.
+    """
+    engine = chest.make_engine()
+    try:
+        if not sa.inspect(engine).has_table(chest.upkeep.name):
+            return  # nothing was delivered yet
+        lease = Lease(chest, engine)
+        if not lease.take():
+            raise ReadError(chest.explain("another process is pruning it", "try again later"))
+        try:
+            end = whole_hours(before)
+            # What came late must be in the sums before it goes.
+            roll(Roller(chest, engine), lease, int(end.timestamp()), ended, since=0)
+            yield from _delete(chest, end, lease, ended)
+        finally:
+            lease.give_back()
+    except sa.exc.SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        raise ReadError(chest.explain(cause, chest.remedy(error))) from None
+    finally:
+        engine.dispose()
+
+
+def _delete(
+    chest: SQLChest, before: datetime, lease: Lease, ended: threading.Event
+) -> Iterator[int]:
+    eraser = SQLEraser(chest)
+    try:
+        for number in eraser.prune(before):
+            yield number
+            if ended.is_set() or not lease.take():
+                return
+    finally:
+        eraser.close()

@@ -1,0 +1,60 @@
+"""From the filters of a question to a ``WHERE``."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from .dialects import Dialect, Expression
+from .fields import Field
+from .filters import Filter
+
+_COMPARE: dict[str, Any] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "=": operator.eq,
+    "!=": operator.ne,
+}
+_DISCONNECTED = Field("", "disconnected")
+
+
+def conditions(table: sa.Table, dialect: Dialect, filters: Iterable[Filter]) -> list[Any]:
+    """One expression for each filter."""
+    return [_condition(table, dialect, each) for each in filters]
+
+
+def _condition(table: sa.Table, dialect: Dialect, wanted: Filter) -> Expression:
+    field, value = wanted.field, wanted.value
+    if wanted.is_ordered:
+        return _compared(dialect.number(field), wanted.operator, wanted.number)
+    # A column itself, where it can be, so that its index serves.
+    is_word = not field.place and not field.is_number and field != _DISCONNECTED
+    expression = table.columns[field.name] if is_word else dialect.text(field)
+    if wanted.operator == "~":
+        return dialect.text(field).contains(value, autoescape=True)
+    if not value:
+        return _empty(expression, wanted.operator, is_absence=not is_word)
+    if field.is_number:
+        expression, value = dialect.number(field), wanted.number  # type: ignore[assignment]
+    elif field == _DISCONNECTED:
+        expression, value = table.columns[field.name], wanted.truth  # type: ignore[assignment]
+    if wanted.operator == "!=":
+        return sa.or_(expression.is_(None), expression != value)
+    return _compared(expression, "=", value)
+
+
+def _compared(expression: Expression, sign: str, value: object) -> Expression:
+    compared: Expression = _COMPARE[sign](expression, value)
+    return compared
+
+
+def _empty(expression: Expression, sign: str, *, is_absence: bool) -> Expression:
+    is_empty: Expression = expression.is_(None)
+    if not is_absence:
+        is_empty = sa.or_(is_empty, expression == "")
+    return sa.not_(is_empty) if sign == "!=" else is_empty

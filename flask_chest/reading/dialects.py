@@ -1,0 +1,159 @@
+"""What every database spells in its own way: members of documents, seconds, buckets."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+from ..errors import QueryError
+from .digest import OFFSET, SCALE, TINY
+from .fields import Field
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+Expression = sa.ColumnElement[Any]
+
+
+class Dialect:
+    """One database's spelling.
+
+    :param table: the table of records.
+    """
+
+    def __init__(self, table: sa.Table) -> None:
+        self._table = table
+
+    def text(self, field: Field) -> Expression:
+        """A field as text; NULL where there is none."""
+        if field.place:
+            return self.member_text(self._table.columns[field.place], field.name)
+        return self.cast_text(self._table.columns[field.name])
+
+    def number(self, field: Field) -> Expression:
+        """A field as a number; NULL where it is none."""
+        if field.place:
+            return self.member_number(self._table.columns[field.place], field.name)
+        if not field.is_number:
+            raise QueryError(f"{field} is text; of numbers there are e.g. 'duration_ms', 'status'")
+        return sa.cast(self._table.columns[field.name], sa.Double)
+
+    def code(self, value: Expression) -> Expression:
+        """The bucket of a value, as :func:`flask_chest.reading.digest.code_of` has it."""
+        bucket = self.floor(sa.func.ln(sa.func.abs(value)) * SCALE + OFFSET)
+        return sa.case(
+            (value.is_(None), None),
+            (value >= TINY, bucket),
+            (value <= -TINY, -bucket),
+            else_=0,
+        )
+
+    def interval(self, since: float, step: float) -> Expression:
+        """The number of the interval in which a record lies, from 0."""
+        seconds = self.seconds(self._table.columns.time)
+        return self.floor((seconds - sa.literal_column(f"{since:.6f}")) / step)
+
+    def cast_text(self, value: Expression) -> Expression:
+        return sa.cast(value, sa.Text)
+
+    def floor(self, value: Expression) -> Expression:
+        return sa.cast(sa.func.floor(value), sa.BigInteger)
+
+    def seconds(self, time: Expression) -> Expression:
+        """Seconds since 1970."""
+        raise NotImplementedError
+
+    def member_text(self, document: Expression, name: str) -> Expression:
+        raise NotImplementedError
+
+    def member_number(self, document: Expression, name: str) -> Expression:
+        raise NotImplementedError
+
+
+class SQLite(Dialect):
+    """``json_extract``; names that a path would have to quote are looked up one by one."""
+
+    def floor(self, value: Expression) -> Expression:
+        # All values here are positive, so that to cut is to floor; older builds have no floor().
+        return sa.cast(value, sa.Integer)
+
+    def seconds(self, time: Expression) -> Expression:
+        return sa.cast(sa.func.strftime("%s", time), sa.Integer)
+
+    def member_text(self, document: Expression, name: str) -> Expression:
+        kind, value = self._member(document, name)
+        truth = sa.case((kind == "true", "true"), (kind == "false", "false"))
+        return sa.func.coalesce(truth, sa.cast(value, sa.Text))
+
+    def member_number(self, document: Expression, name: str) -> Expression:
+        kind, value = self._member(document, name)
+        return sa.case((kind.in_(("integer", "real")), sa.cast(value, sa.Double)))
+
+    def _member(self, document: Expression, name: str) -> tuple[Expression, Expression]:
+        # Inline: SQLAlchemy would read the path's text as JSON otherwise.
+        text = sa.type_coerce(document, sa.Text)
+        if _PLAIN.fullmatch(name):
+            path = f'$."{name}"'
+            return sa.func.json_type(text, path), sa.func.json_extract(text, path)
+        each = sa.func.json_each(text).table_valued("key", "type", "value")
+        found = sa.select(each.c.type).where(each.c.key == name).limit(1).scalar_subquery()
+        value = sa.select(each.c.value).where(each.c.key == name).limit(1).scalar_subquery()
+        return found, value
+
+
+class PostgreSQL(Dialect):
+    """``->>`` of JSONB."""
+
+    def seconds(self, time: Expression) -> Expression:
+        return sa.cast(sa.func.extract("epoch", time), sa.Double)
+
+    def member_text(self, document: Expression, name: str) -> Expression:
+        return document.op("->>", return_type=sa.Text())(_text(name))
+
+    def member_number(self, document: Expression, name: str) -> Expression:
+        member = document.op("->")(_text(name))
+        value = sa.cast(self.member_text(document, name), sa.Double)
+        return sa.case((sa.func.jsonb_typeof(member) == "number", value))
+
+
+class MySQL(Dialect):
+    """``JSON_EXTRACT``, of MySQL and MariaDB."""
+
+    _NUMBERS = ("INTEGER", "UNSIGNED INTEGER", "DOUBLE", "DECIMAL")
+
+    def seconds(self, time: Expression) -> Expression:
+        return sa.func.timestampdiff(sa.literal_column("SECOND"), "1970-01-01", time)
+
+    def cast_text(self, value: Expression) -> Expression:
+        return sa.cast(value, mysql.CHAR)
+
+    def floor(self, value: Expression) -> Expression:
+        return sa.cast(sa.func.floor(value), mysql.INTEGER)
+
+    def member_text(self, document: Expression, name: str) -> Expression:
+        member = self._member(document, name)
+        empty = sa.func.json_type(member) == "NULL"
+        return sa.case((empty, None), else_=sa.func.json_unquote(member))
+
+    def member_number(self, document: Expression, name: str) -> Expression:
+        member = self._member(document, name)
+        value = sa.cast(sa.func.json_unquote(member), mysql.DOUBLE)
+        return sa.case((sa.func.json_type(member).in_(self._NUMBERS), value))
+
+    def _member(self, document: Expression, name: str) -> Expression:
+        path = f"$.{json.dumps(name, ensure_ascii=False)}"
+        return sa.func.json_extract(sa.type_coerce(document, sa.Text), path)
+
+
+def _text(name: str) -> Expression:
+    return sa.literal(name, sa.Text)
+
+
+DIALECTS: dict[str, type[Dialect]] = {
+    "sqlite": SQLite,
+    "postgresql": PostgreSQL,
+    "mysql": MySQL,
+    "mariadb": MySQL,
+}

@@ -1,0 +1,113 @@
+"""From rows of figures to an answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .query import Query
+from .summary import Answer, Group, Series, Summary
+
+
+def fold_answer(rows: Iterable[Any], share: float, limit: int) -> Answer:
+    """Add up the rows of each group.
+
+    :param rows: group, interval, bucket; records, their weight, that of the errors, the sum, the
+        least and the greatest of what is measured.
+    :param share: the share of the records that the rows stand for.
+    :param limit: how many groups are told by name.
+    """
+    found: dict[str | None, Summary] = {}
+    for row in rows:
+        key = row[0]
+        summary = found.get(key)
+        if summary is None:
+            summary = found[key] = Summary()
+        _add(summary, row, share)
+    return cut_answer(found, share, limit)
+
+
+def cut_answer(found: Mapping[str | None, Summary], share: float, limit: int) -> Answer:
+    """The biggest groups, and the others together.
+
+    :param limit: how many groups are told by name.
+    """
+    groups = [Group(key, summary) for key, summary in found.items()]
+    groups.sort(key=lambda group: (-group.summary.count, group.key or ""))
+    rest = Summary()
+    for group in groups[limit:]:
+        rest.merge(group.summary)
+    return Answer(groups[:limit], rest, share, complete=len(groups) <= limit)
+
+
+def fold_series(rows: Iterable[Any], query: Query, step: float, share: float) -> Series:
+    """Put the rows of each group and interval in their places.
+
+    :param rows: as for :func:`fold_answer`.
+    """
+    series = empty_series(query, step, share)
+    add_to_series(series, rows, share)
+    return series
+
+
+def add_to_series(series: Series, rows: Iterable[Any], share: float) -> None:
+    """Add rows to what is there."""
+    for row in rows:
+        _add(place_in(series, row[0], int(row[1])), row, share)
+
+
+def answer_of(series: Series, limit: int) -> Answer:
+    """The figures of each group of a series, over its whole range.
+
+    :param limit: how many groups are told by name.
+    """
+    found: dict[str | None, Summary] = {}
+    for key, line in series.lines.items():
+        whole = found[key] = Summary()
+        for each in line:
+            whole.merge(each)
+    return cut_answer(found, series.share, limit)
+
+
+def biggest_lines(series: Series, number: int) -> Series:
+    """The groups with the highest counts."""
+    counts = {key: sum(each.count for each in line) for key, line in series.lines.items()}
+    biggest = sorted(counts, key=lambda key: (-counts[key], key or ""))[:number]
+    lines = {key: series.lines[key] for key in biggest}
+    return Series(series.starts, series.step, lines, series.share)
+
+
+def empty_series(query: Query, step: float, share: float = 1.0) -> Series:
+    """The intervals of a range, without any line."""
+    number = max(1, math.ceil(query.seconds / step))
+    begin = query.since.timestamp()
+    return Series([begin + step * place for place in range(number)], step, {}, share)
+
+
+def place_in(series: Series, key: str | None, interval: int) -> Summary:
+    """The figures of one group and interval."""
+    line = series.lines.get(key)
+    if line is None:
+        line = series.lines[key] = [Summary() for _ in series.starts]
+    return line[min(max(interval, 0), len(line) - 1)]
+
+
+def _add(summary: Summary, row: Any, share: float) -> None:
+    # Taken apart at once: a question has thousands of rows.
+    _, _, code, number, weight, errors, total, low, high = row
+    weight = float(weight) / share
+    summary.count += weight
+    summary.rows += number
+    summary.errors += float(errors) / share
+    if code is None:
+        return
+    # MariaDB gives decimals.
+    low, high = float(low), float(high)
+    summary.total += float(total) / share
+    summary.measured += weight
+    if summary.low is None or low < summary.low:
+        summary.low = low
+    if summary.high is None or high > summary.high:
+        summary.high = high
+    summary.digest.add(int(code), weight)

@@ -1,0 +1,94 @@
+"""One row of sums, in memory and in its table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .digest import Digest
+from .fields import Field
+from .query import DURATION
+from .summary import Summary
+
+
+@dataclass(slots=True)
+class Sums:
+    """What the records of one route amount to in an hour or a day.
+
+    :param is_request: whether they are requests; else commands and jobs.
+    :param route: their route.
+    :param summary: their number, their errors, their durations.
+    :param numbers: by variable: weight, sum, least, greatest.
+    """
+
+    is_request: bool
+    route: str | None
+    summary: Summary
+    numbers: dict[str, list[float]] = field(default_factory=dict)
+
+    def merge(self, other: Sums) -> None:
+        """Add another hour's or day's."""
+        self.summary.merge(other.summary)
+        for name, figures in other.numbers.items():
+            mine = self.numbers.get(name)
+            if mine is None:
+                self.numbers[name] = list(figures)
+                continue
+            self.numbers[name] = [
+                mine[0] + figures[0],
+                mine[1] + figures[1],
+                min(mine[2], figures[2]),
+                max(mine[3], figures[3]),
+            ]
+
+    def measured(self, measure: Field) -> Summary:
+        """The figures of what is measured; a variable's have no percentiles."""
+        if measure == DURATION:
+            return self.summary
+        found = Summary(
+            count=self.summary.count, rows=self.summary.rows, errors=self.summary.errors
+        )
+        if figures := self.numbers.get(measure.name):
+            found.measured, found.total, found.low, found.high = figures
+        return found
+
+
+def to_row(step: int, start: int, sums: Sums) -> dict[str, Any]:
+    """As it stands in its table, without its id."""
+    summary = sums.summary
+    # Hours are many: counts in whole thousandths are short.
+    counts = {str(code): round(n, 3) for code, n in summary.digest.counts.items()}
+    return {
+        "step": step,
+        "start": start,
+        "is_request": sums.is_request,
+        "route": sums.route,
+        "row_count": summary.rows,
+        "weight": summary.count,
+        "errors": summary.errors,
+        "duration": {
+            "total": summary.total,
+            "measured": summary.measured,
+            "low": summary.low,
+            "high": summary.high,
+            "digest": counts,
+        },
+        "numbers": sums.numbers,
+    }
+
+
+def from_row(row: Mapping[str, Any]) -> Sums:
+    """From its table."""
+    duration = row["duration"]
+    summary = Summary(
+        count=row["weight"],
+        rows=row["row_count"],
+        errors=row["errors"],
+        total=duration["total"],
+        measured=duration["measured"],
+        low=duration["low"],
+        high=duration["high"],
+        digest=Digest({int(code): n for code, n in duration["digest"].items()}),
+    )
+    return Sums(bool(row["is_request"]), row["route"], summary, dict(row["numbers"]))

@@ -1,0 +1,92 @@
+"""A range of time that holds too many records is looked at in slices, spread evenly over it.
+
+Every place of the range is as likely to be looked at, so what is counted is the whole's, divided by
+the share; an answer that rests on slices says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .query import Query
+
+#: Records that one question looks at; of more it looks at some only.
+MOST = 20_000
+#: Of those it looks at so many at most.
+SAMPLE = 8_000
+_NUMBER = 128
+_LEAST_SHARE = 1e-7
+# The golden ratio's fraction: steps of it meet no rhythm of traffic.
+_GOLDEN = 0.6180339887
+
+
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """Where to look.
+
+    :param ranges: from, to before; UTC.
+    :param share: the share of the whole range that they make up.
+    """
+
+    ranges: tuple[tuple[datetime, datetime], ...]
+    share: float
+
+
+def choose_slices(
+    since: datetime,
+    until: datetime,
+    count: Callable[[Slices, int], int],
+    most: int = MOST,
+    sample: int = SAMPLE,
+) -> Slices:
+    """As much of a range as can be looked at.
+
+    :param count: tells how many records slices hold, up to a limit.
+    :param most: of how many records all are looked at.
+    :param sample: of more than that, how many at most.
+    """
+    chosen = Slices(((since, until),), 1.0)
+    if count(chosen, most + 1) <= most:
+        return chosen
+    while chosen.share > _LEAST_SHARE:
+        chosen = _spread(since, until, chosen.share / 2)
+        if count(chosen, sample + 1) <= sample:
+            break
+    return chosen
+
+
+def _spread(since: datetime, until: datetime, share: float) -> Slices:
+    width = (until - since) / _NUMBER
+    part = width * share
+    ranges = []
+    for number in range(_NUMBER):
+        free = width - part
+        begin = since + width * number + free * (number * _GOLDEN % 1.0)
+        ranges.append((begin, max(begin + part, begin + timedelta(microseconds=1))))
+    return Slices(tuple(ranges), share)
+
+
+class Chosen:
+    """Slices that were chosen lately: the questions of one page are about one range."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[datetime, datetime], Slices] = {}
+
+    def get(self, query: Query, choose: Callable[[], Slices]) -> Slices:
+        """Those of a question's range.
+
+        :param choose: chooses them where they are not known.
+        """
+        key = query.since, query.until
+        known = self._known.get(key)
+        if known is None:
+            known = choose()
+            if len(self._known) > 16:
+                self._known = {}  # other threads may be reading the old one
+            if known.share < 1:  # all of few records are looked at however many come in
+                self._known[key] = known
+        return known

@@ -1,0 +1,245 @@
+"""Reads an SQL chest, through SQLAlchemy Core."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from ..encoding import FIELDS
+from ..errors import ReadError
+from ..record import Record
+from .aggregate import GROUPS, Aggregate
+from .conditions import conditions
+from .dialects import DIALECTS
+from .fields import Field
+from .fold import (
+    add_to_series,
+    biggest_lines,
+    cut_answer,
+    empty_series,
+    fold_answer,
+    fold_series,
+    place_in,
+)
+from .query import Query
+from .reader import PAGE, Reader
+from .rollups import Rollups
+from .slices import Chosen, Slices, choose_slices
+from .summary import Answer, Group, Series, Summary
+
+if TYPE_CHECKING:
+    from ..chests.sql import SQLChest
+
+# Parameters of one query: SQLite of old took no more than 999.
+_AT_ONCE = 500
+# Nothing has been delivered yet: SQLite, PostgreSQL, MySQL.
+_MISSING = ("no such table", "unable to open database file", "does not exist", "doesn't exist")
+
+
+class SQLReader(Reader):
+    """The records of one SQL chest.
+
+    :param chest: the chest; only its address and its table are used, never its connection.
+    """
+
+    def __init__(self, chest: SQLChest) -> None:
+        super().__init__(chest.name)
+        self._chest = chest
+        self._table = chest.records
+        self._engine = chest.make_reading_engine()
+        self._dialect = DIALECTS[self._engine.dialect.name](chest.records)
+        self._rollups = Rollups(chest, self._rows)
+        self._chosen = Chosen()
+
+    def latest(self, limit: int) -> list[Record]:
+        query = sa.select(self._table).order_by(self._table.columns.id.desc()).limit(limit)
+        return self._records(query)[::-1]
+
+    def ids_after(self, record_id: str) -> set[str]:
+        identity = self._table.columns.id
+        return {row.id for row in self._rows(sa.select(identity).where(identity > record_id))}
+
+    def pick(self, ids: Sequence[str]) -> Iterator[Record]:
+        identity = self._table.columns.id
+        wanted = sorted(ids)
+        for start in range(0, len(wanted), _AT_ONCE):
+            some = identity.in_(wanted[start : start + _AT_ONCE])
+            yield from self._records(sa.select(self._table).where(some).order_by(identity))
+
+    def find(self, identity: str, limit: int = PAGE) -> list[Record]:
+        columns = self._table.columns
+        for column in (columns.id, columns.request_id, columns.trace_id):
+            if column is columns.trace_id and len(identity) != 32:
+                break  # it has no index: ask only what can be one
+            found = sa.select(self._table).where(column == identity).order_by(columns.id)
+            if records := self._records(found.limit(limit)):
+                return records
+        return []
+
+    def page(self, query: Query, *, after: str = "", limit: int = PAGE) -> list[Record]:
+        columns = self._table.columns
+        rows = sa.select(self._table).where(*self._where(query))
+        if after:
+            began = sa.select(columns.time).where(columns.id == after).scalar_subquery()
+            earlier = sa.and_(columns.time == began, columns.id < after)
+            rows = rows.where(columns.time <= began, sa.or_(columns.time < began, earlier))
+        order = columns.time.desc(), columns.id.desc()
+        return self._records(rows.order_by(*order).limit(limit))
+
+    def walk(self, query: Query, page: int = 1000) -> Iterator[Record]:
+        columns = self._table.columns
+        last: tuple[datetime, str] | None = None
+        while True:
+            rows = sa.select(self._table).where(*self._where(query))
+            if last is not None:
+                time, identity = last
+                later = sa.and_(columns.time == time, columns.id > identity)
+                rows = rows.where(columns.time >= time, sa.or_(columns.time > time, later))
+            records = self._records(rows.order_by(columns.time, columns.id).limit(page))
+            yield from records
+            if len(records) < page:
+                return
+            last = records[-1].time, records[-1].id
+
+    def count(self, query: Query) -> int:
+        rows = sa.select(sa.func.count()).select_from(self._table).where(*self._where(query))
+        return int(next(iter(self._rows(rows)), (0,))[0])
+
+    def answer(self, query: Query, limit: int = 20) -> Answer:
+        plan = self._rollups.plan(query)
+        if plan is None:
+            return self._answer(query, limit)
+        found: dict[str | None, Summary] = {}
+        for _, sums in self._rollups.read(plan, query):
+            key = None if query.by is None else sums.route
+            found.setdefault(key, Summary()).merge(sums.measured(query.measure))
+        share = 1.0
+        for since, until in plan.records:
+            part = self._answer(replace(query, since=since, until=until), GROUPS)
+            share = min(share, part.share)
+            for group in part.groups:
+                found.setdefault(group.key, Summary()).merge(group.summary)
+        return cut_answer(found, share, limit)
+
+    def _answer(self, query: Query, limit: int) -> Answer:
+        aggregate = self._aggregate(query)
+        rows = self._rows(aggregate.figures())
+        if len(rows) < GROUPS:
+            return fold_answer(rows, aggregate.share, limit)
+        # Too many values to have figures of each: first which are the most frequent ones.
+        top = [row.k for row in self._rows(aggregate.top(limit))]
+        found = fold_answer(self._rows(aggregate.figures(top)), aggregate.share, limit)
+        whole = fold_answer(self._rows(aggregate.figures(together=True)), aggregate.share, 1).whole
+        return Answer(found.groups, _without(whole, found.groups), aggregate.share, complete=False)
+
+    def series(
+        self, query: Query, step: float, lines: int = 8, keys: Sequence[str | None] | None = None
+    ) -> Series:
+        plan = self._rollups.plan(query, step)
+        if plan is None:
+            return self._series(query, step, lines, keys)
+        series = empty_series(query, step)
+        origin = query.since.timestamp()
+        for start, sums in self._rollups.read(plan, query):
+            key = None if query.by is None else sums.route
+            place = place_in(series, key, int((start - origin) // step))
+            place.merge(sums.measured(query.measure))
+        for since, until in plan.records:
+            part = replace(query, since=since, until=until)
+            aggregate = Aggregate(
+                self._table, self._dialect, part, self._slices(part), step, origin
+            )
+            add_to_series(series, self._rows(aggregate.over_time(None)), aggregate.share)
+        return biggest_lines(series, lines)
+
+    def _series(
+        self, query: Query, step: float, lines: int, keys: Sequence[str | None] | None
+    ) -> Series:
+        if query.by is not None and keys is None:
+            aggregate = self._aggregate(query)
+            keys = [row.k for row in self._rows(aggregate.top(lines))]
+        aggregate = self._aggregate(query, step)
+        rows = self._rows(aggregate.over_time(keys))
+        return fold_series(rows, query, step, aggregate.share)
+
+    def names(self, query: Query) -> list[str]:
+        recent = self.page(query, limit=PAGE * 2)
+        return sorted({name for record in recent for name in record.vars})
+
+    def check(self) -> None:
+        self._rows(sa.select(self._table.columns.id).limit(1))
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _aggregate(self, query: Query, step: float | None = None) -> Aggregate:
+        slices = self._slices(query)
+        return Aggregate(self._table, self._dialect, query, slices, step)
+
+    def _slices(self, query: Query) -> Slices:
+        if any(
+            each.operator == "=" and each.field == Field("", "request_id") for each in query.where
+        ):
+            return Slices(((query.since, query.until),), 1.0)
+        return self._chosen.get(
+            query, lambda: choose_slices(query.since, query.until, self._count_in)
+        )
+
+    def _count_in(self, slices: Slices, limit: int) -> int:
+        time = self._table.columns.time
+        counted = 0
+        for start in range(0, len(slices.ranges), _AT_ONCE // 2):
+            some = slices.ranges[start : start + _AT_ONCE // 2]
+            within = sa.or_(*(sa.and_(time >= begin, time < end) for begin, end in some))
+            rows = sa.select(time).where(within).limit(limit).subquery()
+            counted += next(iter(self._rows(sa.select(sa.func.count()).select_from(rows))), (0,))[0]
+        return counted
+
+    def _where(self, query: Query) -> list[Any]:
+        time = self._table.columns.time
+        within = [time >= query.since, time < query.until]
+        return within + conditions(self._table, self._dialect, query.where)
+
+    def _records(self, query: sa.Select[Any]) -> list[Record]:
+        return [_record(row._mapping) for row in self._rows(query)]
+
+    def _rows(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        try:
+            with self._engine.connect() as connection:
+                return connection.execute(query).all()
+        except exc.SQLAlchemyError as error:
+            if _is_missing_table(error):
+                return []
+            # str(error) would hold the SQL and its parameters: values of the app's users.
+            cause = getattr(error, "orig", None) or error
+            raise ReadError(self._chest.explain(cause, self._chest.remedy(error))) from None
+
+
+def _without(whole: Any, groups: Sequence[Group]) -> Any:
+    for group in groups:
+        for name in ("count", "rows", "errors", "total", "measured"):
+            left = getattr(whole, name) - getattr(group.summary, name)
+            setattr(whole, name, max(0, left))
+        for code, weight in group.summary.digest.counts.items():
+            whole.digest.add(code, -weight)
+    whole.digest.counts = {code: n for code, n in whole.digest.counts.items() if n > 1e-6}
+    return whole
+
+
+def _record(row: Any) -> Record:
+    values = {name: row[name] for name in FIELDS}
+    time: datetime = values["time"]
+    values["time"] = time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time
+    return Record(**values)
+
+
+def _is_missing_table(error: exc.SQLAlchemyError) -> bool:
+    if not isinstance(error, (exc.OperationalError, exc.ProgrammingError)):
+        return False
+    text = str(error.orig)
+    return any(words in text for words in _MISSING) and 'database "' not in text

@@ -1,0 +1,142 @@
+"""Figures of a group of records, which can be added up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .digest import Digest
+
+_SHARES = (0.5, 0.95, 0.99)
+
+
+@dataclass(slots=True)
+class Summary:
+    """Figures of a group.
+
+    :param count: records, reweighted by their sample rates.
+    :param rows: records that were looked at.
+    :param errors: those with an exception or a status of 500 and above, reweighted.
+    :param total: the sum of what is measured, reweighted.
+    :param low: the least that was measured.
+    :param high: the greatest.
+    :param digest: how it is spread.
+    """
+
+    count: float = 0.0
+    rows: int = 0
+    errors: float = 0.0
+    total: float = 0.0
+    low: float | None = None
+    high: float | None = None
+    digest: Digest = field(default_factory=Digest)
+    #: How many of the count were measured; others have no such number.
+    measured: float = 0.0
+
+    @property
+    def mean(self) -> float | None:
+        """The mean of what was measured."""
+        return self.total / self.measured if self.measured else None
+
+    @property
+    def percentiles(self) -> list[float | None]:
+        """p50, p95 and p99 of what was measured."""
+        between = self.digest.percentiles(_SHARES)
+        return [self._within(value) for value in between]
+
+    def merge(self, other: Summary) -> None:
+        """Take in another group."""
+        self.count += other.count
+        self.rows += other.rows
+        self.errors += other.errors
+        self.total += other.total
+        self.measured += other.measured
+        self.low = _first(min, self.low, other.low)
+        self.high = _first(max, self.high, other.high)
+        self.digest.merge(other.digest)
+
+    def to_dict(self, seconds: float) -> dict[str, Any]:
+        """All figures by their names, for JSON.
+
+        :param seconds: the time in which these records were made.
+        """
+        p50, p95, p99 = self.percentiles
+        return {
+            "count": round(self.count, 3),
+            "per_second": self.count / seconds,
+            "errors": round(self.errors, 3),
+            "mean": self.mean,
+            "sum": self.total if self.measured else None,
+            "min": self.low,
+            "max": self.high,
+            "p50": p50,
+            "p95": p95,
+            "p99": p99,
+        }
+
+    def _within(self, value: float | None) -> float | None:
+        # A bucket's middle may lie beyond the only value that is in it.
+        if value is None or self.low is None or self.high is None:
+            return value
+        return min(max(value, self.low), self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The records that have one value in common.
+
+    :param key: the value as text; ``None`` where there is none.
+    :param summary: their figures.
+    """
+
+    key: str | None
+    summary: Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was found.
+
+    :param groups: by count, the biggest first; one group without a key where nothing was grouped.
+    :param rest: of all groups that are not listed.
+    :param share: the share of the records that was looked at. Below 1 the figures are estimates.
+    :param complete: whether there is no group beyond those listed.
+    """
+
+    groups: Sequence[Group]
+    rest: Summary
+    share: float = 1.0
+    complete: bool = True
+
+    @property
+    def whole(self) -> Summary:
+        """Everything together."""
+        whole = Summary()
+        whole.merge(self.rest)
+        for group in self.groups:
+            whole.merge(group.summary)
+        return whole
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Figures over time.
+
+    :param starts: when each interval begins: seconds since 1970, UTC.
+    :param step: seconds of each.
+    :param lines: by key, one summary for each interval.
+    :param share: as in :class:`Answer`.
+    """
+
+    starts: Sequence[float]
+    step: float
+    lines: dict[str | None, list[Summary]]
+    share: float = 1.0
+
+
+def _first(choose: Any, one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return one if other is None else other
+    chosen: float = choose(one, other)
+    return chosen

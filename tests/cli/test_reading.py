@@ -1,0 +1,287 @@
+"""``flask chest``: the commands that read what was recorded, and those that take it away."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from flask_chest import Record
+from flask_chest.cli import chest as chest_group
+from flask_chest.delivery.dead import DeadLetters
+from flask_chest.encoding import encode
+
+from ..reading.records import END, many
+from .shop import make_app, run
+
+SINCE = ["--since", "2026-11-20", "--until", "2026-11-21"]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Flask:
+    """An app whose chest holds 600 records."""
+    app = make_app(tmp_path)
+    [chest] = app.extensions["chest.held"].chests
+    chest.write(many())
+    chest.close()
+    return app
+
+
+def lines_of(result: Result) -> list[Any]:
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_stats(shop: Flask) -> None:
+    """One line for each route: counts by sample rate, errors, percentiles, and how it went."""
+    result = run(shop, "stats", *SINCE)
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0].split()[:3] == ["route", "count", "per"]
+    assert lines[2].startswith("(none)  ")
+    assert "300" in lines[2]
+    assert "▁" in lines[2]
+    assert [line.split("  ")[0] for line in lines[2:]] == ["(none)", "/", "/orders/<int:order_id>"]
+
+
+def test_stats_of_anything(shop: Flask) -> None:
+    """Any variable can be grouped by, filtered by and measured."""
+    options = ["--by", "user_id", "--of", "balance", "--where", "status>=500", "--limit", "3"]
+    [found] = lines_of(run(shop, "stats", *options, *SINCE, "--json"))
+    assert found["by"] == "vars.user_id"
+    assert len(found["groups"]) == 3
+    assert found["looked_at"] == 1
+    assert all(group["errors"] == group["count"] for group in found["groups"])
+    assert found["groups"][0]["sum"] < 0
+    assert sum(found["groups"][0]["trend"]) == pytest.approx(found["groups"][0]["count"])
+    assert "(others)" in run(shop, "stats", "--by", "user_id", "--limit", "3", *SINCE).stdout
+
+
+def test_stats_of_hostile_values(shop: Flask) -> None:
+    """Whatever a value holds, the terminal shows it and obeys nothing."""
+    text = run(shop, "stats", "--by", "mixed", *SINCE).stdout
+    assert "\N{REPLACEMENT CHARACTER}<b>" in text
+    assert "\u202e" not in text
+    assert "…" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["stats", "--where", "nonsense"], "is no filter"),
+        (["stats", "--since", "soon"], "is no time"),
+        (["stats", "--since", "2026-11-21", "--until", "2026-11-20"], "the range is empty"),
+        (["stats", "--by", "vars"], "name one of them"),
+        (["stats", "--of", "route"], "route is text"),
+        (["stats", "--chest", "nowhere"], "there is no chest 'nowhere'; there are: sqlite"),
+        (["show", "nowhere"], "has no record of 'nowhere'"),
+        (["forget"], "say whose records"),
+        (["forget", "--where", "user_id>3"], "say whose records"),
+        (["forget", "--where", "user_id="], "say whose records"),
+        (["prune"], "say how old"),
+        (["prune", "--older-than", "long"], "30 days"),
+        (["export", "--where", "status=x"], "expected a number"),
+    ],
+)
+def test_nonsense(shop: Flask, arguments: list[str], told: str) -> None:
+    """A command that cannot be understood says what it expects, and changes nothing."""
+    result = run(shop, *arguments)
+    assert result.exit_code in {1, 2}
+    assert told in result.output.replace("\n", " ")
+
+
+@pytest.mark.parametrize("command", ["stats", "export", "tail --no-follow"])
+def test_an_empty_store(tmp_path: Path, command: str) -> None:
+    """Before the first record there is nothing to tell, and no error."""
+    result = run(make_app(tmp_path), *command.split())
+    assert result.exit_code == 0
+    assert result.stdout in {"", "no such records\n"}
+
+
+@pytest.mark.parametrize("command", ["stats", "export", "tail --no-follow", "show x"])
+def test_a_store_that_cannot_be_read(tmp_path: Path, command: str) -> None:
+    """It is named, with what happened; there is no traceback."""
+    (tmp_path / "chest.db").write_bytes(b"text" * 1000)
+    result = run(make_app(tmp_path), *command.split())
+    assert result.exit_code == 1
+    assert "Error: chest 'sqlite' at" in result.output
+
+
+def test_show(shop: Flask) -> None:
+    """One request, whole: every column, variable and tag, nothing of it raw."""
+    record = many()[8]
+    lines = run(shop, "show", "request-8").stdout.splitlines()
+    values = {line.split("  ")[0].strip(): line.split("  ")[-1].strip() for line in lines}
+    assert values["id"] == record.id
+    assert values["vars.mixed"] == "\N{REPLACEMENT CHARACTER}<b>"
+    assert values["tags.version"] == "1.0"
+    [found] = lines_of(run(shop, "show", record.id, "--json"))
+    assert found["vars"] == record.vars
+    assert len(lines_of(run(shop, "show", f"{4:032x}", "--json"))) == 2, "both of the trace"
+
+
+def test_tail_filters(shop: Flask) -> None:
+    """Only what was asked for, as text or as JSON."""
+    found = lines_of(run(shop, "tail", "--no-follow", "--where", "user_id=3", "-n", "4", "--json"))
+    assert [each["vars"]["user_id"] for each in found] == [3] * 4
+    assert [each["id"] for each in found] == sorted(each["id"] for each in found)
+
+
+@pytest.mark.parametrize("command", [["rules"], ["status"], ["explain", "GET", "/"]])
+def test_json_of_the_other_commands(shop: Flask, command: list[str]) -> None:
+    """They print one JSON value."""
+    [found] = lines_of(run(shop, *command, "--json"))
+    if command == ["rules"]:
+        assert {"method", "route", "tracks", "chests", "sample", "by"} == found[0].keys()
+    elif command == ["status"]:
+        assert found["chests"]["sqlite"]["health"] == "ok"
+        assert found["chests"]["sqlite"]["pending"] == 0
+    else:
+        assert found["endpoint"] == "home"
+
+
+def test_export_and_import(shop: Flask, tmp_path: Path) -> None:
+    """What is exported can be imported elsewhere, and twice is once."""
+    file = tmp_path / "out.ndjson"
+    assert run(shop, "export", "--output", str(file)).exit_code == 0
+    there = make_app(tmp_path, CHEST_CHESTS=["sqlite:///other.db"])
+    for _ in range(2):
+        assert run(there, "import", str(file)).stdout == "600 imported\n"
+    assert run(there, "export").stdout_bytes == file.read_bytes()
+    some = run(there, "export", "--where", "user_id=3", "--since", "2026-11-20T11:00")
+    assert 0 < len(lines_of(some)) < 600
+
+
+def test_import_of_bad_lines(shop: Flask, tmp_path: Path) -> None:
+    """Good lines are taken, bad ones told by their numbers, and the command fails."""
+    file = tmp_path / "in.ndjson"
+    good = encode(replace(many(1)[0], id="new"))
+    file.write_bytes(good + b"\n\nnot json\n" + b'{"id": 5}\n' * 9)
+    result = run(shop, "import", str(file), "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) == {"imported": 1, "refused": 10}
+    assert "line 3: it is not JSON" in result.stderr
+    assert "10 lines are no records" in result.stderr
+
+
+def test_export_as_csv(shop: Flask) -> None:
+    """With a column for each variable that is named."""
+    options = ["--format", "csv", "--column", "user_id", "--column", "mixed"]
+    rows = list(csv.DictReader(io.StringIO(run(shop, "export", *options).stdout)))
+    assert len(rows) == 600
+    assert {"'=cmd()", "true", "", "1"} <= {row["vars.mixed"] for row in rows}
+    assert rows[-1]["request_id"] == "request-0"
+
+
+def records_left(app: Flask) -> int:
+    return len(run(app, "export").stdout.splitlines())
+
+
+def test_prune(tmp_path: Path) -> None:
+    """What is older than the retention goes; the command asks first."""
+    app = make_app(tmp_path, CHEST_RETENTION="6 hours")
+    [chest] = app.extensions["chest.held"].chests
+    now = datetime.now(timezone.utc)
+    chest.write([replace(each, time=now - (END - each.time)) for each in many()])
+    chest.close()
+    asked = app.test_cli_runner().invoke(chest_group, ["prune"], input="n\n")
+    assert asked.exit_code == 1
+    assert "delete what is older than" in asked.output
+    assert records_left(app) == 600
+    [told] = lines_of(run(app, "prune", "--yes", "--json"))
+    assert 177 <= told["deleted"]["sqlite"] <= 243, "hours go as a whole"
+    assert records_left(app) == 600 - told["deleted"]["sqlite"]
+    assert run(app, "prune", "--older-than", "1 hour", "--yes").stdout.endswith(" deleted\n")
+    assert 57 <= records_left(app) <= 123
+
+
+def test_forget(tmp_path: Path) -> None:
+    """One person's records go from every store, and from the dead letters."""
+    app = make_app(
+        tmp_path, CHEST_CHESTS=["sqlite:///one.db", {"url": "sqlite:///two.db", "name": "two"}]
+    )
+    for chest in app.extensions["chest.held"].chests:
+        chest.write(many())
+        chest.close()
+    journal = app.extensions["chest.held"].journal_dir
+    DeadLetters(journal, "two").add([encode(record) for record in many(10)], "refused")
+    asked = app.test_cli_runner().invoke(
+        chest_group, ["forget", "--where", "user_id=3"], input="n\n"
+    )
+    assert "86 in sqlite, 86 in two" in asked.output
+    handed = tmp_path / "person.ndjson"
+    assert run(app, "forget", "--where", "user_id=3", "--export", str(handed)).exit_code == 0
+    assert len(handed.read_bytes().splitlines()) == 86
+    [told] = lines_of(run(app, "forget", "--where", "user_id=3", "--yes", "--json"))
+    assert told == {"erased": {"sqlite": 86, "two": 87}, "pending": {"sqlite": 0, "two": 0}}
+    for name in ("sqlite", "two"):
+        left = lines_of(run(app, "export", "--chest", name))
+        assert len(left) == 514
+        assert not [each for each in left if each["vars"]["user_id"] == 3]
+    assert len(DeadLetters(journal, "two").read()) == 9
+
+
+def test_forget_tells_what_is_out_of_reach(tmp_path: Path) -> None:
+    """A store that gives nothing back is named, and the command fails."""
+    app = make_app(tmp_path, CHEST_CHESTS=["sqlite:///chest.db", "memory://"])
+    result = run(app, "forget", "--where", "user_id=3", "--yes")
+    assert result.exit_code == 1
+    assert "sqlite: 0 erased" in result.output
+    assert "out of reach: memory" in result.output
+
+
+SCRIPT = """
+import resource, sys
+from pathlib import Path
+from tests.cli.shop import make_app
+from flask_chest.cli import chest
+app = make_app(Path(sys.argv[1]))
+app.test_cli_runner().invoke(chest, ["export", "--until", "1980-01-01"])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+with app.app_context():
+    chest.main(["export", "--output", sys.argv[1] + "/out"], standalone_mode=False)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.server
+def test_export_takes_constant_memory(tmp_path: Path) -> None:
+    """However many records there are, a page of them is held at once."""
+    app = make_app(tmp_path)
+    [chest] = app.extensions["chest.held"].chests
+    for part in range(20):
+        chest.write(list(padded(many(1000), part)))
+    chest.close()
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    unit = 1024 if sys.platform != "darwin" else 1
+    assert (tmp_path / "out").stat().st_size > 40_000_000
+    assert int(done.stdout.split()[-1]) * unit < 20_000_000
+
+
+def padded(records: list[Record], part: int) -> list[Record]:
+    return [
+        replace(
+            record,
+            id=f"{record.id[:-2]}{part:02}",
+            time=record.time - timedelta(days=part),
+            vars={"pad": "x" * 2000},
+        )
+        for record in records
+    ]

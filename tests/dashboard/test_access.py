@@ -1,0 +1,181 @@
+"""Who may see the dashboard, and what nobody can make of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, redirect
+from flask.testing import FlaskClient
+
+from flask_chest import FlaskChest
+from flask_chest.dashboard import access
+from flask_chest.errors import ConfigError
+
+from .shop import TOKEN, make_app
+
+
+def form_of(client: FlaskClient, path: str = "/chest/login") -> str:
+    found = re.search(r'name="form" value="([^"]+)"', client.get(path).text)
+    assert found is not None
+    return found[1]
+
+
+def log_in(client: FlaskClient, token: str = TOKEN, **more: str) -> Any:
+    data = {"token": token, "form": form_of(client), **more}
+    return client.post("/chest/login", data=data)
+
+
+def test_it_does_not_start_open(tmp_path: Path) -> None:
+    """Without an access check the app does not start, and is told how it would."""
+    with pytest.raises(ConfigError, match=r"CHEST_DASHBOARD_TOKEN.*dashboard_access.*--debug"):
+        make_app(tmp_path, CHEST_DASHBOARD_TOKEN=None)
+
+
+def test_it_is_off_by_default(tmp_path: Path) -> None:
+    """Nothing is served that was not asked for."""
+    app = make_app(tmp_path, CHEST_DASHBOARD=False)
+    assert app.test_client().get("/chest/").status_code == 404
+
+
+@pytest.mark.parametrize("prefix", ["/", "//"])
+def test_it_needs_a_place(tmp_path: Path, prefix: str) -> None:
+    """The root is the app's own."""
+    with pytest.raises(ConfigError, match="name a prefix"):
+        make_app(tmp_path, CHEST_DASHBOARD=prefix)
+
+
+def test_token(tmp_path: Path) -> None:
+    """One login with the token; the cookie that follows is not the token, and opens every page."""
+    client = make_app(tmp_path).test_client()
+    answer = client.get("/chest/requests?where=a%3D1")
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == "/chest/login?next=/chest/requests?where%3Da%253D1"
+    assert log_in(client, "open sesam").status_code == 403
+    assert log_in(client, "").status_code == 403
+    answer = log_in(client, next="/chest/requests?where=a%3D1")
+    assert answer.headers["Location"] == "/chest/requests?where=a%3D1"
+    [cookie] = [each for each in answer.headers.getlist("Set-Cookie") if "chest_dashboard=" in each]
+    assert TOKEN not in cookie
+    assert {"HttpOnly", "SameSite=Strict", "Path=/chest"} <= set(cookie.split("; "))
+    assert client.get("/chest/requests").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.test/", "//evil.test", "/\\evil.test", "/elsewhere", "javascript:1"]
+)
+def test_login_leads_nowhere_else(tmp_path: Path, target: str) -> None:
+    """What stands in the URL cannot send a reader to another site."""
+    client = make_app(tmp_path).test_client()
+    assert log_in(client, next=target).headers["Location"] == "/chest/"
+
+
+@pytest.mark.parametrize(
+    "cookie", ["", ".", "1.2.3", "9999999999.x.y", "ä", "9999999999..", "x" * 3000]
+)
+def test_cookies_of_others(tmp_path: Path, cookie: str) -> None:
+    """A cookie that was not made here opens nothing."""
+    client = make_app(tmp_path).test_client()
+    client.set_cookie(access.COOKIE, cookie, path="/chest")
+    assert client.get("/chest/").status_code == 303
+
+
+def test_cookies_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And so do those that were made with another token."""
+    client = make_app(tmp_path).test_client()
+    monkeypatch.setattr(access, "LASTS", -1)
+    log_in(client)
+    assert client.get("/chest/").status_code == 303
+    monkeypatch.undo()
+    log_in(client)
+    assert client.get("/chest/").status_code == 200
+    [value] = [each.value for each in [client.get_cookie(access.COOKIE, path="/chest")] if each]
+    other = make_app(tmp_path, CHEST_DASHBOARD_TOKEN="another").test_client()
+    other.set_cookie(access.COOKIE, value, path="/chest")
+    assert other.get("/chest/").status_code == 303
+
+
+def test_forms_of_other_sites(tmp_path: Path) -> None:
+    """A form that another site made this browser send changes nothing."""
+    client = make_app(tmp_path).test_client()
+    assert client.post("/chest/login", data={"token": TOKEN}).status_code == 400
+    assert client.post("/chest/login", data={"token": TOKEN, "form": "ä"}).status_code == 400
+    log_in(client)
+    assert client.post("/chest/logout").status_code == 400
+    assert client.get("/chest/").status_code == 200
+    assert client.get("/chest/logout").status_code == 405, "nothing is changed by GET"
+    form = form_of(client, "/chest/")
+    assert client.post("/chest/logout", data={"form": form}).status_code == 303
+    assert client.get("/chest/").status_code == 303
+
+
+def guarded(folder: Path, answer: Any, **config: Any) -> FlaskClient:
+    app = Flask("shop", instance_path=str(folder))
+    app.config.update({"CHEST_DASHBOARD": "/admin/chest", **config})
+    chest = FlaskChest()
+
+    @chest.dashboard_access
+    def check() -> Any:
+        return answer
+
+    chest.init_app(app)
+    return app.test_client()
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [(True, 200), (False, 403), (None, 403), (("no", 451), 451), (redirect("/login"), 302)],
+)
+def test_a_check_of_the_app(tmp_path: Path, answer: Any, status: int) -> None:
+    """It opens, refuses, or answers itself; the token's login is gone then."""
+    client = guarded(tmp_path, answer, CHEST_DASHBOARD_TOKEN=TOKEN)
+    assert client.get("/admin/chest/").status_code == status
+    assert client.get("/admin/chest/login").status_code == 404
+
+
+def test_access_needs_a_function() -> None:
+    """What is no function is refused at once."""
+    with pytest.raises(ConfigError, match="expected a function"):
+        FlaskChest().dashboard_access("admin")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("environ", "headers", "status"),
+    [
+        ({"REMOTE_ADDR": "127.0.0.1"}, {}, 200),
+        ({"REMOTE_ADDR": "::1"}, {"Host": "[::1]:5000"}, 200),
+        ({"REMOTE_ADDR": "10.0.0.7"}, {}, 403),
+        ({"REMOTE_ADDR": ""}, {}, 403),
+        ({"REMOTE_ADDR": "127.0.0.1"}, {"X-Forwarded-For": "10.0.0.7"}, 403),
+        ({"REMOTE_ADDR": "127.0.0.1"}, {"Host": "evil.test"}, 403),
+        ({"REMOTE_ADDR": "127.0.0.1"}, {"Host": "127.0.0.1.evil.test"}, 403),
+    ],
+)
+def test_debug_mode(
+    tmp_path: Path, environ: dict[str, str], headers: dict[str, str], status: int
+) -> None:
+    """While debugging it opens without a token: from this machine, under its own name."""
+    app = Flask("shop", instance_path=str(tmp_path))
+    app.debug = True
+    app.config["CHEST_DASHBOARD"] = True
+    FlaskChest(app)
+    client = app.test_client()
+    assert client.get("/chest/", environ_base=environ, headers=headers).status_code == status
+    app.debug = False
+    assert client.get("/chest/", environ_base=environ, headers=headers).status_code == 403
+
+
+def test_every_answer_is_closed_to_others(tmp_path: Path) -> None:
+    """No script but ours, no frame, no cache: also on errors and on the login."""
+    client = make_app(tmp_path).test_client()
+    for path in ("/chest/login", "/chest/", "/chest/static/chest.js", "/chest/requests/x"):
+        with client.get(path) as answer:
+            headers = answer.headers
+        assert "script-src 'self'" in headers["Content-Security-Policy"]
+        assert "unsafe" not in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
+        log_in(client)
+    assert client.get("/chest/").headers["Cache-Control"] == "no-store"

@@ -1,0 +1,231 @@
+"""The dashboard in Chromium: opened, filtered, clicked through, kept up to date."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.serving import make_server
+
+from ..servers.browser import Browser
+from .shop import TOKEN, fill, make_app
+
+pytestmark = pytest.mark.server
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Flask, str]]:
+    """A shop with a day of traffic, served."""
+    app = make_app(tmp_path_factory.mktemp("shop"), CHEST_EXPORT_INTERVAL=0.1)
+    fill(app, 5000)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield app, f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    server.server_close()
+    thread.join(10)
+    app.extensions["chest"].close()
+
+
+@pytest.fixture(scope="module")
+def window(
+    shop: tuple[Flask, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Browser, str]]:
+    """A browser that is logged in."""
+    with Browser(tmp_path_factory.mktemp("profile"), "--window-size=1280,900") as browser:
+        browser.open(f"{shop[1]}/chest/compare?a=1.4.1&b=1.4.2")
+        assert browser.url.startswith(f"{shop[1]}/chest/login")
+        browser.type("input[name=token]", "wrong")
+        browser.press("\ue007")
+        assert "That is not the token." in browser.text()
+        browser.errors()  # the 403 itself
+        browser.type("input[name=token]", TOKEN)
+        browser.click("main button")
+        assert browser.url.endswith("/chest/compare?a=1.4.1&b=1.4.2"), "where it was going"
+        yield browser, f"{shop[1]}/chest"
+
+
+@pytest.fixture
+def browser(window: tuple[Browser, str]) -> Iterator[Browser]:
+    """The browser; afterwards its console must be empty, and it must have asked nobody else."""
+    browser, address = window
+    browser.errors()
+    browser.requested()
+    browser.resize(1280, 900)
+    yield browser
+    assert browser.errors() == []
+    ours = (address.removesuffix("/chest"), "data:")
+    assert [url for url in browser.requested() if not url.startswith(ours)] == []
+    assert browser.run("return document.title") != "hacked"
+
+
+@pytest.fixture
+def address(window: tuple[Browser, str]) -> str:
+    return window[1]
+
+
+def is_drawn(browser: Browser) -> Any:
+    """Whether every chart of the page has pixels."""
+    return browser.until(
+        """
+        const all = [...document.querySelectorAll("figure.chart canvas")];
+        return all.length && all.every((canvas) => canvas.width > 0 && canvas.getContext("2d")
+            .getImageData(0, 0, canvas.width, canvas.height).data.some((byte) => byte));
+        """
+    )
+
+
+def test_overview(browser: Browser, address: str) -> None:
+    """Charts are drawn, times are those of the reader."""
+    browser.place("Asia/Kolkata")
+    browser.open(f"{address}/")
+    assert is_drawn(browser)
+    assert "Times are those of Asia/Calcutta" in browser.text() or "Kolkata" in browser.text()
+    assert browser.run("return document.querySelectorAll('figure canvas').length") == 2
+    assert "/search" in browser.text("#live-part")
+    browser.place("Europe/Berlin")
+    browser.open(f"{address}/")
+    is_drawn(browser)
+    browser.screenshot(IMAGES / "overview.png")
+
+
+def test_filter_and_click_through_to_one_request(browser: Browser, address: str) -> None:
+    """From a chart to the requests of a point, and on to one of them."""
+    browser.open(f"{address}/")
+    browser.type("label input[name=where][placeholder]", "tenant=acme")
+    browser.press("\ue007")
+    browser.until("return location.search.includes('where=tenant%3Dacme')")
+    is_drawn(browser)
+    assert "tenant=acme" in browser.text(".chip")
+    browser.click("figure.chart .u-over")
+    browser.until("return location.pathname.endsWith('/requests')")
+    assert "tenant=acme" in browser.text(".chip")
+    assert browser.run("return document.querySelectorAll('tbody tr').length") > 0
+    browser.screenshot(IMAGES / "requests.png")
+    browser.click("tbody tr a")
+    assert "acme" in browser.text("main")
+    assert "&lt;script&gt;" not in browser.text("main"), "escaped once, not twice"
+    assert "<script>document.title" in browser.text("main") or "xxxx" in browser.text("main")
+    browser.screenshot(IMAGES / "request.png")
+
+
+def test_variables(browser: Browser, address: str) -> None:
+    """Numbers as percentiles, words as areas."""
+    browser.open(f"{address}/variable?name=total")
+    is_drawn(browser)
+    browser.screenshot(IMAGES / "variable-numbers.png")
+    browser.open(f"{address}/variable?name=tenant")
+    is_drawn(browser)
+    assert "umbrella" in browser.text("main")
+    browser.screenshot(IMAGES / "variable-words.png")
+
+
+def test_compare_two_versions(browser: Browser, address: str) -> None:
+    """The route that got slower with the second version stands out."""
+    browser.open(f"{address}/compare")
+    browser.type("input[name=a]", "1.4.1")
+    browser.type("input[name=b]", "1.4.2")
+    browser.press("\ue007")
+    browser.until("return location.search.includes('b=1.4.2')")
+    is_drawn(browser)
+    first = browser.run(
+        "return [...document.querySelectorAll('#live-part > .scroll tbody tr')][0].innerText"
+    )
+    assert first.startswith("/search")
+    browser.screenshot(IMAGES / "compare.png")
+
+
+def test_live(browser: Browser, address: str, shop: tuple[Flask, str]) -> None:
+    """New requests appear by themselves; the page is not loaded again, open tables stay open."""
+    app, _ = shop
+    browser.open(f"{address}/requests?since=5+minutes&where=route%3D%2Fsearch&where=method%3DGET")
+    before = browser.run("return document.querySelectorAll('tbody tr').length")
+    browser.run("window.here = true")
+    app.test_client().get("/search")
+    assert app.extensions["chest"].flush(10)
+    browser.until(
+        "return document.querySelectorAll('tbody tr').length > arguments[0] && window.here", before
+    )
+    assert "Updated" in browser.text("#updated")
+    browser.open(f"{address}/")
+    browser.run("window.here = true")
+    browser.click("details summary")
+    browser.until("return document.getElementById('updated').textContent && window.here")
+    assert browser.run("return document.querySelector('details').open")
+    is_drawn(browser)
+    browser.click("#live")
+    assert not browser.run("return document.getElementById('live').checked")
+
+
+def test_keyboard(browser: Browser, address: str) -> None:
+    """Every control can be reached by Tab, seen when it has the focus, and followed by Enter."""
+    browser.open(f"{address}/")
+    browser.press("\ue004")
+    assert browser.run("return document.activeElement.className") == "skip"
+    seen = []
+    for _ in range(40):
+        browser.press("\ue004")
+        seen.append(
+            browser.run(
+                "const e = document.activeElement, s = getComputedStyle(e);"
+                "return [e.tagName, e.innerText || e.name || e.id, s.outlineStyle !== 'none']"
+            )
+        )
+    assert {"A", "INPUT", "BUTTON", "SUMMARY"} <= {tag for tag, _, _ in seen}
+    assert [each for each in seen if not each[2] and each[0] != "BODY"] == []
+    browser.run("document.querySelector('nav a[href*=health]').focus()")
+    browser.press("\ue007")
+    browser.until("return location.pathname.endsWith('/health')")
+
+
+def test_narrow_and_dark(browser: Browser, address: str) -> None:
+    """On a small screen nothing sticks out; on a dark system pages are dark, and can be read."""
+    browser.prefer("dark")
+    for page in ("/", "/variable?name=word", "/requests", "/requests/req-7", "/health", "/compare"):
+        browser.resize(500, 900)
+        browser.open(address + page)
+        wide = browser.run("return document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, page
+    browser.open(f"{address}/")
+    is_drawn(browser)
+    back, fore = browser.run(
+        "const s = getComputedStyle(document.body); return [s.backgroundColor, s.color]"
+    )
+    assert contrast(back, fore) > 7
+    browser.screenshot(IMAGES / "narrow-dark.png")
+    browser.prefer("light")
+
+
+def contrast(one: str, other: str) -> float:
+    """As WCAG has it."""
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(part) / 255 for part in colour[4:-1].split(",")]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return sum(f * p for f, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_a_million_distinct_values(browser: Browser, address: str) -> None:
+    """A variable that never has the same value twice freezes nothing."""
+    browser.open(f"{address}/variable?name=vars.word&as=words")
+    assert is_drawn(browser)
+    browser.open(f"{address}/variable?name=request_id&as=words")
+    assert is_drawn(browser)
+    assert "(others)" in browser.text("main")
+    assert browser.run("return document.querySelectorAll('*').length") < 5000
+
+
+def test_health(browser: Browser, address: str) -> None:
+    """The ledger of each chest."""
+    browser.open(f"{address}/health")
+    assert "ok" in browser.text("tbody")
+    browser.screenshot(IMAGES / "health.png")

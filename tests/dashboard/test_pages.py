@@ -1,0 +1,272 @@
+"""What the pages show, and what they make of nonsense."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from flask_chest.testing import capture_records
+
+from .shop import EVIL, fill, make_app
+from .test_access import log_in
+
+PAGES = (
+    "/",
+    "/?since=7+days",
+    "/?since=1+year",
+    "/variable",
+    "/variable?name=total",
+    "/variable?name=tenant",
+    "/variable?name=word",
+    "/variable?name=user_id&as=words",
+    "/variable?name=route",
+    "/variable?name=nowhere",
+    "/compare",
+    "/compare?a=1.4.1&b=1.4.2",
+    "/compare?a_since=1+day&a_until=12+hours&since=12+hours",
+    "/requests",
+    "/requests?where=status%3E%3D500",
+    "/requests/req-7",
+    "/health",
+)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """A shop with a day of traffic, which pages only read."""
+    app = make_app(tmp_path_factory.mktemp("shop"))
+    fill(app)
+    return app
+
+
+def open_client(app: Flask) -> FlaskClient:
+    client = app.test_client()
+    log_in(client)
+    return client
+
+
+class Structure(HTMLParser):
+    """What a screen reader and a strict policy need to know of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.faults: list[str] = []
+        self.ids: list[str] = []
+        self.headings: list[str] = []
+        self.tables = self.headed = 0
+        self._labels = 0
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = dict(attributes)
+        if "style" in given or any(name.startswith("on") for name in given):
+            self.faults.append(f"inline: {tag} {attributes}")
+        if tag == "style" or (tag == "script" and "src" not in given):
+            self.faults.append(f"inline: {tag}")
+        for name in ("src", "href", "action"):
+            if re.match(r"(?i)[a-z]+:|//", given.get(name) or ""):
+                self.faults.append(f"elsewhere: {given[name]}")
+        if tag == "label":
+            self._labels += 1
+        if tag == "input" and given.get("type") not in {"hidden"} and not self._labels:
+            self.faults.append(f"no label: {attributes}")
+        if tag == "a" and not given.get("href"):
+            self.faults.append("a link to nowhere")
+        if "id" in given:
+            self.ids.append(str(given["id"]))
+        if tag in {"h1", "h2", "h3"}:
+            self.headings.append(tag)
+        self.tables += tag == "table"
+        self.headed += tag == "th" and "scope" in given
+
+    def handle_endtag(self, tag: str) -> None:
+        self._labels -= tag == "label"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages(shop: Flask, path: str) -> None:
+    """Each is there, nothing in it is inline or from elsewhere, and no value becomes markup."""
+    answer = open_client(shop).get(f"/chest{path}")
+    assert answer.status_code == 200
+    assert "<script>document" not in answer.text
+    assert "\u202e" not in answer.text
+    found = Structure(answer.text)
+    assert found.faults == []
+    assert len(found.ids) == len(set(found.ids))
+    assert found.headings[0] == "h1"
+    assert found.headings.count("h1") == 1
+    assert bool(found.tables) == bool(found.headed)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_of_an_empty_store(tmp_path: Path, path: str) -> None:
+    """Before the first record every page is there, and says that there is nothing."""
+    answer = open_client(make_app(tmp_path)).get(f"/chest{path}")
+    assert answer.status_code == (404 if "req-7" in path else 200)
+
+
+@pytest.mark.parametrize("path", [*PAGES[:-1]])
+def test_pages_of_a_store_that_is_down(tmp_path: Path, path: str) -> None:
+    """Each says which store, and what happened."""
+    (tmp_path / "chest.db").write_bytes(b"text" * 1000)
+    answer = open_client(make_app(tmp_path)).get(f"/chest{path}")
+    assert answer.status_code == 503
+    assert "chest &#39;sqlite&#39; at" in answer.text
+    assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/?where=nonsense", "is no filter"),
+        ("/?where=status%3Eabc", "expected a number"),
+        ("/?since=soon", "is no time"),
+        ("/?since=1+hour&until=2+hours", "the range is empty"),
+        ("/?since=0001-01-01", None),
+        ("/?until=9999-01-01", None),
+        ("/?chest=nowhere", "there is no chest"),
+        ("/variable?name=vars", "name one of them"),
+        ("/variable?name=tenant&as=numbers", "has no numbers"),
+        ("/variable?name=" + "x" * 300, "is no name"),
+        ("/compare?a=1&b=1", "both sides are the same"),
+        ("/compare?field=tags", "name one of them"),
+        ("/requests?after=nowhere", None),
+        ("/requests?where=" + quote(EVIL), "is no filter"),
+        ("/requests?where=" + quote("a=" + EVIL), None),
+        ("/requests?where=a%3D%00", "is no filter"),
+        ("/?where=route%3D&where=route%3D", None),
+    ],
+)
+def test_nonsense(shop: Flask, path: str, told: str | None) -> None:
+    """It is answered with a clear page, never with an error of ours."""
+    answer = open_client(shop).get(f"/chest{path}")
+    assert answer.status_code == (200 if told is None else 400), answer.text
+    assert told is None or told in answer.text.replace("&#39;", "'")
+    assert "<script>document" not in answer.text
+    assert Structure(answer.text).faults == []
+
+
+@pytest.mark.parametrize("identity", ["nowhere", "..", "%00", "a" * 500, quote(EVIL)])
+def test_requests_that_are_not_there(shop: Flask, identity: str) -> None:
+    """They are not found, whatever they are called."""
+    assert open_client(shop).get(f"/chest/requests/{identity}").status_code in {308, 404, 200}
+
+
+def test_overview(shop: Flask) -> None:
+    """Counts and percentiles by route, each with a link to that route alone."""
+    client = open_client(shop)
+    text = client.get("/chest/").text
+    assert "3,000" in text
+    assert "where=route%3D%2Fsearch" in text
+    narrowed = client.get("/chest/?where=route%3D%2Fsearch").text
+    assert "/products/" not in narrowed
+    assert 'name="where" value="route=/search"' in narrowed
+
+
+def test_compare(shop: Flask) -> None:
+    """The route that got slower stands first."""
+    text = open_client(shop).get("/chest/compare?a=1.4.1&b=1.4.2").text
+    rows = re.findall(r"<tr><th scope=\"row\">.*?</tr>", text, re.DOTALL)
+    routes = [row for row in rows if "<time" not in row]
+    assert "/search" in routes[0]
+    assert "bad" in routes[0]
+
+
+def test_one_request(shop: Flask) -> None:
+    """All that is known of it, by any of its ids; what is hidden in a value is shown."""
+    client = open_client(shop)
+    text = client.get("/chest/requests/req-7").text
+    assert "&lt;script&gt;" in text
+    assert r"\u202e" in text
+    assert "production" in text
+
+
+def test_pages_of_requests(shop: Flask) -> None:
+    """Older requests follow page by page, each once."""
+    client = open_client(shop)
+    path: str | None = "/chest/requests?where=tenant%3Dacme&where=route%3D%2Fsearch"
+    seen: list[str] = []
+    while path:
+        text = client.get(path).text
+        seen += re.findall(r"/chest/requests/([0-9a-f]{32})\?", text)
+        found = re.search(r'<a href="([^"]+)" rel="next"', text)
+        path = found[1].replace("&amp;", "&") if found else None
+    assert len(seen) == len(set(seen)) > 100
+
+
+def test_redacted_stays_redacted(tmp_path: Path) -> None:
+    """What was redacted at capture is not known here either."""
+    app = make_app(tmp_path, CHEST_BUFFER="none")
+
+    @app.get("/login")
+    def login() -> str:
+        from flask import g
+
+        g.password = "hunter2"
+        return "ok"
+
+    client = open_client(app)
+    client.get("/login")
+    for path in ("/requests", "/variable?name=password&as=words"):
+        text = client.get(f"/chest{path}").text
+        assert "[REDACTED]" in text
+        assert "hunter2" not in text
+
+
+def test_its_own_requests_are_not_recorded(shop: Flask) -> None:
+    """Neither its pages nor its files, unless a rule says so."""
+    with capture_records(shop) as records:
+        client = open_client(shop)
+        for path in ("/", "/requests", "/static/chest.js", "/nowhere"):
+            client.get(f"/chest{path}").close()
+        client.get("/search")
+    assert [record.route for record in records] == [None, "/search"], "404 is the app's"
+    shop.extensions["chest"].close()
+
+
+def test_a_rule_may_record_it(tmp_path: Path) -> None:
+    """Who wants to know who looks can."""
+    app = make_app(
+        tmp_path,
+        CHEST_BUFFER="none",
+        CHEST_RULES=[{"blueprint": "chest_dashboard", "record": True}],
+    )
+    with capture_records(app) as records:
+        app.test_client().get("/chest/login")
+    assert [record.route for record in records] == ["/chest/login"]
+
+
+def test_several_stores(tmp_path: Path) -> None:
+    """The first that can be read is shown; the URL may name another."""
+    stores: list[Any] = [
+        "memory://",
+        "sqlite:///one.db",
+        {"url": "sqlite:///two.db", "name": "two"},
+    ]
+    app = make_app(tmp_path, CHEST_CHESTS=stores)
+    app.extensions["chest.held"].chests.reverse()
+    fill(app, 20)
+    app.extensions["chest.held"].chests.reverse()
+    client = open_client(app)
+    assert "No records" in client.get("/chest/").text
+    text = client.get("/chest/?chest=two").text
+    assert "No records" not in text
+    assert "chest=two" in text, "links stay with it"
+    assert client.get("/chest/?chest=memory").status_code == 400
+
+
+def test_health(tmp_path: Path) -> None:
+    """The ledger, and whether each chest answers; one that does not is told, too."""
+    (tmp_path / "bad.db").write_bytes(b"text" * 1000)
+    stores = ["sqlite:///chest.db", {"url": "sqlite:///bad.db", "name": "bad"}]
+    client = open_client(make_app(tmp_path, CHEST_CHESTS=stores))
+    text = client.get("/chest/health").text
+    assert ">ok<" in text
+    assert "unreachable: chest &#39;bad&#39;" in text

@@ -1,0 +1,56 @@
+"""The app factory: blueprints, TOML, environment."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flask_chest.testing import capture_records
+
+pytest.importorskip("tomllib", reason="Python 3.10 reads TOML with tomli")
+
+from examples.factory import create_app
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLASK_CHEST_CHESTS", '["memory://"]')
+    monkeypatch.setenv("FLASK_CHEST_BUFFER", "none")
+
+
+def test_blueprints_record_what_is_said_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One by chest.toml, the other by track(); the environment wins over the file."""
+    monkeypatch.setenv("FLASK_CHEST_SLOW_MS", "0")  # all are slow, so none is left out
+    app = create_app()
+    client = app.test_client()
+    with capture_records(app) as records:
+        assert client.post("/orders/7", data={"total": "99.5", "note": "ring"}).text == "paid"
+        assert client.get("/reports/sales").json == {"rows": 5}
+    paid, report = records
+    assert paid.vars == {"order_id": 7, "total": 99.5}
+    assert (paid.blueprint, report.blueprint) == ("orders", "reports")
+    assert report.vars == {"rows": 5}
+    assert paid.tags["service"] == "factory"
+
+
+def test_two_apps() -> None:
+    """A factory makes many apps of one extension."""
+    first, second = create_app(), create_app(CHEST_TAGS={"service": "second"})
+    with capture_records(first) as before, capture_records(second) as after:
+        second.test_client().post("/orders/7", data={"total": "1"})
+    assert not before
+    assert after[0].tags["service"] == "second"
+
+
+def test_it_starts_by_one_line() -> None:
+    """``flask --app examples.factory``, here with the command that tells what is recorded."""
+    command = [sys.executable, "-m", "flask", "--app", "examples.factory", "chest", "rules"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "order_id, total" in done.stdout
+    assert "CHEST_BLUEPRINTS['orders']" in done.stdout

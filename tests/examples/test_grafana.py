@@ -1,0 +1,94 @@
+"""The queries of the Grafana dashboards, run on the stores that they are for."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from flask_chest.chests.influxdb import FlaskChestInfluxDB
+from flask_chest.chests.postgresql import FlaskChestPostgreSQL
+from flask_chest.keeping.upkeep import Upkeep
+
+from ..keeping.suite import days_of_records
+from ..servers.influxdb import InfluxDB
+from ..servers.postgresql import PostgreSQL
+
+FOLDER = Path(__file__).parents[2] / "examples" / "grafana"
+
+# What Grafana makes of its macros:
+# https://grafana.com/docs/grafana/latest/datasources/postgres/#macros
+_DAYS = "time BETWEEN now() - interval '7 days' AND now()"
+_MACROS = (
+    (r"\$__timeFilter\(time\)", _DAYS),
+    (r"\$__timeGroup\(time, \$__interval\)", "floor(extract(epoch from time)/3600)*3600"),
+    (r"\$__interval", "1h"),
+    (r"\$__unixEpochFrom\(\)", "0"),
+    (r"\$__unixEpochTo\(\)", "99999999999"),
+    (r"\$\{variable:sqlstring\}", "'user_id'"),
+    (r"\$timeFilter", "time >= now() - 7d"),
+    (r"\$variable", "user_id"),
+)
+
+
+def queries(name: str, key: str) -> Iterator[tuple[str, str]]:
+    """The title and the query of each panel."""
+    content = json.loads((FOLDER / name).read_text())
+    for panel in content["panels"]:
+        for target in panel["targets"]:
+            yield panel["title"], expanded(target[key])
+    for variable in content["templating"]["list"]:
+        if variable["type"] == "query":
+            yield variable["name"], expanded(variable["query"])
+
+
+def expanded(query: str) -> str:
+    for macro, text in _MACROS:
+        query = re.sub(macro, text, query)
+    assert "$" not in query
+    return query
+
+
+@pytest.mark.parametrize("name", ["postgresql.json", "influxdb.json"])
+def test_panels(name: str) -> None:
+    """Panels have ids of their own, lie beside one another, and take the chosen data source."""
+    panels: list[dict[str, Any]] = json.loads((FOLDER / name).read_text())["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels]
+    assert len(set(places)) == len(panels)
+    assert {panel["datasource"]["uid"] for panel in panels} == {"${datasource}"}
+
+
+@pytest.mark.server
+def test_postgresql() -> None:
+    """Every query finds something, with a time where the panel is a series."""
+    with PostgreSQL() as server:
+        chest = FlaskChestPostgreSQL(server.url)
+        chest.write(list(days_of_records(datetime.now(timezone.utc))))
+        Upkeep([chest], None).run(threading.Event())
+        with psycopg.connect(server.url) as connection:
+            for title, query in queries("postgresql.json", "rawSql"):
+                cursor = connection.execute(query.encode())
+                assert cursor.fetchone() is not None, title
+        chest.close()
+
+
+@pytest.mark.server
+def test_influxdb() -> None:
+    """Every query finds something."""
+    with InfluxDB() as server:
+        chest = FlaskChestInfluxDB.from_url(server.url)
+        records = days_of_records(datetime.now(timezone.utc))
+        # A variable that is a number here and a word there is another matter.
+        chest.write([replace(each, vars={"user_id": 7}) for each in records])
+        for title, query in queries("influxdb.json", "query"):
+            assert server.query(query), title
+        chest.close()

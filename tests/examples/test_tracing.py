@@ -1,0 +1,43 @@
+"""Flask-Chest beside OpenTelemetry; marked as a server's test, whose environment has both."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("opentelemetry.instrumentation.flask")
+
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from examples.tracing import TRACEPARENT, create_app
+from flask_chest.testing import capture_records
+
+ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.server
+
+
+def test_trace_ids_meet() -> None:
+    """A caller's trace is that of the span and of the record; one that begins here is on g."""
+    exporter = InMemorySpanExporter()
+    app = create_app(exporter, CHEST_CHESTS=["memory://"], CHEST_BUFFER="none")
+    client = app.test_client()
+    with capture_records(app) as records:
+        client.get("/orders/7", headers={"traceparent": TRACEPARENT})
+        client.get("/orders/8")
+    called, begun = (f"{span.context.trace_id:032x}" for span in exporter.get_finished_spans())
+    assert called == TRACEPARENT[3:35]
+    assert [record.trace_id for record in records] == [called, None]
+    assert [record.vars["trace"] for record in records] == [called, begun]
+
+
+def test_it_starts_by_one_line() -> None:
+    """``python -m examples.tracing`` shows spans and records side by side."""
+    command = [sys.executable, "-m", "examples.tracing"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    first, second = done.stdout.splitlines()
+    assert first.count(TRACEPARENT[3:35]) == 3, done.stderr
+    assert "record None" in second

@@ -1,0 +1,109 @@
+"""What upkeep must leave behind in every SQL store."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from flask_chest import Record
+from flask_chest.chests.sql import SQLChest
+from flask_chest.keeping.upkeep import Upkeep
+from flask_chest.reading.fields import parse_field
+from flask_chest.reading.filters import parse_filter
+from flask_chest.reading.query import Query
+from flask_chest.reading.reader import Reader, make_reader
+from flask_chest.reading.summary import Answer, Summary
+
+from ..reading.records import END, many
+
+DAYS = 5
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def days_of_records(end: datetime, days: int = DAYS) -> Iterator[Record]:
+    """Ten hours of each day."""
+    for day in range(days):
+        for number, record in enumerate(many(200)):
+            kind = "command" if number % 20 == 0 else "request"
+            time = end - (END - record.time) - timedelta(days=day)
+            identity = f"{int(time.timestamp() * 1000):012x}7{number:019x}"
+            yield replace(record, id=identity, time=time, kind=kind)  # type: ignore[arg-type]
+
+
+def keep(chest: SQLChest, retention: timedelta | None = None) -> None:
+    seconds = None if retention is None else retention.total_seconds()
+    Upkeep([chest], seconds).run(threading.Event())
+
+
+def long_query(end: datetime) -> Query:
+    return Query(since=end - timedelta(days=DAYS + 2), until=end)
+
+
+def reader_of(chest: SQLChest) -> Reader:
+    reader = make_reader(chest)
+    assert reader is not None
+    return reader
+
+
+def check_upkeep(chest: SQLChest) -> None:
+    """Sum up, prune, and be told the same."""
+    end = now()
+    chest.write(list(days_of_records(end)))
+    query = long_query(end)
+    reader = reader_of(chest)
+    questions = [
+        query,
+        query.grouped(parse_field("route")),
+        query.filtered(parse_filter("kind=request")).grouped(parse_field("route")),
+        query.filtered(parse_filter("route=/")),
+        query.filtered(parse_filter("route=")),
+    ]
+    before = [reader.answer(each) for each in questions]
+    series = reader.series(query.grouped(parse_field("route")), 86_400)
+    balance = replace_measure(query, "balance")
+    measured = reader.answer(balance).whole
+    keep(chest)
+    assert reader.count(query) == DAYS * 200
+    for answer, question in zip(before, questions, strict=True):
+        same(answer, reader.answer(question))
+    keep(chest, timedelta(days=2))
+    left = reader.count(query)
+    assert 350 <= left <= 450, "the last two days, and what is left of an hour"
+    for answer, question in zip(before, questions, strict=True):
+        same(answer, reader.answer(question))
+    again = reader.series(query.grouped(parse_field("route")), 86_400)
+    assert series.lines.keys() == again.lines.keys()
+    whole = reader.answer(balance).whole
+    assert whole.total == pytest.approx(measured.total)
+    assert whole.mean == pytest.approx(measured.mean)
+    assert (whole.low, whole.high) == (measured.low, measured.high)
+    for key, line in series.lines.items():
+        assert sum(each.count for each in line) == pytest.approx(
+            sum(each.count for each in again.lines[key])
+        )
+    reader.close()
+    chest.close()
+
+
+def replace_measure(query: Query, name: str) -> Query:
+    return replace(query, measure=parse_field(name))
+
+
+def same(one: Answer, other: Answer) -> None:
+    assert [group.key for group in one.groups] == [group.key for group in other.groups]
+    assert other.share == 1
+    for before, after in zip(one.groups, other.groups, strict=True):
+        same_figures(before.summary, after.summary)
+
+
+def same_figures(one: Summary, other: Summary) -> None:
+    for name in ("count", "rows", "errors", "total", "measured", "low", "high", "mean"):
+        assert getattr(one, name) == pytest.approx(getattr(other, name)), name
+    assert one.percentiles == pytest.approx(other.percentiles)

@@ -1,0 +1,49 @@
+"""Records with everything that makes reading hard, and what must be found among them."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from flask_chest import Record
+
+#: When the latest of them was made.
+END = datetime(2026, 11, 20, 12, 0, tzinfo=timezone.utc)
+
+#: A name that every database would have to quote, and each differently.
+ODD = "a \"b' $.ü%"
+
+_MIXED: tuple[Any, ...] = (1, "1", True, None, 1.5, [1], {"a": 1}, "=cmd()", "\u202e<b>", "x" * 300)
+
+
+def many(count: int = 600) -> list[Record]:
+    """Records of ten hours, the latest first."""
+    chance = random.Random(1)
+    return [_record(number, count, chance) for number in range(count)]
+
+
+def _record(number: int, count: int, chance: random.Random) -> Record:
+    time = END - timedelta(seconds=1 + number * 36_000 / count, microseconds=number)
+    return Record(
+        id=f"{int(time.timestamp() * 1000):012x}7{number:019x}",
+        time=time.replace(microsecond=time.microsecond // 1000 * 1000),
+        request_id=f"request-{number}",
+        trace_id=f"{number // 2:032x}",
+        method="GET" if number % 4 else "POST",
+        route=("/orders/<int:order_id>", "/", None)[number % 3],
+        endpoint=("order", "home", None)[number % 3],
+        status=(200, 500, 404, None)[number % 4],
+        duration_ms=None if number % 50 == 7 else chance.expovariate(1 / 50),
+        error="LookupError" if number % 4 == 1 else None,
+        sample_rate=(1.0, 0.5)[number % 2],
+        vars={
+            "user_id": number % 7,
+            "mixed": _MIXED[number % len(_MIXED)],
+            ODD: number % 3,
+            "balance": -number / 8,
+            "unique": f"value {number}",
+        },
+        tags={"version": ("1.0", "1.1")[number % 2]},
+        disconnected=(None, True, False)[number % 3],
+    )

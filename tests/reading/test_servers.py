@@ -1,0 +1,76 @@
+"""Reading the databases that are servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from flask_chest import Chest
+from flask_chest.chests.sql import SQLChest
+from flask_chest.chests.urls import make_chest
+from flask_chest.errors import ReadError
+from flask_chest.reading.reader import make_reader
+
+from ..servers.mariadb import MariaDB
+from ..servers.mongodb import MongoDB
+from ..servers.postgresql import PostgreSQL
+from .records import many
+from .suite import WHOLE, check_reader
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(scope="module", params=[PostgreSQL, MariaDB, MongoDB])
+def server(request: pytest.FixtureRequest) -> Iterator[Any]:
+    with request.param() as server:
+        yield server
+
+
+def chest_of(server: Any, table: str) -> Chest:
+    name = "collection" if isinstance(server, MongoDB) else "table"
+    return make_chest({"url": server.url, name: table})
+
+
+def test_finds_everything(server: Any) -> None:
+    """It passes the suite that every reader must pass."""
+    check_reader(chest_of(server, "everything"))
+
+
+def test_reads_only(server: Any) -> None:
+    """Nothing can be written over a reader's connection, and no statement takes for ever."""
+    chest = chest_of(server, "read_only")
+    if not isinstance(chest, SQLChest):
+        pytest.skip("MongoDB has no transactions that only read; its reader only finds")
+    chest.write(many(3))
+    engine = chest.make_reading_engine()
+    with (
+        engine.connect() as connection,
+        pytest.raises(sa.exc.SQLAlchemyError, match=r"(?i)read.only"),
+    ):
+        connection.execute(sa.delete(chest.records))
+    with engine.connect() as connection:
+        is_mysql = engine.dialect.name == "mysql"
+        variable = "SELECT @@max_statement_time" if is_mysql else "SHOW statement_timeout"
+        [(limit,)] = connection.exec_driver_sql(variable).all()
+        assert str(limit) in {"10s", "10.000000", "10.0"}
+    engine.dispose()
+    chest.close()
+
+
+def test_a_server_that_is_down(server: Any) -> None:
+    """The error names the chest and what to do, and no password."""
+    chest = chest_of(server, "down")
+    chest.surroundings = None
+    server.stop()
+    try:
+        reader = make_reader(chest)
+        assert reader is not None
+        with pytest.raises(ReadError, match=f"chest '{chest.name}' at") as raised:
+            reader.answer(WHOLE)
+        assert "secret" not in str(raised.value)
+        reader.close()
+    finally:
+        server.start()
