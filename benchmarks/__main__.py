@@ -1,0 +1,38 @@
+"""All benchmarks in one run, and what became of each promise: ``python -m benchmarks [name ...]``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from .verdicts import summary
+
+ALL = (
+    *("request", "serving", "stores", "memory", "import_time", "rules", "variables", "delivery"),
+    *("dockerflow", "resilience", "instructions"),
+)
+
+
+def main() -> int:
+    """Run them; 1 where one failed to run. A promise that was not kept is told, and no failure."""
+    failed = []
+    with tempfile.TemporaryDirectory(prefix="chest-bench-") as folder:
+        noted = Path(folder, "verdicts")
+        environment = {**os.environ, "BENCH_VERDICTS": str(noted)}
+        for name in sys.argv[1:] or ALL:
+            print(f"\n=== {name}", flush=True)
+            command = [sys.executable, "-m", f"benchmarks.{name}"]
+            if subprocess.run(command, env=environment, check=False).returncode:
+                failed.append(name)
+        print("\n=== the promises", flush=True)
+        summary(noted)
+    if failed:
+        print(f"did not run, or told of a promise that was not kept: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

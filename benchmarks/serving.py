@@ -1,0 +1,133 @@
+"""Requests a second under gunicorn, with delivery to SQLite running: ``python -m benchmarks.serving``.
+
+The bare app, ours with the thread exporter and ours with an agent are served at once, each on a
+port of its own, and ``wrk`` asks them in turns; what one did in a turn is compared with what the
+bare app did in the same. wrk and the agent have the machine's other cores, where there are any; on
+a machine that has none to spare the CPU of a request, delivery included, tells more than the rate.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from tests.servers.gunicorn import gunicorn
+from tests.servers.process import ROOT, ServerProcess
+from tests.servers.programs import find_program
+
+from .verdicts import Promise, load, tell
+
+ROUNDS = int(os.environ.get("SERVING_ROUNDS", "9"))
+SECONDS = 3
+DRESSES = ("bare", "thread", "agent")
+#: The workers of gunicorn: one process each, as many requests at a time.
+KINDS = {"sync": 1, "gthread": 4}
+PROMISE = 0.88
+
+_RATE = re.compile(r"Requests/sec:\s+([\d.]+)")
+_DONE = re.compile(r"(\d+) requests in")
+_LATENCY = re.compile(r"^\s+(50|99)%\s+([\d.]+)(us|ms|s)$", re.MULTILINE)
+_UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
+_ERRORS = re.compile(r"Socket errors: .*|Non-2xx.*")
+
+
+class Turn(NamedTuple):
+    """What ``wrk`` saw: requests a second, milliseconds; and the workers' CPU, per request."""
+
+    rate: float
+    p50: float
+    p99: float
+    cpu: float
+
+
+def main() -> None:
+    """Measure both kinds of workers, and say what became of the promise."""
+    tell([_compare(kind, threads) for kind, threads in KINDS.items()])
+
+
+def _compare(kind: str, threads: int) -> Promise:
+    wrk = find_program("wrk", "wrk")
+    turns: dict[str, list[Turn]] = {dress: [] for dress in DRESSES}
+    with ExitStack() as stack:
+        servers = {dress: stack.enter_context(_served(dress, threads)) for dress in DRESSES}
+        for server in servers.values():
+            _ask(wrk, server, threads)  # imports, tables
+        for number in range(ROUNDS):
+            for dress in DRESSES if number % 2 else reversed(DRESSES):
+                turns[dress].append(_ask(wrk, servers[dress], threads))
+    print(f"\ngunicorn, one {kind} worker ({ROUNDS} rounds of {SECONDS} s; {load()})")
+    for dress, each in turns.items():
+        rate, p50, p99, cpu = (median(turn[field] for turn in each) for field in range(4))
+        shares = _shares(each, turns["bare"])
+        share = f"{median(shares):.3f} ({min(shares):.2f}-{max(shares):.2f})"
+        times = median(b.cpu / a.cpu for a, b in zip(each, turns["bare"], strict=True))
+        print(f"  {dress:8}{share:20} {rate:8,.0f} requests/s  p50 {p50:6.2f}  p99 {p99:6.2f} ms")
+        print(f"  {'':8}by CPU: {times:.3f} {'':19}{cpu:6.0f} us of CPU a request")
+    share = median(_shares(turns["thread"], turns["bare"]))
+    return Promise(f"gunicorn, {kind}: of the bare app's requests a second", share, PROMISE, True)
+
+
+def _shares(turns: list[Turn], bare: list[Turn]) -> list[float]:
+    return [one.rate / other.rate for one, other in zip(turns, bare, strict=True)]
+
+
+@contextmanager
+def _served(dress: str, threads: int) -> Iterator[ServerProcess]:
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chest-bench-")))
+        env = {"DRESS": dress, "INSTANCE": str(folder)}
+        app = "benchmarks.served:create_app()"
+        server = stack.enter_context(gunicorn(app, folder, threads=threads, env=env))
+        if dress == "agent":
+            stack.enter_context(_agent(env))
+        yield server
+
+
+@contextmanager
+def _agent(env: dict[str, str]) -> Iterator[None]:
+    command = [sys.executable, "-m", "flask", "--app", "benchmarks.served", "chest", "agent"]
+    quiet = subprocess.DEVNULL
+    environment = {**os.environ, **env}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=quiet, stderr=quiet)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def _ask(wrk: str, server: ServerProcess, threads: int) -> Turn:
+    options = ["--latency", "-t1", f"-c{threads * 2}", f"-d{SECONDS}s"]
+    command = [wrk, *options, f"{server.url}/orders/7?full=1"]
+    before = _cpu(server)
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    spent = _cpu(server) - before
+    rate, errors = _RATE.search(said), _ERRORS.search(said)
+    assert rate is not None, said
+    assert errors is None, said
+    latency = {which: float(n) * _UNITS[unit] for which, n, unit in _LATENCY.findall(said)}
+    done = _DONE.search(said)
+    assert done is not None, said
+    return Turn(float(rate[1]), latency["50"], latency["99"], spent / int(done[1]) * 1e6)
+
+
+def _cpu(server: ServerProcess) -> float:
+    """Seconds of CPU that the workers have had."""
+    ticks = 0
+    for pid in server.worker_pids():
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+if __name__ == "__main__":
+    main()
