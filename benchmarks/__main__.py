@@ -1,4 +1,4 @@
-"""All benchmarks in one run, and what became of each promise: ``python -m benchmarks [name ...]``."""
+"""All benchmarks in one run, and each promise at its end: ``python -m benchmarks [name ...]``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests a second under gunicorn, with delivery to SQLite running: ``python -m benchmarks.serving``.
+"""Requests a second under gunicorn while SQLite is delivered to: ``python -m benchmarks.serving``.
 
 The bare app, ours with the thread exporter and ours with an agent are served at once, each on a
 port of its own, and ``wrk`` asks them in turns; what one did in a turn is compared with what the

@@ -40,6 +40,9 @@ def uwsgi(
         "--single-interpreter",
         "--need-app",
         "--die-on-term",
+        # A worker with threads may miss the end; the master then waits for it, by default a minute.
+        "--reload-mercy=10",
+        "--worker-reload-mercy=10",
         f"--home={sys.prefix}",
         f"--pythonpath={ROOT}",
         f"--wsgi={app}",
