@@ -17,7 +17,7 @@ from .shop import TOKEN, fill, make_app
 
 pytestmark = pytest.mark.server
 # The pictures of the documentation are made anew only on demand: no test run changes the tree.
-PICTURES = os.environ.get("CHEST_PICTURES")
+PICTURES = os.environ.get("PICTURES")
 IMAGES = Path(__file__).parents[2] / "docs" / "images" if PICTURES else None
 
 
