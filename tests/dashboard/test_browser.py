@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,9 @@ from ..servers.browser import Browser
 from .shop import TOKEN, fill, make_app
 
 pytestmark = pytest.mark.server
-IMAGES = Path(__file__).parents[2] / "docs" / "images"
+# The pictures of the documentation are made anew only on demand: no test run changes the tree.
+PICTURES = os.environ.get("PICTURES")
+IMAGES = Path(__file__).parents[2] / "docs" / "images" if PICTURES else None
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +73,11 @@ def address(window: tuple[Browser, str]) -> str:
     return window[1]
 
 
+def picture(browser: Browser, name: str) -> None:
+    if IMAGES is not None:
+        browser.screenshot(IMAGES / name)
+
+
 def is_drawn(browser: Browser) -> Any:
     """Whether every chart of the page has pixels."""
     return browser.until(
@@ -92,7 +100,7 @@ def test_overview(browser: Browser, address: str) -> None:
     browser.place("Europe/Berlin")
     browser.open(f"{address}/")
     is_drawn(browser)
-    browser.screenshot(IMAGES / "overview.png")
+    picture(browser, "overview.png")
 
 
 def test_filter_and_click_through_to_one_request(browser: Browser, address: str) -> None:
@@ -107,23 +115,23 @@ def test_filter_and_click_through_to_one_request(browser: Browser, address: str)
     browser.until("return location.pathname.endsWith('/requests')")
     assert "tenant=acme" in browser.text(".chip")
     assert browser.run("return document.querySelectorAll('tbody tr').length") > 0
-    browser.screenshot(IMAGES / "requests.png")
+    picture(browser, "requests.png")
     browser.click("tbody tr a")
     assert "acme" in browser.text("main")
     assert "&lt;script&gt;" not in browser.text("main"), "escaped once, not twice"
     assert "<script>document.title" in browser.text("main") or "xxxx" in browser.text("main")
-    browser.screenshot(IMAGES / "request.png")
+    picture(browser, "request.png")
 
 
 def test_variables(browser: Browser, address: str) -> None:
     """Numbers as percentiles, words as areas."""
     browser.open(f"{address}/variable?name=total")
     is_drawn(browser)
-    browser.screenshot(IMAGES / "variable-numbers.png")
+    picture(browser, "variable-numbers.png")
     browser.open(f"{address}/variable?name=tenant")
     is_drawn(browser)
     assert "umbrella" in browser.text("main")
-    browser.screenshot(IMAGES / "variable-words.png")
+    picture(browser, "variable-words.png")
 
 
 def test_compare_two_versions(browser: Browser, address: str) -> None:
@@ -138,7 +146,7 @@ def test_compare_two_versions(browser: Browser, address: str) -> None:
         "return [...document.querySelectorAll('#live-part > .scroll tbody tr')][0].innerText"
     )
     assert first.startswith("/search")
-    browser.screenshot(IMAGES / "compare.png")
+    picture(browser, "compare.png")
 
 
 def test_live(browser: Browser, address: str, shop: tuple[Flask, str]) -> None:
@@ -198,7 +206,7 @@ def test_narrow_and_dark(browser: Browser, address: str) -> None:
         "const s = getComputedStyle(document.body); return [s.backgroundColor, s.color]"
     )
     assert contrast(back, fore) > 7
-    browser.screenshot(IMAGES / "narrow-dark.png")
+    picture(browser, "narrow-dark.png")
     browser.prefer("light")
 
 
@@ -228,4 +236,4 @@ def test_health(browser: Browser, address: str) -> None:
     """The ledger of each chest."""
     browser.open(f"{address}/health")
     assert "ok" in browser.text("tbody")
-    browser.screenshot(IMAGES / "health.png")
+    picture(browser, "health.png")
