@@ -19,6 +19,7 @@ pytestmark = pytest.mark.server
 # The pictures of the documentation are made anew only on demand: no test run changes the tree.
 PICTURES = os.environ.get("PICTURES")
 IMAGES = Path(__file__).parents[2] / "docs" / "images" if PICTURES else None
+GOAL = "/chest/compare?a=1.4.1&b=1.4.2"
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +43,16 @@ def window(
 ) -> Iterator[tuple[Browser, str]]:
     """A browser that is logged in."""
     with Browser(tmp_path_factory.mktemp("profile"), "--window-size=1280,900") as browser:
-        browser.open(f"{shop[1]}/chest/compare?a=1.4.1&b=1.4.2")
+        browser.open(shop[1] + GOAL)
         assert browser.url.startswith(f"{shop[1]}/chest/login")
         browser.type("input[name=token]", "wrong")
         browser.press("\ue007")
-        assert "That is not the token." in browser.text()
+        browser.until("return document.body.innerText.includes('That is not the token.')")
         browser.errors()  # the 403 itself
         browser.type("input[name=token]", TOKEN)
         browser.click("main button")
-        assert browser.url.endswith("/chest/compare?a=1.4.1&b=1.4.2"), "where it was going"
+        # Where it was going.
+        browser.until("return location.pathname + location.search == arguments[0]", GOAL)
         yield browser, f"{shop[1]}/chest"
 
 
@@ -117,6 +119,7 @@ def test_filter_and_click_through_to_one_request(browser: Browser, address: str)
     assert browser.run("return document.querySelectorAll('tbody tr').length") > 0
     picture(browser, "requests.png")
     browser.click("tbody tr a")
+    browser.until("return /requests.[0-9a-f]{32}$/.test(location.pathname)")
     assert "acme" in browser.text("main")
     assert "&lt;script&gt;" not in browser.text("main"), "escaped once, not twice"
     assert "<script>document.title" in browser.text("main") or "xxxx" in browser.text("main")
