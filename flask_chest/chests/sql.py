@@ -229,15 +229,20 @@ class SQLChest(Chest):
         return f"{self.quote}{name}{self.quote}"
 
     def _make_schema(self, engine: sa.Engine) -> None:
-        with engine.begin() as connection, self.schema_lock(connection):
-            self.metadata.create_all(connection, tables=[self._schema])
-            version = self._version(connection)
-            if version is None or not sa.inspect(connection).has_table(self.records.name):
-                self._create(connection, version)
-                return
-            for step in range(version + 1, SCHEMA_VERSION + 1):
-                self.upgrades[step](connection, self.records.name)
-                self._set_version(connection, step)
+        with engine.connect() as connection, self.schema_lock(connection):
+            self._bring_schema(connection)
+            # Before the lock is let go: who comes next must see it.
+            connection.commit()
+
+    def _bring_schema(self, connection: sa.Connection) -> None:
+        self.metadata.create_all(connection, tables=[self._schema])
+        version = self._version(connection)
+        if version is None or not sa.inspect(connection).has_table(self.records.name):
+            self._create(connection, version)
+            return
+        for step in range(version + 1, SCHEMA_VERSION + 1):
+            self.upgrades[step](connection, self.records.name)
+            self._set_version(connection, step)
 
     def _create(self, connection: sa.Connection, version: int | None) -> None:
         name = self.records.name
