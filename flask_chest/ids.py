@@ -45,7 +45,7 @@ class IdMaker:
             self._pid = os.getpid()
         # 48 bits of milliseconds, the version, 12 bits of their fraction.
         time = microseconds // 1000 << 16 | 0x7000 | microseconds % 1000 * 4096 // 1000
-        # Not by a format: within a request, where its code is cold, that takes 4 us more.
+        # Not by a format: that takes 4 us within a request, this 2.5.
         return (time << 64 | next(self._numbers)).to_bytes(16, "big").hex()
 
 
