@@ -71,6 +71,8 @@ class Journal:
         self._noting = threading.Lock()
         self._keeping = threading.Lock()
         self._opening = threading.Lock()
+        # One thread at a time takes over, drops and parts from folders.
+        self._looking = threading.Lock()
         self._open_after = 0.0
         self._look_after = 0.0
         self._closed = False
@@ -84,8 +86,9 @@ class Journal:
         return self._sources.listed()
 
     def tend(self) -> None:
-        if self._writer is not None:
-            self._sync(self._writer)
+        writer = self._writer
+        if writer is not None:
+            self._sync(writer)
         now = time.monotonic()
         if now >= self._look_after:
             self._look_after = now + _LOOK_EVERY
@@ -107,15 +110,16 @@ class Journal:
         return self._sources.oldest(chest)
 
     def close(self) -> None:
-        with self._opening:
-            self._closed = True
-            writer, self._writer = self._writer, None
-        if writer is not None:
-            self._sync(writer)
-            writer.release()
-        del writer  # and with it the lock on its last segment
-        self._sources.close()
-        self._keep_notes()
+        with self._looking:
+            with self._opening:
+                self._closed = True
+                writer, self._writer = self._writer, None
+            if writer is not None:
+                self._sync(writer)
+                writer.release()
+            del writer  # and with it the lock on its last segment
+            self._sources.close()
+            self._keep_notes()
 
     def abandon(self) -> None:
         if self._writer is not None:
@@ -146,11 +150,14 @@ class Journal:
             self._log.warning("sync", "the journal could not be brought to the disk: %s", error)
 
     def _look_around(self) -> None:
-        if self._writer is not None and not self._writer.folder.is_dir():
-            self._begin_anew(self._writer)
-        self._sources.look_around(None if self._writer is None else self._writer.folder)
-        self._drop_what_is_too_much()
-        self._keep_notes()
+        with self._looking:
+            if self._closed:
+                return  # what is taken over now would be let go of by nobody
+            if self._writer is not None and not self._writer.folder.is_dir():
+                self._begin_anew(self._writer)
+            self._sources.look_around(None if self._writer is None else self._writer.folder)
+            self._drop_what_is_too_much()
+            self._keep_notes()
 
     def _begin_anew(self, writer: JournalWriter) -> None:
         """Somebody removed our folder. What is open still can be read, and is written again."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -38,7 +37,7 @@ class Reads(Enum):
 
 
 class Sources:
-    """What one process delivers.
+    """What one process delivers. Its journal sees to it that one thread at a time changes it.
 
     :param root: the journal's folder.
     :param chests: the names of its chests.
@@ -57,8 +56,6 @@ class Sources:
         self._owner = owner
         self._log = SparseLog(_logger)
         self._held: list[JournalSource] = []
-        self._looking = threading.RLock()
-        self._closed = False
         # Folders with nothing for our chests.
         self._passed_by: set[str] = set()
 
@@ -81,14 +78,11 @@ class Sources:
         """
         if self._reads is Reads.NOTHING:
             return
-        with self._looking:
-            if self._closed:
-                return  # what is taken over now would be let go of by nobody
-            self._take_over(own)
-            for source in self.listed():
-                if source.folder != own:
-                    self._look_after(source)
-            self._sweep()
+        self._take_over(own)
+        for source in self.listed():
+            if source.folder != own:
+                self._look_after(source)
+        self._sweep()
 
     def forget(self, folder: Path) -> JournalSource | None:
         """No longer deliver from a folder, which is gone."""
@@ -132,15 +126,13 @@ class Sources:
 
     def close(self) -> None:
         """Let go of all; others deliver what is left."""
-        with self._looking:
-            self._closed = True
-            for source in self.listed():
-                source.notice_death()
-                self._held.remove(source)
-                if source.finished():
-                    self._part_from(source)
-                else:
-                    source.release()
+        for source in self.listed():
+            source.notice_death()
+            self._held.remove(source)
+            if source.finished():
+                self._part_from(source)
+            else:
+                source.release()
 
     def abandon(self) -> None:
         """In the child of a fork: what the parent claimed stays the parent's."""
