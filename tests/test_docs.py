@@ -161,6 +161,15 @@ def test_every_public_name() -> None:
     assert exported - documented() == {"flask_chest.__version__"}
 
 
+def test_every_method_of_the_extension() -> None:
+    """What users call on ``FlaskChest`` is in the API reference."""
+    text = (DOCS / "api.rst").read_text(encoding="utf-8")
+    shown = re.search(r"autoclass:: FlaskChest\n   :members: (.*)", text)
+    assert shown is not None
+    public = {name for name in vars(flask_chest.FlaskChest) if not name.startswith("_")}
+    assert set(shown[1].split(", ")) == public - {"of"}  # that is for the rooms above
+
+
 def modules() -> Iterator[ModuleType]:
     for found in pkgutil.walk_packages(flask_chest.__path__, "flask_chest."):
         yield import_module(found.name)
