@@ -203,6 +203,17 @@ def test_every_url_scheme() -> None:
     assert set(re.findall(r"(?:``|\")([a-z+]+)://", stores)) <= set(SCHEMES)
 
 
+def test_every_benchmark() -> None:
+    """The page on performance has a line for each that can be run, and for no other."""
+    can_run = {
+        path.stem
+        for path in (ROOT / "benchmarks").glob("[a-z]*.py")
+        if '__name__ == "__main__"' in path.read_text(encoding="utf-8")
+    }
+    page = (DOCS / "performance.rst").read_text(encoding="utf-8")
+    assert set(re.findall(r"benchmarks\.(\w+)", page)) == can_run
+
+
 def test_every_extra() -> None:
     """Extras that pages name exist."""
     setup = ConfigParser()
