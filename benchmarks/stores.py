@@ -1,7 +1,7 @@
 """Records per second to each store, beside what one would write by hand with the store's driver.
 
-``python -m benchmarks.stores [sqlite postgresql influxdb mariadb mongodb]``. Both sides have the
-same tables, indexes and durability; the rival gets records as Python objects.
+``python -m benchmarks.stores [sqlite postgresql influxdb mariadb mongodb otlp]``. Both sides have
+the same tables, indexes and durability; the rival gets records as Python objects.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from flask_chest.chests.base import Surroundings
 from flask_chest.chests.influxdb import FlaskChestInfluxDB
 from flask_chest.chests.mongodb import FlaskChestMongoDB
 from flask_chest.chests.mysql import FlaskChestMySQL
+from flask_chest.chests.otlp import FlaskChestOTLP
 from flask_chest.chests.postgresql import FlaskChestPostgreSQL
 from flask_chest.chests.sql import records_table
 from flask_chest.chests.sqlite import FlaskChestSQLite
@@ -28,6 +29,7 @@ from tests.servers.mongodb import MongoDB
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.victoriametrics import VictoriaMetrics
 
+from .log_records import from_package, from_sdk, silent_collector
 from .rounds import BATCH, Chest, Rival, compare
 
 RIVAL = "rival_records"
@@ -170,6 +172,18 @@ def mongodb(folder: Path) -> float:
     return ratio
 
 
+def otlp(folder: Path) -> float:
+    with silent_collector() as url:
+        ours = FlaskChestOTLP(url)
+        rivals = [
+            Rival("OpenTelemetry's SDK and its OTLPLogExporter", from_sdk(url)),
+            Rival("hand-written with opentelemetry-proto and requests", from_package(url)),
+        ]
+        ratio = compare("OTLP", Chest("FlaskChestOTLP", ours.write), rivals, **_SIZE)
+        ours.close()
+    return ratio
+
+
 def _columns() -> list[str]:
     from sqlalchemy import MetaData
 
@@ -254,8 +268,8 @@ def _same_count(ask: Callable[[str], Any], table: str) -> None:
 
 
 _SIZE: dict[str, int] = {"batches": 20, "rounds": 5}
-STORES = {each.__name__: each for each in (sqlite, postgresql, influxdb, mariadb, mongodb)}
-PROMISES = {"sqlite": 0.7, "postgresql": 0.8, "influxdb": 6.0}
+STORES = {each.__name__: each for each in (sqlite, postgresql, influxdb, mariadb, mongodb, otlp)}
+PROMISES = {"sqlite": 0.7, "postgresql": 0.8, "influxdb": 6.0, "otlp": 0.7}
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .chests.influxdb import FlaskChestInfluxDB
     from .chests.mongodb import FlaskChestMongoDB
     from .chests.mysql import FlaskChestMySQL
+    from .chests.otlp import FlaskChestOTLP
     from .chests.postgresql import FlaskChestPostgreSQL
     from .chests.sqlite import FlaskChestSQLite
 
@@ -35,6 +36,7 @@ __all__ = [
     "FlaskChestInfluxDB",
     "FlaskChestMongoDB",
     "FlaskChestMySQL",
+    "FlaskChestOTLP",
     "FlaskChestPostgreSQL",
     "FlaskChestSQLite",
     "Record",

@@ -26,6 +26,8 @@ SCHEMES = {
     "influxdb+https": ("influxdb", "FlaskChestInfluxDB"),
     "http": ("http", "FlaskChestCustomWriter"),
     "https": ("http", "FlaskChestCustomWriter"),
+    "otlp+http": ("otlp", "FlaskChestOTLP"),
+    "otlp+https": ("otlp", "FlaskChestOTLP"),
     "memory": ("memory", "MemoryChest"),
 }
 
