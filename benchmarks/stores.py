@@ -1,7 +1,7 @@
 """Records per second to each store, beside what one would write by hand with the store's driver.
 
-``python -m benchmarks.stores [sqlite postgresql influxdb mariadb mongodb otlp]``. Both sides have
-the same tables, indexes and durability; the rival gets records as Python objects.
+``python -m benchmarks.stores [sqlite postgresql influxdb mariadb mongodb kafka otlp]``. Both sides
+have the same tables, indexes and durability; the rival gets records as Python objects.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import orjson
 
 from flask_chest.chests.base import Surroundings
 from flask_chest.chests.influxdb import FlaskChestInfluxDB
+from flask_chest.chests.kafka import FlaskChestKafka
 from flask_chest.chests.mongodb import FlaskChestMongoDB
 from flask_chest.chests.mysql import FlaskChestMySQL
 from flask_chest.chests.otlp import FlaskChestOTLP
@@ -24,12 +25,14 @@ from flask_chest.chests.postgresql import FlaskChestPostgreSQL
 from flask_chest.chests.sql import records_table
 from flask_chest.chests.sqlite import FlaskChestSQLite
 from flask_chest.record import Record
+from tests.servers.kafka import Kafka
 from tests.servers.mariadb import MariaDB
 from tests.servers.mongodb import MongoDB
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.victoriametrics import VictoriaMetrics
 
 from .log_records import from_package, from_sdk, silent_collector
+from .messages import by_batch, one_by_one
 from .rounds import BATCH, Chest, Rival, compare
 
 RIVAL = "rival_records"
@@ -172,6 +175,18 @@ def mongodb(folder: Path) -> float:
     return ratio
 
 
+def kafka(folder: Path) -> float:
+    with Kafka() as cluster:
+        ours = FlaskChestKafka(cluster.url)
+        rivals = [
+            Rival("hand-written produce() and flush()", one_by_one(cluster)),
+            Rival("hand-written produce_batch() and flush()", by_batch(cluster)),
+        ]
+        ratio = compare("Kafka", Chest("FlaskChestKafka", ours.write), rivals, **_SIZE)
+        ours.close()
+    return ratio
+
+
 def otlp(folder: Path) -> float:
     with silent_collector() as url:
         ours = FlaskChestOTLP(url)
@@ -268,8 +283,10 @@ def _same_count(ask: Callable[[str], Any], table: str) -> None:
 
 
 _SIZE: dict[str, int] = {"batches": 20, "rounds": 5}
-STORES = {each.__name__: each for each in (sqlite, postgresql, influxdb, mariadb, mongodb, otlp)}
-PROMISES = {"sqlite": 0.7, "postgresql": 0.8, "influxdb": 6.0, "otlp": 0.7}
+STORES = {
+    each.__name__: each for each in (sqlite, postgresql, influxdb, mariadb, mongodb, kafka, otlp)
+}
+PROMISES = {"sqlite": 0.7, "postgresql": 0.8, "influxdb": 6.0, "kafka": 0.7, "otlp": 0.7}
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from .record import Record
 if TYPE_CHECKING:
     from .chests.http import FlaskChestCustomWriter
     from .chests.influxdb import FlaskChestInfluxDB
+    from .chests.kafka import FlaskChestKafka
     from .chests.mongodb import FlaskChestMongoDB
     from .chests.mysql import FlaskChestMySQL
     from .chests.otlp import FlaskChestOTLP
@@ -34,6 +35,7 @@ __all__ = [
     "FlaskChest",
     "FlaskChestCustomWriter",
     "FlaskChestInfluxDB",
+    "FlaskChestKafka",
     "FlaskChestMongoDB",
     "FlaskChestMySQL",
     "FlaskChestOTLP",

@@ -16,6 +16,7 @@ import pytest
 from examples.shop.traffic import drive
 from tests.servers.collector import Collector
 from tests.servers.gunicorn import gunicorn
+from tests.servers.kafka import Kafka
 
 pytestmark = pytest.mark.server
 
@@ -67,7 +68,25 @@ class ToCollector(Collector):
             )
 
 
-OUTLETS: dict[str, Callable[[], AbstractContextManager[Outlet]]] = {"otlp": ToCollector}
+class ToKafka(Kafka):
+    """A topic of Kafka."""
+
+    def rows(self) -> Iterable[Row]:
+        for message in self.messages():
+            found = json.loads(message.value() or b"")
+            yield Row(
+                found["id"],
+                found["route"],
+                found["status"],
+                found["duration_ms"],
+                found["vars"].get("total") or 0,
+            )
+
+
+OUTLETS: dict[str, Callable[[], AbstractContextManager[Outlet]]] = {
+    "kafka": ToKafka,
+    "otlp": ToCollector,
+}
 
 
 @pytest.mark.parametrize("name", OUTLETS)

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 APPS = 100
 DRIVERS = (
     *("sqlite3", "psycopg", "pymysql", "pymongo", "influxdb_client", "requests", "urllib3"),
-    *("google.protobuf",),
+    *("confluent_kafka", "google.protobuf"),
 )
 
 
@@ -483,7 +483,7 @@ def test_nothing_before_the_first_request(tmp_path: Path) -> None:
     app.config["CHEST_CHESTS"] = ["sqlite:///chest.db", "https://127.0.0.1:1/hook"]
     for url in ("postgresql://u:p@127.0.0.1:1/db", "mysql://u:p@127.0.0.1:1/db",
                 "mongodb://127.0.0.1:1/db", "influxdb://:token@127.0.0.1:1/org/bucket",
-                "otlp+http://127.0.0.1:1"):
+                "kafka://127.0.0.1:1/topic", "otlp+http://127.0.0.1:1"):
         try:
             app.config["CHEST_CHESTS"].append(flask_chest.chests.urls.make_chest(url))
         except (flask_chest.errors.ConfigError, ModuleNotFoundError):

@@ -26,6 +26,7 @@ SCHEMES = {
     "influxdb+https": ("influxdb", "FlaskChestInfluxDB"),
     "http": ("http", "FlaskChestCustomWriter"),
     "https": ("http", "FlaskChestCustomWriter"),
+    "kafka": ("kafka", "FlaskChestKafka"),
     "otlp+http": ("otlp", "FlaskChestOTLP"),
     "otlp+https": ("otlp", "FlaskChestOTLP"),
     "memory": ("memory", "MemoryChest"),
