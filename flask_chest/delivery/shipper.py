@@ -151,7 +151,7 @@ class Shipper:
         lines = page.lines
         if error.unnamed:
             # Which of them is not known, so none can be buried: the ledger and the log tell of it.
-            self._settle_rejected(source, page, error, error.unnamed)
+            self._settle_rejected(source, page, error, min(error.unnamed, len(lines)))
             return True
         bad: Sequence[bytes] = _blamed(lines, error)
         if not bad and len(lines) > 1:

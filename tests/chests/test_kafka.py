@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +19,6 @@ from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.testing import check_chest
 from tests.servers.daemon import free_port
 from tests.servers.kafka import Kafka
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -281,29 +276,3 @@ def test_another_scheme() -> None:
     """The constructor takes no other URL."""
     with pytest.raises(ConfigError, match="is not 'kafka://'"):
         FlaskChestKafka("redis://b/t")
-
-
-_FORKS = """
-import os, sys
-from flask_chest.chests.kafka import FlaskChestKafka
-from flask_chest.conformance import make_records
-chest = FlaskChestKafka(sys.argv[1])
-chest.write(make_records(1))
-pid = os.fork()
-if pid:
-    sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-if sys.argv[2] == "writes":
-    chest.write(make_records(1))
-if sys.argv[2] == "closes":
-    chest.close()
-"""
-
-
-@pytest.mark.server
-@pytest.mark.parametrize(("what", "count"), [("nothing", 1), ("closes", 1), ("writes", 2)])
-def test_a_fork_ends(cluster: Kafka, what: str, count: int) -> None:
-    """A process whose parent had a producer comes to its end, whatever it did with it."""
-    command = [sys.executable, "-c", _FORKS, cluster.url, what]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run(command, check=True, timeout=30, env=environment)
-    assert len(stored_ids(cluster)) == count
