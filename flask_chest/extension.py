@@ -10,10 +10,11 @@ from weakref import WeakSet
 from flask import Blueprint, Flask, current_app
 
 from . import checks, config
-from .app_chest import HELD, AppChest, Tracked
+from .app_chest import HELD, AppChest
 from .errors import ConfigError
 from .middleware import ChestMiddleware
 from .rule import checked_rule
+from .tracked import Tracked
 from .typing import RequestIdGenerator, TrackedVars
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ class FlaskChest:
         Called by itself when the process exits. A request that comes later starts delivery again.
         """
         for held in self._held():
-            held.carrier.close()
+            held.close()
 
     def stats(self) -> dict[str, Any]:
         """The ledger: what became of the records, for each chest.
@@ -206,7 +207,9 @@ class FlaskChest:
     def _serve_dashboard(self, app: Flask, held: AppChest) -> None:
         from .dashboard.board import Dashboard
 
-        Dashboard(app, held, self._access_check).register()
+        dashboard = Dashboard(app, held, self._access_check)
+        dashboard.register()
+        held.when_closed(dashboard.close)
 
     def _take_in(self, app: Flask) -> None:
         app.extensions["chest"] = self
