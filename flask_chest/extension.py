@@ -157,6 +157,7 @@ class FlaskChest:
 
         :param timeout: seconds to wait; by default as long as one try of every chest takes.
         :returns: whether every record was accepted or rejected; ``False`` when some still wait.
+            Where an agent delivers, nothing is hurried, and all records of the app count.
         """
         flushed = [held.carrier.flush(timeout) for held in self._held()]
         return all(flushed)
