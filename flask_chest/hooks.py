@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from flask import Flask, g, has_app_context, request
-from flask.signals import appcontext_tearing_down, got_request_exception, request_finished
+from flask.signals import got_request_exception, request_finished
 
 from .capture import BLANK, Capture
 from .command_name import command_name, ended_well
@@ -91,7 +91,7 @@ class Recorder:
         self._recorded: WeakValueDictionary[int, Any] = WeakValueDictionary()
 
     def listen(self) -> None:
-        """Connect to the app's signals. They hold us weakly, so we end when the app does."""
+        """Connect to the app's signals, and to the end of its contexts."""
 
         # Functions: to call a method, blinker makes it anew and looks through it with each signal.
         def on_finished(sender: Flask, response: Response, **_: Any) -> None:
@@ -106,17 +106,19 @@ class Recorder:
                 state.error = exception
                 self._look_around(state)
 
-        def on_context_end(sender: Flask, exc: BaseException | None = None, **_: Any) -> None:
+        def on_context_end(exc: BaseException | None) -> None:
             state = current_request.get()
             if state is None or state.recorder is not self:
                 self._end_job(exc)
             elif exc is not None and state.response is None:
                 self._end_request(state)
 
-        self._receivers = (on_finished, on_exception, on_context_end)
+        self._receivers = (on_finished, on_exception)  # signals hold them weakly
         request_finished.connect(on_finished, self.app)
         got_request_exception.connect(on_exception, self.app)
-        appcontext_tearing_down.connect(on_context_end, self.app)
+        # Every request ends a context, and the signal of that takes it three times as long as a
+        # call by Flask itself. The first is called last: all others may put things on g.
+        self.app.teardown_appcontext_funcs.insert(0, on_context_end)
 
     def trouble(self, what: str) -> None:
         """Log an exception of ours; called where it is handled."""
