@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 from flask import Flask, g, has_app_context, request
 from flask.signals import got_request_exception, request_finished
 
-from .capture import BLANK, Capture
+from .capture import BLANK, SELDOM, Capture
 from .command_name import command_name, ended_well
 from .encoding import decode
 from .ids import made_request_id, trace_id
@@ -212,23 +212,19 @@ class Recorder:
                 rate = 1.0
             elif _random.random() >= rate:
                 return None
-        parent = state.environ.get("HTTP_TRACEPARENT")
         facts = {
             "id": state.id,
             "time": state.time,
             "request_id": state.request_id,
-            "trace_id": None if parent is None else trace_id(parent),
-            "status": status,
             "duration_ms": int(duration * 1000) / 1000,  # round() takes three times as long
-            "error": None if error is None else _class_name(error),
             "vars": None,
-            "sample_rate": rate,
-            "bytes_sent": None,
-            "disconnected": None,
+            "status": status,
         }
-        if more:
-            facts.update(more)
         rest = plan.rest or self._encode_rest(plan)
+        if error is not None or rate < 1 or more or "HTTP_TRACEPARENT" in state.environ:
+            del facts["status"]  # it comes last, also then
+            facts = {**facts, **_seldom(state, rate), **more, "status": status}
+            rest = plan.rest_of_seldom
         line = self._capture.encode(facts, values_on(state.values), plan, rest)
         if record_captured.receivers:
             self._announce(line)
@@ -243,7 +239,8 @@ class Recorder:
             "blueprint": plan.blueprint,
             "tags": self._tags,
         }
-        plan.rest = self._capture.encode_rest(shared)
+        plan.rest_of_seldom = self._capture.encode_rest(shared)
+        plan.rest = self._capture.encode_rest({**SELDOM, **shared})
         return plan.rest
 
     def _announce(self, line: bytes) -> None:
@@ -315,11 +312,21 @@ class Recorder:
 def values_on(holder: Any) -> Mapping[str, object]:
     """What lies on a ``g``. Not by ``dir()``, which would name its methods too."""
     try:
-        values: Mapping[str, object] = vars(holder)
-    except TypeError:  # an app_ctx_globals_class of the app's own, without a __dict__
+        values: Mapping[str, object] = holder.__dict__
+    except AttributeError:  # an app_ctx_globals_class of the app's own, without a __dict__
         return {} if holder is None else {name: holder.get(name) for name in holder}
     # Or one that is a dict itself.
     return values if values or not isinstance(holder, dict) else holder
+
+
+def _seldom(state: RequestState, rate: float) -> dict[str, Any]:
+    parent, error = state.environ.get("HTTP_TRACEPARENT"), state.error
+    return {
+        **SELDOM,
+        "trace_id": None if parent is None else trace_id(parent),
+        "error": None if error is None else _class_name(error),
+        "sample_rate": rate,
+    }
 
 
 def _unrouted(method: str) -> Route:
