@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .chests.mongodb import FlaskChestMongoDB
     from .chests.mysql import FlaskChestMySQL
     from .chests.postgresql import FlaskChestPostgreSQL
+    from .chests.redis import FlaskChestRedis
     from .chests.sqlite import FlaskChestSQLite
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "FlaskChestMongoDB",
     "FlaskChestMySQL",
     "FlaskChestPostgreSQL",
+    "FlaskChestRedis",
     "FlaskChestSQLite",
     "Record",
     "__version__",
