@@ -22,6 +22,8 @@ _BY_CLASS = {
     "TimeoutError": _UNREACHABLE,
     "ConnectionError": _UNREACHABLE,
 }
+# Within a script, Redis 7.0 says it in the second way, later ones in the third.
+_DENIED = ("NOPERM", "The user executing the script", "ACL failure in script")
 _BY_WORD = {
     "OOM": _BY_CLASS["OutOfMemoryError"],
     "READONLY": _BY_CLASS["ReadOnlyError"],
@@ -42,8 +44,8 @@ def _remedy(chest: FlaskChestRedis, error: Exception) -> str:
     keys = ", ".join(map(repr, chest.keys))
     if "WRONGTYPE" in words:
         return f"of {keys} one holds something else; name another stream: ?stream="
-    if kind == "NoPermissionError" or "NOPERM" in words:
-        return f"grant this user EVAL, and reading and writing of {keys}"
+    if kind == "NoPermissionError" or any(word in words for word in _DENIED):
+        return f"grant this user the commands that the page on stores lists, on {keys}"
     if "certificate" in words or "SSL" in words:
         return _CERTIFICATE
     if kind in _BY_CLASS:

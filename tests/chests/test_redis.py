@@ -208,7 +208,7 @@ def test_users(server: Redis, client: Any) -> None:
     client.acl_setuser("few", enabled=True, passwords=["+hunter22"], reset=True)
     url = f"redis://few:hunter22@127.0.0.1:{server.port}/0"
     chest = make_chest(url)
-    with pytest.raises(DeliveryError, match="grant this user EVAL"):
+    with pytest.raises(DeliveryError, match="grant this user the commands"):
         chest.write(make_records(1))
     rights = ["+eval", "+xadd", "+sadd", "+sismember", "+scard", "+unlink", "+rename"]
     client.acl_setuser(
@@ -220,8 +220,11 @@ def test_users(server: Redis, client: Any) -> None:
         reset=True,
     )
     chest.write(make_records(1))
-    chest.close()
     assert client.xlen("chest") == 1
+    client.acl_setuser("few", commands=["-xadd"])
+    with pytest.raises(DeliveryError, match="grant this user the commands"):
+        chest.write(make_records(1))
+    chest.close()
     wrong = make_chest(url.replace("hunter22", "hunter23"))
     with pytest.raises(DeliveryError, match="check user and password") as caught:
         wrong.write(make_records(1))
