@@ -13,17 +13,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..chests.redis import FlaskChestRedis
+from ..chests.redis import FIELD, FlaskChestRedis
 from ..chests.redis_errors import later
 from ..errors import DeliveryError
 
 # Before it reads, it sees whether the cap has cut off entries that the group has not read: those
 # that were ever cut off are more than those that it has read. The group's count is then put right,
 # since Redis 7.0 does not do so (https://github.com/redis/redis/issues/13957). In one script, for
-# entries may be cut off at any time. "0": a new group begins with what is there.
+# entries may be cut off at any time. "0": a new group begins with what is there. Of a record comes
+# its line alone, since the driver takes its time over each part of an answer.
 _TAKE = """
 local key, group = KEYS[1], ARGV[1]
-if redis.call('EXISTS', key) == 0 then return {0, {}} end
+if redis.call('EXISTS', key) == 0 then return {0, {}, {}} end
 local function named(flat)
   local found = {}
   for i = 1, #flat, 2 do found[flat[i]] = flat[i + 1] end
@@ -58,7 +59,13 @@ end
 local found = redis.call(
   'XREADGROUP', 'GROUP', group, ARGV[2], 'COUNT', ARGV[3], 'STREAMS', key, '>'
 )
-return {trimmed, found and found[1][2] or {}}
+local ids, values = {}, {}
+for i, entry in ipairs(found and found[1][2] or {}) do
+  local fields = entry[2]
+  ids[i] = entry[1]
+  values[i] = #fields == 2 and fields[1] == ARGV[4] and fields[2] or fields
+end
+return {trimmed, ids, values}
 """
 # Readers that died leave their names behind. One that has entries must stay: they would go with it.
 _TIDY = """
@@ -105,8 +112,10 @@ class Group:
     def take(self, count: int) -> Taken:
         """Entries that no reader of the group has got yet."""
         with self._client() as client:
-            lost, found = client.eval(_TAKE, 1, self.chest.stream, self.name, self.consumer, count)
-        return Taken([(entry, _fields(flat)) for entry, flat in found], int(lost))
+            lost, entries, values = client.eval(
+                _TAKE, 1, self.chest.stream, self.name, self.consumer, count, FIELD
+            )
+        return Taken(list(zip(entries, map(_fields, values), strict=True)), int(lost))
 
     def claim(self, count: int, idle_ms: int) -> Taken:
         """Entries of readers that have not been heard of for a while."""
@@ -181,5 +190,7 @@ class Group:
             raise OSError(str(error)) from None
 
 
-def _fields(flat: Sequence[bytes]) -> dict[bytes, bytes]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))
+def _fields(value: bytes | Sequence[bytes]) -> dict[bytes, bytes]:
+    if isinstance(value, bytes):
+        return {FIELD: value}
+    return dict(zip(value[::2], value[1::2], strict=True))

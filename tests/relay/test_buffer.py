@@ -127,13 +127,27 @@ def test_a_store_that_is_down(carried: Carried, client: Any, store: Store) -> No
     store.down = True
     carried.source.write(make_records(150))
     carried.ship()
-    carried.buffer.tend()
     assert pending(client) == 100
     assert carried.buffer.ledger().account("store").pending == 100
     store.down = False
     carried.ship()
     assert len(store.records) == 150
     assert pending(client) == 0
+
+
+def test_one_that_waits_is_not_dead(carried: Carried, client: Any, store: Store) -> None:
+    """However long a store is down: who has its records says that it lives."""
+    store.down = True
+    carried.source.write(make_records(10))
+    carried.ship()
+    long = 600_000
+    entries = [entry for entry, _ in client.xrange("chest")]
+    [reader] = client.xinfo_consumers("chest", "g")
+    client.xclaim("chest", "g", reader["name"], 0, entries, idle=long, justid=True)
+    carried.buffer.tend()
+    waiting = client.xpending_range("chest", "g", "-", "+", 100)
+    assert len(waiting) == 10
+    assert all(each["time_since_delivered"] < long for each in waiting)
 
 
 def test_strangers(carried: Carried, client: Any, store: Store) -> None:
