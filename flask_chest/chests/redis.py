@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any
@@ -177,14 +177,9 @@ class FlaskChestRedis(Chest):
         )
 
     def _look_at(self, client: Any) -> None:
-        from redis.exceptions import ResponseError
-
-        try:
-            about = client.info()
-            config = client.config_get("proto-max-bulk-len")
-        except ResponseError:
-            return  # a user may not be allowed to ask; the first write tells
+        about = _answer(client.info)
         self.check_version(str(about.get("redis_version", "")))
+        config = _answer(client.config_get, "proto-max-bulk-len")
         self._largest = int(config.get("proto-max-bulk-len", _LARGEST))
         policy = str(about.get("maxmemory_policy", ""))
         if policy.startswith("allkeys"):
@@ -227,6 +222,17 @@ class FlaskChestRedis(Chest):
             raise RejectedError(
                 self.explain(reason, remedy), record_ids=[_id_of(line).decode() for line in lines]
             )
+
+
+def _answer(ask: Callable[..., Any], *words: str) -> dict[str, Any]:
+    """What a server tells of itself; nothing, where this user may not ask."""
+    from redis.exceptions import ResponseError
+
+    try:
+        told: dict[str, Any] = ask(*words)
+    except ResponseError:
+        return {}
+    return told
 
 
 def _parts(lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:

@@ -18,6 +18,7 @@ from ..delivery.dead import DeadLetters
 from ..delivery.exporter import Exporter
 from ..delivery.ledger import Ledger
 from ..delivery.process import Delivery
+from ..delivery.totals import add_to_totals
 from ..keeping.upkeep import Upkeep
 from ..relay.buffer import StreamBuffer
 from ..relay.group import Group
@@ -85,6 +86,10 @@ def _exporter(
 
     def bury(chest: str, lines: Sequence[bytes], reason: str) -> None:
         DeadLetters(held.journal_dir, chest).add(lines, reason)
+        # Whence `flask chest replay` takes them when it has sent them again.
+        rejected = Ledger()
+        rejected.account(chest).rejected = len(lines)
+        add_to_totals(held.journal_dir, rejected, owner=held.app.name)
 
     def make_buffer(on_lost: LossListener) -> StreamBuffer:
         return StreamBuffer(group, store.name, bury, on_lost, claim_after, ledger)

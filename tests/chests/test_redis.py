@@ -234,6 +234,24 @@ def test_users(server: Redis, client: Any) -> None:
 
 
 @pytest.mark.server
+@pytest.mark.parametrize("denied", ["-info", "-config"])
+def test_a_server_that_does_not_tell_of_itself(server: Redis, client: Any, denied: str) -> None:
+    """Where INFO or CONFIG is denied, as hosted servers do it, records are stored all the same."""
+    client.acl_setuser(
+        "most",
+        enabled=True,
+        passwords=["+hunter22"],
+        keys=["*"],
+        commands=["+@all", denied],
+        reset=True,
+    )
+    chest = make_chest(f"redis://most:hunter22@127.0.0.1:{server.port}/0")
+    chest.write(make_records(1))
+    chest.close()
+    assert client.xlen("chest") == 1
+
+
+@pytest.mark.server
 def test_no_such_database(server: Redis) -> None:
     """A database that the server does not have is told with the remedy."""
     chest = make_chest(server.url.replace("/0", "/99"))

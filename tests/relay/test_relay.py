@@ -18,6 +18,7 @@ from flask_chest.chests.redis import FlaskChestRedis
 from flask_chest.cli.relay import relay
 from flask_chest.conformance import make_records
 from flask_chest.delivery.dead import DeadLetters
+from flask_chest.delivery.totals import read_ledger
 from flask_chest.record import Record
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.redis import DURABLE, Redis
@@ -163,6 +164,7 @@ def test_bad_records_and_strangers(place: Place, tmp_path: Path) -> None:
     root = tmp_path / "chest-journal"
     [letter] = DeadLetters(root, "postgresql").read()
     assert bad.id in letter.line.decode()
+    assert read_ledger(root, owner="tortured").account("postgresql").rejected == 1
     [strange] = DeadLetters(root, "redis strangers").read()
     assert "it has no field 'record'" in strange.reason
     assert "name another one: ?stream=" in carrier.told()
