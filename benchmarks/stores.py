@@ -1,7 +1,7 @@
 """Records per second to each store, beside what one would write by hand with the store's driver.
 
-``python -m benchmarks.stores [sqlite postgresql influxdb mariadb mongodb kafka otlp]``. Both sides
-have the same tables, indexes and durability; the rival gets records as Python objects.
+``python -m benchmarks.stores [sqlite postgresql influxdb mariadb mongodb kafka otlp redis]``. Both
+sides have the same tables, indexes and durability; the rival gets records as Python objects.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from flask_chest.chests.mongodb import FlaskChestMongoDB
 from flask_chest.chests.mysql import FlaskChestMySQL
 from flask_chest.chests.otlp import FlaskChestOTLP
 from flask_chest.chests.postgresql import FlaskChestPostgreSQL
+from flask_chest.chests.redis import FlaskChestRedis
 from flask_chest.chests.sql import records_table
 from flask_chest.chests.sqlite import FlaskChestSQLite
 from flask_chest.record import Record
@@ -29,6 +30,7 @@ from tests.servers.kafka import Kafka
 from tests.servers.mariadb import MariaDB
 from tests.servers.mongodb import MongoDB
 from tests.servers.postgresql import PostgreSQL
+from tests.servers.redis import DURABLE, Redis
 from tests.servers.victoriametrics import VictoriaMetrics
 
 from .log_records import from_package, from_sdk, silent_collector
@@ -200,6 +202,29 @@ def otlp(folder: Path) -> float:
     return ratio
 
 
+def redis(folder: Path) -> float:
+    from redis import Redis as Client
+
+    with Redis(*DURABLE) as server:
+        ours = FlaskChestRedis(server.url)
+        client = Client(port=server.port)
+
+        def store(records: Sequence[Record]) -> None:
+            pipeline = client.pipeline(transaction=False)
+            for record in records:
+                line = orjson.dumps(_document(record))
+                pipeline.xadd(RIVAL, {"record": line}, maxlen=ours.maxlen, approximate=True)
+            pipeline.execute()
+
+        rival = Rival("redis-py's pipeline of XADD, no guard against a second entry", store)
+        chest = Chest("FlaskChestRedis", ours.write)
+        ratio = compare("Redis Streams", chest, [rival], **_SIZE)
+        assert client.xlen(RIVAL) == client.xlen(ours.stream)
+        client.close()
+        ours.close()
+    return ratio
+
+
 def _columns() -> list[str]:
     from sqlalchemy import MetaData
 
@@ -285,9 +310,17 @@ def _same_count(ask: Callable[[str], Any], table: str) -> None:
 
 _SIZE: dict[str, int] = {"batches": 20, "rounds": 5}
 STORES = {
-    each.__name__: each for each in (sqlite, postgresql, influxdb, mariadb, mongodb, kafka, otlp)
+    each.__name__: each
+    for each in (sqlite, postgresql, influxdb, mariadb, mongodb, kafka, otlp, redis)
 }
-PROMISES = {"sqlite": 0.7, "postgresql": 0.8, "influxdb": 6.0, "kafka": 0.7, "otlp": 0.7}
+PROMISES = {
+    "sqlite": 0.7,
+    "postgresql": 0.8,
+    "influxdb": 6.0,
+    "kafka": 0.7,
+    "otlp": 0.7,
+    "redis": 0.7,
+}
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .chests.mysql import FlaskChestMySQL
     from .chests.otlp import FlaskChestOTLP
     from .chests.postgresql import FlaskChestPostgreSQL
+    from .chests.redis import FlaskChestRedis
     from .chests.sqlite import FlaskChestSQLite
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "FlaskChestMySQL",
     "FlaskChestOTLP",
     "FlaskChestPostgreSQL",
+    "FlaskChestRedis",
     "FlaskChestSQLite",
     "Record",
     "__version__",

@@ -24,6 +24,8 @@ SCHEMES = {
     "mongodb+srv": ("mongodb", "FlaskChestMongoDB"),
     "influxdb": ("influxdb", "FlaskChestInfluxDB"),
     "influxdb+https": ("influxdb", "FlaskChestInfluxDB"),
+    "redis": ("redis", "FlaskChestRedis"),
+    "rediss": ("redis", "FlaskChestRedis"),
     "http": ("http", "FlaskChestCustomWriter"),
     "https": ("http", "FlaskChestCustomWriter"),
     "kafka": ("kafka", "FlaskChestKafka"),
