@@ -17,7 +17,7 @@ def test_oldest_holds_the_lower_bounds() -> None:
     config = ConfigParser()
     config.read(ROOT / "setup.cfg")
     extras = config["options.extras_require"]
-    names = ("postgresql", "mysql", "mongodb", "dockerflow", "dashboard")
+    names = ("postgresql", "mysql", "mongodb", "clickhouse", "dockerflow", "dashboard")
     allowed = "\n".join([config["options"]["install_requires"], *(extras[name] for name in names)])
     pins = (ROOT / "tests" / "oldest.txt").read_text()
     assert read_versions(pins, "==") == read_versions(allowed, ">=")

@@ -14,6 +14,7 @@ from flask import Blueprint, Flask, g
 from flask_chest import (
     Chest,
     FlaskChest,
+    FlaskChestClickHouse,
     FlaskChestCustomWriter,
     FlaskChestInfluxDB,
     FlaskChestMongoDB,
@@ -62,6 +63,7 @@ def chests() -> list[Chest]:
         FlaskChestPostgreSQL("postgresql://db/shop", name="main"),
         FlaskChestMySQL(url="mysql://db/shop"),
         FlaskChestMongoDB("mongodb://db/shop", collection="records"),
+        FlaskChestClickHouse("clickhouse://db/shop", settings={"async_insert": 1}),
         FlaskChestInfluxDB(host="influx", custom_tags={"site": "one"}),
         FlaskChestCustomWriter("https://host/path", payload_generator=payload, verify=True),
         PrintingChest(name="printing"),
