@@ -108,7 +108,7 @@ def test_more_records_than_can_be_looked_at(
     chest.write(many(6000))
     chest.close()
     monkeypatch.setattr(
-        sql, "choose_slices", lambda a, b, count: slices.choose_slices(a, b, count, 1000, 1000)
+        sql, "choose_slices", lambda a, b, count, *_: slices.choose_slices(a, b, count, 1000, 1000)
     )
     reader = SQLReader(chest)
     answer = reader.answer(WHOLE.grouped(parse_field("method")))
