@@ -1,7 +1,7 @@
 """Records per second to each store, beside what one would write by hand with the store's driver.
 
-``python -m benchmarks.stores [sqlite postgresql influxdb mariadb mongodb]``. Both sides have the
-same tables, indexes and durability; the rival gets records as Python objects.
+``python -m benchmarks.stores [sqlite postgresql influxdb mariadb mongodb clickhouse]``. Both sides
+have the same tables, indexes and durability; the rival gets records as Python objects.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from flask_chest.chests.base import Surroundings
+from flask_chest.chests.clickhouse import FlaskChestClickHouse
 from flask_chest.chests.influxdb import FlaskChestInfluxDB
 from flask_chest.chests.mongodb import FlaskChestMongoDB
 from flask_chest.chests.mysql import FlaskChestMySQL
@@ -23,6 +24,7 @@ from flask_chest.chests.postgresql import FlaskChestPostgreSQL
 from flask_chest.chests.sql import records_table
 from flask_chest.chests.sqlite import FlaskChestSQLite
 from flask_chest.record import Record
+from tests.servers.clickhouse import ClickHouse
 from tests.servers.mariadb import MariaDB
 from tests.servers.mongodb import MongoDB
 from tests.servers.postgresql import PostgreSQL
@@ -170,6 +172,47 @@ def mongodb(folder: Path) -> float:
     return ratio
 
 
+def clickhouse(folder: Path) -> float:
+    import clickhouse_connect
+
+    with ClickHouse() as server:
+        ours = FlaskChestClickHouse(server.url)
+        # One each: the server would know the second one's records from the first.
+        made = [FlaskChestClickHouse(server.url, name) for name in (RIVAL, f"{RIVAL}_2")]
+        for chest in (ours, *made):
+            chest._client()
+        # Over loopback its compression would only cost it time.
+        client = clickhouse_connect.get_client(
+            host="127.0.0.1",
+            port=server.port,
+            username="chest",
+            password="secret",
+            database="chest",
+            compress=False,
+        )
+        names = _columns()
+
+        def store_rows(records: Sequence[Record]) -> None:
+            client.insert(made[0].table, [_row(record, None) for record in records], names)
+
+        def store_columns(records: Sequence[Record]) -> None:
+            columns = list(zip(*[_row(record, None) for record in records], strict=True))
+            client.insert(made[1].table, columns, names, column_oriented=True)
+
+        rivals = [
+            Rival("clickhouse-connect, insert of rows", store_rows),
+            Rival("clickhouse-connect, insert of columns", store_columns),
+        ]
+        contender = Chest("FlaskChestClickHouse", ours.write)
+        ratio = compare("ClickHouse", contender, rivals, **_SIZE)
+        counts = [server.ask(f"SELECT count() FROM {each.table}") for each in (ours, *made)]
+        assert counts[0] == counts[1] == counts[2], counts
+        client.close()
+        for chest in (ours, *made):
+            chest.close()
+    return ratio
+
+
 def _columns() -> list[str]:
     from sqlalchemy import MetaData
 
@@ -254,8 +297,10 @@ def _same_count(ask: Callable[[str], Any], table: str) -> None:
 
 
 _SIZE: dict[str, int] = {"batches": 20, "rounds": 5}
-STORES = {each.__name__: each for each in (sqlite, postgresql, influxdb, mariadb, mongodb)}
-PROMISES = {"sqlite": 0.7, "postgresql": 0.8, "influxdb": 6.0}
+STORES = {
+    each.__name__: each for each in (sqlite, postgresql, influxdb, mariadb, mongodb, clickhouse)
+}
+PROMISES = {"sqlite": 0.7, "postgresql": 0.8, "influxdb": 6.0, "clickhouse": 0.7}
 
 
 def main() -> None:

@@ -57,9 +57,10 @@ class Engine:
                 if database:
                     connection.query(f"USE `{database}`")
                 # A session that only reads may change no setting after that one.
-                for name in sorted(settings, key=lambda each: each == "readonly"):
-                    if not name.startswith(_PARAMETER):
-                        connection.query(f"SET {name} = '{settings[name]}'")
+                names = sorted(settings, key=lambda each: each == "readonly")
+                given = [f"{n} = '{settings[n]}'" for n in names if not n.startswith(_PARAMETER)]
+                if given:
+                    connection.query(f"SET {', '.join(given)}")
                 if body:
                     return _insert(connection, sql, body)
                 return connection.query(sql, _format(sql), params=_parameters(settings))
@@ -74,6 +75,14 @@ class Engine:
 def _parameters(settings: dict[str, str]) -> dict[str, str]:
     named = (name for name in settings if name.startswith(_PARAMETER))
     return {name.removeprefix(_PARAMETER): settings[name] for name in named}
+
+
+def _taken_apart(body: bytes) -> tuple[str, bytes]:
+    """The statement, and the data that follow it."""
+    head, _, rest = body.partition(b"\n")
+    if head[:6].upper() == b"INSERT" and _INSERT.match(head.decode()):
+        return head.decode(), rest
+    return body.decode(), b""
 
 
 def _insert(connection: Any, sql: str, body: bytes) -> Any:
@@ -127,7 +136,7 @@ class Handler(BaseHTTPRequestHandler):
             return
         sql = given.get("query", "")
         if not sql:
-            sql, body = body.decode(), b""
+            sql, body = _taken_apart(body)
         settings = {name: value for name, value in given.items() if name not in _TRANSPORT}
         try:
             result = self.engine.run(sql, body, settings, given.get("database", ""))
