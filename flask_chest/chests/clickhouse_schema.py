@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..encoding import FIELDS, from_microseconds, to_microseconds
+from ..encoding import FIELDS, from_microseconds, loads, to_microseconds
 from .sql import view_name
 
 # Documents are text: of the type JSON, ClickHouse keeps neither a null nor an empty object, and
@@ -88,6 +88,16 @@ class Moment(sa.types.TypeDecorator[datetime]):
         return value
 
 
+class Document(sa.types.TypeDecorator[Any]):
+    """The text of a JSON document, read back. Not every SQLAlchemy's JSON knows this dialect."""
+
+    impl = sa.String
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Any:
+        return None if value is None else loads(value)
+
+
 def records_of(table: str) -> sa.Table:
     """The table as it is asked: documents are read from their text."""
     kinds: dict[str, Any] = {
@@ -95,8 +105,8 @@ def records_of(table: str) -> sa.Table:
         "status": sa.Integer,
         "duration_ms": sa.Double,
         "sample_rate": sa.Double,
-        "vars": sa.JSON,
-        "tags": sa.JSON,
+        "vars": Document,
+        "tags": Document,
         "bytes_sent": sa.BigInteger,
         "disconnected": sa.Boolean,
     }
