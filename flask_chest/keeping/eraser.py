@@ -61,6 +61,8 @@ class SQLEraser(Eraser):
         self._chest = chest
         self._table = chest.records
         self._engine = chest.make_engine()
+        # Reading takes no lock; only the delete itself is a writer among others.
+        self._reading = chest.make_reading_engine()
 
     def erase(self, ids: Sequence[str]) -> int:
         import sqlalchemy as sa
@@ -79,6 +81,7 @@ class SQLEraser(Eraser):
             yield self.erase(ids)
 
     def close(self) -> None:
+        self._reading.dispose()
         self._engine.dispose()
 
     def _oldest(self, before: datetime) -> list[str]:
@@ -87,14 +90,13 @@ class SQLEraser(Eraser):
         columns = self._table.columns
         old = sa.select(columns.id).where(columns.time < before)
         try:
-            if not sa.inspect(self._engine).has_table(self._table.name):
-                return []
-            # Reading takes no lock; only the delete itself is a writer among others.
-            with self._engine.connect() as connection:
+            with self._reading.connect() as connection:
                 return list(
                     connection.execute(old.order_by(columns.time).limit(BATCH)).scalars().all()
                 )
         except sa.exc.SQLAlchemyError as error:
+            if self._chest.has_no_table(error):
+                return []  # nothing has been delivered yet
             raise self._told(error) from None
 
     def _told(self, error: Any) -> ReadError:

@@ -68,11 +68,12 @@ class Upkeep:
             lease = Lease(chest, engine)
             if not lease.take():
                 return
+            roller = Roller(chest, engine)
             try:
-                roller = Roller(chest, engine)
                 roll(roller, lease, until, ended)
                 roller.drop(HOUR, until - HOURS_KEPT)
             finally:
+                roller.close()
                 lease.give_back()
             if self._retention is not None:
                 self._prune(chest, ended)

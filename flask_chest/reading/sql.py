@@ -222,8 +222,23 @@ class SQLReader(Reader):
             return Slices(((query.since, query.until),), 1.0)
         return self._chosen.get(
             query,
-            lambda: choose_slices(query.since, query.until, self._count_in, self.most, self.sample),
+            lambda: choose_slices(
+                query.since,
+                query.until,
+                self._count_in,
+                lambda: self._edges(query),
+                most=self.most,
+                sample=self.sample,
+            ),
         )
+
+    def _edges(self, query: Query) -> tuple[datetime, datetime]:
+        time = self._table.columns.time
+        within = sa.select(time).where(time >= query.since, time < query.until).limit(1)
+        first, last = (self._rows(within.order_by(order)) for order in (time, time.desc()))
+        # They may have been pruned a moment ago.
+        begin = _aware(first[0].time) if first else query.since
+        return begin, _aware(last[0].time) if last else query.until
 
     def _count_in(self, slices: Slices, limit: int) -> int:
         time = self._table.columns.time

@@ -47,6 +47,8 @@ class Summary:
 
     def merge(self, other: Summary) -> None:
         """Take in another group."""
+        if not other.rows and not other.count:
+            return  # of the intervals of a long range most may be empty
         self.count += other.count
         self.rows += other.rows
         self.errors += other.errors

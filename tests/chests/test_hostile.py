@@ -28,7 +28,7 @@ from flask_chest.chests.mysql import FlaskChestMySQL
 from flask_chest.chests.postgresql import FlaskChestPostgreSQL
 from flask_chest.chests.sqlite import FlaskChestSQLite
 from flask_chest.conformance import make_records
-from flask_chest.encoding import Batch, encode, loads
+from flask_chest.encoding import Batch, dumps, encode, loads
 from flask_chest.record import Record
 from tests.servers.http import HTTPRecorder
 from tests.servers.influxdb import InfluxDB
@@ -185,8 +185,7 @@ _FACTS = {"time", "method", "route", "endpoint", "status", "duration_ms", "reque
 def _influx(value: Any) -> Any:
     """A value as InfluxDB keeps it."""
     if isinstance(value, (dict, list)):
-        value = encode(replace(make_records(1)[0], vars={"v": value})).decode()
-        value = value.partition('"vars":{"v":')[2].partition('},"tags":')[0]
+        value = dumps(value).decode()
     if isinstance(value, str):
         pictures = {code: chr(0x2400 + code) for code in range(32) if chr(code) != "\t"}
         return value.translate(pictures | {0x7F: "\u2421"})

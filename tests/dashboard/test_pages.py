@@ -109,8 +109,10 @@ def test_pages(shop: Flask, path: str) -> None:
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_of_an_empty_store(tmp_path: Path, path: str) -> None:
     """Before the first record every page is there, and says that there is nothing."""
-    answer = open_client(make_app(tmp_path)).get(f"/chest{path}")
+    app = make_app(tmp_path)
+    answer = open_client(app).get(f"/chest{path}")
     assert answer.status_code == (404 if "req-7" in path else 200)
+    app.extensions["chest"].close()
 
 
 @pytest.mark.parametrize("path", [*PAGES[:-1]])
@@ -132,6 +134,11 @@ def test_pages_of_a_store_that_is_down(tmp_path: Path, path: str) -> None:
         ("/?since=1+hour&until=2+hours", "the range is empty"),
         ("/?since=0001-01-01", None),
         ("/?until=9999-01-01", None),
+        ("/?since=0001-01-01&until=9999-12-31T23:59:59", None),
+        ("/variable?name=tenant&until=9999-01-01", None),
+        ("/compare?a=1.4.1&b=1.4.2&until=9999-01-01", None),
+        ("/compare?a_since=9998-01-01&since=5+years", None),
+        ("/requests?until=9999-01-01", None),
         ("/?chest=nowhere", "there is no chest"),
         ("/variable?name=vars", "name one of them"),
         ("/variable?name=tenant&as=numbers", "has no numbers"),
@@ -233,6 +240,7 @@ def test_redacted_stays_redacted(tmp_path: Path) -> None:
         text = client.get(f"/chest{path}").text
         assert "[REDACTED]" in text
         assert "hunter2" not in text
+    app.extensions["chest"].close()
 
 
 def test_its_own_requests_are_not_recorded(shop: Flask) -> None:
@@ -256,6 +264,7 @@ def test_a_rule_may_record_it(tmp_path: Path) -> None:
     with capture_records(app) as records:
         app.test_client().get("/chest/login")
     assert [record.route for record in records] == ["/chest/login"]
+    app.extensions["chest"].close()
 
 
 def test_several_stores(tmp_path: Path) -> None:
@@ -275,13 +284,15 @@ def test_several_stores(tmp_path: Path) -> None:
     assert "No records" not in text
     assert "chest=two" in text, "links stay with it"
     assert client.get("/chest/?chest=memory").status_code == 400
+    app.extensions["chest"].close()
 
 
 def test_health(tmp_path: Path) -> None:
     """The ledger, and whether each chest answers; one that does not is told, too."""
     (tmp_path / "bad.db").write_bytes(b"text" * 1000)
     stores = ["sqlite:///chest.db", {"url": "sqlite:///bad.db", "name": "bad"}]
-    client = open_client(make_app(tmp_path, CHEST_CHESTS=stores))
-    text = client.get("/chest/health").text
+    app = make_app(tmp_path, CHEST_CHESTS=stores)
+    text = open_client(app).get("/chest/health").text
+    app.extensions["chest"].close()
     assert ">ok<" in text
     assert "unreachable: chest &#39;bad&#39;" in text

@@ -26,7 +26,7 @@ from flask_chest.keeping.upkeep import Upkeep
 from ..chests.test_sqlite import VERSION_1
 from ..servers.mariadb import MariaDB
 from ..servers.postgresql import PostgreSQL
-from .suite import check_upkeep, days_of_records, keep, long_query, now, reader_of
+from .suite import DAYS, check_upkeep, days_of_records, keep, long_query, now, reader_of
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_records_that_come_too_late_to_be_kept(chest: FlaskChestSQLite) -> None:
     keep(chest, timedelta(days=1))
     reader = reader_of(chest)
     found = reader.answer(long_query(end)).whole
-    assert found.rows == 2000
+    assert found.rows == 2 * DAYS * 200
     reader.close()
     chest.close()
 
@@ -100,7 +100,7 @@ def test_hours_go_days_stay(chest: FlaskChestSQLite, tmp_path: Path) -> None:
     keep(chest, timedelta(days=1))
     assert ask(tmp_path, "SELECT count(*) FROM chest_records") == [(0,)]
     [(rows,)] = ask(tmp_path, "SELECT sum(row_count) FROM chest_records_rollups WHERE step = 86400")
-    assert rows == 1000
+    assert rows == DAYS * 200
     chest.close()
 
 
@@ -125,16 +125,35 @@ def test_one_process_at_a_time(chest: FlaskChestSQLite) -> None:
     chest.close()
 
 
+def test_a_clock_that_was_ahead(chest: FlaskChestSQLite, tmp_path: Path) -> None:
+    """What was noted then does not keep later hours from being summed up, or from being found."""
+    end = now()
+    records = list(days_of_records(end, 2))
+    chest.write(records[::2])
+    keep(chest)
+    with chest.engine().begin() as connection:
+        connection.exec_driver_sql("UPDATE chest_upkeep SET rolled_until = rolled_until + 99999999")
+    chest.write(records)
+    keep(chest)
+    [(noted,)] = ask(tmp_path, "SELECT rolled_until FROM chest_upkeep")
+    assert noted <= end.timestamp()
+    reader = reader_of(chest)
+    later = long_query(end + timedelta(days=400))
+    assert reader.answer(replace(later, since=end - timedelta(days=5))).whole.rows == 400
+    reader.close()
+    chest.close()
+
+
 def test_it_stops_when_the_process_ends(chest: FlaskChestSQLite, tmp_path: Path) -> None:
     """Between two batches; the next process goes on from there."""
-    chest.write(list(days_of_records(now() - timedelta(days=2), 20)))
+    chest.write(list(days_of_records(now() - timedelta(days=2), 3)))
     ended = threading.Event()
     batches = prune(chest, now() - timedelta(days=1), ended)
     assert next(batches) == 500
     ended.set()
     assert list(batches) == []
-    assert ask(tmp_path, "SELECT count(*) FROM chest_records") == [(3500,)]
-    assert sum(prune(chest, now() - timedelta(days=1), threading.Event())) == 3500
+    assert ask(tmp_path, "SELECT count(*) FROM chest_records") == [(100,)]
+    assert sum(prune(chest, now() - timedelta(days=1), threading.Event())) == 100
     chest.close()
 
 
@@ -192,7 +211,7 @@ def test_a_database_of_version_1(tmp_path: Path) -> None:
     assert reader.answer(long_query(now())).whole.rows <= 1, "it can be read as it is"
     chest.write(list(days_of_records(now())))
     keep(chest)
-    assert reader.answer(long_query(now())).whole.rows >= 1000
+    assert reader.answer(long_query(now())).whole.rows >= DAYS * 200
     assert ask(tmp_path, "SELECT version FROM chest_schema") == [(2,)]
     reader.close()
     chest.close()
