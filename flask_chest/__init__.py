@@ -21,6 +21,7 @@ from .extension import FlaskChest
 from .record import Record
 
 if TYPE_CHECKING:
+    from .chests.clickhouse import FlaskChestClickHouse
     from .chests.http import FlaskChestCustomWriter
     from .chests.influxdb import FlaskChestInfluxDB
     from .chests.kafka import FlaskChestKafka
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Chest",
     "FlaskChest",
+    "FlaskChestClickHouse",
     "FlaskChestCustomWriter",
     "FlaskChestInfluxDB",
     "FlaskChestKafka",

@@ -14,6 +14,7 @@ from flask import Blueprint, Flask, g
 from flask_chest import (
     Chest,
     FlaskChest,
+    FlaskChestClickHouse,
     FlaskChestCustomWriter,
     FlaskChestInfluxDB,
     FlaskChestKafka,
@@ -65,6 +66,7 @@ def chests() -> list[Chest]:
         FlaskChestPostgreSQL("postgresql://db/shop", name="main"),
         FlaskChestMySQL(url="mysql://db/shop"),
         FlaskChestMongoDB("mongodb://db/shop", collection="records"),
+        FlaskChestClickHouse("clickhouse://db/shop", settings={"async_insert": 1}),
         FlaskChestInfluxDB(host="influx", custom_tags={"site": "one"}),
         FlaskChestKafka("kafka://broker/records", options={"compression.type": "zstd"}),
         FlaskChestOTLP("https://collector", headers={"key": "k"}, resource={"rack": 7}),
