@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from flask_chest.chests.base import Chest, Surroundings
+from flask_chest.chests.clickhouse import FlaskChestClickHouse
 from flask_chest.chests.http import FlaskChestCustomWriter
 from flask_chest.chests.influxdb import FlaskChestInfluxDB
 from flask_chest.chests.mongodb import FlaskChestMongoDB
@@ -19,6 +20,7 @@ from flask_chest.chests.mysql import FlaskChestMySQL
 from flask_chest.chests.postgresql import FlaskChestPostgreSQL
 from flask_chest.chests.sqlite import FlaskChestSQLite
 from flask_chest.conformance import make_records
+from tests.servers.clickhouse import ClickHouse
 from tests.servers.http import HTTPRecorder
 from tests.servers.mariadb import MariaDB
 from tests.servers.mongodb import MongoDB
@@ -32,6 +34,7 @@ CHESTS: dict[str, Make] = {
     "postgresql": lambda stack: FlaskChestPostgreSQL(stack.enter_context(PostgreSQL()).url),
     "mysql": lambda stack: FlaskChestMySQL(stack.enter_context(MariaDB()).url),
     "mongodb": lambda stack: FlaskChestMongoDB(stack.enter_context(MongoDB()).url),
+    "clickhouse": lambda stack: FlaskChestClickHouse(stack.enter_context(ClickHouse()).url),
     "influxdb": lambda stack: FlaskChestInfluxDB(url=stack.enter_context(VictoriaMetrics()).url),
     "http": lambda stack: FlaskChestCustomWriter(stack.enter_context(HTTPRecorder()).url),
 }
