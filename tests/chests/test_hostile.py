@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from pymongo import MongoClient
 
 from flask_chest.chests.base import Chest, Surroundings
+from flask_chest.chests.clickhouse import FlaskChestClickHouse
 from flask_chest.chests.http import FlaskChestCustomWriter
 from flask_chest.chests.influxdb import FlaskChestInfluxDB
 from flask_chest.chests.line_protocol import LineEncoder
@@ -32,6 +33,7 @@ from flask_chest.chests.sqlite import FlaskChestSQLite
 from flask_chest.conformance import make_records
 from flask_chest.encoding import Batch, dumps, encode, loads
 from flask_chest.record import Record
+from tests.servers.clickhouse import ClickHouse
 from tests.servers.collector import Collector, attributes_of, records_of
 from tests.servers.http import HTTPRecorder
 from tests.servers.influxdb import InfluxDB
@@ -102,6 +104,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[Ches
             _postgresql(stack.enter_context(PostgreSQL())),
             _mysql(stack.enter_context(MariaDB())),
             _mongodb(stack.enter_context(MongoDB())),
+            _clickhouse(stack.enter_context(ClickHouse())),
             _http(stack.enter_context(HTTPRecorder())),
         ]
         for chest, _ in made:
@@ -307,6 +310,18 @@ def _mongodb(server: MongoDB) -> tuple[Chest, Read]:
         return stored
 
     return FlaskChestMongoDB(server.url), read
+
+
+def _clickhouse(server: ClickHouse) -> tuple[Chest, Read]:
+    def read(record_id: str) -> dict[str, Any]:
+        query = "SELECT vars, groupArray(name) FROM chest_records r FINAL LEFT JOIN chest_vars v "
+        query += f"ON v.record_id = r.id WHERE r.id = '{record_id}' GROUP BY vars"
+        [(text, names)] = server.ask(query)
+        found: dict[str, Any] = loads(text)
+        assert set(names) == (found.keys() or {""})
+        return found
+
+    return FlaskChestClickHouse(server.url), read
 
 
 def _http(server: HTTPRecorder) -> tuple[Chest, Read]:
