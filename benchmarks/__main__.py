@@ -12,7 +12,7 @@ from .verdicts import summary
 
 ALL = (
     *("request", "serving", "stores", "memory", "import_time", "rules", "variables", "delivery"),
-    *("dockerflow", "resilience", "instructions"),
+    *("dockerflow", "resilience", "instructions", "reading", "overview", "year"),
 )
 
 
