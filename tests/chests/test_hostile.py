@@ -208,6 +208,49 @@ def test_short_way_is_the_long_way(given_: dict[str, Any], text: str, failed: bo
         assert b"\n" not in long_way
 
 
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[FlaskChestSQLite]]:
+    folder = tmp_path_factory.mktemp("twins")
+    made = [FlaskChestSQLite(table=name) for name in ("together", "apart")]
+    for chest in made:
+        chest.settle(Surroundings(instance_path=folder))
+    yield made
+    for chest in made:
+        chest.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(variables, texts, st.booleans())
+@example(EVERYTHING, "r", True)
+@example({"tags": {"a": 1, "status": 2}}, ',"status":200', False)
+def test_lines_that_end_alike(
+    twins: list[FlaskChestSQLite], given_: dict[str, Any], text: str, failed: bool
+) -> None:
+    """What SQLite reads itself, of lines that end alike, is what it is given row by row."""
+    error = "KeyError" if failed else None
+    changes = {"vars": given_, "request_id": text, "route": text, "status": 200, "error": error}
+    tags = {"service": text, "kind": 1, "status": 2} if failed else {}
+    records = [replace(record, **changes, tags=tags) for record in make_records(10)]
+    together, apart = twins
+    together.write(Batch([encode(record) for record in records]))
+    for some in (records[:5], records[5:]):
+        apart.write(Batch([encode(record) for record in some]))
+    found, expected = (_rows(chest, records) for chest in twins)
+    assert len(found) == 10
+    assert same(found, expected)
+
+
+def _rows(chest: FlaskChestSQLite, records: list[Record]) -> list[dict[str, Any]]:
+    """Whole rows, documents decoded."""
+    names = [column.name for column in chest.records.columns]
+    marks = ",".join("?" * len(records))
+    query = f"SELECT * FROM {chest.records.name} WHERE id IN ({marks}) ORDER BY id"
+    with closing(sqlite3.connect(chest.file())) as connection:
+        found = connection.execute(query, [record.id for record in records]).fetchall()
+    rows = [dict(zip(names, row, strict=True)) for row in found]
+    return [{**row, "vars": loads(row["vars"]), "tags": loads(row["tags"])} for row in rows]
+
+
 def _changes(record: Record) -> dict[str, Any]:
     names = ("vars", "request_id", "route", "error")
     return {name: getattr(record, name) for name in names}
