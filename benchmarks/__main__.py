@@ -1,4 +1,4 @@
-"""All benchmarks in one run, and each promise at its end: ``python -m benchmarks [name ...]``."""
+"""All benchmarks, and what became of each promise: ``python -m benchmarks [name ...]``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from .verdicts import summary
 
 ALL = (
     *("request", "serving", "stores", "memory", "import_time", "rules", "variables", "delivery"),
-    *("dockerflow", "resilience", "instructions"),
+    *("dockerflow", "resilience", "instructions", "features"),
+    *("reading", "overview", "year"),
 )
 
 

@@ -10,6 +10,7 @@ from flask.cli import with_appcontext
 
 from .. import table
 from ..app_chest import AppChest
+from ..chests.base import Chest
 from .current import current_held
 from .options import json_option
 from .output import print_json
@@ -62,9 +63,12 @@ def _ledger_row(name: str, address: str, health: str, account: Any) -> tuple[obj
     )
 
 
-def _health(chest_of_app: Any) -> str:
-    try:
-        chest_of_app.check()
-    except Exception as error:  # noqa: BLE001 - a backend of theirs may raise anything
-        return f"unreachable: {error}"
+def _health(chest_of_app: Chest) -> str:
+    with chest_of_app.lock:
+        try:
+            chest_of_app.check()
+        except Exception as error:  # noqa: BLE001 - a backend of theirs may raise anything
+            return f"unreachable: {error}"
+        finally:
+            chest_of_app.close()
     return "ok"

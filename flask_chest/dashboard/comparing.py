@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from flask import request, url_for
@@ -11,15 +11,17 @@ from flask import request, url_for
 from ..errors import QueryError
 from ..reading.fields import Field, parse_field
 from ..reading.filters import Filter
+from ..reading.intervals import step_of
 from ..reading.query import Query, parse_moment
 from ..reading.reader import Reader
 from ..reading.summary import Summary
 from . import charts
 from .charts import Chart
-from .params import Params, query_string, step_of
+from .params import Params, query_string
 
 _ROUTE = Field("", "route")
 _ROUTES = 50
+_LAST = datetime.max.replace(tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def _sides(params: Params, field: Field, given: dict[str, Any]) -> tuple[Side, S
     query = params.query()
     if given["a_since"] or given["a_until"]:
         since = parse_moment(given["a_since"], params.now)
-        default = since + timedelta(seconds=query.seconds)
+        default = since + min(timedelta(seconds=query.seconds), _LAST - since)
         until = parse_moment(given["a_until"], params.now) if given["a_until"] else default
         before = Query(since=since, until=until, where=query.where)
         return Side("before", before), Side("after", query)
@@ -108,8 +110,11 @@ def _sides(params: Params, field: Field, given: dict[str, Any]) -> tuple[Side, S
 def _chart(reader: Reader, sides: tuple[Side, Side], params: Params) -> Chart:
     """p95 of both, one above the other, however far apart their ranges are."""
     longest = max(side.query.seconds for side in sides)
-    step = step_of(longest)
+    step: float = step_of(longest)
     drawn = [reader.series(side.query, step) for side in sides]
+    if (known := max(series.step for series in drawn)) > step:
+        step = known  # of one that is long ago only days are known
+        drawn = [reader.series(side.query, step) for side in sides]
     starts = max((series.starts for series in drawn), key=len)
     lines = []
     for side, series in zip(sides, drawn, strict=True):

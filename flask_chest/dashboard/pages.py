@@ -13,13 +13,14 @@ from ..errors import QueryError
 from ..reading.fields import Field, parse_field
 from ..reading.filters import Filter
 from ..reading.fold import answer_of
+from ..reading.intervals import step_of
 from ..reading.lines import to_mapping
 from ..reading.query import Query, parse_moment
 from ..reading.reader import PAGE, Reader
 from . import charts
 from .charts import Chart
 from .comparing import compare_page
-from .params import RANGES, Params, query_string, spell_moment, step_of
+from .params import RANGES, Params, query_string, spell_moment
 
 _ROUTE = Field("", "route")
 _TOP = 8

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from ..reading.fields import Field
 from ..reading.filters import Filter, parse_filters
+from ..reading.intervals import step_of
 from ..reading.query import DURATION, Query, parse_moment
 
 #: The ranges that a click offers.
@@ -22,9 +23,9 @@ RANGES = (
     ("30 days", "30 d"),
     ("1 year", "1 y"),
 )
-_STEPS = (1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400, 604800)
-_POINTS = 100
 _MOST_FILTERS = 20
+# The last second of the year 9999.
+_LAST = 253_402_300_799
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +100,8 @@ def query_string(values: Mapping[str, Any]) -> str:
     return urlencode(kept, doseq=True)
 
 
-def step_of(seconds: float) -> int:
-    """The length of an interval of a chart, for a range of this length."""
-    return next((step for step in _STEPS if seconds / step <= _POINTS), _STEPS[-1])
-
-
 def spell_moment(seconds: float) -> str:
     """A time as it stands in a URL."""
-    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=seconds)
+    # An interval may end after the last day that there is.
+    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=min(seconds, _LAST))
     return f"{moment:%Y-%m-%dT%H:%M:%S}Z"

@@ -12,7 +12,7 @@ import weakref
 from ..sparse_log import SparseLog
 from .buffer import Buffer, ClosedError, TornRecordError
 from .ledger import Ledger
-from .process import Delivery, Ending, Process
+from .process import Delivery, Ending, Process, let_go_of
 
 _logger = logging.getLogger("flask_chest.delivery")
 
@@ -99,6 +99,9 @@ class Exporter:
         ending = self.begin_to_end()
         if ending is not None:
             ending.wait()
+        else:
+            # One may have been asked whether it can be reached, all the same.
+            let_go_of(self._delivery.chests)
 
     def begin_to_end(self) -> Ending | None:
         """Ask for everything to be delivered; a later record starts anew.

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -163,6 +163,8 @@ class Process:
         return _wait_for(self.ask_to_flush(), deadline) and self._is_done()
 
     def _is_done(self) -> bool:
+        if not self._delivery.ships:  # an agent does, which is not ours to hurry
+            return all(self.buffer.oldest(chest.name) is None for chest in self._delivery.chests)
         return all(
             source.read(shipper.chest.name, 1) is None
             for shipper in self._shippers
@@ -185,14 +187,7 @@ class Process:
         """Leave the rest to others."""
         self.buffer.close()
         self._log_ledger()
-        for shipper in self._shippers:
-            # One that is in the middle of a call is left alone: it may hang, or work for another
-            # app that shares it.
-            if shipper.chest.lock.acquire(blocking=False):
-                try:
-                    shipper.chest.close()
-                finally:
-                    shipper.chest.lock.release()
+        let_go_of(self._delivery.chests)
 
     def _log_ledger(self) -> None:
         if not _logger.isEnabledFor(logging.INFO):
@@ -228,6 +223,19 @@ class Ending:
         self._process.stop()
         self._process.wait_until_idle(self._deadline)
         self._process.let_go()
+
+
+def let_go_of(chests: Iterable[ChestLike]) -> None:
+    """Close chests; one that is in the middle of a call is left alone.
+
+    It may hang, or work for another app that shares it.
+    """
+    for chest in chests:
+        if chest.lock.acquire(blocking=False):
+            try:
+                chest.close()
+            finally:
+                chest.lock.release()
 
 
 def _wait_for(events: Sequence[threading.Event], deadline: float | None) -> bool:

@@ -39,6 +39,7 @@ class Eraser(ABC):
 
 def make_eraser(chest: Chest) -> Eraser | None:
     """An eraser for a chest; ``None`` where nothing can be taken back."""
+    from ..chests.clickhouse import FlaskChestClickHouse
     from ..chests.mongodb import FlaskChestMongoDB
     from ..chests.sql import SQLChest
 
@@ -46,6 +47,10 @@ def make_eraser(chest: Chest) -> Eraser | None:
         return SQLEraser(chest)
     if isinstance(chest, FlaskChestMongoDB):
         return MongoEraser(chest)
+    if isinstance(chest, FlaskChestClickHouse):
+        from .clickhouse import ClickHouseEraser
+
+        return ClickHouseEraser(chest)
     return None
 
 
@@ -56,6 +61,8 @@ class SQLEraser(Eraser):
         self._chest = chest
         self._table = chest.records
         self._engine = chest.make_engine()
+        # Reading takes no lock; only the delete itself is a writer among others.
+        self._reading = chest.make_reading_engine()
 
     def erase(self, ids: Sequence[str]) -> int:
         import sqlalchemy as sa
@@ -74,6 +81,7 @@ class SQLEraser(Eraser):
             yield self.erase(ids)
 
     def close(self) -> None:
+        self._reading.dispose()
         self._engine.dispose()
 
     def _oldest(self, before: datetime) -> list[str]:
@@ -82,14 +90,13 @@ class SQLEraser(Eraser):
         columns = self._table.columns
         old = sa.select(columns.id).where(columns.time < before)
         try:
-            if not sa.inspect(self._engine).has_table(self._table.name):
-                return []
-            # Reading takes no lock; only the delete itself is a writer among others.
-            with self._engine.connect() as connection:
+            with self._reading.connect() as connection:
                 return list(
                     connection.execute(old.order_by(columns.time).limit(BATCH)).scalars().all()
                 )
         except sa.exc.SQLAlchemyError as error:
+            if self._chest.has_no_table(error):
+                return []  # nothing has been delivered yet
             raise self._told(error) from None
 
     def _told(self, error: Any) -> ReadError:

@@ -31,6 +31,7 @@ class Lease:
         self._table = chest.upkeep
         self._name = chest.records.name
         self._engine = engine
+        self._renew_at = 0.0
         self._holder = f"{socket.gethostname()[:20]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
     def take(self) -> bool:
@@ -47,10 +48,15 @@ class Lease:
         )
         self._make_row()
         holder = sa.select(columns.holder).where(columns.table_name == self._name)
+        self._renew_at = time.monotonic() + LENGTH / 10
         with self._engine.begin() as connection:
             # Not by the number of updated rows: MySQL counts none that is what it was.
             connection.execute(take)
             return bool(connection.execute(holder).scalar() == self._holder)
+
+    def keep(self) -> bool:
+        """Renew it where that is due; ``False`` where another process has it."""
+        return time.monotonic() < self._renew_at or self.take()
 
     def give_back(self) -> None:
         """Let the next one have it."""

@@ -39,12 +39,14 @@ def prune(chest: SQLChest, before: datetime, ended: threading.Event) -> Iterator
         lease = Lease(chest, engine)
         if not lease.take():
             raise ReadError(chest.explain("another process is pruning it", "try again later"))
+        roller = Roller(chest, engine)
         try:
             end = whole_hours(before)
             # What came late must be in the sums before it goes.
-            roll(Roller(chest, engine), lease, int(end.timestamp()), ended, since=0)
+            roll(roller, lease, int(end.timestamp()), ended, since=0)
             yield from _delete(chest, end, lease, ended)
         finally:
+            roller.close()
             lease.give_back()
     except sa.exc.SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
@@ -60,7 +62,7 @@ def _delete(
     try:
         for number in eraser.prune(before):
             yield number
-            if ended.is_set() or not lease.take():
+            if ended.is_set() or not lease.keep():
                 return
     finally:
         eraser.close()

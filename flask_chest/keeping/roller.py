@@ -4,37 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from ..chests.rollups import DAY, HOUR
-from ..reading.aggregate import Aggregate
 from ..reading.dialects import DIALECTS
-from ..reading.fields import Field
-from ..reading.filters import Filter
-from ..reading.fold import fold_answer
-from ..reading.query import Query
 from ..reading.rollup_rows import Sums, from_row, to_row
-from ..reading.slices import Slices
+from .hours import Hours, moment_of
 
 if TYPE_CHECKING:
     from ..chests.sql import SQLChest
     from .lease import Lease
 
-#: Variables of one hour that are summed up.
-NAMES = 20
-_ROUTE = Field("", "route")
-_KINDS = {
-    True: Filter(Field("", "kind"), "=", "request"),
-    False: Filter(Field("", "kind"), "!=", "request"),
-}
-_EVERYTHING = 1_000_000
-
 #: Late records are looked for so far back from where the last sums end.
 LATE = 2 * DAY
+#: Sums of hours are kept so long; those of days stay.
+HOURS_KEPT = 90 * DAY
 
 
 class Roller:
@@ -48,17 +37,35 @@ class Roller:
         self._records = chest.records
         self._rollups = chest.rollups
         self._engine = engine
-        self._dialect = DIALECTS[engine.dialect.name](chest.records)
+        # An hour may have many records: who reads them must not keep writers waiting.
+        self._reading = chest.make_reading_engine()
+        self._hours = Hours(chest.records, DIALECTS[engine.dialect.name](chest.records))
+        columns = chest.rollups.columns
+        mine = (
+            columns.step == sa.bindparam("of_step", type_=columns.step.type),
+            columns.start == sa.bindparam("of_start", type_=columns.start.type),
+        )
+        self._row_count = sa.select(sa.func.coalesce(sa.func.sum(columns.row_count), 0))
+        self._row_count = self._row_count.where(*mine)
+        self._delete = sa.delete(chest.rollups).where(*mine)
+        self._insert = sa.insert(chest.rollups)
+        time = chest.records.columns.time
+        later = sa.select(time).where(time >= sa.bindparam("begin", type_=time.type))
+        self._next = later.order_by(time).limit(1)
+
+    def close(self) -> None:
+        """Let go of the connection that reads."""
+        self._reading.dispose()
 
     def next_hour(self, after: int) -> int | None:
         """The first hour from then on that has records; ``None`` where there is none.
 
         :param after: seconds since 1970.
         """
-        time = self._records.columns.time
-        query = sa.select(time).where(time >= _moment(after)).order_by(time).limit(1)
-        with self._engine.connect() as connection:
-            found: datetime | None = connection.execute(query).scalar()
+        with self._reading.connect() as connection:
+            found: datetime | None = connection.execute(
+                self._next, {"begin": moment_of(after)}
+            ).scalar()
         if found is None:
             return None
         return int(found.replace(tzinfo=found.tzinfo or timezone.utc).timestamp()) // HOUR * HOUR
@@ -68,18 +75,15 @@ class Roller:
 
         One that was pruned in part has fewer records than its sums tell of, and stays as it is.
         """
-        time, sums = self._records.columns.time, self._rollups.columns
-        there = sa.select(sa.func.count()).select_from(self._records)
-        there = there.where(time >= _moment(hour), time < _moment(hour + HOUR))
-        rolled = sa.select(sa.func.coalesce(sa.func.sum(sums.row_count), 0))
-        rolled = rolled.where(sums.step == HOUR, sums.start == hour)
-        with self._engine.connect() as connection:
-            there_now = connection.execute(there).scalar_one()
-            return bool(there_now <= connection.execute(rolled).scalar_one())
+        with self._reading.connect() as connection:
+            there = self._hours.count(connection, hour)
+            rolled = connection.execute(self._row_count, {"of_step": HOUR, "of_start": hour})
+            return bool(there <= rolled.scalar_one())
 
     def roll_hour(self, hour: int) -> None:
         """Sum an hour up, anew where it is already."""
-        sums = [each for is_request in _KINDS for each in self._sums_of(hour, is_request)]
+        with self._reading.connect() as connection:
+            sums = self._hours.sums_of(connection, hour)
         self._replace(HOUR, hour, sums)
 
     def roll_day(self, day: int) -> None:
@@ -89,7 +93,7 @@ class Roller:
         query = sa.select(self._rollups).where(
             columns.step == HOUR, columns.start >= day, columns.start < day + DAY
         )
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             for row in connection.execute(query):
                 sums = from_row(dict(row._mapping))
                 key = sums.is_request, sums.route
@@ -105,7 +109,7 @@ class Roller:
         day = columns.start - columns.start % DAY
         query = sa.select(columns.step, day.label("day"), sa.func.sum(columns.row_count))
         counts: dict[tuple[int, int], int] = {}
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             for step, start, number in connection.execute(query.group_by(columns.step, day)):
                 counts[step, int(start)] = int(number)
         return sorted(
@@ -121,73 +125,14 @@ class Roller:
         with self._engine.begin() as connection:
             connection.execute(delete)
 
-    def _sums_of(self, hour: int, is_request: bool) -> list[Sums]:
-        query = Query(
-            since=_moment(hour),
-            until=_moment(hour + HOUR),
-            where=(_KINDS[is_request],),
-            by=_ROUTE,
-        )
-        whole = Slices(((query.since, query.until),), 1.0)
-        aggregate = Aggregate(self._records, self._dialect, query, whole)
-        with self._engine.connect() as connection:
-            rows = connection.execute(aggregate.figures().limit(None)).all()
-            groups = fold_answer(rows, 1.0, _EVERYTHING).groups
-            numbers = self._numbers(connection, query) if groups else {}
-        return [
-            Sums(is_request, group.key, group.summary, numbers.get(group.key, {}))
-            for group in groups
-        ]
-
-    def _numbers(
-        self, connection: sa.Connection, query: Query
-    ) -> dict[str | None, dict[str, list[float]]]:
-        """By route and variable: weight, sum, least and greatest."""
-        columns = self._records.columns
-        within = columns.time >= query.since, columns.time < query.until
-        newest = sa.select(columns.vars).where(*within).order_by(columns.time.desc()).limit(500)
-        names = _numeric_names(connection.execute(newest).scalars())
-        if not names:
-            return {}
-        weight = 1.0 / columns.sample_rate
-        figures: list[Any] = []
-        for name in names:
-            number = self._dialect.number(Field("vars", name))
-            figures += [
-                sa.func.sum(sa.case((number.is_not(None), weight))),
-                sa.func.sum(weight * number),
-                sa.func.min(number),
-                sa.func.max(number),
-            ]
-        kind = query.where[0]
-        is_kind = columns.kind == kind.value if kind.operator == "=" else columns.kind != kind.value
-        sums = sa.select(columns.route, *figures).where(*within, is_kind).group_by(columns.route)
-        return {row[0]: _by_name(names, row[1:]) for row in connection.execute(sums)}
-
     def _replace(self, step: int, start: int, sums: Iterable[Sums]) -> None:
-        columns = self._rollups.columns
-        rows = [{"id": _identity(step, start, each), **to_row(step, start, each)} for each in sums]
+        rows: list[dict[str, Any]] = [
+            {"id": _identity(step, start, each), **to_row(step, start, each)} for each in sums
+        ]
         with self._engine.begin() as connection:
-            connection.execute(
-                sa.delete(self._rollups).where(columns.step == step, columns.start == start)
-            )
+            connection.execute(self._delete, {"of_step": step, "of_start": start})
             if rows:
-                connection.execute(sa.insert(self._rollups), rows)
-
-
-def _numeric_names(documents: Iterable[Any]) -> list[str]:
-    counts: dict[str, int] = {}
-    for document in documents:
-        for name, value in document.items():
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                counts[name] = counts.get(name, 0) + 1
-    return sorted(counts, key=lambda name: (-counts[name], name))[:NAMES]
-
-
-def _by_name(names: Sequence[str], figures: Sequence[Any]) -> dict[str, list[float]]:
-    parts = (figures[start : start + 4] for start in range(0, len(figures), 4))
-    pairs = zip(names, parts, strict=True)
-    return {name: [float(each) for each in part] for name, part in pairs if part[0] is not None}
+                connection.execute(self._insert, rows)
 
 
 def _identity(step: int, start: int, sums: Sums) -> str:
@@ -195,10 +140,6 @@ def _identity(step: int, start: int, sums: Sums) -> str:
     # Short, and nobody gains from a collision.
     digest = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:32]
     return f"{step}-{start}-{digest}"
-
-
-def _moment(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, timezone.utc)
 
 
 def roll(
@@ -210,18 +151,21 @@ def roll(
     :param ended: set when the process comes to its end.
     :param since: where to begin; by default a little before the last time's end.
     """
-    done = lease.rolled_until
-    at = max(0, done - LATE) if since is None else since
+    noted = lease.rolled_until
+    # A clock that was ahead for a while has noted hours that are still to come.
+    at = max(0, min(noted, until) - LATE) if since is None else since
     while not ended.is_set():
         hour = roller.next_hour(at)
         if hour is None or hour >= until:
             break
         if not roller.is_whole(hour):
             roller.roll_hour(hour)
-            if not lease.take():
+            if not lease.keep():
                 return
         at = hour + HOUR
     for day in roller.stale_days():
         roller.roll_day(day)
-    if not ended.is_set() and until > done:
+    # Also those that were just made of late records: hours are there from one moment on, or not.
+    roller.drop(HOUR, int(time.time()) - HOURS_KEPT)
+    if not ended.is_set() and (since is None or until > noted):
         lease.note(until)

@@ -145,8 +145,22 @@ class MongoReader(Reader):
         ):
             return Slices(((query.since, query.until),), 1.0)
         return self._chosen.get(
-            query, lambda: choose_slices(query.since, query.until, self._count_in)
+            query,
+            lambda: choose_slices(
+                query.since, query.until, self._count_in, lambda: self._edges(query)
+            ),
         )
+
+    def _edges(self, query: Query) -> tuple[datetime, datetime]:
+        within = whether([(query.since, query.until)])
+
+        def ask(order: int) -> list[Any]:
+            found = self._records_of().find(within, {"time": 1}).sort("time", order)
+            return [each["time"].replace(tzinfo=timezone.utc) for each in found.limit(1)]
+
+        first, last = self._told(lambda: ask(1)), self._told(lambda: ask(-1))
+        # They may have been pruned a moment ago.
+        return (first or [query.since])[0], (last or [query.until])[0]
 
     def _count_in(self, slices: Slices, limit: int) -> int:
         where = whether(slices.ranges)

@@ -21,6 +21,7 @@ SAMPLE = 8_000
 _NUMBER = 128
 _LEAST_SHARE = 1e-7
 _PROBE = 1 / 1024
+_SHORTEST = timedelta(seconds=1)
 # The golden ratio's fraction: steps of it meet no rhythm of traffic.
 _GOLDEN = 0.6180339887
 
@@ -41,18 +42,25 @@ def choose_slices(
     since: datetime,
     until: datetime,
     count: Callable[[Slices, int], int],
+    edges: Callable[[], tuple[datetime, datetime]],
     most: int = MOST,
     sample: int = SAMPLE,
 ) -> Slices:
     """As much of a range as can be looked at.
 
     :param count: tells how many records slices hold, up to a limit.
+    :param edges: tells when the first and the last record of the range were made.
     :param most: of how many records all are looked at.
     :param sample: of more than that, how many at most.
     """
     chosen = Slices(((since, until),), 1.0)
     if count(chosen, most + 1) <= most:
         return chosen
+    # A range may be far longer than the time in which there were records.
+    since, last = edges()
+    until = min(until, last + timedelta(microseconds=1))
+    if until - since < _SHORTEST:
+        return Slices(((since, until),), 1.0)  # slices of it would be next to nothing
     # A look at little of it tells how dense it is, about.
     seen = count(_spread(since, until, _PROBE), sample + 1)
     share = min(0.5, _PROBE * sample * 0.8 / max(seen, 1)) if seen <= sample else _PROBE / 2

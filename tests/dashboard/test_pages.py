@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import datetime, timezone
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -109,8 +111,10 @@ def test_pages(shop: Flask, path: str) -> None:
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_of_an_empty_store(tmp_path: Path, path: str) -> None:
     """Before the first record every page is there, and says that there is nothing."""
-    answer = open_client(make_app(tmp_path)).get(f"/chest{path}")
+    app = make_app(tmp_path)
+    answer = open_client(app).get(f"/chest{path}")
     assert answer.status_code == (404 if "req-7" in path else 200)
+    app.extensions["chest"].close()
 
 
 @pytest.mark.parametrize("path", [*PAGES[:-1]])
@@ -132,6 +136,11 @@ def test_pages_of_a_store_that_is_down(tmp_path: Path, path: str) -> None:
         ("/?since=1+hour&until=2+hours", "the range is empty"),
         ("/?since=0001-01-01", None),
         ("/?until=9999-01-01", None),
+        ("/?since=0001-01-01&until=9999-12-31T23:59:59", None),
+        ("/variable?name=tenant&until=9999-01-01", None),
+        ("/compare?a=1.4.1&b=1.4.2&until=9999-01-01", None),
+        ("/compare?a_since=9998-01-01&since=5+years", None),
+        ("/requests?until=9999-01-01", None),
         ("/?chest=nowhere", "there is no chest"),
         ("/variable?name=vars", "name one of them"),
         ("/variable?name=tenant&as=numbers", "has no numbers"),
@@ -158,6 +167,26 @@ def test_nonsense(shop: Flask, path: str, told: str | None) -> None:
 def test_requests_that_are_not_there(shop: Flask, identity: str) -> None:
     """They are not found, whatever they are called."""
     assert open_client(shop).get(f"/chest/requests/{identity}").status_code in {308, 404, 200}
+
+
+def test_a_clock_that_jumped(tmp_path: Path) -> None:
+    """Records of long ago and of times to come are shown where they are asked for."""
+    app = make_app(tmp_path)
+    [chest] = app.extensions["chest.held"].chests
+    records = fill(app, 50)
+    for number, year in enumerate((1970, 2100, 9999)):
+        time = datetime(year, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
+        identity = f"{int(time.timestamp() * 1000):012x}8{number:019x}"
+        chest.write([replace(records[0], id=identity, request_id=f"odd-{year}", time=time)])
+    chest.close()
+    client = open_client(app)
+    for path in PAGES:
+        assert client.get(f"/chest{path}").status_code == 200
+    assert "odd-" not in client.get("/chest/variable?name=request_id").text
+    ever = "since=1970-01-01&until=9999-12-31T23:59:59.5"
+    assert f"/chest/requests/{identity}" in client.get(f"/chest/requests?{ever}").text
+    assert ">53<" in client.get(f"/chest/?{ever}").text
+    assert "2100-12-31" in client.get("/chest/requests/odd-2100").text
 
 
 def test_overview(shop: Flask) -> None:
@@ -233,6 +262,7 @@ def test_redacted_stays_redacted(tmp_path: Path) -> None:
         text = client.get(f"/chest{path}").text
         assert "[REDACTED]" in text
         assert "hunter2" not in text
+    app.extensions["chest"].close()
 
 
 def test_its_own_requests_are_not_recorded(shop: Flask) -> None:
@@ -256,6 +286,7 @@ def test_a_rule_may_record_it(tmp_path: Path) -> None:
     with capture_records(app) as records:
         app.test_client().get("/chest/login")
     assert [record.route for record in records] == ["/chest/login"]
+    app.extensions["chest"].close()
 
 
 def test_several_stores(tmp_path: Path) -> None:
@@ -275,13 +306,15 @@ def test_several_stores(tmp_path: Path) -> None:
     assert "No records" not in text
     assert "chest=two" in text, "links stay with it"
     assert client.get("/chest/?chest=memory").status_code == 400
+    app.extensions["chest"].close()
 
 
 def test_health(tmp_path: Path) -> None:
     """The ledger, and whether each chest answers; one that does not is told, too."""
     (tmp_path / "bad.db").write_bytes(b"text" * 1000)
     stores = ["sqlite:///chest.db", {"url": "sqlite:///bad.db", "name": "bad"}]
-    client = open_client(make_app(tmp_path, CHEST_CHESTS=stores))
-    text = client.get("/chest/health").text
+    app = make_app(tmp_path, CHEST_CHESTS=stores)
+    text = open_client(app).get("/chest/health").text
+    app.extensions["chest"].close()
     assert ">ok<" in text
     assert "unreachable: chest &#39;bad&#39;" in text

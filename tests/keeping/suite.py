@@ -20,7 +20,7 @@ from flask_chest.reading.summary import Answer, Summary
 
 from ..reading.records import END, many
 
-DAYS = 5
+DAYS = 3
 
 
 def now() -> datetime:

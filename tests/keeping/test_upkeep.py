@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,12 @@ from flask_chest.errors import ReadError
 from flask_chest.keeping.lease import Lease
 from flask_chest.keeping.pruning import prune
 from flask_chest.keeping.upkeep import Upkeep
+from flask_chest.reading.query import Query
 
 from ..chests.test_sqlite import VERSION_1
 from ..servers.mariadb import MariaDB
 from ..servers.postgresql import PostgreSQL
-from .suite import check_upkeep, days_of_records, keep, long_query, now, reader_of
+from .suite import DAYS, check_upkeep, days_of_records, keep, long_query, now, reader_of
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_records_that_come_too_late_to_be_kept(chest: FlaskChestSQLite) -> None:
     keep(chest, timedelta(days=1))
     reader = reader_of(chest)
     found = reader.answer(long_query(end)).whole
-    assert found.rows == 2000
+    assert found.rows == 2 * DAYS * 200
     reader.close()
     chest.close()
 
@@ -97,11 +98,34 @@ def test_hours_go_days_stay(chest: FlaskChestSQLite, tmp_path: Path) -> None:
     steps = ask(tmp_path, "SELECT DISTINCT step FROM chest_records_rollups")
     assert steps == [(86_400,)]
     keep(chest, timedelta(days=1))
-    keep(chest, timedelta(days=1))
+    assert ask(tmp_path, "SELECT DISTINCT step FROM chest_records_rollups") == steps
     assert ask(tmp_path, "SELECT count(*) FROM chest_records") == [(0,)]
     [(rows,)] = ask(tmp_path, "SELECT sum(row_count) FROM chest_records_rollups WHERE step = 86400")
-    assert rows == 1000
+    assert rows == DAYS * 200
     chest.close()
+
+
+def test_days_tell_what_hours_told(chest: FlaskChestSQLite) -> None:
+    """Where only sums of days are left, intervals are days, and nothing is missing."""
+    end = now() - timedelta(days=100)
+    chest.write(list(days_of_records(end)))
+    keep(chest)
+    query = Query(since=midnight(end) - timedelta(days=DAYS + 1), until=midnight(now()))
+    few = replace(query, until=query.since + timedelta(days=20))
+    reader = reader_of(chest)
+    assert reader.series(few, 21_600).step == 21_600, "the records are there still"
+    keep(chest, timedelta(days=1))
+    for question, step in ((few, 21_600), (query, 7 * 86_400)):
+        series = reader.series(question, step)
+        assert series.step == max(step, 86_400)
+        assert sum(each.rows for each in series.lines[None]) == DAYS * 200
+        assert reader.answer(question).whole.rows == DAYS * 200
+    reader.close()
+    chest.close()
+
+
+def midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def test_one_process_at_a_time(chest: FlaskChestSQLite) -> None:
@@ -125,16 +149,35 @@ def test_one_process_at_a_time(chest: FlaskChestSQLite) -> None:
     chest.close()
 
 
+def test_a_clock_that_was_ahead(chest: FlaskChestSQLite, tmp_path: Path) -> None:
+    """What was noted then does not keep later hours from being summed up, or from being found."""
+    end = now()
+    records = list(days_of_records(end, 2))
+    chest.write(records[::2])
+    keep(chest)
+    with chest.engine().begin() as connection:
+        connection.exec_driver_sql("UPDATE chest_upkeep SET rolled_until = rolled_until + 99999999")
+    chest.write(records)
+    keep(chest)
+    [(noted,)] = ask(tmp_path, "SELECT rolled_until FROM chest_upkeep")
+    assert noted <= end.timestamp()
+    reader = reader_of(chest)
+    later = long_query(end + timedelta(days=400))
+    assert reader.answer(replace(later, since=end - timedelta(days=5))).whole.rows == 400
+    reader.close()
+    chest.close()
+
+
 def test_it_stops_when_the_process_ends(chest: FlaskChestSQLite, tmp_path: Path) -> None:
     """Between two batches; the next process goes on from there."""
-    chest.write(list(days_of_records(now() - timedelta(days=2), 20)))
+    chest.write(list(days_of_records(now() - timedelta(days=2), 3)))
     ended = threading.Event()
     batches = prune(chest, now() - timedelta(days=1), ended)
     assert next(batches) == 500
     ended.set()
     assert list(batches) == []
-    assert ask(tmp_path, "SELECT count(*) FROM chest_records") == [(3500,)]
-    assert sum(prune(chest, now() - timedelta(days=1), threading.Event())) == 3500
+    assert ask(tmp_path, "SELECT count(*) FROM chest_records") == [(100,)]
+    assert sum(prune(chest, now() - timedelta(days=1), threading.Event())) == 100
     chest.close()
 
 
@@ -192,7 +235,7 @@ def test_a_database_of_version_1(tmp_path: Path) -> None:
     assert reader.answer(long_query(now())).whole.rows <= 1, "it can be read as it is"
     chest.write(list(days_of_records(now())))
     keep(chest)
-    assert reader.answer(long_query(now())).whole.rows >= 1000
+    assert reader.answer(long_query(now())).whole.rows >= DAYS * 200
     assert ask(tmp_path, "SELECT version FROM chest_schema") == [(2,)]
     reader.close()
     chest.close()

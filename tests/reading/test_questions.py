@@ -17,6 +17,7 @@ from flask_chest.errors import QueryError
 from flask_chest.reading.digest import Digest, code_of, value_of
 from flask_chest.reading.fields import Field, parse_field
 from flask_chest.reading.filters import parse_filter
+from flask_chest.reading.intervals import POINTS, step_of
 from flask_chest.reading.lines import from_line, to_line
 from flask_chest.reading.query import Query, parse_moment
 from flask_chest.reading.sheet import csv_lines
@@ -118,6 +119,12 @@ def test_an_empty_range() -> None:
     """A range that ends before it begins is refused, with both ends."""
     with pytest.raises(QueryError, match="2026-11-21 12:00:00 UTC"):
         Query(since=NOW, until=NOW)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 900, 86_400, 365 * 86_400, 2.5e11])
+def test_a_range_has_few_intervals(seconds: float) -> None:
+    """However long it is, so that a chart of thousands of years is a chart."""
+    assert seconds / step_of(seconds) <= POINTS
 
 
 def test_percentiles_are_within_two_percent() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 from contextlib import closing
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from flask_chest import FlaskChestSQLite
 from flask_chest.chests.base import Surroundings
+from flask_chest.encoding import EPOCH
 from flask_chest.errors import ReadError
 from flask_chest.reading import aggregate, slices, sql
 from flask_chest.reading.fields import parse_field
@@ -107,17 +109,21 @@ def test_more_records_than_can_be_looked_at(
     chest = chest_in(tmp_path)
     chest.write(many(6000))
     chest.close()
-    monkeypatch.setattr(
-        sql, "choose_slices", lambda a, b, count: slices.choose_slices(a, b, count, 1000, 1000)
-    )
+    monkeypatch.setattr(SQLReader, "most", 1000)
+    monkeypatch.setattr(SQLReader, "sample", 1000)
     reader = SQLReader(chest)
     answer = reader.answer(WHOLE.grouped(parse_field("method")))
     assert answer.share < 1
     assert answer.whole.rows <= 1000
     assert answer.whole.count == pytest.approx(9000, rel=0.1)
     assert {group.key for group in answer.groups} == {"GET", "POST"}
+    assert not answer.is_scattered
+    assert reader.answer(WHOLE.grouped(parse_field("unique"))).is_scattered
     series = reader.series(WHOLE, 3600)
     assert sum(each.count for each in series.lines[None]) == pytest.approx(9000, rel=0.1)
+    # Nor does it matter how much of the range is empty.
+    ever = replace(WHOLE, since=EPOCH, until=datetime(9999, 1, 1, tzinfo=timezone.utc))
+    assert reader.answer(ever).whole.count == pytest.approx(9000, rel=0.1)
     # A page, a walk and a count are never estimates.
     assert reader.count(WHOLE) == 6000
 
@@ -141,8 +147,9 @@ def test_a_variable_with_very_many_values(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_slices_are_spread_over_the_range() -> None:
     """They lie within the range, in order, and make up their share of it."""
+    year = END - timedelta(days=365), END
     chosen = slices.choose_slices(
-        END - timedelta(days=365), END, lambda part, limit: int(10_000_000 * part.share)
+        *year, lambda part, limit: int(10_000_000 * part.share), lambda: year
     )
     assert chosen.share == 2.0**-11
     assert all(begin < end for begin, end in chosen.ranges)
@@ -152,6 +159,14 @@ def test_slices_are_spread_over_the_range() -> None:
     )
     length = sum((end - begin).total_seconds() for begin, end in chosen.ranges)
     assert length == pytest.approx(365 * 86400 * chosen.share)
+
+
+def test_a_moment_is_not_sliced() -> None:
+    """Of records that all have one time, slices would find all or none."""
+    year = END - timedelta(days=365), END
+    chosen = slices.choose_slices(*year, lambda part, limit: limit, lambda: (END, END))
+    assert chosen.share == 1
+    assert chosen.ranges[0][0] == END
 
 
 def test_other_chests_cannot_be_read() -> None:

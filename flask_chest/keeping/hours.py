@@ -1,0 +1,151 @@
+"""What the records of one hour amount to, told by the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..chests.rollups import HOUR
+from ..encoding import EPOCH
+from ..reading.aggregate import Aggregate
+from ..reading.dialects import Dialect
+from ..reading.fields import Field
+from ..reading.filters import Filter
+from ..reading.fold import fold_answer
+from ..reading.query import Query
+from ..reading.rollup_rows import Sums
+from ..reading.slices import Slices
+
+#: Variables of one hour that are summed up.
+NAMES = 20
+_KIND = Field("", "kind")
+_KINDS = {True: Filter(_KIND, "=", "request"), False: Filter(_KIND, "!=", "request")}
+_EVERYTHING = 1_000_000
+_LOOKED_AT = 500
+_MOST_KNOWN = 32
+
+
+class Hours:
+    """The questions about an hour of a table of records.
+
+    They are put together once and asked of many hours: a year has thousands, and to put one
+    together takes longer than a database takes to answer it.
+
+    :param table: the table of records.
+    :param dialect: its database's spelling.
+    """
+
+    def __init__(self, table: sa.Table, dialect: Dialect) -> None:
+        self._table = table
+        self._dialect = dialect
+        moment = table.columns.time.type
+        self._begin: Any = sa.bindparam("begin", type_=moment)
+        self._end: Any = sa.bindparam("end", type_=moment)
+        self._within = table.columns.time >= self._begin, table.columns.time < self._end
+        self._count = sa.select(sa.func.count()).select_from(table).where(*self._within)
+        newest = sa.select(table.columns.vars).where(*self._within)
+        self._newest = newest.order_by(table.columns.time.desc()).limit(_LOOKED_AT)
+        self._figures = {is_request: self._make_figures(is_request) for is_request in _KINDS}
+        self._sums: dict[tuple[bool, tuple[str, ...]], sa.Select[Any]] = {}
+
+    def count(self, connection: sa.Connection, hour: int) -> int:
+        """How many records an hour has.
+
+        :param hour: seconds since 1970.
+        """
+        return int(connection.execute(self._count, _range_of(hour)).scalar_one())
+
+    def sums_of(self, connection: sa.Connection, hour: int) -> list[Sums]:
+        """The sums of each route of an hour: of requests, and of commands and jobs.
+
+        :param hour: seconds since 1970.
+        """
+        within = _range_of(hour)
+        names: tuple[str, ...] | None = None
+        found = []
+        for is_request, figures in self._figures.items():
+            rows = connection.execute(figures, within).all()
+            if not rows:
+                continue
+            if names is None:
+                names = _numeric_names(connection.execute(self._newest, within).scalars())
+            numbers = self._numbers(connection, within, is_request, names)
+            found += [
+                Sums(is_request, group.key, group.summary, numbers.get(group.key, {}))
+                for group in fold_answer(rows, 1.0, _EVERYTHING).groups
+            ]
+        return found
+
+    def _make_figures(self, is_request: bool) -> sa.Select[Any]:
+        # Of this range the question asks nothing: its ends are parameters.
+        query = Query(
+            since=EPOCH,
+            until=EPOCH + timedelta(seconds=HOUR),
+            where=(_KINDS[is_request],),
+            by=Field("", "route"),
+        )
+        slices = Slices(((self._begin, self._end),), 1.0)
+        return Aggregate(self._table, self._dialect, query, slices).figures().limit(None)
+
+    def _numbers(
+        self,
+        connection: sa.Connection,
+        within: Mapping[str, datetime],
+        is_request: bool,
+        names: tuple[str, ...],
+    ) -> dict[str | None, dict[str, list[float]]]:
+        """By route and variable: weight, sum, least and greatest."""
+        if not names:
+            return {}
+        key = is_request, names
+        if key not in self._sums:
+            if len(self._sums) >= _MOST_KNOWN:
+                self._sums.clear()
+            self._sums[key] = self._make_sums(is_request, names)
+        rows = connection.execute(self._sums[key], within)
+        return {row[0]: _by_name(names, row[1:]) for row in rows}
+
+    def _make_sums(self, is_request: bool, names: Sequence[str]) -> sa.Select[Any]:
+        columns = self._table.columns
+        weight = 1.0 / columns.sample_rate
+        figures: list[Any] = []
+        for name in names:
+            number = self._dialect.number(Field("vars", name))
+            figures += [
+                sa.func.sum(sa.case((number.is_not(None), weight))),
+                sa.func.sum(weight * number),
+                sa.func.min(number),
+                sa.func.max(number),
+            ]
+        is_kind = columns.kind == "request" if is_request else columns.kind != "request"
+        sums = sa.select(columns.route, *figures).where(*self._within, is_kind)
+        return sums.group_by(columns.route)
+
+
+def _range_of(hour: int) -> dict[str, datetime]:
+    return {"begin": moment_of(hour), "end": moment_of(hour + HOUR)}
+
+
+def moment_of(seconds: int) -> datetime:
+    """A time that is told as seconds since 1970."""
+    return datetime.fromtimestamp(seconds, timezone.utc)
+
+
+def _numeric_names(documents: Iterable[Any]) -> tuple[str, ...]:
+    counts: dict[str, int] = {}
+    for document in documents:
+        for name, value in document.items():
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                counts[name] = counts.get(name, 0) + 1
+    most = sorted(counts, key=lambda name: (-counts[name], name))[:NAMES]
+    # In one order, whatever the hour: a question that was asked before is known.
+    return tuple(sorted(most))
+
+
+def _by_name(names: Sequence[str], figures: Sequence[Any]) -> dict[str, list[float]]:
+    parts = (figures[start : start + 4] for start in range(0, len(figures), 4))
+    pairs = zip(names, parts, strict=True)
+    return {name: [float(each) for each in part] for name, part in pairs if part[0] is not None}
