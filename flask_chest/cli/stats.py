@@ -64,6 +64,8 @@ def stats(
         click.echo("no such records")
         return
     click.echo(_table(query, answer, trends))
+    if answer.is_scattered:
+        click.echo("nearly every record has a value of its own; these are some of them", err=True)
     if answer.share < 1:
         told = f"estimated from {answer.whole.rows:,} records, spread evenly over the range"
         click.echo(told, err=True)

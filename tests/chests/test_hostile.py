@@ -26,12 +26,15 @@ from flask_chest.chests.influxdb import FlaskChestInfluxDB
 from flask_chest.chests.line_protocol import LineEncoder
 from flask_chest.chests.mongodb import FlaskChestMongoDB, read_name
 from flask_chest.chests.mysql import FlaskChestMySQL
+from flask_chest.chests.otlp import FlaskChestOTLP
+from flask_chest.chests.otlp_records import is_free
 from flask_chest.chests.postgresql import FlaskChestPostgreSQL
 from flask_chest.chests.sqlite import FlaskChestSQLite
 from flask_chest.conformance import make_records
 from flask_chest.encoding import Batch, dumps, encode, loads
 from flask_chest.record import Record
 from tests.servers.clickhouse import ClickHouse
+from tests.servers.collector import Collector, attributes_of, records_of
 from tests.servers.http import HTTPRecorder
 from tests.servers.influxdb import InfluxDB
 from tests.servers.mariadb import MariaDB
@@ -153,6 +156,42 @@ def test_arrives_in_influxdb(influx: InfluxDB, given_: dict[str, Any]) -> None:
     assert same(sorted(map(_influx, kept.values()), key=repr), spelled)
 
 
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    with Collector() as server:
+        yield server
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(variables)
+@example(EVERYTHING)
+def test_arrives_at_a_collector(collector: Collector, given_: dict[str, Any]) -> None:
+    """A collector reads what was sent; integers past 63 bits are text there."""
+    [record] = make_records(1)
+    chest = FlaskChestOTLP(collector.url)
+    chest.write([record])
+    [arrived] = records_of(collector.taken[-1])
+    facts = attributes_of(arrived).keys() - record.vars.keys()
+    chest.write([replace(record, vars=given_)])
+    [arrived] = records_of(collector.taken[-1])
+    expected = {name if is_free(name) else f"var.{name}": given_[name] for name in given_}
+    found = attributes_of(arrived)
+    assert found.keys() == facts | expected.keys()
+    assert all(same(found[name], _otlp(value)) for name, value in expected.items())
+    chest.close()
+
+
+def _otlp(value: Any) -> Any:
+    """A value as a collector gets it."""
+    if isinstance(value, dict):
+        return {name: _otlp(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_otlp(each) for each in value]
+    return str(value) if type(value) is int and value > 2**63 - 1 else value
+
+
 @settings(max_examples=300, deadline=None)
 @given(variables, texts, st.booleans())
 @example(EVERYTHING, "r", True)
@@ -167,6 +206,49 @@ def test_short_way_is_the_long_way(given_: dict[str, Any], text: str, failed: bo
         long_way = LineEncoder("m", {"t": text}).encode(encode(record))
         assert _numbers_alike(learned.encode(encode(record))) == _numbers_alike(long_way)
         assert b"\n" not in long_way
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[FlaskChestSQLite]]:
+    folder = tmp_path_factory.mktemp("twins")
+    made = [FlaskChestSQLite(table=name) for name in ("together", "apart")]
+    for chest in made:
+        chest.settle(Surroundings(instance_path=folder))
+    yield made
+    for chest in made:
+        chest.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(variables, texts, st.booleans())
+@example(EVERYTHING, "r", True)
+@example({"tags": {"a": 1, "status": 2}}, ',"status":200', False)
+def test_lines_that_end_alike(
+    twins: list[FlaskChestSQLite], given_: dict[str, Any], text: str, failed: bool
+) -> None:
+    """What SQLite reads itself, of lines that end alike, is what it is given row by row."""
+    error = "KeyError" if failed else None
+    changes = {"vars": given_, "request_id": text, "route": text, "status": 200, "error": error}
+    tags = {"service": text, "kind": 1, "status": 2} if failed else {}
+    records = [replace(record, **changes, tags=tags) for record in make_records(10)]
+    together, apart = twins
+    together.write(Batch([encode(record) for record in records]))
+    for some in (records[:5], records[5:]):
+        apart.write(Batch([encode(record) for record in some]))
+    found, expected = (_rows(chest, records) for chest in twins)
+    assert len(found) == 10
+    assert same(found, expected)
+
+
+def _rows(chest: FlaskChestSQLite, records: list[Record]) -> list[dict[str, Any]]:
+    """Whole rows, documents decoded."""
+    names = [column.name for column in chest.records.columns]
+    marks = ",".join("?" * len(records))
+    query = f"SELECT * FROM {chest.records.name} WHERE id IN ({marks}) ORDER BY id"
+    with closing(sqlite3.connect(chest.file())) as connection:
+        found = connection.execute(query, [record.id for record in records]).fetchall()
+    rows = [dict(zip(names, row, strict=True)) for row in found]
+    return [{**row, "vars": loads(row["vars"]), "tags": loads(row["tags"])} for row in rows]
 
 
 def _changes(record: Record) -> dict[str, Any]:
