@@ -228,9 +228,9 @@ def test_lines_that_end_alike(
 ) -> None:
     """What SQLite reads itself, of lines that end alike, is what it is given row by row."""
     error = "KeyError" if failed else None
-    changes = {"vars": given_, "request_id": text, "route": text, "status": 200, "error": error}
-    tags = {"service": text, "kind": 1, "status": 2} if failed else {}
-    records = [replace(record, **changes, tags=tags) for record in make_records(10)]
+    tags: dict[str, Any] = {"service": text, "kind": 1, "status": 2} if failed else {}
+    alike: dict[str, Any] = {"request_id": text, "route": text, "error": error, "tags": tags}
+    records = [replace(each, status=200, vars=given_, **alike) for each in make_records(10)]
     together, apart = twins
     together.write(Batch([encode(record) for record in records]))
     for some in (records[:5], records[5:]):
