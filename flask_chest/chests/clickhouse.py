@@ -62,6 +62,7 @@ class FlaskChestClickHouse(Chest):
         **arguments: Any,
     ) -> None:
         require("clickhouse_connect", "clickhouse")
+        self.url = url
         self.address = Address.parse(url)
         _check_address(self.address)
         if not isinstance(table, str) or not _TABLE_NAME.fullmatch(table):
@@ -72,6 +73,9 @@ class FlaskChestClickHouse(Chest):
         self.table = table
         self.records = records_of(table)
         self._settings = {**_INSERTING, **(settings or {})}
+        # Retries are ours alone. Somebody who imports what was forgotten is no retry, although it
+        # may be the same batch.
+        self._writer = os.urandom(16)
         self._connection: Any = None
         self._pid = 0
 
@@ -92,7 +96,7 @@ class FlaskChestClickHouse(Chest):
         if not records:
             return
         lines = lines_of(records)
-        settings = {**self._settings, "insert_deduplication_token": _token(lines)}
+        settings = {**self._settings, "insert_deduplication_token": self._token(lines)}
         body = without_nul(b"\n".join([_spelled(line) for line in lines]))
         try:
             self._client().raw_insert(
@@ -163,6 +167,12 @@ class FlaskChestClickHouse(Chest):
         if wrong is not None:
             raise DeliveryError(self.explain(*wrong))
 
+    def _token(self, lines: Sequence[bytes]) -> str:
+        """The same for the same records, in this order: the server has stored them already."""
+        # What stands before the time is the id.
+        ids = b"".join([line[: line.find(_TIME)] for line in lines])
+        return hashlib.blake2b(ids, digest_size=16, key=self._writer).hexdigest()
+
     def _told(
         self, error: BaseException, records: Sequence[Record]
     ) -> DeliveryError | RejectedError:
@@ -188,13 +198,6 @@ def _check_address(address: Address) -> None:
         told = f"known: {', '.join(known)}" if known else "there are none"
         raise ConfigError(f"unknown URL parameter {min(unknown)!r}; {told}")
     _ = address.port
-
-
-def _token(lines: Sequence[bytes]) -> str:
-    """The same for the same records, in this order: the server has stored them already."""
-    # What stands before the time is the id.
-    ids = b"".join([line[: line.find(_TIME)] for line in lines])
-    return hashlib.blake2b(ids, digest_size=16).hexdigest()
 
 
 def _spelled(line: bytes) -> bytes:
