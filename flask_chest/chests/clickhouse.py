@@ -18,13 +18,22 @@ from .address import Address
 from .base import Chest
 from .clickhouse_client import READING, connect
 from .clickhouse_errors import is_rejection, is_unknown_table, remedy_for, words_of
-from .clickhouse_schema import OLDEST, make_or_check, read_version, records_of, spell_time
+from .clickhouse_schema import (
+    OLDEST,
+    make_or_check,
+    read_version,
+    records_of,
+    spell_second,
+    spell_time,
+)
 from .drivers import require
 from .lines import lines_of, without_nul
 
 _SCHEMES = ("clickhouse", "clickhouse+https", "chdb")
 _TABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _TIME = b'"time":'
+# Of microseconds since 1970, from 2001 until 2286.
+_DIGITS = 16
 # Fields of a later version are passed over. Records of many weeks at once are many partitions,
 # which is no mistake when a journal or an import brings them. A batch is too small to be parsed by
 # several threads, and shall stay one block.
@@ -204,10 +213,11 @@ def _spelled(line: bytes) -> bytes:
     """A record's line with its time as ClickHouse reads it."""
     start = line.find(_TIME) + len(_TIME)
     end = line.find(b",", start)
-    try:
-        return b'%b"%b"%b' % (line[:start], spell_time(int(line[start:end])), line[end:])
-    except ValueError:
-        # The time comes last, say: a line of another make.
+    if end - start != _DIGITS or not line[start:end].isdigit():
+        # The time comes last, say, or lies before 2001: a line of another make.
         values = loads(line)
         values["time"] = spell_time(values["time"]).decode()
         return dumps(values)
+    point = end - 6
+    second = spell_second(line[start:point])
+    return b'%b"%b.%b"%b' % (line[:start], second, line[point:end], line[end:])

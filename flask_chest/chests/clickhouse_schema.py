@@ -193,12 +193,12 @@ def _quoted(name: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def spell_second(seconds: int) -> bytes:
+def spell_second(seconds: int | bytes) -> bytes:
     """A second as every version of ClickHouse reads it, in a column of UTC.
 
-    :param seconds: since 1970.
+    :param seconds: since 1970, in digits where they are at hand.
     """
-    return from_microseconds(seconds * 1_000_000).strftime("%Y-%m-%d %H:%M:%S").encode()
+    return from_microseconds(int(seconds) * 1_000_000).strftime("%Y-%m-%d %H:%M:%S").encode()
 
 
 def spell_time(microseconds: int) -> bytes:
