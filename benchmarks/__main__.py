@@ -13,6 +13,7 @@ from .verdicts import summary
 ALL = (
     *("request", "serving", "stores", "memory", "import_time", "rules", "variables", "delivery"),
     *("dockerflow", "resilience", "instructions", "features"),
+    *("reading", "overview", "year"),
 )
 
 

@@ -25,8 +25,6 @@ from .lines import lines_of, without_nul
 _SCHEMES = ("clickhouse", "clickhouse+https", "chdb")
 _TABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _TIME = b'"time":'
-# Microseconds since 1970, from 2001 until 2286.
-_DIGITS = 16
 # Fields of a later version are passed over. Records of many weeks at once are many partitions,
 # which is no mistake when a journal or an import brings them. A batch is too small to be parsed by
 # several threads, and shall stay one block.
@@ -203,9 +201,6 @@ def _spelled(line: bytes) -> bytes:
     """A record's line with its time as ClickHouse reads it."""
     start = line.find(_TIME) + len(_TIME)
     end = line.find(b",", start)
-    if end - start == _DIGITS and line[start:end].isdigit():
-        point = end - 6
-        return b'%b"%b.%b"%b' % (line[:start], line[start:point], line[point:end], line[end:])
     try:
         return b'%b"%b"%b' % (line[:start], spell_time(int(line[start:end])), line[end:])
     except ValueError:

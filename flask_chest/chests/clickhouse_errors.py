@@ -22,6 +22,7 @@ _REMEDIES = {
     516: "check user and password",
 }
 _UNREACHABLE = "check host and port, and that the server runs"
+_UNTRUSTED = "check the host's name, and name the file of a private CA as 'verify'"
 _UNKNOWN_TABLES = {60, 81}
 # What is wrong with a record, as against what is wrong with the server at this moment: it cannot be
 # parsed, is out of range, is null where nothing may be, or breaks a CHECK of the user's own.
@@ -67,7 +68,7 @@ def remedy_for(error: BaseException) -> str:
         return _REMEDIES.get(code, "")
     if "chdb engine" in words:
         return "one process at a time may open this folder, and one folder at a time"
-    return _UNREACHABLE
+    return _UNTRUSTED if "certificate" in words.lower() else _UNREACHABLE
 
 
 def words_of(error: BaseException) -> str:

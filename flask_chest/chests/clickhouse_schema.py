@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -176,9 +177,16 @@ def _quoted(name: str) -> str:
     return f"`{name}`"
 
 
+@lru_cache(maxsize=256)
+def spell_second(seconds: int) -> bytes:
+    """A second as every version of ClickHouse reads it, in a column of UTC.
+
+    :param seconds: since 1970.
+    """
+    return from_microseconds(seconds * 1_000_000).strftime("%Y-%m-%d %H:%M:%S").encode()
+
+
 def spell_time(microseconds: int) -> bytes:
-    """A time as ClickHouse's JSON formats read it: versions differ in what an integer means."""
-    if microseconds < 0:
-        return from_microseconds(microseconds).strftime("%Y-%m-%d %H:%M:%S.%f").encode()
-    # Ten digits: of fewer the first four would be read as a year.
-    return b"%010d.%06d" % divmod(microseconds, 1_000_000)
+    """A time as ClickHouse's JSON formats read it: versions differ in what a number means."""
+    seconds, fraction = divmod(microseconds, 1_000_000)
+    return b"%b.%06d" % (spell_second(seconds), fraction)

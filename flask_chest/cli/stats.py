@@ -69,6 +69,8 @@ def stats(
         return
     shown = _table(query, answer, trends)
     click.echo(shown if fits(shown) else _table(query, answer, None))
+    if answer.is_scattered:
+        click.echo("nearly every record has a value of its own; these are some of them", err=True)
     if answer.share == 1:
         _warn_of_nothing(query, answer)
     else:
