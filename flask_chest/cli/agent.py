@@ -13,7 +13,7 @@ from .ending import ending
 @click.command()
 @with_appcontext
 def agent() -> None:
-    """Deliver what the processes of this app capture, until told to end.
+    """Deliver for all processes of this app, until told to end.
 
     For CHEST_EXPORTER = "agent"; run it beside them, one on each machine.
     """
