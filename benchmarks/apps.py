@@ -61,7 +61,7 @@ def least(folder: Path) -> Flask:
     def copy(sender: Flask, **_: Any) -> None:
         dict(vars(g))
 
-    return _heard(bare(folder), copy)
+    return _listening(bare(folder), copy)
 
 
 def floor(folder: Path) -> Flask:
@@ -70,7 +70,38 @@ def floor(folder: Path) -> Flask:
     def copy(sender: Flask, **_: Any) -> None:
         {name: g.get(name) for name in g}
 
-    return _heard(bare(folder), copy)
+    return _listening(bare(folder), copy)
+
+
+def by_hand(folder: Path) -> Flask:
+    """The least that leaves a record: timed, encoded by orjson, one write; no limits, no ids."""
+    import os
+    import time
+
+    import orjson
+    from flask import request, request_finished, request_started
+
+    app = bare(folder)
+    file = os.open(folder / "records", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def begin(sender: Flask, **_: Any) -> None:
+        request.environ["began"] = time.perf_counter()
+
+    def finish(sender: Flask, response: Any, **_: Any) -> None:
+        record = {
+            "time": time.time(),
+            "method": request.method,
+            "route": request.url_rule.rule if request.url_rule else None,
+            "endpoint": request.endpoint,
+            "status": response.status_code,
+            "duration": time.perf_counter() - request.environ["began"],
+            "vars": vars(g),
+        }
+        os.write(file, orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+
+    request_started.connect(begin, app, weak=False)
+    request_finished.connect(finish, app, weak=False)
+    return app
 
 
 def silent(folder: Path) -> Flask:
@@ -79,10 +110,10 @@ def silent(folder: Path) -> Flask:
     def nothing(sender: Flask, **_: Any) -> None:
         pass
 
-    return _heard(bare(folder), nothing)
+    return _listening(bare(folder), nothing)
 
 
-def _heard(app: Flask, receiver: Callable[..., None]) -> Flask:
+def _listening(app: Flask, receiver: Callable[..., None]) -> Flask:
     from flask import request_finished, request_tearing_down
 
     request_finished.connect(receiver, app, weak=False)
@@ -92,7 +123,7 @@ def _heard(app: Flask, receiver: Callable[..., None]) -> Flask:
 
 def disk(folder: Path, **config: Any) -> Flask:
     """Ours, as it comes: the journal on disk."""
-    return recorded(folder, **PARKED, **config)
+    return recorded(folder, **{**PARKED, **config})
 
 
 def memory(folder: Path) -> Flask:
@@ -242,4 +273,53 @@ def old(folder: Path) -> Flask:
     return app
 
 
-Dress = Callable[[Path], Flask]
+def tagged(folder: Path) -> Flask:
+    """Five constant tags."""
+    return disk(folder, CHEST_TAGS={f"tag_{number}": "value" for number in range(5)})
+
+
+def listed(folder: Path) -> Flask:
+    """Tracked variables by name, in place of all of ``g``."""
+    return disk(folder, CHEST_TRACKED_VARS=["user_id", "tenant", "total", "cached", "items"])
+
+
+def sampled(folder: Path) -> Flask:
+    """Half of the records."""
+    return disk(folder, CHEST_SAMPLE_RATE=0.5)
+
+
+def two_chests(folder: Path) -> Flask:
+    """A second chest that gets every record."""
+    return disk(folder, CHEST_CHESTS=[make_nowhere(), make_nowhere()])
+
+
+def heard(folder: Path) -> Flask:
+    """A receiver of ``record_captured``, for which the record is decoded."""
+    from flask_chest.signals import record_captured
+
+    def nothing(sender: Flask, **_: Any) -> None:
+        pass
+
+    app = disk(folder)
+    record_captured.connect(nothing, app, weak=False)
+    return app
+
+
+def nested(folder: Path) -> Flask:
+    """One of the five values a dict of ten texts."""
+    app = disk(folder)
+    view = app.view_functions["order"]
+    items = {f"item {position}": "a text" for position in range(10)}
+
+    def order(number: int) -> Any:
+        answer = view(number)
+        g.items = items
+        return answer
+
+    app.view_functions["order"] = order
+    return app
+
+
+def unrecorded(folder: Path) -> Flask:
+    """A rule that says ``"record": False``."""
+    return disk(folder, CHEST_RULES=[{"rule": "/orders/*", "record": False}])

@@ -61,10 +61,8 @@ def main() -> None:
     for name, rounds in found.items():
         idle = median(idle for idle, _ in rounds)
         each = median(full - idle for idle, full in rounds) / REQUESTS * 1024
-        print(
-            f"  {name:8}{idle / 1024:7.1f} MiB a process, {(idle - bare) / 1024:5.1f} over the "
-            f"bare app's; {each:6.0f} bytes a record"
-        )
+        over = f"{(idle - bare) / 1024:5.1f} over the bare app's"
+        print(f"  {name:8}{idle / 1024:7.1f} MiB a process, {over}; {each:6.0f} bytes a record")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ _NAMES = {
     "silent": "two receivers that do nothing",
     "least": "two receivers: dict(vars(g))",
     "floor": "the floor: two receivers copy g",
+    "by_hand": "by hand: orjson, one write, no more",
     "disk": "Flask-Chest, disk",
     "memory": "Flask-Chest, memory",
     "none": "Flask-Chest, none (to no store)",
@@ -40,7 +41,8 @@ _NAMES = {
     "old": "flask-chest 0.0.10",
 }
 _TOGETHER = (
-    *("bare", "silent", "least", "floor", "disk", "memory", "none"),
+    *("bare", "silent", "least", "floor", "by_hand"),
+    *("disk", "memory", "none"),
     *("prometheus", "dockerflow", "opentelemetry"),
 )
 

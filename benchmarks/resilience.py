@@ -29,6 +29,7 @@ from tests.torture.app import environment
 from tests.torture.load import put
 
 from .rounds import make_records
+from .verdicts import Promise, tell
 
 APP = "tests.torture.app:create_app()"
 ROUNDS = 40
@@ -102,10 +103,8 @@ def backlog(count: int) -> None:
             for line in map(encode, make_records()):
                 hand_over(line, 1)
         chest.flush(10)
-        print(
-            f"memory: {(resident() - idle) / 2**20:.1f} MiB over idle with {count:,} records "
-            "waiting (promise: 50)"
-        )
+        more = (resident() - idle) / 2**20
+        tell([Promise(f"MiB over the idle process, {count:,} records waiting", more, 50.0)])
         for name in ("first", "second"):
             print(f"ledger: {clocked(chest.stats) * 1e3:.0f} ms, {name} time")
         assert chest.stats()["chests"]["sqlite"]["pending"] == count

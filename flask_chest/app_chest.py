@@ -6,12 +6,11 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import click
-from flask import Blueprint, Flask
+from flask import Flask
 
 from .capture import Capture
 from .chests.base import Chest, Surroundings
@@ -32,6 +31,7 @@ from .keeping.upkeep import Upkeep
 from .plans import Plans
 from .rule import Route, Rule, blueprint_rule, checked_rule
 from .rules import Override, Rules
+from .tracked import Tracked
 from .typing import RequestIdGenerator
 
 _logger = logging.getLogger("flask_chest")
@@ -49,35 +49,6 @@ class _Carrier(Protocol):
     def ledger(self) -> Ledger: ...
     def oldest(self, chest: str) -> int | None: ...
     def close(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Tracked:
-    """What one call of ``track()`` says.
-
-    :param blueprint: the blueprint, or its full name.
-    :param options: a rule's options.
-    """
-
-    blueprint: Blueprint | str
-    options: dict[str, Any]
-
-    @property
-    def source(self) -> str:
-        """What messages call it."""
-        return f"track({self.name!r})"
-
-    @property
-    def name(self) -> str:
-        """The blueprint's name, as far as it is known without an app."""
-        return self.blueprint.name if isinstance(self.blueprint, Blueprint) else self.blueprint
-
-    def rule(self, name: str | None = None) -> dict[str, Any]:
-        """The rule.
-
-        :param name: the name under which the app knows the blueprint.
-        """
-        return {"blueprint": name or self.name, **self.options}
 
 
 class AppChest:
@@ -108,6 +79,7 @@ class AppChest:
             )
         self.settle(self.chests)
         self._scheduler = scheduler
+        self._closers: list[Callable[[], None]] = []
         self._tracked: list[Tracked] = []
         self.plans = Plans(
             _rules(settings, self.chests),
@@ -179,12 +151,26 @@ class AppChest:
         # It may have to wait for a store, and this may be a request.
         threading.Thread(target=before.close, name="flask-chest-close", daemon=True).start()
 
+    def when_closed(self, closer: Callable[[], None]) -> None:
+        """Have something closed with it that the rooms above have opened.
+
+        :param closer: called on each :meth:`close`.
+        """
+        self._closers.append(closer)
+
+    def close(self) -> None:
+        """Deliver what can be within ``CHEST_SHUTDOWN_TIMEOUT``, and let go of everything."""
+        self.carrier.close()
+        for closer in self._closers:
+            closer()
+
     def settle(self, chests: Iterable[Chest]) -> None:
         """Tell chests of this app; one that knows an app already keeps to it."""
         surroundings = Surroundings(
             instance_path=Path(self.app.instance_path),
             timeout=self.settings.export_timeout,
             retention_seconds=self.settings.retention,
+            app_name=self.app.name,
         )
         for chest in chests:
             chest.settle(surroundings)

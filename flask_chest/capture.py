@@ -18,6 +18,7 @@ from .values import (
     NotPlainError,
     Redaction,
     clean_name,
+    clean_shallow,
     clean_text,
     placeholder,
 )
@@ -27,6 +28,11 @@ BLANK: Mapping[str, Any] = {
     **dict.fromkeys(FIELDS),
     "kind": "request",
     "sample_rate": 1.0,
+}
+
+#: Fields of which most requests have nothing to say.
+SELDOM: Mapping[str, Any] = {
+    name: BLANK[name] for name in ("trace_id", "error", "sample_rate", "bytes_sent", "disconnected")
 }
 
 #: What follows facts that are all of a record.
@@ -39,6 +45,8 @@ _MAX_VERDICTS = 4096
 _MAX_KEPT_WHOLE = 256
 # Bytes of the mark that says how many variables were left out.
 _MARK = 24
+# By its number: bytes are first tried as one, and fail, before they are looked for.
+_BACKSLASH = 92
 
 
 class Capture:
@@ -79,7 +87,7 @@ class Capture:
         except TypeError:  # a lone surrogate
             line = b""
         # Few records hold a backslash at all, and one byte is found much faster than six.
-        clean = b"\\" not in line or b"\\u0000" not in line
+        clean = _BACKSLASH not in line or b"\\u0000" not in line
         if clean and 0 < len(line) <= self._max_record_bytes:
             return line
         return self._encode_with_care(facts, rest)
@@ -160,10 +168,9 @@ class Capture:
 
     def _encode_with_care(self, facts: dict[str, Any], rest: bytes) -> bytes:
         facts = {name: self._clean(value) for name, value in facts.items()}
-        # Only texts were passed on as they are; all others are clean.
+        # Texts, and dicts of them, were passed on as they are.
         found: dict[str, Plain] = {
-            clean_name(name): clean_text(value) if type(value) is str else value
-            for name, value in facts["vars"].items()
+            clean_name(name): clean_shallow(value) for name, value in facts["vars"].items()
         }
         envelope = len(dumps({**facts, "vars": {}})) + len(rest)
         facts["vars"] = self._fitting(found, self._max_record_bytes - envelope - _MARK)

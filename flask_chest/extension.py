@@ -10,10 +10,11 @@ from weakref import WeakSet
 from flask import Blueprint, Flask, current_app
 
 from . import checks, config
-from .app_chest import HELD, AppChest, Tracked
+from .app_chest import HELD, AppChest
 from .errors import ConfigError
 from .middleware import ChestMiddleware
 from .rule import checked_rule
+from .tracked import Tracked
 from .typing import RequestIdGenerator, TrackedVars
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ class FlaskChest:
 
         :param timeout: seconds to wait; by default as long as one try of every chest takes.
         :returns: whether every record was accepted or rejected; ``False`` when some still wait.
+            Where an agent delivers, nothing is hurried, and all records of the app count.
         """
         flushed = [held.carrier.flush(timeout) for held in self._held()]
         return all(flushed)
@@ -166,7 +168,7 @@ class FlaskChest:
         Called by itself when the process exits. A request that comes later starts delivery again.
         """
         for held in self._held():
-            held.carrier.close()
+            held.close()
 
     def stats(self) -> dict[str, Any]:
         """The ledger: what became of the records, for each chest.
@@ -206,7 +208,9 @@ class FlaskChest:
     def _serve_dashboard(self, app: Flask, held: AppChest) -> None:
         from .dashboard.board import Dashboard
 
-        Dashboard(app, held, self._access_check).register()
+        dashboard = Dashboard(app, held, self._access_check)
+        dashboard.register()
+        held.when_closed(dashboard.close)
 
     def _take_in(self, app: Flask) -> None:
         app.extensions["chest"] = self

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from flask import Flask, g, has_app_context, request
-from flask.signals import appcontext_tearing_down, got_request_exception, request_finished
+from flask.signals import got_request_exception, request_finished
 
-from .capture import BLANK, Capture
+from .capture import BLANK, SELDOM, Capture
 from .command_name import command_name, ended_well
 from .encoding import decode
 from .ids import made_request_id, trace_id
@@ -91,7 +91,7 @@ class Recorder:
         self._recorded: WeakValueDictionary[int, Any] = WeakValueDictionary()
 
     def listen(self) -> None:
-        """Connect to the app's signals. They hold us weakly, so we end when the app does."""
+        """Connect to the app's signals, and to the end of its contexts."""
 
         # Functions: to call a method, blinker makes it anew and looks through it with each signal.
         def on_finished(sender: Flask, response: Response, **_: Any) -> None:
@@ -106,17 +106,19 @@ class Recorder:
                 state.error = exception
                 self._look_around(state)
 
-        def on_context_end(sender: Flask, exc: BaseException | None = None, **_: Any) -> None:
+        def on_context_end(exc: BaseException | None) -> None:
             state = current_request.get()
             if state is None or state.recorder is not self:
                 self._end_job(exc)
             elif exc is not None and state.response is None:
                 self._end_request(state)
 
-        self._receivers = (on_finished, on_exception, on_context_end)
+        self._receivers = (on_finished, on_exception)  # signals hold them weakly
         request_finished.connect(on_finished, self.app)
         got_request_exception.connect(on_exception, self.app)
-        appcontext_tearing_down.connect(on_context_end, self.app)
+        # Every request ends a context, and the signal of that takes it three times as long as a
+        # call by Flask itself. The first is called last: all others may put things on g.
+        self.app.teardown_appcontext_funcs.insert(0, on_context_end)
 
     def trouble(self, what: str) -> None:
         """Log an exception of ours; called where it is handled."""
@@ -210,23 +212,19 @@ class Recorder:
                 rate = 1.0
             elif _random.random() >= rate:
                 return None
-        parent = state.environ.get("HTTP_TRACEPARENT")
         facts = {
             "id": state.id,
             "time": state.time,
             "request_id": state.request_id,
-            "trace_id": None if parent is None else trace_id(parent),
-            "status": status,
             "duration_ms": int(duration * 1000) / 1000,  # round() takes three times as long
-            "error": None if error is None else _class_name(error),
             "vars": None,
-            "sample_rate": rate,
-            "bytes_sent": None,
-            "disconnected": None,
+            "status": status,
         }
-        if more:
-            facts.update(more)
         rest = plan.rest or self._encode_rest(plan)
+        if error is not None or rate < 1 or more or "HTTP_TRACEPARENT" in state.environ:
+            del facts["status"]  # it comes last, also then
+            facts = {**facts, **_seldom(state, rate), **more, "status": status}
+            rest = plan.rest_of_seldom
         line = self._capture.encode(facts, values_on(state.values), plan, rest)
         if record_captured.receivers:
             self._announce(line)
@@ -241,7 +239,8 @@ class Recorder:
             "blueprint": plan.blueprint,
             "tags": self._tags,
         }
-        plan.rest = self._capture.encode_rest(shared)
+        plan.rest_of_seldom = self._capture.encode_rest(shared)
+        plan.rest = self._capture.encode_rest({**SELDOM, **shared})
         return plan.rest
 
     def _announce(self, line: bytes) -> None:
@@ -313,11 +312,21 @@ class Recorder:
 def values_on(holder: Any) -> Mapping[str, object]:
     """What lies on a ``g``. Not by ``dir()``, which would name its methods too."""
     try:
-        values: Mapping[str, object] = vars(holder)
-    except TypeError:  # an app_ctx_globals_class of the app's own, without a __dict__
+        values: Mapping[str, object] = holder.__dict__
+    except AttributeError:  # an app_ctx_globals_class of the app's own, without a __dict__
         return {} if holder is None else {name: holder.get(name) for name in holder}
     # Or one that is a dict itself.
     return values if values or not isinstance(holder, dict) else holder
+
+
+def _seldom(state: RequestState, rate: float) -> dict[str, Any]:
+    parent, error = state.environ.get("HTTP_TRACEPARENT"), state.error
+    return {
+        **SELDOM,
+        "trace_id": None if parent is None else trace_id(parent),
+        "error": None if error is None else _class_name(error),
+        "sample_rate": rate,
+    }
 
 
 def _unrouted(method: str) -> Route:

@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 from itertools import count
+from struct import Struct
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # https://www.w3.org/TR/trace-context/#traceparent-header-field-values
@@ -19,6 +20,8 @@ _NO_TRACE = "0" * 32
 MAX_REQUEST_ID = 255
 
 _VARIANT = 2 << 62
+
+_two_words = Struct(">QQ").pack
 
 
 class IdMaker:
@@ -45,8 +48,7 @@ class IdMaker:
             self._pid = os.getpid()
         # 48 bits of milliseconds, the version, 12 bits of their fraction.
         time = microseconds // 1000 << 16 | 0x7000 | microseconds % 1000 * 4096 // 1000
-        # Not by a format: that takes 4 us within a request, this 2.5.
-        return (time << 64 | next(self._numbers)).to_bytes(16, "big").hex()
+        return _two_words(time, next(self._numbers)).hex()
 
 
 def accepted_request_id(header: str) -> str | None:

@@ -36,8 +36,10 @@ class Plan:
     verdicts: dict[str, int] = field(default_factory=dict)
     #: Names that were on ``g`` together, in their order, and are all kept; filled likewise.
     kept_whole: set[tuple[str, ...]] = field(default_factory=set)
-    #: The fields that all its records share, encoded; filled with the first record.
+    #: The fields that all its records share, encoded; filled with the first record. With those that
+    #: seldom say anything, and without them.
     rest: bytes = b""
+    rest_of_seldom: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..encoding import FIELDS, dumps
-
-_FACTS_BEGIN, _FACTS_END = b',"method":', b',"duration_ms":'
-_FACTS = ("method", "route", "endpoint", "blueprint", "status")
+from ..encoding import FIELDS, SHARED, dumps
 
 _NUMBER = rb"(-?[0-9][0-9.eE+-]*)"
 # JSON writes a control character with a backslash, except DEL.
@@ -28,7 +25,7 @@ _VALUES: dict[type, tuple[bytes, bytes]] = {
     bool: (b"(true|false)", b"%b"),
     str: (_TEXT, b'"%b"'),
 }
-_HEAD = {
+_ALIKE = {
     "id": rb'"([0-9a-f]{32})"',
     "time": rb"([0-9]+)",
     "kind": rb'"[a-z]+"',
@@ -63,8 +60,7 @@ class LineShapes:
         :returns: id, time, request id, duration, then the variables; ``None`` for a line whose
             shape is not known. The template takes variables, duration, request id and a time.
         """
-        begin = line.find(_FACTS_BEGIN)
-        shapes = self._by_facts.get(line[begin : line.find(_FACTS_END, begin)])
+        shapes = self._by_facts.get(line[line.rfind(SHARED) :])
         if shapes is None:
             return None
         for match, template in shapes:
@@ -87,7 +83,7 @@ class LineShapes:
             if len(self._seen) < _MOST_SEEN:
                 self._seen.add(look)
             return
-        if self._count >= _MOST or len(keys) != len(variables) or tuple(record) != FIELDS:
+        if self._count >= _MOST or len(keys) != len(variables) or record.keys() != set(FIELDS):
             return
         kinds = [_VALUES.get(type(value)) for value in variables.values()]
         if None in kinds:
@@ -103,8 +99,7 @@ class LineShapes:
         ]
         start = series.encode().replace(b"%", b"%%")
         template = start + b" " + b"".join(fields) + b'duration_ms=%b,request_id="%b" %d'
-        begin = line.find(_FACTS_BEGIN)
-        facts = line[begin : line.find(_FACTS_END, begin)]
+        facts = line[line.rfind(SHARED) :]
         self._by_facts.setdefault(facts, []).insert(0, (match, template))
         self._count += 1
 
@@ -112,10 +107,9 @@ class LineShapes:
 def _pattern(record: Mapping[str, Any], kinds: Sequence[bytes]) -> bytes:
     variables = (_name(name) + kind for name, kind in zip(record["vars"], kinds, strict=True))
     values = {
-        **_HEAD,
-        **{name: re.escape(dumps(record[name])) for name in _FACTS},
+        **{name: re.escape(dumps(value)) for name, value in record.items()},
+        **_ALIKE,
         "vars": rb"\{" + b",".join(variables) + rb"\}",
-        "tags": re.escape(dumps(record["tags"])),
     }
     return rb"\{" + b",".join(_name(name) + values[name] for name in record) + rb"\}"
 

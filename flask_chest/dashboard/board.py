@@ -83,6 +83,14 @@ class Dashboard:
                 readers[name] = first_reader(self._held.chests, name or None)
             return readers[name]
 
+    def close(self) -> None:
+        """Close what it read with; a later page opens it anew."""
+        with self._lock:
+            (pid, readers), self._readers = self._readers, (0, {})
+        if pid == os.getpid():
+            for reader in readers.values():
+                reader.close()
+
     def _blueprint(self) -> Blueprint:
         blueprint = Blueprint(
             NAME,

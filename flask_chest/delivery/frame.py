@@ -43,8 +43,7 @@ ALL_CHESTS = 2**MAX_CHESTS - 1
 
 def pack(line: bytes, mask: int) -> bytes:
     """The bytes of one record."""
-    head = crc32(line, mask) << 56 | len(line) << 32 | mask
-    return head.to_bytes(11, "big").hex().encode() + b" " + line + b"\n"
+    return b"%08x%06x%08x %b\n" % (crc32(line, mask), len(line), mask, line)
 
 
 def unpack(data: bytes, start: int = 0) -> Iterator[Frame]:

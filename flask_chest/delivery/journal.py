@@ -72,7 +72,7 @@ class Journal:
         self._keeping = threading.Lock()
         self._opening = threading.Lock()
         # One thread at a time takes over, drops and parts from folders.
-        self._looking = threading.Lock()
+        self._tending = threading.Lock()
         self._open_after = 0.0
         self._look_after = 0.0
         self._closed = False
@@ -86,13 +86,15 @@ class Journal:
         return self._sources.listed()
 
     def tend(self) -> None:
-        writer = self._writer
-        if writer is not None:
-            self._sync(writer)
-        now = time.monotonic()
-        if now >= self._look_after:
-            self._look_after = now + _LOOK_EVERY
-            self._look_around()
+        with self._tending:
+            if self._closed:
+                return  # what is taken over now would be let go of by nobody
+            if self._writer is not None:
+                self._sync(self._writer)
+            now = time.monotonic()
+            if now >= self._look_after:
+                self._look_after = now + _LOOK_EVERY
+                self._look_around()
 
     def count_lost(self, mask: int, reason: str) -> None:
         for bit, chest in enumerate(self._chests):
@@ -110,7 +112,7 @@ class Journal:
         return self._sources.oldest(chest)
 
     def close(self) -> None:
-        with self._looking:
+        with self._tending:
             with self._opening:
                 self._closed = True
                 writer, self._writer = self._writer, None
@@ -150,14 +152,11 @@ class Journal:
             self._log.warning("sync", "the journal could not be brought to the disk: %s", error)
 
     def _look_around(self) -> None:
-        with self._looking:
-            if self._closed:
-                return  # what is taken over now would be let go of by nobody
-            if self._writer is not None and not self._writer.folder.is_dir():
-                self._begin_anew(self._writer)
-            self._sources.look_around(None if self._writer is None else self._writer.folder)
-            self._drop_what_is_too_much()
-            self._keep_notes()
+        if self._writer is not None and not self._writer.folder.is_dir():
+            self._begin_anew(self._writer)
+        self._sources.look_around(None if self._writer is None else self._writer.folder)
+        self._drop_what_is_too_much()
+        self._keep_notes()
 
     def _begin_anew(self, writer: JournalWriter) -> None:
         """Somebody removed our folder. What is open still can be read, and is written again."""

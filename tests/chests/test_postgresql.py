@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from flask_chest.conformance import make_records
 from flask_chest.encoding import Batch, encode
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.testing import check_chest
+from tests.servers.certificates import PrivateCA
 from tests.servers.postgresql import PostgreSQL
 
 from .first_use import write_at_once
@@ -158,6 +160,27 @@ def test_wrong_address(server: PostgreSQL, old: str, new: str, remedy: str) -> N
         assert "hunter22" not in text
         assert "secret" not in text
     assert "chest 'orders' at postgresql://" in str(caught.value)
+
+
+def test_private_ca(tmp_path: Path) -> None:
+    """TLS without being asked; checked with a CA, it must be that one and for the named host."""
+    folder = tmp_path / "other"
+    folder.mkdir()
+    ours, other = PrivateCA(tmp_path), PrivateCA(folder)
+    with PostgreSQL(certificate=ours.server_files("localhost")) as server:
+        chest = FlaskChestPostgreSQL(server.url)
+        chest.write(make_records(1))
+        seen = "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE state = 'idle'"
+        assert ask(server.url, seen) == [(True,)]
+        chest.close()
+        by_name = server.url.replace("127.0.0.1", "localhost") + "?sslmode=verify-full"
+        checked = FlaskChestPostgreSQL(f"{by_name}&sslrootcert={ours.file}")
+        checked.write(make_records(1))
+        checked.close()
+        by_number = f"{server.url}?sslmode=verify-full&sslrootcert={ours.file}"
+        for url in (f"{by_name}&sslrootcert={other.file}", by_number):
+            with pytest.raises(DeliveryError, match="certificate"):
+                FlaskChestPostgreSQL(url).write(make_records(1))
 
 
 def test_value_that_json_cannot_carry(url: str, table: str) -> None:

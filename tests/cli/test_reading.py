@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -52,6 +53,30 @@ def test_stats(shop: Flask) -> None:
     assert "300" in lines[2]
     assert "▁" in lines[2]
     assert [line.split("  ")[0] for line in lines[2:]] == ["(none)", "/", "/orders/<int:order_id>"]
+
+
+def test_stats_tell_units(shop: Flask) -> None:
+    """Durations are in milliseconds, and a rate is per as much time as makes it one or more."""
+    header, _, first, *_ = run(shop, "stats", *SINCE).stdout.splitlines()
+    assert "mean ms" in header
+    [unit] = re.findall(r"per (s|min|h|day)", header)
+    per = float(first[header.index("per ") :].split()[0])
+    [found] = lines_of(run(shop, "stats", *SINCE, "--json"))
+    seconds = {"s": 1, "min": 60, "h": 3600, "day": 86400}[unit]
+    assert per >= 1 or unit == "day"
+    assert per == pytest.approx(found["groups"][0]["per_second"] * seconds, rel=0.01)
+    assert "mean ms" not in run(shop, "stats", "--of", "balance", *SINCE).stdout
+
+
+def test_stats_of_a_name_that_nothing_has(shop: Flask) -> None:
+    """A mistyped name is told, since what it looks like is a store with nothing in it."""
+    assert run(shop, "stats", "--by", "tenent", *SINCE).stderr == (
+        "none of these records has a vars.tenent\n"
+    )
+    assert run(shop, "stats", "--of", "tenent", *SINCE).stderr == (
+        "none of these records has a number vars.tenent\n"
+    )
+    assert run(shop, "stats", "--by", "user_id", "--of", "balance", *SINCE).stderr == ""
 
 
 def test_stats_of_anything(shop: Flask) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import stat
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -267,6 +268,24 @@ def test_a_journal_that_is_removed_while_in_use_is_begun_anew(tmp_path: Path) ->
     journal.append(line(2), BOTH)
     assert drain(journal, "one") == [line(1), line(2)]
     assert drain(journal, "two") == [line(0), line(1), line(2)]
+
+
+def test_closing_while_another_thread_looks_around(tmp_path: Path) -> None:
+    """Neither stumbles over a folder that the other just parted from, and nothing is lost."""
+    for number in range(50):
+        journal = make(tmp_path)
+        journal.append(line(number), BOTH)
+        for chest in CHESTS:
+            drain(journal, chest)
+        with ThreadPoolExecutor() as others:
+            looks = [others.submit(adopt, journal) for _ in range(3)]
+            journal.close()
+            for look in looks:
+                look.result()
+    assert writer_folders(tmp_path) == []
+    found = read_ledger(tmp_path, CHESTS)
+    assert [found.account(chest).delivered for chest in CHESTS] == [50, 50]
+    assert not any(account.lost for account in found.accounts.values())
 
 
 def test_where_no_journal_can_be_made_appending_says_so(tmp_path: Path) -> None:

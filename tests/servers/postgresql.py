@@ -14,13 +14,18 @@ PLACES = "usr/lib/postgresql/*/bin"
 
 
 class PostgreSQL(Daemon):
-    """A cluster with the superuser ``chest``, its password ``secret`` and a database ``chest``."""
+    """A cluster with the superuser ``chest``, its password ``secret`` and a database ``chest``.
+
+    :param options: more arguments of ``postgres``.
+    :param certificate: offer TLS with this certificate and key.
+    """
 
     user = "postgres"
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, certificate: tuple[Path, Path] | None = None) -> None:
         super().__init__()
         self._options = options
+        self._certificate = certificate
 
     @property
     def url(self) -> str:
@@ -41,6 +46,11 @@ class PostgreSQL(Daemon):
             "--no-locale",
             "--no-sync",
         )
+        for file in self._certificate or ():
+            copy = self.folder / file.name
+            copy.write_bytes(file.read_bytes())
+            copy.chmod(0o600)  # it refuses a key that others could read
+            self._own(copy)
 
     def command(self) -> Sequence[str]:
         postgres = find_program("postgres", "postgresql", places=[f"{PLACES}/postgres"])
@@ -51,8 +61,15 @@ class PostgreSQL(Daemon):
             f"--port={self.port}",
             "--listen_addresses=127.0.0.1",
             f"--unix_socket_directories={self.folder}",
+            *self._tls(),
             *self._options,
         ]
+
+    def _tls(self) -> list[str]:
+        if self._certificate is None:
+            return []
+        certificate, key = (self.folder / file.name for file in self._certificate)
+        return ["--ssl=on", f"--ssl_cert_file={certificate}", f"--ssl_key_file={key}"]
 
     def is_ready(self) -> bool:
         url = self.url.removesuffix("/chest") + "/postgres"

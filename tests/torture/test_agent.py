@@ -74,7 +74,7 @@ def test_an_agent_that_is_killed_and_started_anew(tmp_path: Path, store: FaultyS
     oracle = Oracle(tmp_path, store)
     web = Web(tmp_path, store)
     web.send(50)
-    web.app.extensions["chest"].flush(1)
+    assert not web.app.extensions["chest"].flush(1)
     assert oracle.idents() == {"sqlite": [], "web": []}
     assert oracle.account("web").pending == 50
     with web.agent() as agent:
@@ -86,6 +86,7 @@ def test_an_agent_that_is_killed_and_started_anew(tmp_path: Path, store: FaultyS
         oracle.wait_until_delivered()
         web.send(10)
         oracle.wait_until_delivered()
+        assert web.app.extensions["chest"].flush(1)
         agent.send_signal(signal.SIGTERM)
         assert agent.wait(10) == 0
     oracle.check(web.sent)

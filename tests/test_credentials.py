@@ -1,0 +1,68 @@
+"""A store's password is for the store: nothing that people read shows it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from flask_chest import FlaskChest
+from tests.cli.shop import run
+from tests.dashboard.shop import TOKEN
+from tests.dashboard.test_access import log_in
+from tests.servers.daemon import free_port
+
+# Nobody listens there: each chest fails, and says so wherever it can.
+URLS = (
+    "postgresql://me:{secret}@127.0.0.1:{port}/db",
+    "mysql://me:{secret}@127.0.0.1:{port}/db",
+    "mongodb://me:{secret}@127.0.0.1:{port}/db",
+    "influxdb://me:{secret}@127.0.0.1:{port}/org/bucket",
+    "redis://me:{secret}@127.0.0.1:{port}/0",
+    "kafka://me:{secret}@127.0.0.1:{port}/topic?sasl.mechanism=SCRAM-SHA-256",
+    "otlp+http://me:{secret}@127.0.0.1:{port}/{secret}",
+    "http://me:{secret}@127.0.0.1:{port}/in?key={secret}",
+)
+COMMANDS = (["status", "--json"], ["stats", "--chest", "far"], ["show", "none"])
+SECRET = "hunter22"
+
+
+def make_app(folder: Path, url: str) -> Flask:
+    app = Flask(__name__, instance_path=str(folder))
+    app.config.update(
+        SECRET_KEY="of the session",
+        CHEST_CHESTS=["sqlite:///chest.db", {"url": url, "name": "far"}],
+        CHEST_DASHBOARD=True,
+        CHEST_DASHBOARD_TOKEN=TOKEN,
+        CHEST_EXPORT_TIMEOUT=0.5,
+        CHEST_SHUTDOWN_TIMEOUT=2.0,
+    )
+    app.add_url_rule("/", "home", lambda: "hello")
+    FlaskChest(app)
+    return app
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_shown_nowhere(url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Not by ``stats()``, the commands, the dashboard's pages, the log or a ``repr``."""
+    app = make_app(tmp_path, url.format(secret=SECRET, port=free_port()))
+    chest = app.extensions["chest"]
+    with caplog.at_level(logging.DEBUG):
+        app.test_client().get("/")
+        chest.flush(5)
+        client = app.test_client()
+        log_in(client)
+        pages = [client.get(f"/chest{page}") for page in ("/", "/health", "/requests?chest=far")]
+        told = [run(app, *arguments).output for arguments in COMMANDS]
+        stats = json.dumps(chest.stats(), default=repr)
+        chest.close()
+    assert "'far'" in caplog.text, "the chest should have failed, and said so"
+    assert "far" in stats
+    assert "far" in told[0]
+    shown = [page.get_data(as_text=True) for page in pages]
+    assert "far" in shown[1]
+    for text in (*told, *shown, stats, repr(chest), caplog.text):
+        assert SECRET not in text
