@@ -13,13 +13,14 @@ from typing import Any
 
 from .typing import TrackedVars
 
-_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(second|minute|hour|day|week|month|year)s?\s*", re.I)
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+?)s?\s*", re.I)
+# No "m": it may be minutes, or months.
 _SECONDS = {
-    "second": 1,
-    "minute": 60,
-    "hour": 3600,
-    "day": 86400,
-    "week": 7 * 86400,
+    **dict.fromkeys(("s", "second"), 1),
+    **dict.fromkeys(("min", "minute"), 60),
+    **dict.fromkeys(("h", "hour"), 3600),
+    **dict.fromkeys(("d", "day"), 86400),
+    **dict.fromkeys(("w", "week"), 7 * 86400),
     "month": 30 * 86400,
     "year": 365 * 86400,
 }
@@ -207,12 +208,12 @@ def is_method(name: object) -> bool:
 
 
 def seconds(value: Any) -> float:
-    """A duration: a number of seconds, or words such as ``"30 days"``.
+    """A duration: a number of seconds, or words such as ``"30 days"`` or ``"30d"``.
 
     :raises ValueError: it is something else.
     """
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is not None:
+    if match is not None and match[2].lower() in _SECONDS:
         value = float(match[1]) * _SECONDS[match[2].lower()]
     if _is_number(value) and 0 < value <= _LONGEST_DURATION:
         return float(value)
