@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
-from flask_chest.reading import slices, sql
+from flask_chest.reading.sql import SQLReader
 
 from ..servers.browser import Browser
 from .shop import TOKEN, fill, make_app
@@ -142,8 +141,8 @@ def test_variables(browser: Browser, address: str) -> None:
 
 def test_very_many_values(browser: Browser, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where each request has a value of its own, the page is as short, and says so."""
-    some = partial(slices.choose_slices, most=1000, sample=1000)
-    monkeypatch.setattr(sql, "choose_slices", some)
+    monkeypatch.setattr(SQLReader, "most", 1000)
+    monkeypatch.setattr(SQLReader, "sample", 1000)
     browser.open(f"{address}/variable?name=request_id")
     is_drawn(browser)
     assert "Nearly every request has a value of its own" in browser.text("main")
