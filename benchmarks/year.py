@@ -38,7 +38,7 @@ ROUTES = 50
 DAYS = 365
 BATCH = 5000
 #: GiB: of all; of which sums.
-LIMITS = 40, 1
+LIMITS = 50, 1
 
 _NEVER = threading.Event()
 

@@ -23,7 +23,7 @@ _REMEDIES = {
 }
 _UNREACHABLE = "check host and port, and that the server runs"
 _UNTRUSTED = "check the host's name, and name the file of a private CA as 'verify'"
-_UNKNOWN_TABLES = {60, 81}
+_UNKNOWN_TABLE = 60
 # What is wrong with a record, as against what is wrong with the server at this moment: it cannot be
 # parsed, is out of range, is null where nothing may be, or breaks a CHECK of the user's own.
 _REJECTIONS = {6, 25, 26, 27, 32, 33, 38, 41, 53, 69, 70, 72, 117, 131, 349, 407, 467, 469}
@@ -56,8 +56,8 @@ def is_rejection(error: BaseException) -> bool:
 
 
 def is_unknown_table(error: BaseException) -> bool:
-    """Whether the table, or its database, is not there."""
-    return code_of(error) in _UNKNOWN_TABLES
+    """Whether the table is not there."""
+    return code_of(error) == _UNKNOWN_TABLE
 
 
 def remedy_for(error: BaseException) -> str:

@@ -44,7 +44,8 @@ PAGES = (
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     """A shop with a day of traffic, which pages only read."""
-    app = make_app(tmp_path_factory.mktemp("shop"))
+    # Paths that no route matches are the app's own: not to be delivered while others count.
+    app = make_app(tmp_path_factory.mktemp("shop"), CHEST_EXPORTER="agent")
     fill(app)
     return app
 
@@ -164,9 +165,11 @@ def test_nonsense(shop: Flask, path: str, told: str | None) -> None:
 
 
 @pytest.mark.parametrize("identity", ["nowhere", "..", "%00", "a" * 500, quote(EVIL)])
-def test_requests_that_are_not_there(shop: Flask, identity: str) -> None:
+def test_requests_that_are_not_there(tmp_path: Path, identity: str) -> None:
     """They are not found, whatever they are called."""
-    assert open_client(shop).get(f"/chest/requests/{identity}").status_code in {308, 404, 200}
+    app = make_app(tmp_path)  # some lead past the dashboard, and are recorded
+    assert open_client(app).get(f"/chest/requests/{identity}").status_code == 404
+    app.extensions["chest"].close()
 
 
 def test_a_clock_that_jumped(tmp_path: Path) -> None:
