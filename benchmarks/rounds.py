@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from statistics import median
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from flask_chest.encoding import Batch, encode
 from flask_chest.ids import IdMaker
@@ -18,6 +18,8 @@ from flask_chest.record import Record
 T = TypeVar("T")
 
 BATCH = 1000
+#: How much a store is compared by.
+SIZE: dict[str, int] = {"batches": 20, "rounds": 5}
 
 
 @dataclass
@@ -121,3 +123,26 @@ def _forget_warm_up(ours: Chest, rivals: Sequence[Rival]) -> None:
 
 
 _ids = IdMaker()
+
+
+def document(record: Record) -> dict[str, Any]:
+    """A record as one would write it by hand."""
+    return {
+        "_id": record.id,
+        "time": record.time,
+        "kind": record.kind,
+        "request_id": record.request_id,
+        "trace_id": record.trace_id,
+        "method": record.method,
+        "route": record.route,
+        "endpoint": record.endpoint,
+        "blueprint": record.blueprint,
+        "status": record.status,
+        "duration_ms": record.duration_ms,
+        "error": record.error,
+        "sample_rate": record.sample_rate,
+        "vars": record.vars,
+        "tags": record.tags,
+        "bytes_sent": record.bytes_sent,
+        "disconnected": record.disconnected,
+    }

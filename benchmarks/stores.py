@@ -1,7 +1,7 @@
 """Records per second to each store, beside what one would write by hand with the store's driver.
 
-``python -m benchmarks.stores [sqlite postgresql influxdb mariadb mongodb]``. Both sides have the
-same tables, indexes and durability; the rival gets records as Python objects.
+``python -m benchmarks.stores [sqlite postgresql ...]``. Both sides have the same tables, indexes
+and durability; the rival gets records as Python objects.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from flask_chest.chests.base import Surroundings
+from flask_chest.chests.clickhouse import FlaskChestClickHouse
 from flask_chest.chests.influxdb import FlaskChestInfluxDB
 from flask_chest.chests.mongodb import FlaskChestMongoDB
 from flask_chest.chests.mysql import FlaskChestMySQL
@@ -23,12 +24,14 @@ from flask_chest.chests.postgresql import FlaskChestPostgreSQL
 from flask_chest.chests.sql import records_table
 from flask_chest.chests.sqlite import FlaskChestSQLite
 from flask_chest.record import Record
+from tests.servers.clickhouse import ClickHouse
 from tests.servers.mariadb import MariaDB
 from tests.servers.mongodb import MongoDB
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.victoriametrics import VictoriaMetrics
 
-from .rounds import BATCH, Chest, Rival, compare
+from .brokers import kafka, otlp, redis
+from .rounds import BATCH, SIZE, Chest, Rival, compare, document
 from .verdicts import Promise, tell
 
 RIVAL = "rival_records"
@@ -50,7 +53,7 @@ def sqlite(folder: Path) -> float:
         connection.execute("COMMIT")
 
     rival = Rival("hand-written executemany", store)
-    ratio = compare("SQLite", Chest("FlaskChestSQLite", ours.write), [rival], **_SIZE)
+    ratio = compare("SQLite", Chest("FlaskChestSQLite", ours.write), [rival], **SIZE)
     _same_count(connection.execute, ours.records.name)
     connection.close()
     ours.close()
@@ -88,7 +91,7 @@ def postgresql(folder: Path) -> float:
             Rival("hand-written COPY, text built by hand", store_text),
         ]
         contender = Chest("FlaskChestPostgreSQL", ours.write)
-        ratio = compare("PostgreSQL", contender, rivals, **_SIZE)
+        ratio = compare("PostgreSQL", contender, rivals, **SIZE)
         for chest in (ours, *made):
             chest.close()
     return ratio
@@ -115,7 +118,7 @@ def influxdb(folder: Path) -> float:
         rival = Rival("influxdb-client, batching, dict points", store, finish)
         ours = FlaskChestInfluxDB(url=server.url)
         chest = Chest("FlaskChestInfluxDB", ours.write)
-        ratio = compare("InfluxDB's write API", chest, [rival], **_SIZE)
+        ratio = compare("InfluxDB's write API", chest, [rival], **SIZE)
         api.close()
         client.close()  # type: ignore[no-untyped-call]
         ours.close()
@@ -142,7 +145,7 @@ def mariadb(folder: Path) -> float:
 
         rival = Rival("hand-written executemany, INSERT IGNORE", store)
         chest = Chest("FlaskChestMySQL", ours.write)
-        ratio = compare("MariaDB", chest, [rival], **_SIZE)
+        ratio = compare("MariaDB", chest, [rival], **SIZE)
         connection.close()
         ours.close()
         made.close()
@@ -160,7 +163,7 @@ def mongodb(folder: Path) -> float:
         collection = client.chest[RIVAL]
 
         def store(records: Sequence[Record]) -> None:
-            collection.insert_many([_document(record) for record in records], ordered=False)
+            collection.insert_many([document(record) for record in records], ordered=False)
 
         rival = Rival("hand-written insert_many, unordered", store)
         chest = Chest("FlaskChestMongoDB", ours.write)
@@ -168,6 +171,47 @@ def mongodb(folder: Path) -> float:
         ratio = compare("MongoDB", chest, [rival], batches=2, rounds=3)
         ours.close()
         made.close()
+    return ratio
+
+
+def clickhouse(folder: Path) -> float:
+    import clickhouse_connect
+
+    with ClickHouse() as server:
+        ours = FlaskChestClickHouse(server.url)
+        # One each: the server would know the second one's records from the first.
+        made = [FlaskChestClickHouse(server.url, name) for name in (RIVAL, f"{RIVAL}_2")]
+        for chest in (ours, *made):
+            chest._client()
+        # Over loopback its compression would only cost it time.
+        client = clickhouse_connect.get_client(
+            host="127.0.0.1",
+            port=server.port,
+            username="chest",
+            password="secret",
+            database="chest",
+            compress=False,
+        )
+        names = _columns()
+
+        def store_rows(records: Sequence[Record]) -> None:
+            client.insert(made[0].table, [_row(record, None) for record in records], names)
+
+        def store_columns(records: Sequence[Record]) -> None:
+            columns = list(zip(*[_row(record, None) for record in records], strict=True))
+            client.insert(made[1].table, columns, names, column_oriented=True)
+
+        rivals = [
+            Rival("clickhouse-connect, insert of rows", store_rows),
+            Rival("clickhouse-connect, insert of columns", store_columns),
+        ]
+        contender = Chest("FlaskChestClickHouse", ours.write)
+        ratio = compare("ClickHouse", contender, rivals, **SIZE)
+        counts = [server.ask(f"SELECT count() FROM {each.table}") for each in (ours, *made)]
+        assert counts[0] == counts[1] == counts[2], counts
+        client.close()
+        for chest in (ours, *made):
+            chest.close()
     return ratio
 
 
@@ -227,36 +271,21 @@ def _point(record: Record) -> dict[str, Any]:
     }
 
 
-def _document(record: Record) -> dict[str, Any]:
-    return {
-        "_id": record.id,
-        "time": record.time,
-        "kind": record.kind,
-        "request_id": record.request_id,
-        "trace_id": record.trace_id,
-        "method": record.method,
-        "route": record.route,
-        "endpoint": record.endpoint,
-        "blueprint": record.blueprint,
-        "status": record.status,
-        "duration_ms": record.duration_ms,
-        "error": record.error,
-        "sample_rate": record.sample_rate,
-        "vars": record.vars,
-        "tags": record.tags,
-        "bytes_sent": record.bytes_sent,
-        "disconnected": record.disconnected,
-    }
-
-
 def _same_count(ask: Callable[[str], Any], table: str) -> None:
     counts = [ask(f"SELECT count(*) FROM {name}").fetchone()[0] for name in (table, RIVAL)]
     assert counts[0] == counts[1], counts
 
 
-_SIZE: dict[str, int] = {"batches": 20, "rounds": 5}
-STORES = {each.__name__: each for each in (sqlite, postgresql, influxdb, mariadb, mongodb)}
-PROMISES = {"sqlite": 0.7, "postgresql": 0.8, "influxdb": 6.0}
+STORES = {
+    each.__name__: each
+    for each in (sqlite, postgresql, influxdb, mariadb, mongodb, clickhouse, kafka, otlp, redis)
+}
+PROMISES = {
+    "sqlite": 0.7,
+    "postgresql": 0.8,
+    "influxdb": 6.0,
+    **dict.fromkeys(("clickhouse", "kafka", "otlp", "redis"), 0.7),
+}
 
 
 def main() -> None:

@@ -44,8 +44,10 @@ def create_app(exporter: SpanExporter, **config: Any) -> Flask:
 
 def note_trace() -> None:
     """A caller's trace is on the record as ``trace_id``; one that begins here is known to
-    OpenTelemetry alone, so it is put on ``g``."""
-    g.trace = trace.format_trace_id(trace.get_current_span().get_span_context().trace_id)
+    OpenTelemetry alone, so it is put on ``g``, and the span with it."""
+    span = trace.get_current_span().get_span_context()
+    g.trace_id = trace.format_trace_id(span.trace_id)
+    g.span_id = trace.format_span_id(span.span_id)
 
 
 def main() -> None:

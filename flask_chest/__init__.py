@@ -21,21 +21,29 @@ from .extension import FlaskChest
 from .record import Record
 
 if TYPE_CHECKING:
+    from .chests.clickhouse import FlaskChestClickHouse
     from .chests.http import FlaskChestCustomWriter
     from .chests.influxdb import FlaskChestInfluxDB
+    from .chests.kafka import FlaskChestKafka
     from .chests.mongodb import FlaskChestMongoDB
     from .chests.mysql import FlaskChestMySQL
+    from .chests.otlp import FlaskChestOTLP
     from .chests.postgresql import FlaskChestPostgreSQL
+    from .chests.redis import FlaskChestRedis
     from .chests.sqlite import FlaskChestSQLite
 
 __all__ = [
     "Chest",
     "FlaskChest",
+    "FlaskChestClickHouse",
     "FlaskChestCustomWriter",
     "FlaskChestInfluxDB",
+    "FlaskChestKafka",
     "FlaskChestMongoDB",
     "FlaskChestMySQL",
+    "FlaskChestOTLP",
     "FlaskChestPostgreSQL",
+    "FlaskChestRedis",
     "FlaskChestSQLite",
     "Record",
     "__version__",

@@ -170,6 +170,7 @@ class AppChest:
             instance_path=Path(self.app.instance_path),
             timeout=self.settings.export_timeout,
             retention_seconds=self.settings.retention,
+            app_name=self.app.name,
         )
         for chest in chests:
             chest.settle(surroundings)

@@ -219,6 +219,8 @@ def _deliver(chest: Chest, records: Sequence[Record]) -> set[str]:
     try:
         chest.write(records)
     except RejectedError as error:
+        if error.unnamed:
+            return set()
         if error.record_ids is not None:
             return set(error.record_ids)
         if len(records) == 1:

@@ -40,13 +40,18 @@ class RejectedError(ChestError):
     :param record_ids: ids of the rejected records, where the backend named them: all others of
         the batch were then accepted. ``None`` when it is not known which records are to blame;
         the batch is then halved until they are found.
+    :param unnamed: how many were rejected, where the backend has stored all others, does not say
+        which these are, and must not be sent the batch again. Nothing more is found out then.
 
     .. versionadded:: 1.0
     """
 
-    def __init__(self, message: str, *, record_ids: Iterable[str] | None = None) -> None:
+    def __init__(
+        self, message: str, *, record_ids: Iterable[str] | None = None, unnamed: int = 0
+    ) -> None:
         super().__init__(message)
         self.record_ids = None if record_ids is None else frozenset(record_ids)
+        self.unnamed = unnamed
 
 
 class QueryError(ChestError, ValueError):

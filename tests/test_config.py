@@ -356,7 +356,7 @@ def test_wrong_arguments(arguments: dict[str, Any], message: str) -> None:
         ("chest.db", r"a URL needs a scheme, e\.g\. 'sqlite:///chest\.db'"),
         ("", "a URL needs a scheme"),
         ("sqlite3:///chest.db", r"unknown scheme 'sqlite3'; did you mean 'sqlite'\?"),
-        ("zzz://host", "unknown scheme 'zzz'; known: http, https, "),
+        ("zzz://host", "unknown scheme 'zzz'; known: chdb, clickhouse, "),
         ("sqlite://chest.db", "SQLite has no host; write 'sqlite:///chest.db'"),
         ("sqlite://", "SQLite needs a file"),
         ("sqlite:///:memory:", "use 'memory://'"),

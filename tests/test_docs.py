@@ -220,7 +220,7 @@ def test_every_extra() -> None:
     setup.read(ROOT / "setup.cfg")
     named = set(re.findall(r"(?:flask-chest|'?\.)\[([a-z]+)\]", TEXT))
     assert named <= set(setup["options.extras_require"])
-    assert {"postgresql", "mysql", "mongodb"} <= named
+    assert {"postgresql", "mysql", "mongodb", "clickhouse"} <= named
 
 
 def test_every_tox_environment() -> None:

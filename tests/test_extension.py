@@ -29,7 +29,10 @@ from flask_chest.signals import batch_delivered
 ROOT = Path(__file__).parents[1]
 # By hand with 1,000 and more: it is the same line.
 APPS = 100
-DRIVERS = ("sqlite3", "psycopg", "pymysql", "pymongo", "influxdb_client", "requests", "urllib3")
+DRIVERS = (
+    *("sqlite3", "psycopg", "pymysql", "pymongo", "influxdb_client", "requests", "urllib3"),
+    *("confluent_kafka", "google.protobuf"),
+)
 
 
 def make_app(folder: Path, **config: Any) -> Flask:
@@ -479,7 +482,8 @@ def test_nothing_before_the_first_request(tmp_path: Path) -> None:
     app = Flask(__name__, root_path=str(here), instance_path=str(here / "instance"))
     app.config["CHEST_CHESTS"] = ["sqlite:///chest.db", "https://127.0.0.1:1/hook"]
     for url in ("postgresql://u:p@127.0.0.1:1/db", "mysql://u:p@127.0.0.1:1/db",
-                "mongodb://127.0.0.1:1/db", "influxdb://:token@127.0.0.1:1/org/bucket"):
+                "mongodb://127.0.0.1:1/db", "influxdb://:token@127.0.0.1:1/org/bucket",
+                "kafka://127.0.0.1:1/topic", "otlp+http://127.0.0.1:1"):
         try:
             app.config["CHEST_CHESTS"].append(flask_chest.chests.urls.make_chest(url))
         except (flask_chest.errors.ConfigError, ModuleNotFoundError):

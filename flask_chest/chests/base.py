@@ -26,11 +26,13 @@ class Surroundings:
     :param instance_path: the app's instance folder; relative paths start there.
     :param timeout: seconds that one call to the backend may take.
     :param retention_seconds: how long rows are kept; ``None`` keeps them for ever.
+    :param app_name: what the app is called.
     """
 
     instance_path: Path
     timeout: float = 10.0
     retention_seconds: float | None = None
+    app_name: str = ""
 
 
 class _HasInstancePath(Protocol):
@@ -74,7 +76,8 @@ class Chest(ABC):
         self.surroundings: Surroundings | None = None
         self._folder = None if app is None else Path(app.instance_path)
         if self._folder is not None:
-            self.settle(Surroundings(instance_path=self._folder))
+            called = getattr(app, "name", "")
+            self.settle(Surroundings(instance_path=self._folder, app_name=called))
 
     def settle(self, surroundings: Surroundings) -> None:
         """Take the settings of the app; called before the first :meth:`write`.

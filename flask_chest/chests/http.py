@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError, DeliveryError, RejectedError
@@ -16,18 +14,14 @@ from ..typing import ContextTuple
 from .address import Address
 from .base import Chest, context_tuples
 from .drivers import require
-from .http_answer import Answer, read_answer
+from .http_answer import Answer
+from .http_client import CREDENTIALS, HTTPClient
 from .lines import lines_of
-
-if TYPE_CHECKING:
-    import requests
 
 #: Makes the payload from ``[(variable_name, variable_value, request_id), ...]``.
 PayloadGenerator = Callable[[list[ContextTuple]], Any]
 
 _JSON = "application/json"
-# Not the records are at fault, but what the chest was told: they wait until that is put right.
-_CREDENTIALS = {401, 403, 407}
 _RETRY = {408, 425, 429}
 
 
@@ -88,8 +82,7 @@ class FlaskChestCustomWriter(Chest):
         self._generate = payload_generator
         self._success = frozenset(success_status_codes)
         self._own_timeout = timeout
-        self._session: requests.Session | None = None
-        self._pid = 0
+        self._client = HTTPClient(self, self.url, self._headers, self._settings)
 
     @classmethod
     def from_url(cls, url: str, **arguments: Any) -> FlaskChestCustomWriter:
@@ -117,44 +110,16 @@ class FlaskChestCustomWriter(Chest):
 
     def check(self) -> None:
         answer = self._send("OPTIONS", None, None)
-        if answer.status in _CREDENTIALS or answer.status >= 500:
+        if answer.status in CREDENTIALS or answer.status >= 500:
             raise DeliveryError(self.explain(answer.told(), "see 'headers' and the endpoint's log"))
 
     def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None and self._pid == os.getpid():
-            session.close()
-
-    def session(self) -> requests.Session:
-        """This process' session, whose connections are kept."""
-        if self._session is None or self._pid != os.getpid():
-            import requests
-
-            self._session, self._pid = requests.Session(), os.getpid()
-            self._session.headers.update(self._headers)
-            if self.address.scheme == "https" and self._settings["verify"] is False:
-                self._warn()
-        return self._session
+        self._client.close()
 
     def _send(self, method: str, body: bytes | None, key: str | None) -> Answer:
-        import requests
-
         timeout = self.timeout if self._own_timeout is None else self._own_timeout
-        try:
-            with self.session().request(
-                method,
-                self.url,
-                data=body,
-                headers={} if key is None else {"Idempotency-Key": key},
-                timeout=timeout,
-                # Another host has no business with our headers and our users' values.
-                allow_redirects=False,
-                stream=True,
-                **self._settings,
-            ) as response:
-                return read_answer(response, timeout)
-        except requests.RequestException as error:
-            raise DeliveryError(self.explain(_reason(error), _remedy(error))) from None
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return self._client.send(method, body, headers, timeout)
 
     def _judge(self, answer: Answer, records: Sequence[Record]) -> None:
         status = answer.status
@@ -162,7 +127,7 @@ class FlaskChestCustomWriter(Chest):
             return
         if status in _RETRY or status >= 500:
             raise DeliveryError(self.explain(answer.told()), retry_after=answer.retry_after)
-        if status in _CREDENTIALS:
+        if status in CREDENTIALS:
             raise DeliveryError(self.explain(answer.told(), "check the credentials in 'headers'"))
         if status < 300:
             remedy = f"if that means 'stored', add {status} to 'success_status_codes'"
@@ -188,22 +153,6 @@ class FlaskChestCustomWriter(Chest):
             reason = self.explain(error, "the payload generator returned what JSON cannot carry")
             raise RejectedError(reason, record_ids=blamed) from error
 
-    def _warn(self) -> None:
-        from urllib3.exceptions import InsecureRequestWarning
-
-        self.logger.warning(
-            "chest %r at %s: its certificate is not checked; set 'verify' to True, or to the file "
-            "of your CA",
-            self.name,
-            self.describe(),
-        )
-        # That was once; urllib3 would say so at each request.
-        warnings.filterwarnings(
-            "ignore",
-            f"Unverified HTTPS request is being made to host '{self.address.host}'",
-            InsecureRequestWarning,
-        )
-
 
 def _endpoint(url: str | None, https: bool, host: str | None, port: int | str | None) -> str:
     if (url is None) == (host is None):
@@ -222,21 +171,3 @@ def _idempotency_key(records: Sequence[Record]) -> str:
     for record in records:
         digest.update(record.id.encode())
     return digest.hexdigest()[:32]
-
-
-def _reason(error: requests.RequestException) -> str:
-    # str(error) would hold the URL with its query.
-    cause: Any = error.args[0] if error.args else error
-    cause = getattr(cause, "reason", None) or cause
-    text = str(cause).rpartition(": ")[2] if "url:" in str(cause) else str(cause)
-    return f"{type(error).__name__}: {text}"
-
-
-def _remedy(error: requests.RequestException) -> str:
-    import requests
-
-    if isinstance(error, requests.exceptions.SSLError):
-        return "set 'verify' to the file of the CA that signed the server's certificate"
-    if isinstance(error, requests.Timeout):
-        return ""
-    return "check host and port, and that the server runs"

@@ -24,8 +24,16 @@ SCHEMES = {
     "mongodb+srv": ("mongodb", "FlaskChestMongoDB"),
     "influxdb": ("influxdb", "FlaskChestInfluxDB"),
     "influxdb+https": ("influxdb", "FlaskChestInfluxDB"),
+    "redis": ("redis", "FlaskChestRedis"),
+    "rediss": ("redis", "FlaskChestRedis"),
+    "clickhouse": ("clickhouse", "FlaskChestClickHouse"),
+    "clickhouse+https": ("clickhouse", "FlaskChestClickHouse"),
+    "chdb": ("clickhouse", "FlaskChestClickHouse"),
     "http": ("http", "FlaskChestCustomWriter"),
     "https": ("http", "FlaskChestCustomWriter"),
+    "kafka": ("kafka", "FlaskChestKafka"),
+    "otlp+http": ("otlp", "FlaskChestOTLP"),
+    "otlp+https": ("otlp", "FlaskChestOTLP"),
     "memory": ("memory", "MemoryChest"),
 }
 

@@ -9,6 +9,7 @@ from .export import export
 from .forget import forget
 from .importing import import_records
 from .prune import prune
+from .relay import relay
 from .replay import replay
 from .rules import explain, rules
 from .show import show
@@ -29,6 +30,7 @@ for _command in (
     forget,
     import_records,
     prune,
+    relay,
     replay,
     rules,
     show,

@@ -14,7 +14,8 @@ class Account:
 
     :param delivered: accepted by the backend.
     :param pending: captured and neither accepted nor given up.
-    :param rejected: never to be accepted; they lie in ``dead/``.
+    :param rejected: never to be accepted; they lie in ``dead/``, but for those that the backend did
+        not name.
     :param lost: gone for good, by reason.
     """
 

@@ -149,6 +149,10 @@ class Shipper:
 
     def _reject(self, source: Source, page: Page, error: RejectedError) -> bool:
         lines = page.lines
+        if error.unnamed:
+            # Which of them is not known, so none can be buried: the ledger and the log tell of it.
+            self._settle_rejected(source, page, error, min(error.unnamed, len(lines)))
+            return True
         bad: Sequence[bytes] = _blamed(lines, error)
         if not bad and len(lines) > 1:
             self._limit = len(lines) // 2
@@ -159,11 +163,17 @@ class Shipper:
         except OSError as trouble:
             self._back_off(trouble, len(bad), None)
             return False
-        source.commit(self.chest.name, page, delivered=len(lines) - len(bad), rejected=len(bad))
-        self._log.warning("rejected", "chest %r rejected a record: %s", self.chest.name, error)
-        self._limit = min(self._batch_size, self._limit * 2)
-        announce(delivery_failed, self._sender, chest=self.chest.name, error=error, count=len(bad))
+        self._settle_rejected(source, page, error, len(bad))
         return True
+
+    def _settle_rejected(
+        self, source: Source, page: Page, error: RejectedError, count: int
+    ) -> None:
+        name = self.chest.name
+        source.commit(name, page, delivered=len(page.lines) - count, rejected=count)
+        self._log.warning("rejected", "chest %r rejected a record: %s", name, error)
+        self._limit = min(self._batch_size, self._limit * 2)
+        announce(delivery_failed, self._sender, chest=name, error=error, count=count)
 
     def _back_off(self, error: Exception, count: int, retry_after: float | None) -> None:
         self._failures += 1

@@ -39,6 +39,7 @@ class Eraser(ABC):
 
 def make_eraser(chest: Chest) -> Eraser | None:
     """An eraser for a chest; ``None`` where nothing can be taken back."""
+    from ..chests.clickhouse import FlaskChestClickHouse
     from ..chests.mongodb import FlaskChestMongoDB
     from ..chests.sql import SQLChest
 
@@ -46,6 +47,10 @@ def make_eraser(chest: Chest) -> Eraser | None:
         return SQLEraser(chest)
     if isinstance(chest, FlaskChestMongoDB):
         return MongoEraser(chest)
+    if isinstance(chest, FlaskChestClickHouse):
+        from .clickhouse import ClickHouseEraser
+
+        return ClickHouseEraser(chest)
     return None
 
 

@@ -36,7 +36,7 @@ def _condition(table: sa.Table, dialect: Dialect, wanted: Filter) -> Expression:
     is_word = not field.place and not field.is_number and field != _DISCONNECTED
     expression = table.columns[field.name] if is_word else dialect.text(field)
     if wanted.operator == "~":
-        return dialect.text(field).contains(value, autoescape=True)
+        return dialect.contains(dialect.text(field), value)
     if not value:
         return _empty(expression, wanted.operator, is_absence=not is_word)
     if field.is_number:

@@ -38,7 +38,7 @@ class Dialect:
             return self.member_number(self._table.columns[field.place], field.name)
         if not field.is_number:
             raise QueryError(f"{field} is text; of numbers there are e.g. 'duration_ms', 'status'")
-        return sa.cast(self._table.columns[field.name], sa.Double)
+        return self.cast_number(self._table.columns[field.name])
 
     def code(self, value: Expression) -> Expression:
         """The bucket of a value, as :func:`flask_chest.reading.digest.code_of` has it."""
@@ -55,8 +55,15 @@ class Dialect:
         seconds = self.seconds(self._table.columns.time)
         return self.floor((seconds - sa.literal_column(f"{since:.6f}")) / step)
 
+    def contains(self, text: Expression, part: str) -> Expression:
+        """Whether a text has this in it."""
+        return text.contains(part, autoescape=True)
+
     def cast_text(self, value: Expression) -> Expression:
         return sa.cast(value, sa.Text)
+
+    def cast_number(self, value: Expression) -> Expression:
+        return sa.cast(value, sa.Double)
 
     def floor(self, value: Expression) -> Expression:
         return sa.cast(sa.func.floor(value), sa.BigInteger)

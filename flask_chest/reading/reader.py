@@ -112,6 +112,7 @@ class Reader(ABC):
 
 def make_reader(chest: Chest) -> Reader | None:
     """A reader of a chest; ``None`` where that only takes."""
+    from ..chests.clickhouse import FlaskChestClickHouse
     from ..chests.mongodb import FlaskChestMongoDB
     from ..chests.sql import SQLChest
 
@@ -123,6 +124,10 @@ def make_reader(chest: Chest) -> Reader | None:
         from .mongodb import MongoReader
 
         return MongoReader(chest)
+    if isinstance(chest, FlaskChestClickHouse):
+        from .clickhouse import ClickHouseReader
+
+        return ClickHouseReader(chest)
     return None
 
 
@@ -141,5 +146,6 @@ def first_reader(chests: Iterable[Chest], name: str | None = None) -> Reader:
     if name is not None and name not in [chest.name for chest in listed]:
         raise ConfigError(f"there is no chest {name!r}; there are: {names}")
     raise ConfigError(
-        f"no chest of this app can be read back; an SQL one can, and MongoDB (chests: {names})"
+        "no chest of this app can be read back; an SQL one can, MongoDB and ClickHouse "
+        f"(chests: {names})"
     )

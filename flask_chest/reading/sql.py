@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from ..chests.rollups import DAY
+from ..chests.sql import SQLChest
 from ..encoding import FIELDS
 from ..errors import ReadError
 from ..record import Record
 from .aggregate import GROUPS, Aggregate
 from .conditions import conditions
-from .dialects import DIALECTS
+from .dialects import DIALECTS, Dialect
 from .fields import Field
 from .fold import (
     add_to_series,
@@ -28,15 +30,31 @@ from .fold import (
 )
 from .query import Query
 from .reader import PAGE, REACH, Reader
-from .rollups import Rollups
-from .slices import Chosen, Slices, choose_slices
+from .rollups import Plan, Rollups
+from .slices import MOST, SAMPLE, Chosen, Slices, choose_slices
 from .summary import Answer, Group, Series, Summary
-
-if TYPE_CHECKING:
-    from ..chests.sql import SQLChest
 
 # Parameters of one query: SQLite of old took no more than 999.
 _AT_ONCE = 500
+
+
+class SQLStore(Protocol):
+    """What the reader knows of a chest."""
+
+    name: str
+    records: sa.Table
+
+    def make_reading_engine(self) -> sa.Engine:
+        """An engine for those who only read."""
+
+    def has_no_table(self, error: exc.SQLAlchemyError, /) -> bool:
+        """Whether a query failed because nothing was delivered yet."""
+
+    def explain(self, reason: object, remedy: str = "") -> str:
+        """The text of an error."""
+
+    def remedy(self, error: exc.SQLAlchemyError, /) -> str:
+        """What a user can do about an error."""
 
 
 class SQLReader(Reader):
@@ -45,13 +63,16 @@ class SQLReader(Reader):
     :param chest: the chest; only its address and its table are used, never its connection.
     """
 
-    def __init__(self, chest: SQLChest) -> None:
+    #: Of so many records all are looked at; of more than that, how many at most.
+    most, sample = MOST, SAMPLE
+
+    def __init__(self, chest: SQLStore) -> None:
         super().__init__(chest.name)
         self._chest = chest
         self._table = chest.records
         self._engine = chest.make_reading_engine()
-        self._dialect = DIALECTS[self._engine.dialect.name](chest.records)
-        self._rollups = Rollups(chest, self._rows)
+        self._dialect = self._make_dialect()
+        self._rollups = Rollups(chest, self._rows) if isinstance(chest, SQLChest) else None
         self._chosen = Chosen()
 
     def latest(self, limit: int) -> list[Record]:
@@ -116,8 +137,8 @@ class SQLReader(Reader):
         return int(next(iter(self._rows(rows)), (0,))[0])
 
     def answer(self, query: Query, limit: int = 20) -> Answer:
-        plan = self._rollups.plan(query)
-        if plan is None:
+        plan = self._plan(query)
+        if plan is None or self._rollups is None:
             return self._answer(query, limit)
         found: dict[str | None, Summary] = {}
         for _, sums in self._rollups.read(plan, query):
@@ -145,8 +166,8 @@ class SQLReader(Reader):
     def series(
         self, query: Query, step: float, lines: int = 8, keys: Sequence[str | None] | None = None
     ) -> Series:
-        plan = self._rollups.plan(query, step)
-        if plan is None:
+        plan = self._plan(query, step)
+        if plan is None or self._rollups is None:
             return self._series(query, step, lines, keys)
         series = empty_series(query, step)
         origin = query.since.timestamp()
@@ -183,6 +204,13 @@ class SQLReader(Reader):
     def close(self) -> None:
         self._engine.dispose()
 
+    def _make_dialect(self) -> Dialect:
+        return DIALECTS[self._engine.dialect.name](self._table)
+
+    def _plan(self, query: Query, step: float = DAY) -> Plan | None:
+        """How sums of hours and days answer a question; ``None`` where they cannot."""
+        return None if self._rollups is None else self._rollups.plan(query, step)
+
     def _aggregate(self, query: Query, step: float | None = None) -> Aggregate:
         slices = self._slices(query)
         return Aggregate(self._table, self._dialect, query, slices, step)
@@ -195,7 +223,12 @@ class SQLReader(Reader):
         return self._chosen.get(
             query,
             lambda: choose_slices(
-                query.since, query.until, self._count_in, lambda: self._edges(query)
+                query.since,
+                query.until,
+                self._count_in,
+                lambda: self._edges(query),
+                most=self.most,
+                sample=self.sample,
             ),
         )
 

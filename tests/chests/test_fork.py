@@ -14,12 +14,16 @@ import pytest
 from flask_chest.chests.base import Chest, Surroundings
 from flask_chest.chests.http import FlaskChestCustomWriter
 from flask_chest.chests.influxdb import FlaskChestInfluxDB
+from flask_chest.chests.kafka import FlaskChestKafka
 from flask_chest.chests.mongodb import FlaskChestMongoDB
 from flask_chest.chests.mysql import FlaskChestMySQL
+from flask_chest.chests.otlp import FlaskChestOTLP
 from flask_chest.chests.postgresql import FlaskChestPostgreSQL
 from flask_chest.chests.sqlite import FlaskChestSQLite
 from flask_chest.conformance import make_records
+from tests.servers.collector import Collector
 from tests.servers.http import HTTPRecorder
+from tests.servers.kafka import Kafka
 from tests.servers.mariadb import MariaDB
 from tests.servers.mongodb import MongoDB
 from tests.servers.postgresql import PostgreSQL
@@ -33,6 +37,8 @@ CHESTS: dict[str, Make] = {
     "mysql": lambda stack: FlaskChestMySQL(stack.enter_context(MariaDB()).url),
     "mongodb": lambda stack: FlaskChestMongoDB(stack.enter_context(MongoDB()).url),
     "influxdb": lambda stack: FlaskChestInfluxDB(url=stack.enter_context(VictoriaMetrics()).url),
+    "kafka": lambda stack: FlaskChestKafka(stack.enter_context(Kafka()).url),
+    "otlp": lambda stack: FlaskChestOTLP(stack.enter_context(Collector()).url),
     "http": lambda stack: FlaskChestCustomWriter(stack.enter_context(HTTPRecorder()).url),
 }
 

@@ -25,11 +25,14 @@ from flask_chest.chests.influxdb import FlaskChestInfluxDB
 from flask_chest.chests.line_protocol import LineEncoder
 from flask_chest.chests.mongodb import FlaskChestMongoDB, read_name
 from flask_chest.chests.mysql import FlaskChestMySQL
+from flask_chest.chests.otlp import FlaskChestOTLP
+from flask_chest.chests.otlp_records import is_free
 from flask_chest.chests.postgresql import FlaskChestPostgreSQL
 from flask_chest.chests.sqlite import FlaskChestSQLite
 from flask_chest.conformance import make_records
 from flask_chest.encoding import Batch, dumps, encode, loads
 from flask_chest.record import Record
+from tests.servers.collector import Collector, attributes_of, records_of
 from tests.servers.http import HTTPRecorder
 from tests.servers.influxdb import InfluxDB
 from tests.servers.mariadb import MariaDB
@@ -148,6 +151,42 @@ def test_arrives_in_influxdb(influx: InfluxDB, given_: dict[str, Any]) -> None:
     assert len(kept) == len(expected), (kept, expected)
     spelled = sorted(map(_influx, expected.values()), key=repr)
     assert same(sorted(map(_influx, kept.values()), key=repr), spelled)
+
+
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    with Collector() as server:
+        yield server
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(variables)
+@example(EVERYTHING)
+def test_arrives_at_a_collector(collector: Collector, given_: dict[str, Any]) -> None:
+    """A collector reads what was sent; integers past 63 bits are text there."""
+    [record] = make_records(1)
+    chest = FlaskChestOTLP(collector.url)
+    chest.write([record])
+    [arrived] = records_of(collector.taken[-1])
+    facts = attributes_of(arrived).keys() - record.vars.keys()
+    chest.write([replace(record, vars=given_)])
+    [arrived] = records_of(collector.taken[-1])
+    expected = {name if is_free(name) else f"var.{name}": given_[name] for name in given_}
+    found = attributes_of(arrived)
+    assert found.keys() == facts | expected.keys()
+    assert all(same(found[name], _otlp(value)) for name, value in expected.items())
+    chest.close()
+
+
+def _otlp(value: Any) -> Any:
+    """A value as a collector gets it."""
+    if isinstance(value, dict):
+        return {name: _otlp(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_otlp(each) for each in value]
+    return str(value) if type(value) is int and value > 2**63 - 1 else value
 
 
 @settings(max_examples=300, deadline=None)

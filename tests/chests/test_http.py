@@ -43,7 +43,6 @@ def test_conforms(server: HTTPRecorder) -> None:
         read=lambda: stored_ids(server),
         poison=poison,
         server=server,
-        timeout=0.5,
     )
     assert len(done) == 6
 

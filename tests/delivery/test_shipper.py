@@ -74,6 +74,22 @@ def test_everything_is_delivered_in_batches() -> None:
     assert setting.chest.calls == [40, 40, 20]
 
 
+def test_a_backend_that_does_not_say_which() -> None:
+    """Where some were rejected, nobody knows which, nothing is buried or sent again; the ledger
+    has their number."""
+
+    def behave(ids: list[str]) -> None:
+        raise RejectedError("two of them", unnamed=2)
+
+    setting = Setting(behave, batch_size=10)
+    setting.put(20)
+    setting.ship()
+    assert setting.chest.calls == [10, 10]
+    assert setting.buried == []
+    account = setting.account()
+    assert (account["delivered"], account["rejected"], account["pending"]) == (16, 4, 0)
+
+
 @given(st.sets(st.integers(0, 63), max_size=6))
 def test_a_rejected_batch_is_halved_until_the_bad_are_alone(bad: set[int]) -> None:
     """Whichever records are bad, they alone are buried and all others arrive once."""

@@ -21,17 +21,20 @@ pytestmark = pytest.mark.server
 
 
 def test_trace_ids_meet() -> None:
-    """A caller's trace is that of the span and of the record; one that begins here is on g."""
+    """A caller's trace is that of the span and of the record; one that begins here is on g, as is
+    the span."""
     exporter = InMemorySpanExporter()
     app = create_app(exporter, CHEST_CHESTS=["memory://"], CHEST_BUFFER="none")
     client = app.test_client()
     with capture_records(app) as records:
         client.get("/orders/7", headers={"traceparent": TRACEPARENT})
         client.get("/orders/8")
-    called, begun = (f"{span.context.trace_id:032x}" for span in exporter.get_finished_spans())
+    spans = [span.context for span in exporter.get_finished_spans()]
+    called, begun = (f"{span.trace_id:032x}" for span in spans)
     assert called == TRACEPARENT[3:35]
     assert [record.trace_id for record in records] == [called, None]
-    assert [record.vars["trace"] for record in records] == [called, begun]
+    assert [record.vars["trace_id"] for record in records] == [called, begun]
+    assert [record.vars["span_id"] for record in records] == [f"{s.span_id:016x}" for s in spans]
 
 
 def test_it_starts_by_one_line() -> None:

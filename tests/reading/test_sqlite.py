@@ -7,7 +7,6 @@ import threading
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +109,8 @@ def test_more_records_than_can_be_looked_at(
     chest = chest_in(tmp_path)
     chest.write(many(6000))
     chest.close()
-    monkeypatch.setattr(sql, "choose_slices", partial(slices.choose_slices, most=1000, sample=1000))
+    monkeypatch.setattr(SQLReader, "most", 1000)
+    monkeypatch.setattr(SQLReader, "sample", 1000)
     reader = SQLReader(chest)
     answer = reader.answer(WHOLE.grouped(parse_field("method")))
     assert answer.share < 1

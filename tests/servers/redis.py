@@ -8,9 +8,19 @@ from collections.abc import Sequence
 from .daemon import Daemon
 from .programs import find_program
 
+#: What it has acknowledged outlives it, and the machine.
+DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
+
 
 class Redis(Daemon):
-    """An empty Redis that keeps nothing."""
+    """An empty Redis that keeps nothing, unless its options say so.
+
+    :param options: further ones, e.g. ``*DURABLE``; they win.
+    """
+
+    def __init__(self, *options: str) -> None:
+        super().__init__()
+        self._options = options
 
     @property
     def url(self) -> str:
@@ -23,6 +33,7 @@ class Redis(Daemon):
             *("--bind", "127.0.0.1"),
             *("--save", ""),
             *("--appendonly", "no"),
+            *self._options,
         ]
 
     def is_ready(self) -> bool:

@@ -1,0 +1,159 @@
+"""Messages in the hands of Kafka's client, and what its delivery reports say of them."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import time
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+# As many acknowledged messages of batches that failed are remembered.
+_MAX_REMEMBERED = 100_000
+# Seconds between looks at a client whose queue is full.
+_PAUSE = 0.05
+
+
+class Message(NamedTuple):
+    """One message.
+
+    :param id: the record's.
+    :param time: microseconds since 1970 UTC.
+    """
+
+    id: str
+    key: str
+    value: bytes
+    time: int
+
+
+class Outbox:
+    """One idempotent producer, and the messages that it was given.
+
+    What was not acknowledged in time stays with the producer, which tries on: only as long as it is
+    the same message to it can brokers tell a repetition from news.
+
+    :param topic: where messages go.
+    :param settings: of librdkafka.
+    :param logger: gets what the client logs.
+    :raises confluent_kafka.KafkaException: it takes no such settings.
+    """
+
+    def __init__(self, topic: str, settings: Mapping[str, Any], logger: logging.Logger) -> None:
+        from confluent_kafka import Producer
+
+        self._topic = topic
+        self._pid = os.getpid()
+        self._waiting: set[str] = set()
+        self._acknowledged: set[str] = set()
+        self._refused: dict[str, Any] = {}
+        #: What the client said last of its brokers; ``None`` while it has nothing to say.
+        self.trouble: Any = None
+        #: Whether the producer has given up for good.
+        self.is_broken = False
+        self._producer: Any = Producer({**settings, "error_cb": self._note}, logger=logger)
+        # A fork has the object, and not its threads: it would wait for them for ever when it ends.
+        # So none but close() may let go of it.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._producer))
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it was made by this process."""
+        return self._pid == os.getpid()
+
+    def topic_error(self, seconds: float) -> Any:
+        """What the brokers have against the topic; ``None`` where it is there.
+
+        :raises confluent_kafka.KafkaException: no broker answers.
+        """
+        self.trouble = None
+        try:
+            found = self._producer.list_topics(self._topic, timeout=seconds)
+        finally:
+            self._producer.poll(0)  # for what the client says of its brokers
+        return found.topics[self._topic].error
+
+    def deliver(self, messages: Iterable[Message], seconds: float) -> dict[str, Any]:
+        """Send messages, but for those that the producer has already, and wait for the reports.
+
+        :returns: the error for each id that was not acknowledged; ``None`` where nothing is known.
+        """
+        deadline = time.monotonic() + seconds
+        messages = list(messages)
+        self._refused, self.trouble = {}, None
+        for message in messages:
+            if message.id not in self._waiting and message.id not in self._acknowledged:
+                self._hand_over(message, deadline)
+        self._wait(max(0.0, deadline - time.monotonic()))
+        ids = [message.id for message in messages]
+        left = {each: self._refused.get(each) for each in ids if each not in self._acknowledged}
+        if not left:
+            self._acknowledged.difference_update(ids)
+        elif len(self._acknowledged) > _MAX_REMEMBERED:
+            self._acknowledged.clear()
+        return left
+
+    def _wait(self, seconds: float) -> None:
+        from confluent_kafka import KafkaException
+
+        try:
+            self._producer.flush(seconds)
+        except (KafkaException, SystemError) as error:
+            # A fatal error is thrown right through the reports, which the interpreter resents:
+            # https://github.com/confluentinc/librdkafka/blob/master/INTRODUCTION.md#fatal-errors
+            cause = error if isinstance(error, KafkaException) else error.__cause__
+            self.trouble = cause.args[0] if isinstance(cause, KafkaException) else None
+            self.is_broken = True
+
+    def close(self) -> None:
+        """Give up what was not acknowledged, and let go of the connections."""
+        if not self.is_ours:
+            return
+        self._producer.purge()
+        self._wait(0)
+        producer, self._producer = self._producer, None
+        ctypes.pythonapi.Py_DecRef(ctypes.py_object(producer))
+
+    def _hand_over(self, message: Message, deadline: float) -> None:
+        from confluent_kafka import KafkaException
+
+        while True:
+            try:
+                self._producer.produce(
+                    self._topic,
+                    message.value,
+                    # Without a key it may go anywhere.
+                    message.key or None,
+                    on_delivery=partial(self._report, message.id),
+                    timestamp=max(0, message.time // 1000),
+                    headers=[("chest-record-id", message.id.encode())],
+                )
+            except BufferError:
+                if time.monotonic() > deadline:
+                    return
+                self._producer.poll(_PAUSE)
+            except KafkaException as error:
+                self._refuse(message.id, error.args[0])
+                return
+            else:
+                self._waiting.add(message.id)
+                return
+
+    def _report(self, record_id: str, error: Any, _: Any) -> None:
+        self._waiting.discard(record_id)
+        if error is None:
+            self._acknowledged.add(record_id)
+        else:
+            self._refuse(record_id, error)
+
+    def _refuse(self, record_id: str, error: Any) -> None:
+        self._refused[record_id] = error
+        self.is_broken = self.is_broken or error.fatal()
+
+    def _note(self, error: Any) -> None:
+        # "All brokers are down" says less than what was said before.
+        if self.trouble is None or error.name() != "_ALL_BROKERS_DOWN":
+            self.trouble = error
+        self.is_broken = self.is_broken or error.fatal()

@@ -1,0 +1,110 @@
+"""``flask chest relay``: from a Redis stream into a store."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Sequence
+
+import click
+from flask.cli import with_appcontext
+
+from ..app_chest import AppChest
+from ..chests.base import Chest
+from ..chests.redis import FlaskChestRedis
+from ..chests.urls import make_chest, number_unnamed
+from ..delivery.buffer import LossListener
+from ..delivery.dead import DeadLetters
+from ..delivery.exporter import Exporter
+from ..delivery.ledger import Ledger
+from ..delivery.process import Delivery
+from ..delivery.totals import add_to_totals
+from ..keeping.upkeep import Upkeep
+from ..relay.buffer import StreamBuffer
+from ..relay.group import Group
+from .current import current_held, told_errors
+
+
+@click.command()
+@click.argument("source")
+@click.argument("target")
+@click.option(
+    "--group", "group_name", help="The consumer group; default: the target's name and address."
+)
+@click.option(
+    "--claim-after",
+    type=click.FloatRange(min=2),
+    default=30.0,
+    show_default=True,
+    help="Seconds after which a relay that is not heard of counts as dead.",
+)
+@with_appcontext
+def relay(source: str, target: str, group_name: str | None, claim_after: float) -> None:
+    """Carry records from a Redis stream to a store, until told to end.
+
+    SOURCE and TARGET are URLs as in CHEST_CHESTS, or names of chests that stand there, so that no
+    password shows in the list of processes. Several relays share the work.
+    """
+    held = current_held()
+    with told_errors():
+        stream, store = _chests(held, source, target)
+    group = Group(stream, group_name or f"{store.name} {store.describe()}")
+    ledger = Ledger()
+    exporter = _exporter(held, group, store, claim_after, ledger)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    exporter.start()
+    click.echo(f"relaying {stream.describe()} to {store.name!r}, group {group.name!r}")
+    ended.wait()
+    exporter.close()
+    accounts = ledger.accounts.values()
+    click.echo(
+        f"ended; {sum(each.delivered for each in accounts)} delivered, "
+        f"{sum(each.rejected for each in accounts)} rejected, "
+        f"{sum(each.lost.total() for each in accounts)} lost; the rest waits in the stream"
+    )
+
+
+def _chests(held: AppChest, source: str, target: str) -> tuple[FlaskChestRedis, Chest]:
+    by_name = {chest.name: chest for chest in held.chests}
+    stream = by_name.get(source) or make_chest(source, "SOURCE")
+    store = by_name.get(target) or make_chest(target, "TARGET")
+    if not isinstance(stream, FlaskChestRedis):
+        raise click.UsageError(f"SOURCE is {stream.describe()}; expected redis:// or rediss://")
+    if store.describe() == stream.describe():
+        raise click.UsageError("SOURCE and TARGET are one stream")
+    number_unnamed([stream, store])
+    held.settle([stream, store])
+    return stream, store
+
+
+def _exporter(
+    held: AppChest, group: Group, store: Chest, claim_after: float, ledger: Ledger
+) -> Exporter:
+    settings = held.settings
+
+    def bury(chest: str, lines: Sequence[bytes], reason: str) -> None:
+        DeadLetters(held.journal_dir, chest).add(lines, reason)
+        # Whence `flask chest replay` takes them when it has sent them again.
+        rejected = Ledger()
+        rejected.account(chest).rejected = len(lines)
+        add_to_totals(held.journal_dir, rejected, owner=held.app.name)
+
+    def make_buffer(on_lost: LossListener) -> StreamBuffer:
+        return StreamBuffer(group, store.name, bury, on_lost, claim_after, ledger)
+
+    return Exporter(
+        Delivery(
+            name=f"{held.app.name}:relay",
+            sender=held.app,
+            chests=[store],
+            make_buffer=make_buffer,
+            bury=bury,
+            batch_size=settings.batch_size,
+            interval=settings.export_interval,
+            shutdown_timeout=settings.shutdown_timeout,
+            kept_in=group.chest.describe(),
+            upkeep=Upkeep([store], settings.retention).run if store.needs_upkeep else None,
+        )
+    )

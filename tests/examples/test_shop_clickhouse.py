@@ -1,0 +1,80 @@
+"""The shop with another store: nothing but CHEST_CHESTS changes."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from examples.shop.traffic import drive
+from tests.servers.clickhouse import ClickHouse
+from tests.servers.gunicorn import gunicorn
+
+pytestmark = pytest.mark.server
+
+REQUESTS = 300
+
+COUNTS = "select route, method, status, count(*), sum(duration_ms) from {0} group by 1, 2, 3"
+SUMS = "select name, count(*), count(distinct value) from {1} group by name"
+TOTAL = "select count(*), sum({2}) from {0} where route = '/checkout' and status = 201"
+IN_SQLITE = ("chest_records", "chest_vars", "json_extract(vars, '$.total')")
+IN_CLICKHOUSE = ("chest_records final", "chest_vars", "JSONExtractFloat(vars, 'total')")
+
+
+def test_the_same_beside_sqlite(tmp_path: Path) -> None:
+    """Counts and sums are those of SQLite beside it, although the server is killed under load."""
+    with ClickHouse() as server:
+        environment = {
+            "FLASK_CHEST_CHESTS": json.dumps(["sqlite:///chest.db", server.url]),
+            "FLASK_CHEST_EXPORT_INTERVAL": "0.1",
+            "FLASK_CHEST_EXPORT_TIMEOUT": "5",
+        }
+        shop = f"examples.shop:create_app({str(tmp_path)!r})"
+        with gunicorn(shop, tmp_path, workers=2, threads=2, env=environment) as running:
+            answers = drive(running.url, count=REQUESTS, sessions=4, seed=11)
+            served = len(list(islice(answers, REQUESTS // 3)))
+            server.stop()
+            served += len(list(islice(answers, REQUESTS // 3)))
+            server.start()
+            served += len(list(answers))
+            assert served >= REQUESTS
+            log = running.log
+            wait_for(lambda: in_sqlite(tmp_path, "select count(*) from {0}") == [(served,)])
+            wait_for(lambda: in_clickhouse(server, "select count(*) from {0}") == [(served,)])
+        for question in (COUNTS, SUMS, TOTAL):
+            assert same(in_sqlite(tmp_path, question), in_clickhouse(server, question)), question
+        assert "secret" not in log
+
+
+def wait_for(is_so: Callable[[], bool], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        # The table may not be there yet.
+        with suppress(sqlite3.Error, ClickHouseError):
+            if is_so():
+                return
+        time.sleep(0.2)
+    raise AssertionError(f"not so within {seconds} s")
+
+
+def in_sqlite(folder: Path, question: str) -> list[Any]:
+    with closing(sqlite3.connect(folder / "chest.db")) as connection:
+        return connection.execute(question.format(*IN_SQLITE)).fetchall()
+
+
+def in_clickhouse(server: ClickHouse, question: str) -> list[Any]:
+    return list(server.ask(question.format(*IN_CLICKHOUSE)))
+
+
+def same(one: list[Any], other: list[Any]) -> bool:
+    """The same rows in any order, with sums that may differ in the last place."""
+    mine, theirs = ({row[:-1]: row[-1] for row in rows} for rows in (one, other))
+    return bool(mine) and mine == pytest.approx(theirs)

@@ -1,0 +1,78 @@
+"""A server that speaks ClickHouse's HTTP interface, with its engine (chDB), started for a test."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+from typing_extensions import Self
+
+from flask_chest.chests.address import Address
+from flask_chest.chests.clickhouse_client import connect
+
+from .daemon import Daemon
+from .missing import lack
+
+_ROOT = Path(__file__).parents[2]
+_SERVE = """
+import sys
+import tempfile
+sys.path.insert(0, sys.argv.pop(1))
+from tests.servers.clickhouse_http import main
+main()
+"""
+
+
+class ClickHouse(Daemon):
+    """User and database ``chest``, password ``secret``. ClickHouse itself is in no Debian."""
+
+    @property
+    def url(self) -> str:
+        return f"clickhouse://chest:secret@127.0.0.1:{self.port}/chest"
+
+    def __enter__(self) -> Self:
+        if find_spec("chdb") is None:
+            lack("chdb (of PyPI)")
+        return super().__enter__()
+
+    def command(self) -> Sequence[str]:
+        return [sys.executable, "-c", _SERVE, str(_ROOT), str(self.port), "data", "chest", "secret"]
+
+    def is_ready(self) -> bool:
+        with urlopen(f"http://127.0.0.1:{self.port}/ping", timeout=1) as answer:
+            return bool(answer.status == 200)
+
+    def ask(self, query: str) -> Sequence[Sequence[Any]]:
+        """The rows of a query."""
+        return ask(self.url, query)
+
+
+def ask(url: str, query: str) -> Sequence[Sequence[Any]]:
+    """The rows of a query, from whatever a chest's URL leads to."""
+    connection = connect(Address.parse(url), 30, {})
+    try:
+        rows: Sequence[Sequence[Any]] = connection.client.query(query).result_rows
+        return rows
+    finally:
+        connection.close()
+
+
+@contextmanager
+def in_process() -> Iterator[str]:
+    """The URL of the engine in this process, which is kept running meanwhile."""
+    if find_spec("chdb") is None:
+        lack("chdb (of PyPI)")
+    with tempfile.TemporaryDirectory(prefix="chest-chdb-") as folder:
+        url = f"chdb://{folder}"
+        # It ends with its last connection.
+        connection = connect(Address.parse(url), 30, {})
+        try:
+            yield url
+        finally:
+            connection.close()

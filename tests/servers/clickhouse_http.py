@@ -1,0 +1,184 @@
+"""ClickHouse's HTTP interface on top of its engine in this process (chDB), for tests.
+
+Its arguments are port, folder, user and password. The engine is ClickHouse's own; of its protocol
+there is as much as clickhouse-connect asks for: https://clickhouse.com/docs/interfaces/http
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import json
+import re
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import chdb
+
+# What the protocol reads itself, and the engine knows no setting of.
+_TRANSPORT = {
+    "query",
+    "database",
+    "session_id",
+    "query_id",
+    "compress",
+    "decompress",
+    "default_format",
+    "client_protocol_version",
+    "wait_end_of_query",
+    "enable_http_compression",
+    "send_progress_in_http_headers",
+    "http_headers_progress_interval_ms",
+    "cancel_http_readonly_queries_on_client_close",
+}
+_PARAMETER = "param_"
+_INSERT = re.compile(r"^\s*(INSERT\s+INTO\s+.+?)\s+FORMAT\s+(\w+)\s*$", re.IGNORECASE | re.DOTALL)
+
+
+class Engine:
+    """The engine in its folder; a statement has a session of its own."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        # Held as long as the server lives: the engine ends with its last connection.
+        self._first = self._open()
+        self._lock = threading.Lock()
+
+    def run(self, sql: str, body: bytes, settings: dict[str, str], database: str) -> Any:
+        with self._lock:
+            connection = self._open()
+            try:
+                if database:
+                    connection.query(f"USE `{database}`")
+                # A session that only reads may change no setting after that one.
+                names = sorted(settings, key=lambda each: each == "readonly")
+                given = [f"{n} = '{settings[n]}'" for n in names if not n.startswith(_PARAMETER)]
+                if given:
+                    connection.query(f"SET {', '.join(given)}")
+                if body:
+                    return _insert(connection, sql, body)
+                return connection.query(sql, _format(sql), params=_parameters(settings))
+            finally:
+                connection.close()
+
+    def _open(self) -> Any:
+        connect: Any = chdb.connect
+        return connect(self._folder)
+
+
+def _parameters(settings: dict[str, str]) -> dict[str, str]:
+    named = (name for name in settings if name.startswith(_PARAMETER))
+    return {name.removeprefix(_PARAMETER): settings[name] for name in named}
+
+
+def _taken_apart(body: bytes) -> tuple[str, bytes]:
+    """The statement, and the data that follow it."""
+    head, _, rest = body.partition(b"\n")
+    if head[:6].upper() == b"INSERT" and _INSERT.match(head.decode()):
+        return head.decode(), rest
+    return body.decode(), b""
+
+
+def _insert(connection: Any, sql: str, body: bytes) -> Any:
+    found = _INSERT.match(sql)
+    if found is None:
+        return connection.query(f"{sql}\n{body.decode()}", "TabSeparated")
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(body)
+        file.flush()
+        return connection.query(f"{found[1]} FROM INFILE '{file.name}' FORMAT {found[2]}")
+
+
+def _format(sql: str) -> str:
+    found = re.search(r"\bFORMAT\s+(\w+)\s*;?\s*$", sql, re.IGNORECASE)
+    return found[1] if found else "TabSeparated"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # Head and body go in two pieces: the second shall not wait until the first is acknowledged.
+    disable_nagle_algorithm = True
+    engine: Engine
+    allowed: str
+
+    def do_GET(self) -> None:
+        self._answer(b"")
+
+    def do_POST(self) -> None:
+        if "chunked" in self.headers.get("Transfer-Encoding", ""):
+            self._answer(b"".join(iter(self._chunk, b"")))
+            return
+        self._answer(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+
+    def log_message(self, *_: object) -> None:
+        """Errors only."""
+
+    def _chunk(self) -> bytes:
+        size = int(self.rfile.readline(), 16)
+        data = self.rfile.read(size)
+        self.rfile.readline()
+        return data
+
+    def _answer(self, body: bytes) -> None:
+        given = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
+        if urlsplit(self.path).path == "/ping":
+            self._send(200, b"Ok.\n")
+            return
+        if not hmac.compare_digest(self.headers.get("Authorization", ""), self.allowed):
+            words = "Authentication failed: password is incorrect, or there is no such user."
+            self._fail(f"Code: 516. DB::Exception: {words} (AUTHENTICATION_FAILED)", 403)
+            return
+        sql = given.get("query", "")
+        if not sql:
+            sql, body = _taken_apart(body)
+        settings = {name: value for name, value in given.items() if name not in _TRANSPORT}
+        try:
+            result = self.engine.run(sql, body, settings, given.get("database", ""))
+        except Exception as error:
+            self._fail(str(error), 500)
+            return
+        self._send(200, result.bytes() or b"", _format(sql), result)
+
+    def _fail(self, words: str, status: int) -> None:
+        found = re.search(r"Code: (\d+)", words)
+        self.send_response(status)
+        self.send_header("X-ClickHouse-Exception-Code", found[1] if found else "1002")
+        self._finish(words.encode() + b"\n")
+
+    def _send(self, status: int, content: bytes, kind: str = "", result: Any = None) -> None:
+        self.send_response(status)
+        if kind and content:
+            self.send_header("X-ClickHouse-Format", kind)
+        if result is not None:
+            rows = str(result.rows_read())
+            summary = json.dumps({"read_rows": rows, "written_rows": rows})
+            self.send_header("X-ClickHouse-Summary", summary)
+        self._finish(content)
+
+    def _finish(self, content: bytes) -> None:
+        self.send_header("Content-Length", str(len(content)))
+        # Who asked may have left: a client waits no longer than it wants.
+        with suppress(ConnectionError):
+            self.end_headers()
+            self.wfile.write(content)
+
+
+def main() -> None:
+    port, folder, user, password = sys.argv[1:]
+    Handler.engine = Engine(str(Path(folder).absolute()))
+    Handler.engine.run(f"CREATE DATABASE IF NOT EXISTS `{user}`", b"", {}, "")
+    credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
+    Handler.allowed = f"Basic {credentials}"
+    with ThreadingHTTPServer(("127.0.0.1", int(port)), Handler) as server:
+        server.daemon_threads = True
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""A collector of OpenTelemetry, as small as can be: ``with Collector() as server: ...``."""
+
+from __future__ import annotations
+
+import gzip
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsPartialSuccess,
+    ExportLogsServiceRequest,
+    ExportLogsServiceResponse,
+)
+
+from .http import HTTPRecorder, Reply, Request
+
+TYPE = {"Content-Type": "application/x-protobuf"}
+
+
+class Collector(HTTPRecorder):
+    """Takes logs by OTLP over HTTP, and keeps what it took.
+
+    :param most_bytes: a longer body is answered with 413.
+    """
+
+    def __init__(
+        self, context: ssl.SSLContext | None = None, *, most_bytes: int | None = None
+    ) -> None:
+        super().__init__(context)
+        #: Each request that was taken, as OpenTelemetry's own message.
+        self.taken: list[Any] = []
+        #: Says which log records are refused, though the others are taken.
+        self.refuses: Callable[[dict[str, Any]], bool] = lambda record: False
+        self._most_bytes = most_bytes
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self._context else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The attributes of all log records that were taken."""
+        return [
+            attributes_of(record)
+            for request in self.taken
+            for record in records_of(request)
+            if not self.refuses(attributes_of(record))
+        ]
+
+    def answer(self, request: Request) -> Reply:
+        reply = super().answer(request)
+        if reply.status != 200 or reply.body != b"{}":
+            return reply
+        if self._most_bytes is not None and len(request.body) > self._most_bytes:
+            return Reply(413, TYPE, status("the body is too large"))
+        assert (request.method, request.path) == ("POST", "/v1/logs")
+        assert request.headers["Content-Type"] == TYPE["Content-Type"]
+        body = request.body
+        if request.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        message = ExportLogsServiceRequest.FromString(body)
+        self.taken.append(message)
+        return Reply(200, TYPE, self._outcome(message))
+
+    def _outcome(self, message: Any) -> bytes:
+        refused = sum(self.refuses(attributes_of(record)) for record in records_of(message))
+        return partial(refused, "not these") if refused else b""
+
+
+def partial(refused: int, words: str) -> bytes:
+    """An answer that says how many records were refused."""
+    told = ExportLogsPartialSuccess(rejected_log_records=refused, error_message=words)
+    made: bytes = ExportLogsServiceResponse(partial_success=told).SerializeToString()
+    return made
+
+
+def status(words: str) -> bytes:
+    """A ``google.rpc.Status``, by its bytes: field 1 is a number, field 2 a text."""
+    text = words.encode()
+    return b"\x08\x03\x12" + bytes([len(text)]) + text
+
+
+def records_of(request: Any) -> list[Any]:
+    """The log records of a request."""
+    return [
+        record
+        for resource in request.resource_logs
+        for scope in resource.scope_logs
+        for record in scope.log_records
+    ]
+
+
+def attributes_of(holder: Any) -> dict[str, Any]:
+    """The attributes of a log record or a resource, as plain values."""
+    found = {pair.key: read_value(pair.value) for pair in holder.attributes}
+    assert len(found) == len(holder.attributes), "each name is there once"
+    return found
+
+
+def read_value(value: Any) -> Any:
+    """What an ``AnyValue`` holds."""
+    kind = value.WhichOneof("value")
+    if kind is None:
+        return None
+    held = getattr(value, kind)
+    if kind == "array_value":
+        return [read_value(each) for each in held.values]
+    if kind == "kvlist_value":
+        return {pair.key: read_value(pair.value) for pair in held.values}
+    return held
