@@ -309,10 +309,11 @@ def nested(folder: Path) -> Flask:
     """One of the five values a dict of ten texts."""
     app = disk(folder)
     view = app.view_functions["order"]
+    items = {f"item {position}": "a text" for position in range(10)}
 
     def order(number: int) -> Any:
         answer = view(number)
-        g.items = {f"item {position}": "a text" for position in range(10)}
+        g.items = items
         return answer
 
     app.view_functions["order"] = order

@@ -69,10 +69,10 @@ def _compare(kind: str, threads: int) -> Promise:
     for dress, each in turns.items():
         rate, p50, p99, cpu = (median(turn[field] for turn in each) for field in range(4))
         shares = _shares(each, turns["bare"])
-        share = f"{median(shares):.3f} ({min(shares):.2f}-{max(shares):.2f})"
+        told = f"{median(shares):.3f} ({min(shares):.2f}-{max(shares):.2f})"
         least = min(turn.cpu for turn in each)
         times = min(turn.cpu for turn in turns["bare"]) / least
-        print(f"  {dress:8}{share:20} {rate:8,.0f} requests/s  p50 {p50:6.2f}  p99 {p99:6.2f} ms")
+        print(f"  {dress:8}{told:20} {rate:8,.0f} requests/s  p50 {p50:6.2f}  p99 {p99:6.2f} ms")
         print(f"  {'':8}by CPU, at least: {times:.3f}  {least:.0f} us a request (median {cpu:.0f})")
     share = median(_shares(turns["thread"], turns["bare"]))
     return Promise(f"gunicorn, {kind}: of the bare app's requests a second", share, PROMISE, True)

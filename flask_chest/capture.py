@@ -18,6 +18,7 @@ from .values import (
     NotPlainError,
     Redaction,
     clean_name,
+    clean_shallow,
     clean_text,
     placeholder,
 )
@@ -167,10 +168,9 @@ class Capture:
 
     def _encode_with_care(self, facts: dict[str, Any], rest: bytes) -> bytes:
         facts = {name: self._clean(value) for name, value in facts.items()}
-        # Only texts were passed on as they are; all others are clean.
+        # Texts, and dicts of them, were passed on as they are.
         found: dict[str, Plain] = {
-            clean_name(name): clean_text(value) if type(value) is str else value
-            for name, value in facts["vars"].items()
+            clean_name(name): clean_shallow(value) for name, value in facts["vars"].items()
         }
         envelope = len(dumps({**facts, "vars": {}})) + len(rest)
         facts["vars"] = self._fitting(found, self._max_record_bytes - envelope - _MARK)

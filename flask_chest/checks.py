@@ -119,7 +119,11 @@ def header(value: Any) -> str:
 def chests(value: Any) -> Sequence[object]:
     if isinstance(value, (list, tuple)) and value:
         return list(value)
-    raise ValueError("expected a list of URLs, dicts or chests, e.g. ['sqlite:///chest.db']")
+    expected = "expected a list of URLs, dicts or chests, e.g. ['sqlite:///chest.db']"
+    if isinstance(value, str):
+        # What is no JSON in an environment variable stays a text.
+        expected += """; in the environment, write '["sqlite:///chest.db"]'"""
+    raise ValueError(expected)
 
 
 def mappings(value: Any) -> Sequence[Mapping[str, Any]]:

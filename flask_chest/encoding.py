@@ -24,6 +24,8 @@ _VARYING = ("id", "time", "request_id", "duration_ms", "vars", "status")
 #: The fields in the order of a line: first those in which records of one route differ. What comes
 #: behind is encoded once for all of them.
 ORDER = (*_VARYING, *(name for name in FIELDS if name not in _VARYING))
+#: What the end of a line begins with that records of one route share.
+SHARED = b',"status":'
 
 # A record never holds a raw newline: JSON escapes it, so one line is one record.
 dumps = orjson.dumps

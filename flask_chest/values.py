@@ -47,6 +47,10 @@ _MAX_NAME = 255
 # Names come from code, but keys may come from users: what is remembered must not grow with them.
 _MAX_REMEMBERED = 4096
 _MAX_DIGITS = 4000
+# Entries of a dict that is looked at as a whole.
+_MOST_FLAT = 64
+# What a number takes of a value's bytes, with what stands around it.
+_SCALAR = 9
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -95,7 +99,31 @@ class Normalizer:
 
         :raises NotPlainError: it has none.
         """
+        kind = type(value)
+        if kind is dict and (flat := self._flat_dict(value)) is not None:  # type: ignore[arg-type]
+            return flat
         return _Walk(self._redaction, self.max_bytes).plain(value, 0)
+
+    def _flat_dict(self, value: dict[Any, Any]) -> dict[str, Plain] | None:
+        """A copy of a dict that is plain and short as it is; ``None`` for any other."""
+        if len(value) > _MOST_FLAT:
+            return None
+        # In one step, since another thread may change it meanwhile.
+        made = value.copy()
+        left = self.short
+        for name, item in made.items():
+            if type(name) is not str or len(name) > _MAX_NAME or self._redaction.hides(name):
+                return None
+            left -= len(name) + _SCALAR
+            kind = type(item)
+            if kind is str:
+                left -= len(item)
+            elif kind is int:
+                if not INT_MIN <= item <= INT_MAX:
+                    return None
+            elif kind is not float and kind is not bool and item is not None:
+                return None
+        return made if left >= 0 else None
 
 
 class _Walk:
@@ -213,6 +241,15 @@ def clean_text(text: str) -> str:
     if "\0" in text:
         text = text.replace("\0", "\u2400")
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
+
+
+def clean_shallow(value: Plain) -> Plain:
+    """A plain value whose texts may not be clean: it is one, or a dict of them."""
+    if type(value) is str:
+        return clean_text(value)
+    if type(value) is dict:
+        return {clean_text(name): clean_shallow(item) for name, item in value.items()}
+    return value
 
 
 def clean_name(name: object) -> str:

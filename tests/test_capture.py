@@ -213,3 +213,23 @@ def test_facts_are_clean(make_site: Callable[..., Site]) -> None:
     site.app.add_url_rule("/", "home", lambda: "home")
     assert site.client.get("/").status_code == 200
     assert site.only().request_id == "a\u2400b\ufffdc"
+
+
+def test_dicts_of_texts(site: Site) -> None:
+    """A short dict of plain values is stored as it is, but for what must not be."""
+    plain = {"text": "x", "number": 1, "share": 0.5, "flag": True, "nothing": None}
+    found = visit(
+        site,
+        plain=plain,
+        nul={"a\0": "b\0"},
+        surrogate={"\ud800": "\udfff"},
+        hidden={"user": "u", "Password": "p"},
+        big={"number": 2**64},
+        long={"text": "x" * 10_000},
+    )
+    assert found["plain"] == plain
+    assert found["nul"] == {"a\u2400": "b\u2400"}
+    assert found["surrogate"] == {"\ufffd": "\ufffd"}
+    assert found["hidden"] == {"user": "u", "Password": "[REDACTED]"}
+    assert found["big"] == {"number": str(2**64)}
+    assert len(found["long"]["text"]) < 10_000

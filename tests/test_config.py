@@ -127,6 +127,7 @@ def test_good_values(key: str, value: object, found: object) -> None:
         ("CHEST_ENABLED", None, "expected true or false"),
         ("CHEST_CHESTS", [], "expected a list of URLs"),
         ("CHEST_CHESTS", None, "expected a list of URLs"),
+        ("CHEST_CHESTS", "sqlite:///x.db", """environment, write '["sqlite:///chest.db"]'"""),
         ("CHEST_TRACKED_VARS", "user_id", "write ['user_id']"),
         ("CHEST_TRACKED_VARS", [1], "expected a list of names"),
         ("CHEST_TRACKED_VARS", [""], "expected a list of names"),

@@ -21,6 +21,9 @@ URLS = (
     "mysql://me:{secret}@127.0.0.1:{port}/db",
     "mongodb://me:{secret}@127.0.0.1:{port}/db",
     "influxdb://me:{secret}@127.0.0.1:{port}/org/bucket",
+    "redis://me:{secret}@127.0.0.1:{port}/0",
+    "kafka://me:{secret}@127.0.0.1:{port}/topic?sasl.mechanism=SCRAM-SHA-256",
+    "otlp+http://me:{secret}@127.0.0.1:{port}/{secret}",
     "http://me:{secret}@127.0.0.1:{port}/in?key={secret}",
 )
 COMMANDS = (["status", "--json"], ["stats", "--chest", "far"], ["show", "none"])

@@ -16,6 +16,7 @@ from uuid import UUID
 import pytest
 from werkzeug.local import LocalProxy
 
+from flask_chest.config import DEFAULT_REDACT
 from flask_chest.encoding import dumps
 from flask_chest.values import (
     CUT,
@@ -246,6 +247,33 @@ def test_keys_are_hidden_at_any_depth() -> None:
         "password": "[REDACTED]",
         "word": "shown",
     }
+
+
+#: For each default pattern a name that it hides, and one like it that is spared.
+REDACTED = {
+    "password": ("Password", "password_age"),
+    "passwd": ("passwd", "passers"),
+    "pwd": ("PWD", "cwd"),
+    "secret": ("secret", "secretary"),
+    "*key": ("api_key", "keyboard"),
+    "*token*": ("csrf_token", "tone"),
+    "*session*": ("session_id", "season"),
+    "*credit*": ("credit_limit", "edit"),
+    "*card*": ("card_number", "car"),
+    "*auth*": ("x_auth_user", "aunt"),
+    "*principal*": ("principal_id", "principle"),
+    "set-cookie": ("Set-Cookie", "cookies"),
+}
+
+
+@pytest.mark.parametrize("pattern", DEFAULT_REDACT)
+def test_default_patterns(pattern: str) -> None:
+    """Each pattern hides what it is there for, by itself, and no name that only looks like it."""
+    hidden, spared = REDACTED[pattern]
+    alone = Normalizer(Redaction([pattern]), max_bytes=MAX)
+    assert alone.plain({hidden: 1}) == {hidden: "[REDACTED]"}
+    together = Normalizer(Redaction(DEFAULT_REDACT), max_bytes=MAX)
+    assert together.plain({hidden: 1, spared: 2}) == {hidden: "[REDACTED]", spared: 2}
 
 
 def test_a_field_is_hidden() -> None:

@@ -65,6 +65,7 @@ def show_next_steps(instance: Path) -> None:
 It is all in {database}. Next:
   {flask} --app {app} run
   {flask} --app {app} chest tail
+  {flask} --app {app} chest stats --by tenant
   sqlite3 {database} "select * from chest_vars limit 5"\
 """)
 

@@ -18,14 +18,21 @@ from .address import Address
 from .base import Chest
 from .clickhouse_client import READING, connect
 from .clickhouse_errors import is_rejection, is_unknown_table, remedy_for, words_of
-from .clickhouse_schema import OLDEST, make_or_check, read_version, records_of, spell_time
+from .clickhouse_schema import (
+    OLDEST,
+    make_or_check,
+    read_version,
+    records_of,
+    spell_second,
+    spell_time,
+)
 from .drivers import require
 from .lines import lines_of, without_nul
 
 _SCHEMES = ("clickhouse", "clickhouse+https", "chdb")
 _TABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _TIME = b'"time":'
-# Microseconds since 1970, from 2001 until 2286.
+# Of microseconds since 1970, from 2001 until 2286.
 _DIGITS = 16
 # Fields of a later version are passed over. Records of many weeks at once are many partitions,
 # which is no mistake when a journal or an import brings them. A batch is too small to be parsed by
@@ -64,6 +71,7 @@ class FlaskChestClickHouse(Chest):
         **arguments: Any,
     ) -> None:
         require("clickhouse_connect", "clickhouse")
+        self.url = url
         self.address = Address.parse(url)
         _check_address(self.address)
         if not isinstance(table, str) or not _TABLE_NAME.fullmatch(table):
@@ -74,6 +82,9 @@ class FlaskChestClickHouse(Chest):
         self.table = table
         self.records = records_of(table)
         self._settings = {**_INSERTING, **(settings or {})}
+        # Retries are ours alone. Somebody who imports what was forgotten is no retry, although it
+        # may be the same batch.
+        self._writer = os.urandom(16)
         self._connection: Any = None
         self._pid = 0
 
@@ -94,7 +105,7 @@ class FlaskChestClickHouse(Chest):
         if not records:
             return
         lines = lines_of(records)
-        settings = {**self._settings, "insert_deduplication_token": _token(lines)}
+        settings = {**self._settings, "insert_deduplication_token": self._token(lines)}
         body = without_nul(b"\n".join([_spelled(line) for line in lines]))
         try:
             self._client().raw_insert(
@@ -165,6 +176,12 @@ class FlaskChestClickHouse(Chest):
         if wrong is not None:
             raise DeliveryError(self.explain(*wrong))
 
+    def _token(self, lines: Sequence[bytes]) -> str:
+        """The same for the same records, in this order: the server has stored them already."""
+        # What stands before the time is the id.
+        ids = b"".join([line[: line.find(_TIME)] for line in lines])
+        return hashlib.blake2b(ids, digest_size=16, key=self._writer).hexdigest()
+
     def _told(
         self, error: BaseException, records: Sequence[Record]
     ) -> DeliveryError | RejectedError:
@@ -192,24 +209,15 @@ def _check_address(address: Address) -> None:
     _ = address.port
 
 
-def _token(lines: Sequence[bytes]) -> str:
-    """The same for the same records, in this order: the server has stored them already."""
-    # What stands before the time is the id.
-    ids = b"".join([line[: line.find(_TIME)] for line in lines])
-    return hashlib.blake2b(ids, digest_size=16).hexdigest()
-
-
 def _spelled(line: bytes) -> bytes:
     """A record's line with its time as ClickHouse reads it."""
     start = line.find(_TIME) + len(_TIME)
     end = line.find(b",", start)
-    if end - start == _DIGITS and line[start:end].isdigit():
-        point = end - 6
-        return b'%b"%b.%b"%b' % (line[:start], line[start:point], line[point:end], line[end:])
-    try:
-        return b'%b"%b"%b' % (line[:start], spell_time(int(line[start:end])), line[end:])
-    except ValueError:
-        # The time comes last, say: a line of another make.
+    if end - start != _DIGITS or not line[start:end].isdigit():
+        # The time comes last, say, or lies before 2001: a line of another make.
         values = loads(line)
         values["time"] = spell_time(values["time"]).decode()
         return dumps(values)
+    point = end - 6
+    second = spell_second(line[start:point])
+    return b'%b"%b.%b"%b' % (line[:start], second, line[point:end], line[end:])

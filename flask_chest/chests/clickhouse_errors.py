@@ -22,7 +22,8 @@ _REMEDIES = {
     516: "check user and password",
 }
 _UNREACHABLE = "check host and port, and that the server runs"
-_UNKNOWN_TABLES = {60, 81}
+_UNTRUSTED = "check the host's name, and name the file of a private CA as 'verify'"
+_UNKNOWN_TABLE = 60
 # What is wrong with a record, as against what is wrong with the server at this moment: it cannot be
 # parsed, is out of range, is null where nothing may be, or breaks a CHECK of the user's own.
 _REJECTIONS = {6, 25, 26, 27, 32, 33, 38, 41, 53, 69, 70, 72, 117, 131, 349, 407, 467, 469}
@@ -55,8 +56,8 @@ def is_rejection(error: BaseException) -> bool:
 
 
 def is_unknown_table(error: BaseException) -> bool:
-    """Whether the table, or its database, is not there."""
-    return code_of(error) in _UNKNOWN_TABLES
+    """Whether the table is not there."""
+    return code_of(error) == _UNKNOWN_TABLE
 
 
 def remedy_for(error: BaseException) -> str:
@@ -67,7 +68,7 @@ def remedy_for(error: BaseException) -> str:
         return _REMEDIES.get(code, "")
     if "chdb engine" in words:
         return "one process at a time may open this folder, and one folder at a time"
-    return _UNREACHABLE
+    return _UNTRUSTED if "certificate" in words.lower() else _UNREACHABLE
 
 
 def words_of(error: BaseException) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -62,7 +64,8 @@ _OURS = re.compile(r"TTL toDateTime\(time\) \+ toIntervalSecond\((\d+)\)(?: |$)"
 _FOUND = """
 SELECT engine, sorting_key, engine_full,
     (SELECT groupArray(name) FROM system.columns
-     WHERE database = currentDatabase() AND table = {name})
+     WHERE database = currentDatabase() AND table = {name}),
+    (SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = {view})
 FROM system.tables WHERE database = currentDatabase() AND name = {name}
 """
 # A Distributed table has the engine behind it.
@@ -115,21 +118,29 @@ def records_of(table: str) -> sa.Table:
 
 
 def make_or_check(client: Any, table: str, retention: float | None) -> tuple[str, str] | None:
-    """See that the table is there, and has the retention.
+    """See that the table and its view are there, and that it has the retention.
 
+    :param client: clickhouse-connect's; its errors are the caller's.
     :returns: what is wrong with a table of that name, and what to do; ``None`` where it serves.
     """
+    from clickhouse_connect.driver.exceptions import DatabaseError
+
     found = _find(client, table)
     if found is None:
         ttl = "" if retention is None else f"TTL {_TTL.format(seconds=int(retention))}"
         client.command(_TABLE.format(table=_quoted(table), ttl=ttl))
-        client.command(_VIEW.format(table=_quoted(table), view=_quoted(view_name(table))))
+        _make_view(client, table)
         return None
-    engine, sorting_key, full, columns = found
+    engine, sorting_key, full, columns, has_view = found
     wrong = _what_is_wrong(table, engine, sorting_key, columns)
-    if wrong is None:
-        _set_retention(client, table, full, retention)
-    return wrong
+    if wrong is not None:
+        return wrong
+    _set_retention(client, table, full, retention)
+    if not has_view:
+        # Another worker is about to make it, or died before; or this user may not.
+        with suppress(DatabaseError):
+            _make_view(client, table)
+    return None
 
 
 def read_version(text: str) -> tuple[int, ...]:
@@ -137,8 +148,13 @@ def read_version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
 
 
-def _find(client: Any, table: str) -> tuple[str, str, str, Sequence[str]] | None:
-    rows = client.query(_FOUND.format(name=f"'{table}'")).result_rows
+def _make_view(client: Any, table: str) -> None:
+    client.command(_VIEW.format(table=_quoted(table), view=_quoted(view_name(table))))
+
+
+def _find(client: Any, table: str) -> tuple[str, str, str, Sequence[str], int] | None:
+    names = {"name": f"'{table}'", "view": f"'{view_name(table)}'"}
+    rows = client.query(_FOUND.format(**names)).result_rows
     return rows[0] if rows else None
 
 
@@ -176,9 +192,16 @@ def _quoted(name: str) -> str:
     return f"`{name}`"
 
 
+@lru_cache(maxsize=256)
+def spell_second(seconds: int | bytes) -> bytes:
+    """A second as every version of ClickHouse reads it, in a column of UTC.
+
+    :param seconds: since 1970, in digits where they are at hand.
+    """
+    return from_microseconds(int(seconds) * 1_000_000).strftime("%Y-%m-%d %H:%M:%S").encode()
+
+
 def spell_time(microseconds: int) -> bytes:
-    """A time as ClickHouse's JSON formats read it: versions differ in what an integer means."""
-    if microseconds < 0:
-        return from_microseconds(microseconds).strftime("%Y-%m-%d %H:%M:%S.%f").encode()
-    # Ten digits: of fewer the first four would be read as a year.
-    return b"%010d.%06d" % divmod(microseconds, 1_000_000)
+    """A time as ClickHouse's JSON formats read it: versions differ in what a number means."""
+    seconds, fraction = divmod(microseconds, 1_000_000)
+    return b"%b.%06d" % (spell_second(seconds), fraction)

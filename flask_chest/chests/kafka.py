@@ -27,6 +27,8 @@ _OURS = {
     "delivery.timeout.ms": "set CHEST_EXPORT_TIMEOUT",
 }
 _SECRET = re.compile(r"password|secret|\.pem$|token|sasl\.oauthbearer\.config")
+# What stands at the front of a line that capture made: the rest need not be looked at.
+_START = re.compile(rb'\{"id":"(\w+)","time":(\d+),"request_id":"([^"\\]*)"')
 # By the names that librdkafka gives them. A message, not a broker, is at fault:
 _REFUSED = {"MSG_SIZE_TOO_LARGE", "INVALID_RECORD", "INVALID_TIMESTAMP", "INVALID_MSG_SIZE"}
 _MISSING = "create the topic, or name another one"
@@ -146,7 +148,7 @@ class FlaskChestKafka(Chest):
             raise self._later(error)
         self._knows_topic = True
 
-    def _judge(self, left: Mapping[str, Any], trouble: Any) -> None:
+    def _judge(self, left: Mapping[bytes, Any], trouble: Any) -> None:
         refused = {each: error for each, error in left.items() if _is_refusal(error)}
         if len(refused) < len(left):
             error = next(error for each, error in left.items() if each not in refused)
@@ -155,7 +157,8 @@ class FlaskChestKafka(Chest):
             raise self._later(error or trouble)
         reason = self.explain(_told(next(iter(refused.values()))), _SMALLER)
         # Brokers refuse messages in bundles: of several, each by itself might do.
-        raise RejectedError(reason, record_ids=refused if len(refused) == 1 else None)
+        blamed = [each.decode() for each in refused] if len(refused) == 1 else None
+        raise RejectedError(reason, record_ids=blamed)
 
     def _later(self, error: Any) -> DeliveryError:
         if error is None:
@@ -203,8 +206,11 @@ def _checked(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _message(line: bytes) -> Message:
+    start = _START.match(line)
+    if start is not None:
+        return Message(start[1], start[3], line, int(start[2]))
     values = loads(line)
-    return Message(values["id"], values["request_id"], line, values["time"])
+    return Message(values["id"].encode(), values["request_id"].encode(), line, values["time"])
 
 
 def _is_refusal(error: Any) -> bool:

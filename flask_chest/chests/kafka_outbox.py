@@ -23,8 +23,8 @@ class Message(NamedTuple):
     :param time: microseconds since 1970 UTC.
     """
 
-    id: str
-    key: str
+    id: bytes
+    key: bytes
     value: bytes
     time: int
 
@@ -42,13 +42,14 @@ class Outbox:
     """
 
     def __init__(self, topic: str, settings: Mapping[str, Any], logger: logging.Logger) -> None:
-        from confluent_kafka import Producer
+        from confluent_kafka import KafkaException, Producer
 
+        self._failure = KafkaException
         self._topic = topic
         self._pid = os.getpid()
-        self._waiting: set[str] = set()
-        self._acknowledged: set[str] = set()
-        self._refused: dict[str, Any] = {}
+        self._waiting: set[bytes] = set()
+        self._acknowledged: set[bytes] = set()
+        self._refused: dict[bytes, Any] = {}
         #: What the client said last of its brokers; ``None`` while it has nothing to say.
         self.trouble: Any = None
         #: Whether the producer has given up for good.
@@ -75,7 +76,7 @@ class Outbox:
             self._producer.poll(0)  # for what the client says of its brokers
         return found.topics[self._topic].error
 
-    def deliver(self, messages: Iterable[Message], seconds: float) -> dict[str, Any]:
+    def deliver(self, messages: Iterable[Message], seconds: float) -> dict[bytes, Any]:
         """Send messages, but for those that the producer has already, and wait for the reports.
 
         :returns: the error for each id that was not acknowledged; ``None`` where nothing is known.
@@ -96,15 +97,13 @@ class Outbox:
         return left
 
     def _wait(self, seconds: float) -> None:
-        from confluent_kafka import KafkaException
-
         try:
             self._producer.flush(seconds)
-        except (KafkaException, SystemError) as error:
+        except (self._failure, SystemError) as error:
             # A fatal error is thrown right through the reports, which the interpreter resents:
             # https://github.com/confluentinc/librdkafka/blob/master/INTRODUCTION.md#fatal-errors
-            cause = error if isinstance(error, KafkaException) else error.__cause__
-            self.trouble = cause.args[0] if isinstance(cause, KafkaException) else None
+            cause = error if isinstance(error, self._failure) else error.__cause__
+            self.trouble = cause.args[0] if isinstance(cause, self._failure) else None
             self.is_broken = True
 
     def close(self) -> None:
@@ -117,8 +116,6 @@ class Outbox:
         ctypes.pythonapi.Py_DecRef(ctypes.py_object(producer))
 
     def _hand_over(self, message: Message, deadline: float) -> None:
-        from confluent_kafka import KafkaException
-
         while True:
             try:
                 self._producer.produce(
@@ -128,27 +125,27 @@ class Outbox:
                     message.key or None,
                     on_delivery=partial(self._report, message.id),
                     timestamp=max(0, message.time // 1000),
-                    headers=[("chest-record-id", message.id.encode())],
+                    headers=[("chest-record-id", message.id)],
                 )
             except BufferError:
                 if time.monotonic() > deadline:
                     return
                 self._producer.poll(_PAUSE)
-            except KafkaException as error:
+            except self._failure as error:
                 self._refuse(message.id, error.args[0])
                 return
             else:
                 self._waiting.add(message.id)
                 return
 
-    def _report(self, record_id: str, error: Any, _: Any) -> None:
+    def _report(self, record_id: bytes, error: Any, _: Any) -> None:
         self._waiting.discard(record_id)
         if error is None:
             self._acknowledged.add(record_id)
         else:
             self._refuse(record_id, error)
 
-    def _refuse(self, record_id: str, error: Any) -> None:
+    def _refuse(self, record_id: bytes, error: Any) -> None:
         self._refused[record_id] = error
         self.is_broken = self.is_broken or error.fatal()
 

@@ -14,10 +14,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..encoding import FIELDS, dumps
-
-# What capture encoded once for a route follows the status, to the end of a line.
-_FACTS = b',"status":'
+from ..encoding import FIELDS, SHARED, dumps
 
 _NUMBER = rb"(-?[0-9][0-9.eE+-]*)"
 # JSON writes a control character with a backslash, except DEL.
@@ -63,7 +60,7 @@ class LineShapes:
         :returns: id, time, request id, duration, then the variables; ``None`` for a line whose
             shape is not known. The template takes variables, duration, request id and a time.
         """
-        shapes = self._by_facts.get(line[line.rfind(_FACTS) :])
+        shapes = self._by_facts.get(line[line.rfind(SHARED) :])
         if shapes is None:
             return None
         for match, template in shapes:
@@ -102,7 +99,7 @@ class LineShapes:
         ]
         start = series.encode().replace(b"%", b"%%")
         template = start + b" " + b"".join(fields) + b'duration_ms=%b,request_id="%b" %d'
-        facts = line[line.rfind(_FACTS) :]
+        facts = line[line.rfind(SHARED) :]
         self._by_facts.setdefault(facts, []).insert(0, (match, template))
         self._count += 1
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.dialects import mysql
 
+from ..encoding import loads
 from ..errors import ConfigError, DeliveryError
 from ..record import Record
 from .address import Address
@@ -94,7 +95,9 @@ class FlaskChestMySQL(SQLChest):
         return (self.address.password,)
 
     def make_engine(self) -> sa.Engine:
-        return sa.create_engine("mysql+pymysql://", creator=self._connect, pool_size=1)
+        return sa.create_engine(
+            "mysql+pymysql://", creator=self._connect, pool_size=1, json_deserializer=loads
+        )
 
     def make_reading_engine(self) -> sa.Engine:
         engine = self.make_engine()

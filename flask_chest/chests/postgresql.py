@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql
 
+from ..encoding import loads
 from ..errors import ConfigError
 from ..record import Record
 from .address import Address
@@ -101,6 +102,10 @@ class FlaskChestPostgreSQL(SQLChest):
         return engine
 
     def _only_read(self, connection: Any, _: Any) -> None:
+        from psycopg.types.json import set_json_loads
+
+        # A year of sums is read in one go; of psycopg the standard library would parse it.
+        set_json_loads(loads, connection)
         # The server ends a statement that nobody waits for any more.
         milliseconds = max(1, int(self.timeout * 1000))
         connection.execute(f"SET statement_timeout = {milliseconds}")

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-
 import click
 from flask.cli import with_appcontext
 
 from ..errors import ChestError
 from .current import current_held
+from .ending import ending
 
 
 @click.command()
 @with_appcontext
 def agent() -> None:
-    """Deliver what the processes of this app capture, until told to end.
+    """Deliver for all processes of this app, until told to end.
 
     For CHEST_EXPORTER = "agent"; run it beside them, one on each machine.
     """
@@ -24,11 +22,9 @@ def agent() -> None:
         exporter = held.agent()
     except ChestError as error:
         raise click.ClickException(str(error)) from None
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    exporter.start()
-    click.echo(f"delivering {held.journal_dir} to {', '.join(map(repr, held.chests))}")
-    ended.wait()
-    exporter.close()
+    with ending() as wait:
+        exporter.start()
+        click.echo(f"delivering {held.journal_dir} to {', '.join(map(repr, held.chests))}")
+        wait()
+        exporter.close()
     click.echo("ended; what was not delivered waits in the journal")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import BinaryIO
 
@@ -11,6 +12,8 @@ from flask.cli import with_appcontext
 
 from ..reading.filters import Filter
 from ..reading.lines import to_line
+from ..reading.query import Query
+from ..reading.reader import Reader
 from ..reading.sheet import csv_lines
 from ..record import Record
 from .current import reading
@@ -35,8 +38,18 @@ from .output import progress
     help="One JSON object a line, or CSV.",
 )
 @click.option("--json", "kind", flag_value="ndjson", help="The same as --format ndjson.")
-@click.option("--output", type=click.File("wb", atomic=True), default="-", help="A file.")
-@click.option("--column", "columns", multiple=True, help="CSV: a variable with a column.")
+@click.option(
+    "--output",
+    type=click.File("wb", atomic=True),
+    default="-",
+    help="A file; default: standard output.",
+)
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    help="CSV: a variable that gets a column of its own. Repeat it for more.",
+)
 @range_options("1970-01-01")
 @where_option
 @chest_option
@@ -55,7 +68,7 @@ def export(
     In CSV, words that a spreadsheet would take for a formula get a ' in front.
     """
     query = make_query(since, until or (LAST if since == FIRST else None), where)
-    with reading(chest_name) as reader, progress("export", reader.count(query)) as step:
+    with reading(chest_name) as reader, _progress(output, reader, query) as step:
         records = _counted(reader.walk(query), step)
         if kind == "csv":
             lines: Iterable[bytes] = csv_lines(records, columns)
@@ -65,7 +78,16 @@ def export(
             output.write(line)
 
 
-def _counted(records: Iterable[Record], step: object) -> Iterator[Record]:
+def _progress(
+    output: BinaryIO, reader: Reader, query: Query
+) -> AbstractContextManager[Callable[[int], object]]:
+    # Where the records themselves go by, a bar between them would spoil them.
+    if output.isatty():
+        return nullcontext(lambda _: None)
+    return progress("export", reader.count(query))
+
+
+def _counted(records: Iterable[Record], step: Callable[[int], object]) -> Iterator[Record]:
     for record in records:
         yield record
-        step(1)  # type: ignore[operator]
+        step(1)

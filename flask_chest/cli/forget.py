@@ -15,14 +15,24 @@ from ..reading.lines import to_line
 from ..reading.query import Query
 from ..reading.reader import make_reader
 from .current import chosen_chests, current_held, told_errors
-from .options import FIRST, LAST, chest_option, json_option, make_query, where_option, yes_option
+from .options import (
+    FIRST,
+    LAST,
+    every_chest_option,
+    json_option,
+    make_query,
+    where_option,
+    yes_option,
+)
 from .output import print_json, progress
 
 
 @click.command()
 @where_option
-@click.option("--export", "output", type=click.File("wb"), help="Hand out; erase nothing.")
-@chest_option
+@click.option(
+    "--export", "output", type=click.File("wb"), help="Write them to this file; erase nothing."
+)
+@every_chest_option
 @yes_option
 @json_option
 @with_appcontext
@@ -33,10 +43,11 @@ def forget(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Erase one person's records from every store: --where user_id=42.
+    """Erase a person's records from every store.
 
-    With --export FILE they are written there as NDJSON, and stay where they are. Hourly and daily
-    figures stay, too: they tell of no single request.
+    Whose, --where says: flask chest forget --where user_id=42. With --export FILE they are written
+    there as NDJSON, and stay where they are. Hourly and daily figures stay, too: they tell of no
+    single request.
     """
     if not where or not any(each.operator == "=" and each.value for each in where):
         raise click.UsageError("say whose records: --where user_id=42")

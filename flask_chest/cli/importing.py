@@ -15,7 +15,7 @@ from ..errors import QueryError
 from ..reading.lines import from_line
 from ..record import Record
 from .current import chosen_chests, told_errors
-from .options import chest_option, json_option
+from .options import every_chest_option, json_option
 from .output import print_json, progress
 
 _BATCH = 1000
@@ -45,14 +45,15 @@ class _Lines:
 
 @click.command("import")
 @click.argument("file", type=click.File("rb"), default="-")
-@chest_option
+@every_chest_option
 @json_option
 @with_appcontext
 def import_records(file: BinaryIO, chest_name: str | None, as_json: bool) -> None:
-    """Write records of FILE (NDJSON, as export makes it) to a chest, or to all of them.
+    """Write exported records to a chest, or to all.
 
-    A record that is there already stays as it is. Lines that are no records are told and passed
-    over; the command then ends with an error.
+    FILE is NDJSON, as export makes it; without it, standard input is read. A record that is there
+    already stays as it is. Lines that are no records are told and passed over; the command then
+    ends with an error.
     """
     chests = chosen_chests(chest_name)
     taken = 0

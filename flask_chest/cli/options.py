@@ -57,6 +57,9 @@ measure_option = click.option(
 chest_option = click.option(
     "--chest", "chest_name", metavar="NAME", help="The chest; default: the first readable one."
 )
+every_chest_option = click.option(
+    "--chest", "chest_name", metavar="NAME", help="The chest; default: every chest of the app."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
@@ -74,7 +77,7 @@ def range_options(since: str) -> Callable[[F], F]:
             callback=_moment,
             default=since,
             show_default=True,
-            help="Begin of the range: '2 hours', '2026-11-20', '2026-11-20T14:30+01:00'.",
+            help="Beginning of the range: '2 hours', '2026-11-20', '2026-11-20T14:30+01:00'.",
         )
         return begin(until(command))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +31,11 @@ def one_line(value: object, most: int = 60) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def as_text(value: object) -> str:
+    """A variable as it was stored: JSON, but for words, which need no quotes here."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def sparkline(values: Sequence[float]) -> str:
     """Values as bars of eight heights."""
     highest = max(values, default=0)
@@ -44,6 +51,13 @@ def figure(value: float | None) -> str:
     if abs(value) >= 100 or value == int(value):
         return f"{value:,.0f}"
     return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3g}"
+
+
+def fits(text: str) -> bool:
+    """Whether lines are shown whole: always, where standard output is no terminal."""
+    if not sys.stdout.isatty():
+        return True
+    return max(map(len, text.splitlines())) <= shutil.get_terminal_size().columns
 
 
 @contextmanager

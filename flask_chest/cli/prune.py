@@ -15,13 +15,13 @@ from ..keeping.eraser import make_eraser
 from ..reading.query import Query
 from ..reading.reader import make_reader
 from .current import chosen_chests, current_held, told_errors
-from .options import FIRST, chest_option, json_option, yes_option
+from .options import FIRST, every_chest_option, json_option, yes_option
 from .output import print_json, progress
 
 
 @click.command()
 @click.option("--older-than", help="E.g. '30 days'; default: CHEST_RETENTION.")
-@chest_option
+@every_chest_option
 @yes_option
 @json_option
 @with_appcontext
@@ -56,7 +56,7 @@ def _seconds(older_than: str | None) -> float:
     try:
         return checks.seconds(older_than)
     except ValueError as error:
-        raise click.BadParameter(f"{older_than!r}: {error}") from None
+        raise click.BadParameter(f"{older_than!r}: {error}", param_hint="--older-than") from None
 
 
 def _prune(chest: Chest, before: datetime) -> int | None:

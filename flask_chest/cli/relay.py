@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Sequence
 
 import click
@@ -23,6 +21,7 @@ from ..keeping.upkeep import Upkeep
 from ..relay.buffer import StreamBuffer
 from ..relay.group import Group
 from .current import current_held, told_errors
+from .ending import ending
 
 
 @click.command()
@@ -51,13 +50,11 @@ def relay(source: str, target: str, group_name: str | None, claim_after: float) 
     group = Group(stream, group_name or f"{store.name} {store.describe()}")
     ledger = Ledger()
     exporter = _exporter(held, group, store, claim_after, ledger)
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    exporter.start()
-    click.echo(f"relaying {stream.describe()} to {store.name!r}, group {group.name!r}")
-    ended.wait()
-    exporter.close()
+    with ending() as wait:
+        exporter.start()
+        click.echo(f"relaying {stream.describe()} to {store.name!r}, group {group.name!r}")
+        wait()
+        exporter.close()
     accounts = ledger.accounts.values()
     click.echo(
         f"ended; {sum(each.delivered for each in accounts)} delivered, "

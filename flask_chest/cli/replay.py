@@ -16,7 +16,10 @@ from .output import print_json, progress
 @json_option
 @with_appcontext
 def replay(name: str | None, as_json: bool) -> None:
-    """Send the dead letters of chest NAME, or of all chests, again."""
+    """Send dead letters again.
+
+    Those of chest NAME, or without it those of all chests.
+    """
     held = current_held()
     for each in chosen_chests(name):
         with told_errors():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 from flask.cli import with_appcontext
 
@@ -11,7 +9,7 @@ from ..reading.lines import to_line, to_mapping
 from ..record import Record
 from .current import reading
 from .options import chest_option, json_option
-from .output import one_line
+from .output import as_text, one_line
 
 
 @click.command()
@@ -20,7 +18,10 @@ from .output import one_line
 @json_option
 @with_appcontext
 def show(request_id: str, chest_name: str | None, as_json: bool) -> None:
-    """Show what was recorded of REQUEST_ID: a request's, a record's or a trace's id."""
+    """Show one request with all its values.
+
+    REQUEST_ID is a request's, a record's or a trace's id.
+    """
     with reading(chest_name) as reader:
         records = reader.find(request_id)
         name = reader.name
@@ -42,12 +43,8 @@ def _print(record: Record) -> None:
     values = to_mapping(record)
     for place in ("vars", "tags"):
         members = values.pop(place)
-        values |= {f"{place}.{name}": _text(value) for name, value in members.items()}
+        values |= {f"{place}.{name}": as_text(value) for name, value in members.items()}
     width = min(40, max(map(len, values)))
     for name, value in values.items():
         label = click.style(one_line(name).ljust(width), bold=True)
         click.echo(f"{label}  {'-' if value is None else one_line(value, 10_000)}")
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -25,9 +25,10 @@ from .options import (
     range_options,
     where_option,
 )
-from .output import figure, one_line, print_json, sparkline
+from .output import figure, fits, one_line, print_json, sparkline
 
 _BARS = 24
+_UNITS = {"s": 1, "min": 60, "h": 3600}
 _ROUTE = Field("", "route")
 
 
@@ -50,7 +51,10 @@ def stats(
     chest_name: str | None,
     as_json: bool,
 ) -> None:
-    """Counts, rates and percentiles by route, or by any column, variable or tag.
+    """Counts, rates and percentiles by route or anything else.
+
+    Groups are made by any column (method, status, ...), variable or tag. The trend goes from the
+    beginning of the range to its end, and is left out where a terminal is too narrow for it.
 
     Records are counted by their sample rates. Percentiles are within 2 % of the true ones.
     """
@@ -63,8 +67,13 @@ def stats(
     if not answer.groups:
         click.echo("no such records")
         return
-    click.echo(_table(query, answer, trends))
-    if answer.share < 1:
+    shown = _table(query, answer, trends)
+    click.echo(shown if fits(shown) else _table(query, answer, None))
+    if answer.is_scattered:
+        click.echo("nearly every record has a value of its own; these are some of them", err=True)
+    if answer.share == 1:
+        _warn_of_nothing(query, answer)
+    else:
         told = f"estimated from {answer.whole.rows:,} records, spread evenly over the range"
         click.echo(told, err=True)
 
@@ -84,31 +93,50 @@ def _figures(
     return answer, trends
 
 
-def _table(query: Query, answer: Answer, trends: dict[str | None, list[float]]) -> str:
+def _warn_of_nothing(query: Query, answer: Answer) -> None:
+    # A name that was mistyped, most of the time: it looks like a store with nothing in it.
+    if [group.key for group in answer.groups] == [None]:
+        click.secho(f"none of these records has a {query.by}", fg="yellow", err=True)
+    if query.measure != DURATION and not any(group.summary.measured for group in answer.groups):
+        click.secho(f"none of these records has a number {query.measure}", fg="yellow", err=True)
+
+
+def _table(query: Query, answer: Answer, trends: dict[str | None, list[float]] | None) -> str:
     summed = () if query.measure == DURATION else ("sum",)
-    header = (str(query.by), "count", "per s", "errors", "mean", *summed)
-    header += ("p50", "p95", "p99", "trend")
+    per, seconds = _pace(max(group.summary.count for group in answer.groups) / query.seconds)
+    mean = "mean ms" if query.measure == DURATION else "mean"
+    header = (str(query.by), "count", f"per {per}", "errors", mean, *summed, "p50", "p95", "p99")
+    header += () if trends is None else ("trend",)
     rows = []
     for group in answer.groups:
         key = "(none)" if group.key is None else one_line(group.key)
-        rows.append(_row(key, query, group.summary, sparkline(trends.get(group.key, []))))
+        trend = [] if trends is None else [sparkline(trends.get(group.key, []))]
+        rows.append([*_row(key, query, group.summary, seconds), *trend])
     if answer.rest.count:
-        rows.append(_row("(others)", query, answer.rest, ""))
+        rest = _row("(others)", query, answer.rest, seconds)
+        rows.append(rest if trends is None else [*rest, ""])
     return table.render(header, rows)
 
 
-def _row(key: str, query: Query, summary: Summary, trend: str) -> list[Any]:
+def _pace(per_second: float) -> tuple[str, float]:
+    """The unit in which a rate is one or more, and its seconds."""
+    for unit, seconds in _UNITS.items():
+        if per_second * seconds >= 1:
+            return unit, seconds
+    return "day", 86400
+
+
+def _row(key: str, query: Query, summary: Summary, seconds: float) -> list[Any]:
     share = summary.errors / summary.count if summary.count else 0
     summed = [] if query.measure == DURATION else [figure(summary.total)]
     return [
         key,
         figure(round(summary.count)),
-        figure(summary.count / query.seconds),
+        figure(summary.count / query.seconds * seconds),
         f"{share:.1%}",
         figure(summary.mean),
         *summed,
         *map(figure, summary.percentiles),
-        trend,
     ]
 
 

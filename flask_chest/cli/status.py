@@ -13,9 +13,10 @@ from ..app_chest import AppChest
 from ..chests.base import Chest
 from .current import current_held
 from .options import json_option
-from .output import print_json
+from .output import one_line, print_json
 
-_HEADER = ("chest", "address", "health", "captured", "delivered", "pending", "rejected", "lost")
+_HEADER = ("chest", "health", "captured", "delivered", "pending", "rejected", "lost")
+_DOWN = "unreachable"
 
 
 @click.command()
@@ -30,26 +31,38 @@ def status(as_json: bool) -> None:
         account = ledger.pop(each.name)
         rows.append(_ledger_row(each.name, each.describe(), _health(each), account))
     for name, account in ledger.items():
-        rows.append(_ledger_row(name, "-", "not in CHEST_CHESTS", account))
+        rows.append(_ledger_row(name, None, "not in CHEST_CHESTS", account))
     if as_json:
         _print_json(held, rows)
         return
-    click.echo(table.render(_HEADER, rows))
+    click.echo(table.render(_HEADER, [_short(row) for row in rows]))
+    click.echo()
+    for name, address, health, *_ in rows:
+        if address is not None:
+            click.echo(f"{name}: {address}")
+        if health.startswith(_DOWN):
+            # Whole sentences, which would push the figures off the screen.
+            click.secho(f"  {one_line(health, 1000)}", fg="red")
     if held.settings.buffer == "disk":
         click.echo(f"journal: {held.journal_dir}")
     else:
         click.echo("The buffer is not on disk, so this is only what this very command recorded.")
 
 
-def _print_json(held: AppChest, rows: Sequence[tuple[object, ...]]) -> None:
+def _short(row: Sequence[Any]) -> list[Any]:
+    name, _, health, *account = row
+    return [name, _DOWN if health.startswith(_DOWN) else health, *account]
+
+
+def _print_json(held: AppChest, rows: Sequence[tuple[Any, ...]]) -> None:
     ledger = held.carrier.ledger().to_dict()
-    told = {str(row[0]): {"address": row[1], "health": row[2]} for row in rows}
+    told = {row[0]: {"address": row[1] or "-", "health": row[2]} for row in rows}
     chests = {name: {**told[name], **account} for name, account in ledger.items()}
     journal = str(held.journal_dir) if held.settings.buffer == "disk" else None
     print_json({"chests": chests, "journal": journal})
 
 
-def _ledger_row(name: str, address: str, health: str, account: Any) -> tuple[object, ...]:
+def _ledger_row(name: str, address: str | None, health: str, account: Any) -> tuple[Any, ...]:
     lost = ", ".join(f"{n} {reason}" for reason, n in account.lost.items() if n) or 0
     return (
         name,
@@ -68,7 +81,7 @@ def _health(chest_of_app: Chest) -> str:
         try:
             chest_of_app.check()
         except Exception as error:  # noqa: BLE001 - a backend of theirs may raise anything
-            return f"unreachable: {error}"
+            return f"{_DOWN}: {error}"
         finally:
             chest_of_app.close()
     return "ok"

@@ -17,7 +17,7 @@ from ..reading.reader import Reader
 from ..record import Record
 from .current import reading
 from .options import FIRST, LAST, chest_option, json_option, where_option
-from .output import one_line
+from .output import as_text, one_line
 
 _POLL = 0.5
 # Older records are looked for among so many.
@@ -36,7 +36,10 @@ _LATE = 30
 def tail(
     lines: int, follow: bool, where: tuple[Filter, ...], chest_name: str | None, as_json: bool
 ) -> None:
-    """Show records as they come in."""
+    """Show records as they come in.
+
+    Times are UTC.
+    """
     with reading(chest_name) as reader:
         # Those of the last seconds are not new, however few of them are shown.
         seen = set(_recent(reader, where))
@@ -71,7 +74,8 @@ def tail_line(record: Record) -> str:
     """One record in one line."""
     status = "-" if record.status is None else str(record.status)
     duration = "-" if record.duration_ms is None else f"{record.duration_ms:.1f} ms"
-    variables = " ".join(f"{name}={one_line(value)}" for name, value in record.vars.items())
+    texts = {name: one_line(as_text(value)) for name, value in record.vars.items()}
+    variables = " ".join(f"{name}={text}" for name, text in texts.items())
     what = f"{record.method or record.kind:7} {record.route or record.endpoint or '(no route)'}"
     parts = [
         click.style(f"{record.time:%H:%M:%S}", dim=True),

@@ -110,8 +110,11 @@ def _sides(params: Params, field: Field, given: dict[str, Any]) -> tuple[Side, S
 def _chart(reader: Reader, sides: tuple[Side, Side], params: Params) -> Chart:
     """p95 of both, one above the other, however far apart their ranges are."""
     longest = max(side.query.seconds for side in sides)
-    step = step_of(longest)
+    step: float = step_of(longest)
     drawn = [reader.series(side.query, step) for side in sides]
+    if (known := max(series.step for series in drawn)) > step:
+        step = known  # of one that is long ago only days are known
+        drawn = [reader.series(side.query, step) for side in sides]
     starts = max((series.starts for series in drawn), key=len)
     lines = []
     for side, series in zip(sides, drawn, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Late records are looked for so far back from where the last sums end.
 LATE = 2 * DAY
+#: Sums of hours are kept so long; those of days stay.
+HOURS_KEPT = 90 * DAY
 
 
 class Roller:
@@ -162,5 +165,7 @@ def roll(
         at = hour + HOUR
     for day in roller.stale_days():
         roller.roll_day(day)
+    # Also those that were just made of late records: hours are there from one moment on, or not.
+    roller.drop(HOUR, int(time.time()) - HOURS_KEPT)
     if not ended.is_set() and (since is None or until > noted):
         lease.note(until)

@@ -18,11 +18,9 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("flask_chest.upkeep")
 
-HOUR, DAY = 3600, 86_400
+HOUR = 3600
 #: An hour is summed up so long after its end: most of its records are delivered by then.
 GRACE = 300
-#: Sums of hours are kept so long; those of days stay.
-HOURS_KEPT = 90 * DAY
 
 
 class Upkeep:
@@ -71,7 +69,6 @@ class Upkeep:
             roller = Roller(chest, engine)
             try:
                 roll(roller, lease, until, ended)
-                roller.drop(HOUR, until - HOURS_KEPT)
             finally:
                 roller.close()
                 lease.give_back()

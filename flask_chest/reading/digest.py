@@ -51,6 +51,9 @@ class Digest:
 
     def merge(self, other: Digest) -> None:
         """Take in another digest."""
+        if not self.counts:
+            self.counts.update(other.counts)
+            return
         # A year has hundreds of thousands of buckets to add up.
         counts, known = self.counts, self.counts.get
         for code, weight in other.counts.items():

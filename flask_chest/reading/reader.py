@@ -92,7 +92,7 @@ class Reader(ABC):
     ) -> Series:
         """The figures of each group over time.
 
-        :param step: seconds of an interval.
+        :param step: seconds of an interval; where only longer ones are known, it gives those.
         :param lines: how many groups; the others are left out.
         :param keys: these groups, in place of the biggest ones.
         """

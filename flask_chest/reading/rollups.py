@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 #: Seconds of a range from which on sums are asked: below, the records themselves are few enough.
 LONG = 2 * DAY
+_NEVER = 1 << 40
 _ROUTE = Field("", "route")
 _REQUESTS = Filter(Field("", "kind"), "=", "request")
 
@@ -30,10 +31,12 @@ class Plan:
 
     :param sums: step, first start, end: seconds since 1970.
     :param records: what is left: ranges for which there are no sums yet.
+    :param step: seconds of the intervals that it can tell of.
     """
 
     sums: tuple[tuple[int, int, int], ...]
     records: tuple[tuple[datetime, datetime], ...]
+    step: float
 
 
 class Rollups:
@@ -64,8 +67,18 @@ class Rollups:
             return None
         if query.measure != DURATION and self._reaches_back(query):
             return None  # the records tell of percentiles, too
+        hours_from = self._hours_from()
+        if begin < hours_from:
+            if step < DAY and self._reaches_back(query):
+                return None  # the records tell of hours, too
+            # Whole days; of what is left the records tell, where they are there still.
+            step, begin = max(step, DAY), _up(begin, DAY)
+            end = end // DAY * DAY if end <= hours_from else end
+            if begin >= end:
+                return None
         raw = ((query.since, _moment(begin)), (_moment(end), query.until))
-        return Plan(tuple(_cut(begin, end, step)), tuple(each for each in raw if each[0] < each[1]))
+        left = tuple(each for each in raw if each[0] < each[1])
+        return Plan(tuple(_cut(begin, end, step)), left, step)
 
     def read(self, plan: Plan, query: Query) -> Iterator[tuple[int, Sums]]:
         """The sums of a plan, each with its start."""
@@ -90,6 +103,15 @@ class Rollups:
         mine = columns.table_name == self._records.name
         found = self._rows(sa.select(columns.rolled_until).where(mine))
         return float(found[0][0]) if found else 0.0
+
+    def _hours_from(self) -> int:
+        """From when on sums of hours are kept: those of days outlive them."""
+        hour, day = self._first_sum(HOUR, 0), self._first_sum(DAY, 0)
+        if day is None:
+            return 0
+        if hour is None:
+            return _NEVER
+        return _up(hour, DAY) if day < hour // DAY * DAY else 0
 
     def _reaches_back(self, query: Query) -> bool:
         """Whether the records of the range are all there still."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 #: Records that one question looks at; of more it looks at some only.
 MOST = 20_000
 #: Of those it looks at so many at most.
-SAMPLE = 8_000
+SAMPLE = 6_000
 _NUMBER = 128
 _LEAST_SHARE = 1e-7
 _PROBE = 1 / 1024

@@ -169,6 +169,7 @@ class SQLReader(Reader):
         plan = self._plan(query, step)
         if plan is None or self._rollups is None:
             return self._series(query, step, lines, keys)
+        step = plan.step
         series = empty_series(query, step)
         origin = query.since.timestamp()
         for start, sums in self._rollups.read(plan, query):

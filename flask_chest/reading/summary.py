@@ -9,6 +9,8 @@ from typing import Any
 from .digest import Digest
 
 _SHARES = (0.5, 0.95, 0.99)
+# A value that was met so rarely may be as frequent as any other.
+_SEEN = 2
 
 
 @dataclass(slots=True)
@@ -110,6 +112,12 @@ class Answer:
     rest: Summary
     share: float = 1.0
     complete: bool = True
+
+    @property
+    def is_scattered(self) -> bool:
+        """Whether there are so many values that some records do not tell which are frequent."""
+        seen = [group.summary.rows for group in self.groups]
+        return self.share < 1 and len(seen) > 1 and max(seen) <= _SEEN
 
     @property
     def whole(self) -> Summary:

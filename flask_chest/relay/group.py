@@ -18,10 +18,12 @@ from ..chests.redis_errors import later
 from ..errors import DeliveryError
 
 # Before it reads, it sees whether the cap has cut off entries that the group has not read: those
-# that were ever cut off are more than those that it has read. The group's count is then put right,
-# since Redis 7.0 does not do so (https://github.com/redis/redis/issues/13957). In one script, for
-# entries may be cut off at any time. "0": a new group begins with what is there. Of a record comes
-# its line alone, since the driver takes its time over each part of an answer.
+# that were ever cut off are more than those that it has read. In one script, for entries may be cut
+# off at any time. The group's count is put right then, and again after reading: Redis 7.0 reckons
+# without what was cut off (https://github.com/redis/redis/issues/13957), and does not write the
+# count to its log, so that it would know an old one after a restart. "0": a new group begins with
+# what is there. Of a record comes its line alone, since the driver takes its time over each part of
+# an answer.
 _TAKE = """
 local key, group = KEYS[1], ARGV[1]
 if redis.call('EXISTS', key) == 0 then return {0, {}, {}} end
@@ -53,8 +55,8 @@ local trimmed, last = 0, mine['last-delivered-id']
 local gone, read = stream['entries-added'] - stream['length'], mine['entries-read']
 local first = stream['first-entry'] and stream['first-entry'][1]
 if read and gone > read and (not first or before(last, first)) then
-  trimmed = gone - read
-  redis.call('XGROUP', 'SETID', key, group, last, 'ENTRIESREAD', gone)
+  trimmed, read = gone - read, gone
+  redis.call('XGROUP', 'SETID', key, group, last, 'ENTRIESREAD', read)
 end
 local found = redis.call(
   'XREADGROUP', 'GROUP', group, ARGV[2], 'COUNT', ARGV[3], 'STREAMS', key, '>'
@@ -64,6 +66,9 @@ for i, entry in ipairs(found and found[1][2] or {}) do
   local fields = entry[2]
   ids[i] = entry[1]
   values[i] = #fields == 2 and fields[1] == ARGV[4] and fields[2] or fields
+end
+if read and #ids > 0 then
+  redis.call('XGROUP', 'SETID', key, group, ids[#ids], 'ENTRIESREAD', read + #ids)
 end
 return {trimmed, ids, values}
 """

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from flask_chest.chests.base import Chest, Surroundings
+from flask_chest.chests.clickhouse import FlaskChestClickHouse
 from flask_chest.chests.http import FlaskChestCustomWriter
 from flask_chest.chests.influxdb import FlaskChestInfluxDB
 from flask_chest.chests.kafka import FlaskChestKafka
@@ -21,6 +22,7 @@ from flask_chest.chests.otlp import FlaskChestOTLP
 from flask_chest.chests.postgresql import FlaskChestPostgreSQL
 from flask_chest.chests.sqlite import FlaskChestSQLite
 from flask_chest.conformance import make_records
+from tests.servers.clickhouse import ClickHouse
 from tests.servers.collector import Collector
 from tests.servers.http import HTTPRecorder
 from tests.servers.kafka import Kafka
@@ -36,6 +38,7 @@ CHESTS: dict[str, Make] = {
     "postgresql": lambda stack: FlaskChestPostgreSQL(stack.enter_context(PostgreSQL()).url),
     "mysql": lambda stack: FlaskChestMySQL(stack.enter_context(MariaDB()).url),
     "mongodb": lambda stack: FlaskChestMongoDB(stack.enter_context(MongoDB()).url),
+    "clickhouse": lambda stack: FlaskChestClickHouse(stack.enter_context(ClickHouse()).url),
     "influxdb": lambda stack: FlaskChestInfluxDB(url=stack.enter_context(VictoriaMetrics()).url),
     "kafka": lambda stack: FlaskChestKafka(stack.enter_context(Kafka()).url),
     "otlp": lambda stack: FlaskChestOTLP(stack.enter_context(Collector()).url),

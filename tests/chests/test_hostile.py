@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from pymongo import MongoClient
 
 from flask_chest.chests.base import Chest, Surroundings
+from flask_chest.chests.clickhouse import FlaskChestClickHouse
 from flask_chest.chests.http import FlaskChestCustomWriter
 from flask_chest.chests.influxdb import FlaskChestInfluxDB
 from flask_chest.chests.line_protocol import LineEncoder
@@ -32,6 +33,7 @@ from flask_chest.chests.sqlite import FlaskChestSQLite
 from flask_chest.conformance import make_records
 from flask_chest.encoding import Batch, dumps, encode, loads
 from flask_chest.record import Record
+from tests.servers.clickhouse import ClickHouse
 from tests.servers.collector import Collector, attributes_of, records_of
 from tests.servers.http import HTTPRecorder
 from tests.servers.influxdb import InfluxDB
@@ -102,6 +104,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[Ches
             _postgresql(stack.enter_context(PostgreSQL())),
             _mysql(stack.enter_context(MariaDB())),
             _mongodb(stack.enter_context(MongoDB())),
+            _clickhouse(stack.enter_context(ClickHouse())),
             _http(stack.enter_context(HTTPRecorder())),
         ]
         for chest, _ in made:
@@ -203,6 +206,49 @@ def test_short_way_is_the_long_way(given_: dict[str, Any], text: str, failed: bo
         long_way = LineEncoder("m", {"t": text}).encode(encode(record))
         assert _numbers_alike(learned.encode(encode(record))) == _numbers_alike(long_way)
         assert b"\n" not in long_way
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[FlaskChestSQLite]]:
+    folder = tmp_path_factory.mktemp("twins")
+    made = [FlaskChestSQLite(table=name) for name in ("together", "apart")]
+    for chest in made:
+        chest.settle(Surroundings(instance_path=folder))
+    yield made
+    for chest in made:
+        chest.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(variables, texts, st.booleans())
+@example(EVERYTHING, "r", True)
+@example({"tags": {"a": 1, "status": 2}}, ',"status":200', False)
+def test_lines_that_end_alike(
+    twins: list[FlaskChestSQLite], given_: dict[str, Any], text: str, failed: bool
+) -> None:
+    """What SQLite reads itself, of lines that end alike, is what it is given row by row."""
+    error = "KeyError" if failed else None
+    tags: dict[str, Any] = {"service": text, "kind": 1, "status": 2} if failed else {}
+    alike: dict[str, Any] = {"request_id": text, "route": text, "error": error, "tags": tags}
+    records = [replace(each, status=200, vars=given_, **alike) for each in make_records(10)]
+    together, apart = twins
+    together.write(Batch([encode(record) for record in records]))
+    for some in (records[:5], records[5:]):
+        apart.write(Batch([encode(record) for record in some]))
+    found, expected = (_rows(chest, records) for chest in twins)
+    assert len(found) == 10
+    assert same(found, expected)
+
+
+def _rows(chest: FlaskChestSQLite, records: list[Record]) -> list[dict[str, Any]]:
+    """Whole rows, documents decoded."""
+    names = [column.name for column in chest.records.columns]
+    marks = ",".join("?" * len(records))
+    query = f"SELECT * FROM {chest.records.name} WHERE id IN ({marks}) ORDER BY id"
+    with closing(sqlite3.connect(chest.file())) as connection:
+        found = connection.execute(query, [record.id for record in records]).fetchall()
+    rows = [dict(zip(names, row, strict=True)) for row in found]
+    return [{**row, "vars": loads(row["vars"]), "tags": loads(row["tags"])} for row in rows]
 
 
 def _changes(record: Record) -> dict[str, Any]:
@@ -307,6 +353,18 @@ def _mongodb(server: MongoDB) -> tuple[Chest, Read]:
         return stored
 
     return FlaskChestMongoDB(server.url), read
+
+
+def _clickhouse(server: ClickHouse) -> tuple[Chest, Read]:
+    def read(record_id: str) -> dict[str, Any]:
+        query = "SELECT vars, groupArray(name) FROM chest_records r FINAL LEFT JOIN chest_vars v "
+        query += f"ON v.record_id = r.id WHERE r.id = '{record_id}' GROUP BY vars"
+        [(text, names)] = server.ask(query)
+        found: dict[str, Any] = loads(text)
+        assert set(names) == (found.keys() or {""})
+        return found
+
+    return FlaskChestClickHouse(server.url), read
 
 
 def _http(server: HTTPRecorder) -> tuple[Chest, Read]:

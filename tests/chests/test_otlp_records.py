@@ -156,3 +156,17 @@ def test_integers_past_63_bits(server: Collector) -> None:
     variables = {"least": -(2**63), "most": 2**63 - 1, "more": 2**63}
     found = attributes_of(send(server, replace(make_records(1)[0], vars=variables)))
     assert {name: found[name] for name in variables} == {**variables, "more": str(2**63)}
+
+
+def test_a_variable_whose_type_changes(server: Collector) -> None:
+    """Each record has its own values, whatever those of the one before it were."""
+    values: list[Any] = [{"a": [1]}, None, [None, "x"], 7, {}, 2.5, [], True, "text", 2**64 - 1]
+    records = [
+        replace(record, vars={"value": value})
+        for record, value in zip(make_records(len(values)), values, strict=True)
+    ]
+    FlaskChestOTLP(server.url).write(records)
+    found = [each["value"] for each in server.records]
+    assert found == [*values[:-1], str(values[-1])]
+    assert [type(each) for each in found[:-1]] == [type(value) for value in values[:-1]]
+    assert [each["log.record.uid"] for each in server.records] == [each.id for each in records]

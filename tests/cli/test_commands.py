@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -19,6 +20,7 @@ from flask import Flask
 from flask.cli import FlaskGroup
 
 from flask_chest import Chest, FlaskChest
+from flask_chest.cli import chest as chest_group
 
 from .shop import deliver, make_app, run
 
@@ -36,6 +38,14 @@ def test_the_group_is_found_by_flask(tmp_path: Path) -> None:
     assert result.exit_code == 0
     for command in ("rules", "explain", "status", "tail"):
         assert re.search(rf"^  {command} +\S", result.output, re.MULTILINE)
+
+
+def test_the_list_of_commands_is_whole(tmp_path: Path) -> None:
+    """In a terminal of 80 columns no command's line is cut short."""
+    app = make_app(tmp_path)
+    result = app.test_cli_runner().invoke(chest_group, ["--help"], terminal_width=80)
+    assert result.exit_code == 0
+    assert "..." not in result.output.partition("Commands:")[2]
 
 
 def test_rules(tmp_path: Path) -> None:
@@ -153,17 +163,20 @@ def status(app: Flask) -> tuple[dict[str, list[str]], str]:
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert cells(lines[0]) == [
-        *("chest", "address", "health", "captured", "delivered", "pending", "rejected", "lost")
+        *("chest", "health", "captured", "delivered", "pending", "rejected", "lost")
     ]
-    return {cells(line)[0]: cells(line)[1:] for line in lines[2:-1]}, lines[-1]
+    return {cells(line)[0]: cells(line)[1:] for line in lines[2 : lines.index("")]}, lines[-1]
 
 
 def test_status(tmp_path: Path) -> None:
     """Each chest with its address, whether it answers, and the ledger of all processes."""
     app = make_app(tmp_path, CHEST_CHESTS=["sqlite:///chest.db", Unreachable()])
     rows, last = status(app)
-    assert rows["sqlite"] == [str(tmp_path / "chest.db"), "ok", "0", "0", "0", "0", "0"]
-    assert rows["down"] == ["down", "unreachable: no route to host", "0", "0", "0", "0", "0"]
+    assert rows["sqlite"] == ["ok", "0", "0", "0", "0", "0"]
+    assert rows["down"] == ["unreachable", "0", "0", "0", "0", "0"]
+    lines = run(app, "status").stdout.splitlines()
+    assert f"sqlite: {tmp_path / 'chest.db'}" in lines
+    assert lines[lines.index("down: down") + 1] == "  unreachable: no route to host"
     assert last == f"journal: {tmp_path / 'chest-journal'}"
     for _ in range(3):
         app.test_client().get("/")
@@ -171,8 +184,8 @@ def test_status(tmp_path: Path) -> None:
     app.extensions["chest"].close()
     again = make_app(tmp_path, CHEST_CHESTS=["sqlite:///chest.db"])
     rows, _ = status(again)
-    assert rows["sqlite"][2:] == ["3", "3", "0", "0", "0"]
-    assert rows["down"] == ["-", "not in CHEST_CHESTS", "3", "0", "3", "0", "0"]
+    assert rows["sqlite"][1:] == ["3", "3", "0", "0", "0"]
+    assert rows["down"] == ["not in CHEST_CHESTS", "3", "0", "3", "0", "0"]
 
 
 @pytest.mark.parametrize("buffer", ["memory", "none"])
@@ -261,6 +274,12 @@ class Terminal:
             self.text += chunk.decode()
         return self.text
 
+    def read_all(self) -> str:
+        """Read what it prints until it ends."""
+        with suppress(OSError):  # what Linux says when nobody has the terminal open any more
+            self.read_until(lambda _: False)
+        return self.text
+
     def close(self) -> None:
         """End it."""
         self.process.terminate()
@@ -283,6 +302,28 @@ def ask(app: Flask, *numbers: int) -> None:
     for number in numbers:
         app.test_client().get(f"/orders/{number}")
     assert app.extensions["chest"].flush(10)
+
+
+@pytest.mark.parametrize("command", ["stats", "export"])
+def test_in_a_terminal(tmp_path: Path, command: str) -> None:
+    """Of 80 columns, the table needs no more; and no bar goes between records that are shown."""
+    (tmp_path / "shop.py").write_text(SHOP)
+    app = make_app(tmp_path)
+    ask(app, 1, 2, 3)
+    app.extensions["chest"].close()
+    line = [sys.executable, "-m", "flask", "--app", "shop", "chest", command]
+    terminal = Terminal(line, tmp_path)
+    try:
+        text = terminal.read_all()
+    finally:
+        terminal.close()
+    if command == "export":
+        assert [json.loads(line)["vars"]["order_id"] for line in text.splitlines()] == [1, 2, 3]
+        return
+    assert "mean ms" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "trend" not in text
+    assert "trend" in run(app, "stats").stdout, "where it is no terminal"
 
 
 def test_tail_follows(tmp_path: Path) -> None:

@@ -16,12 +16,17 @@ EVIL = "<script>document.title='hacked'</script>\u202e"
 _ROUTES = ("/", "/orders/<int:order_id>", "/products/<slug>", "/search", "/cart", None)
 
 
+#: All that were made; they are closed when a file's tests are done (``conftest.py``).
+MADE: list[Flask] = []
+
+
 def make_app(folder: Path, **config: Any) -> Flask:
     """The shop."""
     app = Flask("shop", instance_path=str(folder))
     given: dict[str, Any] = {"CHEST_DASHBOARD": True, "CHEST_DASHBOARD_TOKEN": TOKEN}
     app.config.update({**given, **config})
     FlaskChest(app)
+    MADE.append(app)
 
     @app.get("/search")
     def search() -> str:

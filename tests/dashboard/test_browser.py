@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 from werkzeug.serving import make_server
+
+from flask_chest.reading import slices, sql
 
 from ..servers.browser import Browser
 from .shop import TOKEN, fill, make_app
@@ -135,6 +138,17 @@ def test_variables(browser: Browser, address: str) -> None:
     is_drawn(browser)
     assert "umbrella" in browser.text("main")
     picture(browser, "variable-words.png")
+
+
+def test_very_many_values(browser: Browser, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where each request has a value of its own, the page is as short, and says so."""
+    some = partial(slices.choose_slices, most=1000, sample=1000)
+    monkeypatch.setattr(sql, "choose_slices", some)
+    browser.open(f"{address}/variable?name=request_id")
+    is_drawn(browser)
+    assert "Nearly every request has a value of its own" in browser.text("main")
+    assert browser.run("return document.querySelectorAll('.u-legend tr').length") <= 10
+    assert browser.run("return document.querySelectorAll('*').length") < 3000
 
 
 def test_compare_two_versions(browser: Browser, address: str) -> None:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from flask_chest.errors import ReadError
 from flask_chest.keeping.lease import Lease
 from flask_chest.keeping.pruning import prune
 from flask_chest.keeping.upkeep import Upkeep
+from flask_chest.reading.query import Query
 
 from ..chests.test_sqlite import VERSION_1
 from ..servers.mariadb import MariaDB
@@ -97,11 +98,34 @@ def test_hours_go_days_stay(chest: FlaskChestSQLite, tmp_path: Path) -> None:
     steps = ask(tmp_path, "SELECT DISTINCT step FROM chest_records_rollups")
     assert steps == [(86_400,)]
     keep(chest, timedelta(days=1))
-    keep(chest, timedelta(days=1))
+    assert ask(tmp_path, "SELECT DISTINCT step FROM chest_records_rollups") == steps
     assert ask(tmp_path, "SELECT count(*) FROM chest_records") == [(0,)]
     [(rows,)] = ask(tmp_path, "SELECT sum(row_count) FROM chest_records_rollups WHERE step = 86400")
     assert rows == DAYS * 200
     chest.close()
+
+
+def test_days_tell_what_hours_told(chest: FlaskChestSQLite) -> None:
+    """Where only sums of days are left, intervals are days, and nothing is missing."""
+    end = now() - timedelta(days=100)
+    chest.write(list(days_of_records(end)))
+    keep(chest)
+    query = Query(since=midnight(end) - timedelta(days=DAYS + 1), until=midnight(now()))
+    few = replace(query, until=query.since + timedelta(days=20))
+    reader = reader_of(chest)
+    assert reader.series(few, 21_600).step == 21_600, "the records are there still"
+    keep(chest, timedelta(days=1))
+    for question, step in ((few, 21_600), (query, 7 * 86_400)):
+        series = reader.series(question, step)
+        assert series.step == max(step, 86_400)
+        assert sum(each.rows for each in series.lines[None]) == DAYS * 200
+        assert reader.answer(question).whole.rows == DAYS * 200
+    reader.close()
+    chest.close()
+
+
+def midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def test_one_process_at_a_time(chest: FlaskChestSQLite) -> None:

@@ -125,3 +125,17 @@ def test_erases(chest: FlaskChestClickHouse) -> None:
         pass
     parts = f"SELECT sum(rows) FROM system.parts WHERE active AND table = '{chest.table}'"
     assert rows_of(chest, parts) == rows_of(chest, f"SELECT count() FROM {chest.table}")
+
+
+def test_what_was_forgotten_can_be_imported(chest: FlaskChestClickHouse) -> None:
+    """The same batch is no retry when somebody else brings it, after its records were erased."""
+    records = many(10)
+    chest.write(records)
+    eraser = make_eraser(chest)
+    assert eraser is not None
+    assert eraser.erase([record.id for record in records]) == 10
+    eraser.close()
+    other = FlaskChestClickHouse(chest.url, table=chest.table)
+    other.write(records)
+    other.close()
+    assert rows_of(chest, f"SELECT count() FROM {chest.table} FINAL") == [(10,)]

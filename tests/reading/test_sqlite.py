@@ -117,6 +117,8 @@ def test_more_records_than_can_be_looked_at(
     assert answer.whole.rows <= 1000
     assert answer.whole.count == pytest.approx(9000, rel=0.1)
     assert {group.key for group in answer.groups} == {"GET", "POST"}
+    assert not answer.is_scattered
+    assert reader.answer(WHOLE.grouped(parse_field("unique"))).is_scattered
     series = reader.series(WHOLE, 3600)
     assert sum(each.count for each in series.lines[None]) == pytest.approx(9000, rel=0.1)
     # Nor does it matter how much of the range is empty.

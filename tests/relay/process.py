@@ -85,7 +85,6 @@ class Relay:
     def end(self) -> str:
         """Ask it to end, and return its last words."""
         self._process.send_signal(signal.SIGTERM)
-        assert self._process.stdout is not None
-        last = self._process.stdout.read().decode()
-        assert self._process.wait(20) == 0, self.told()
-        return last
+        last, _ = self._process.communicate(timeout=20)
+        assert self._process.returncode == 0, self.told()
+        return last.decode()

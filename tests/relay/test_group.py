@@ -14,7 +14,7 @@ from flask_chest.chests.base import Surroundings
 from flask_chest.chests.redis import FlaskChestRedis
 from flask_chest.conformance import make_records
 from flask_chest.relay.group import Group, Taken
-from tests.servers.redis import Redis
+from tests.servers.redis import DURABLE, Redis
 
 pytestmark = pytest.mark.server
 
@@ -100,6 +100,22 @@ def test_what_the_cap_cut_off_unread_is_counted(
     cut_off(client, 0)
     assert group.take(10) == Taken([], 5)
     assert group.take(10) == Taken([], 0)
+
+
+def test_counts_outlive_a_restart() -> None:
+    """What the group has read is known after Redis was killed, so no loss is made up then."""
+    with Redis(*DURABLE) as server, closing(FlaskChestRedis(server.url)) as chest:
+        group = Group(chest, "g")
+        chest.write(make_records(100))
+        group.acknowledge(ids(group.take(40)))
+        server.stop()
+        server.start()
+        with closing(redis.Redis(port=server.port)) as client:
+            [told] = client.xinfo_groups("chest")
+            assert (told["entries-read"], told["lag"]) == (40, 60)
+            cut_off(client, 30)
+        taken = group.take(100)
+        assert (len(taken.entries), taken.lost) == (30, 30)
 
 
 def test_nothing_is_counted_where_all_was_read(chest: FlaskChestRedis, client: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
@@ -55,6 +56,9 @@ class Place:
 
     def pending(self) -> int:
         return sum(group["pending"] for group in self.client.xinfo_groups("chest"))
+
+    def behind(self) -> int:
+        return sum(group["pending"] + group["lag"] for group in self.client.xinfo_groups("chest"))
 
     def close(self) -> None:
         self.chest.close()
@@ -168,6 +172,27 @@ def test_bad_records_and_strangers(place: Place, tmp_path: Path) -> None:
     [strange] = DeadLetters(root, "redis strangers").read()
     assert "it has no field 'record'" in strange.reason
     assert "name another one: ?stream=" in carrier.told()
+
+
+@pytest.mark.server
+def test_what_the_cap_costs_adds_up(place: Place, tmp_path: Path) -> None:
+    """What was sent is what is stored and what was told as lost, also when Redis was killed."""
+    capped = FlaskChestRedis(place.stream.url, maxlen=500)
+    with closing(capped), Relay(tmp_path, place.stream.url, place.database.url) as carrier:
+        place.send(make_records(300))
+        place.wait_until_stored(carrier.told)
+        place.database.pause()
+        for _ in range(4):
+            capped.write(make_records(500))
+        place.stream.stop()
+        place.stream.start()
+        capped.write(make_records(500))
+        place.database.resume()
+        carrier.wait_until_told("records are lost (trimmed)")
+        wait_until(lambda: not place.behind(), carrier.told)
+        lost = re.search(r" (\d+) lost", carrier.end())
+    assert lost is not None
+    assert 0 < int(lost[1]) == 300 + 2500 - len(place.stored())
 
 
 def invoke(folder: Path, *words: str) -> Result:

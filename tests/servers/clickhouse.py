@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from socket import create_connection
 from typing import Any
-from urllib.request import urlopen
 
 from typing_extensions import Self
 
@@ -30,11 +30,19 @@ main()
 
 
 class ClickHouse(Daemon):
-    """User and database ``chest``, password ``secret``. ClickHouse itself is in no Debian."""
+    """User and database ``chest``, password ``secret``. ClickHouse itself is in no Debian.
+
+    :param certificate: serve TLS with this certificate and key.
+    """
+
+    def __init__(self, certificate: tuple[Path, Path] | None = None) -> None:
+        super().__init__()
+        self._certificate = certificate
 
     @property
     def url(self) -> str:
-        return f"clickhouse://chest:secret@127.0.0.1:{self.port}/chest"
+        scheme = "clickhouse+https" if self._certificate else "clickhouse"
+        return f"{scheme}://chest:secret@127.0.0.1:{self.port}/chest"
 
     def __enter__(self) -> Self:
         if find_spec("chdb") is None:
@@ -42,11 +50,13 @@ class ClickHouse(Daemon):
         return super().__enter__()
 
     def command(self) -> Sequence[str]:
-        return [sys.executable, "-c", _SERVE, str(_ROOT), str(self.port), "data", "chest", "secret"]
+        files = [str(file) for file in self._certificate or ()]
+        arguments = [str(self.port), "data", "chest", "secret", *files]
+        return [sys.executable, "-c", _SERVE, str(_ROOT), *arguments]
 
     def is_ready(self) -> bool:
-        with urlopen(f"http://127.0.0.1:{self.port}/ping", timeout=1) as answer:
-            return bool(answer.status == 200)
+        with create_connection(("127.0.0.1", self.port), timeout=1):
+            return True
 
     def ask(self, query: str) -> Sequence[Sequence[Any]]:
         """The rows of a query."""

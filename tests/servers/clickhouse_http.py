@@ -1,7 +1,8 @@
 """ClickHouse's HTTP interface on top of its engine in this process (chDB), for tests.
 
-Its arguments are port, folder, user and password. The engine is ClickHouse's own; of its protocol
-there is as much as clickhouse-connect asks for: https://clickhouse.com/docs/interfaces/http
+Its arguments are port, folder, user and password, for TLS also certificate and key. The engine is
+ClickHouse's own; of its protocol there is as much as clickhouse-connect asks for:
+https://clickhouse.com/docs/interfaces/http
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import base64
 import hmac
 import json
 import re
+import ssl
 import sys
 import tempfile
 import threading
@@ -170,13 +172,17 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    port, folder, user, password = sys.argv[1:]
+    port, folder, user, password, *tls = sys.argv[1:]
     Handler.engine = Engine(str(Path(folder).absolute()))
     Handler.engine.run(f"CREATE DATABASE IF NOT EXISTS `{user}`", b"", {}, "")
     credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
     Handler.allowed = f"Basic {credentials}"
     with ThreadingHTTPServer(("127.0.0.1", int(port)), Handler) as server:
         server.daemon_threads = True
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*tls)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         server.serve_forever()
 
 

@@ -86,7 +86,8 @@ class Kafka:
         _check(_library().rd_kafka_mock_broker_set_rtt(self._cluster, 1, 0))
 
     def fail(self, codes: Sequence[int], request: int = _PRODUCE) -> None:
-        """Answer the next requests with these errors."""
+        """Answer the next requests with these errors, and with none from before."""
+        _library().rd_kafka_mock_clear_request_errors(self._cluster, request)
         numbers = (ctypes.c_int * len(codes))(*codes)
         _library().rd_kafka_mock_push_request_errors_array(
             self._cluster, request, len(codes), numbers
@@ -152,6 +153,7 @@ def _library() -> ctypes.CDLL:
     lib.rd_kafka_mock_broker_set_down.argtypes = [pointer, ctypes.c_int32]
     lib.rd_kafka_mock_broker_set_up.argtypes = [pointer, ctypes.c_int32]
     lib.rd_kafka_mock_broker_set_rtt.argtypes = [pointer, ctypes.c_int32, number]
+    lib.rd_kafka_mock_clear_request_errors.argtypes = [pointer, ctypes.c_int16]
     lib.rd_kafka_mock_push_request_errors_array.argtypes = [
         *(pointer, ctypes.c_int16, ctypes.c_size_t, ctypes.POINTER(number)),
     ]

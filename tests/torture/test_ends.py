@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -26,6 +25,9 @@ from .store import FaultyStore
 APP = "tests.torture.app:create_app()"
 UWSGI_APP = "tests.torture.app:create_app"
 TIMEOUT = 1.0
+# Seconds that a call to a store that hangs takes. Who ends in half of them has not waited for it,
+# however busy the machine is.
+STUCK = 20
 
 Serve = Callable[..., ServerProcess]
 
@@ -41,7 +43,7 @@ class Setting:
             folder,
             CHEST_CHESTS=["sqlite:///chest.db", {"url": store.url, "name": "web"}],
             CHEST_SHUTDOWN_TIMEOUT=TIMEOUT,
-            CHEST_EXPORT_TIMEOUT=20,
+            CHEST_EXPORT_TIMEOUT=STUCK,
         )
 
     def serve(self, server: Serve) -> ServerProcess:
@@ -115,11 +117,8 @@ def test_an_end_while_a_store_hangs(setting: Setting, name: str, number: signal.
         wait_until(
             lambda: len(setting.oracle.idents()["sqlite"]) == len(answered), setting.oracle.told
         )
-        begun = time.monotonic()
         os.kill(server.master_pid, number)
-        server.process.wait(15)
-        # uWSGI and gunicorn look at their workers once a second.
-        assert time.monotonic() - begun < TIMEOUT + 2.5, server.log
+        server.process.wait(STUCK / 2)
     assert setting.oracle.account("web").captured == len(answered)
     setting.check(SERVERS[name], answered)
 
@@ -187,9 +186,7 @@ def test_the_interpreter_ends_while_a_store_hangs(setting: Setting) -> None:
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "served\n"
-        begun = time.monotonic()
-        assert process.wait(15) == 0
-        assert time.monotonic() - begun < TIMEOUT + 1
+        assert process.wait(STUCK / 2) == 0
         assert "Traceback" not in process.stdout.read()
     account = setting.oracle.account("web")
     assert (account.captured, account.pending) == (20, 20)

@@ -1,0 +1,101 @@
+"""Long work on a real terminal shows how far it is; elsewhere there is nothing but the result."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from ..reading.records import END, many
+from .shop import make_app
+
+pytestmark = pytest.mark.server
+_ROOT = Path(__file__).parents[2]
+_SCRIPT = """
+import sys
+from pathlib import Path
+from flask_chest.cli import chest
+from tests.cli.shop import make_app
+with make_app(Path(sys.argv[1]), CHEST_CHESTS=[sys.argv[2]]).app_context():
+    chest.main(sys.argv[3:])
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The instance folder of an app whose chest holds 600 records."""
+    app = make_app(tmp_path)
+    [chest] = app.extensions["chest.held"].chests
+    ago = datetime.now(timezone.utc) - timedelta(days=2) - END
+    chest.write([replace(record, time=record.time + ago) for record in many()])
+    chest.close()
+    return tmp_path
+
+
+def commands(folder: Path) -> list[list[str]]:
+    """Those that may take long, each with the store that it works on."""
+    file = str(folder / "out.ndjson")
+    return [
+        ["sqlite:///chest.db", "export", "--output", file],
+        ["sqlite:///other.db", "import", file],
+        ["sqlite:///other.db", "forget", "--where", "user_id=3", "--yes"],
+        ["sqlite:///other.db", "prune", "--older-than", "1 hour", "--yes"],
+    ]
+
+
+def on_terminal(folder: Path, arguments: list[str]) -> tuple[str, str]:
+    """Standard output, and what a terminal got that is standard error."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", _SCRIPT, str(folder), *arguments],
+        cwd=_ROOT,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "COLUMNS": "80"},
+    ) as process:
+        os.close(theirs)
+        shown = _read_all(ours)
+        assert process.stdout is not None
+        output = process.stdout.read().decode()
+    os.close(ours)
+    assert process.returncode == 0, shown
+    return output, shown
+
+
+def _read_all(terminal: int) -> str:
+    text = b""
+    with suppress(OSError):  # so Linux says that nobody writes any more
+        while part := os.read(terminal, 4096):
+            text += part
+    return text.decode()
+
+
+def test_bars_on_a_terminal(folder: Path) -> None:
+    """Each command draws one over itself until it is full; its result stays free of it."""
+    for arguments in commands(folder):
+        output, shown = on_terminal(folder, arguments)
+        assert "\r" in shown, arguments
+        assert "[####################################]  100%" in shown, arguments
+        assert "\r" not in output
+        assert "#" not in output
+
+
+def test_plain_elsewhere(folder: Path) -> None:
+    """In a pipe or a log there is neither a bar nor a colour."""
+    for arguments in commands(folder)[:3]:
+        done = subprocess.run(
+            [sys.executable, "-c", _SCRIPT, str(folder), *arguments],
+            cwd=_ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stderr == "", arguments
+        assert not set("\r\x1b#") & set(done.stdout)
