@@ -1,0 +1,198 @@
+"""What one process captures and delivers, and what a record weighs, for ``benchmarks.simulate``."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from werkzeug.test import run_wsgi_app
+
+from flask_chest import Chest, FlaskChest
+from flask_chest.chests.clickhouse import FlaskChestClickHouse
+from flask_chest.chests.postgresql import FlaskChestPostgreSQL
+from flask_chest.chests.sqlite import FlaskChestSQLite
+from flask_chest.encoding import encode
+from flask_chest.errors import DeliveryError
+from flask_chest.record import Record
+from tests.servers.clickhouse import ClickHouse
+from tests.servers.postgresql import PostgreSQL
+
+from . import apps
+from .rounds import make_records
+
+RECORDS = int(os.environ.get("SIMULATE_RECORDS", "60000"))
+REQUESTS = 5_000
+
+
+class Gate:
+    """Before a store: it is down until told otherwise, and counts."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self.written = 0
+        self.back_at = 0.0
+
+    def store(self, write: Callable[[Sequence[Record]], None], records: Sequence[Record]) -> None:
+        """Let records through to a store, or not."""
+        if not self.up:
+            self.back_at = 0.0
+            raise DeliveryError("down")
+        write(records)
+        self.written += len(records)
+        self.back_at = self.back_at or time.monotonic()
+
+
+class GatedSQLite(FlaskChestSQLite):
+    """The store of one machine."""
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__()
+        self._gate = gate
+
+    def write(self, records: Sequence[Record]) -> None:
+        self._gate.store(super().write, records)
+
+
+class GatedPostgreSQL(FlaskChestPostgreSQL):
+    """The store of several machines."""
+
+    def __init__(self, url: str, gate: Gate) -> None:
+        super().__init__(url)
+        self._gate = gate
+
+    def write(self, records: Sequence[Record]) -> None:
+        self._gate.store(super().write, records)
+
+
+class GatedClickHouse(FlaskChestClickHouse):
+    """The store of a fleet."""
+
+    def __init__(self, url: str, gate: Gate) -> None:
+        super().__init__(url)
+        self._gate = gate
+
+    def write(self, records: Sequence[Record]) -> None:
+        self._gate.store(super().write, records)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one store was measured to do.
+
+    :param rate: records a second, delivered by one process.
+    :param journal: bytes of a record in the journal.
+    :param stored: bytes of a record in the store, with its indexes.
+    """
+
+    rate: float
+    journal: float
+    stored: float
+
+
+def capture_cpu(folder: Path) -> float:
+    """Seconds of CPU of a request with the least of views: Flask's own and ours."""
+    app = apps.disk(folder)
+    for _ in range(500):
+        run_wsgi_app(app, dict(apps.ENVIRON))
+    begun = time.process_time()
+    for _ in range(REQUESTS):
+        run_wsgi_app(app, dict(apps.ENVIRON))
+    taken = time.process_time() - begun
+    app.extensions["chest"].close()
+    return taken / REQUESTS
+
+
+def measure(store: Chest, gate: Gate, folder: Path, weigh: Callable[[], float]) -> Figures:
+    """Let records wait, then have them delivered.
+
+    :param weigh: bytes that the store takes by now.
+    """
+    chest, hand_over = make_app(store, folder)
+    for line in make_lines(1):
+        hand_over(line, 1)
+    assert chest.flush(60)  # tables are made once
+    gate.up = False
+    empty = weigh()
+    for line in make_lines(RECORDS // 1000):
+        hand_over(line, 1)
+    journal = sum(path.stat().st_size for path in folder.glob("chest-journal/*/*.segment"))
+    gate.up = True
+    begun = time.perf_counter()
+    assert chest.flush(None)
+    rate = RECORDS / (time.perf_counter() - begun)
+    chest.close()
+    return Figures(rate, journal / RECORDS, (weigh() - empty) / RECORDS)
+
+
+def sqlite(folder: Path) -> Figures:
+    gate, database = Gate(), folder / "chest.db"
+    figures = measure(GatedSQLite(gate), gate, folder, lambda: database.stat().st_size)
+    return _tell("SQLite", figures)
+
+
+def postgresql(folder: Path) -> Figures:
+    import psycopg
+
+    with PostgreSQL() as server:
+
+        def weigh() -> float:
+            with psycopg.connect(server.url) as connection:
+                asked = connection.execute("SELECT pg_total_relation_size('chest_records')")
+                found: Any = asked.fetchone()
+                return float(found[0])
+
+        gate = Gate()
+        figures = measure(GatedPostgreSQL(server.url, gate), gate, folder, weigh)
+    return _tell("PostgreSQL", figures)
+
+
+def clickhouse(folder: Path) -> Figures:
+    with ClickHouse() as server:
+
+        def weigh() -> float:
+            parts = "SELECT sum(bytes_on_disk) FROM system.parts WHERE active"
+            return float(server.ask(f"{parts} AND table = 'chest_records'")[0][0])
+
+        gate = Gate()
+        figures = measure(GatedClickHouse(server.url, gate), gate, folder, weigh)
+    return _tell("ClickHouse", figures)
+
+
+def make_app(store: Chest, folder: Path) -> tuple[FlaskChest, Callable[[bytes, int], None]]:
+    app = apps.bare(folder)
+    app.config.update(CHEST_CHESTS=[store], CHEST_BUFFER_MAX_BYTES=4 * 2**30)
+    chest = FlaskChest(app)
+    return chest, chest.of(app).carrier.hand_over
+
+
+def make_lines(batches: int) -> Iterator[bytes]:
+    """Batches of records whose values differ as those of an app do: a store may press them."""
+    chance = random.Random(1)
+    for _ in range(batches):
+        for record in make_records():
+            variables = {
+                **record.vars,
+                "user_id": chance.randrange(50_000),
+                "total": round(chance.lognormvariate(3, 1), 2),
+                "tenant": chance.choice(("acme", "globex", "initech", "umbrella")),
+            }
+            varied = replace(
+                record,
+                request_id=f"{chance.getrandbits(128):032x}",
+                duration_ms=round(chance.lognormvariate(1, 1), 3),
+                vars=variables,
+            )
+            yield encode(varied)
+
+
+def _tell(name: str, figures: Figures) -> Figures:
+    print(
+        f"  {name:12}{figures.rate:8,.0f} records a second from one process; "
+        f"{figures.journal:.0f} bytes a record in the journal, {figures.stored:.0f} in the store"
+    )
+    return figures
