@@ -14,13 +14,17 @@ from werkzeug.test import run_wsgi_app
 
 from flask_chest import Chest, FlaskChest
 from flask_chest.chests.clickhouse import FlaskChestClickHouse
+from flask_chest.chests.mysql import FlaskChestMySQL
 from flask_chest.chests.postgresql import FlaskChestPostgreSQL
+from flask_chest.chests.redis import FlaskChestRedis
 from flask_chest.chests.sqlite import FlaskChestSQLite
 from flask_chest.encoding import encode
 from flask_chest.errors import DeliveryError
 from flask_chest.record import Record
 from tests.servers.clickhouse import ClickHouse
+from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
+from tests.servers.redis import DURABLE, Redis
 
 from . import apps
 from .rounds import make_records
@@ -30,54 +34,23 @@ REQUESTS = 5_000
 
 
 class Gate:
-    """Before a store: it is down until told otherwise, and counts."""
+    """Stands before a store that is down until told otherwise; counts what gets through."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Chest) -> None:
         self.up = True
         self.written = 0
         self.back_at = 0.0
+        self._write = store.write
+        store.write = self.write  # type: ignore[method-assign]
 
-    def store(self, write: Callable[[Sequence[Record]], None], records: Sequence[Record]) -> None:
-        """Let records through to a store, or not."""
+    def write(self, records: Sequence[Record]) -> None:
+        """Let records through to the store, or not."""
         if not self.up:
             self.back_at = 0.0
             raise DeliveryError("down")
-        write(records)
+        self._write(records)
         self.written += len(records)
         self.back_at = self.back_at or time.monotonic()
-
-
-class GatedSQLite(FlaskChestSQLite):
-    """The store of one machine."""
-
-    def __init__(self, gate: Gate) -> None:
-        super().__init__()
-        self._gate = gate
-
-    def write(self, records: Sequence[Record]) -> None:
-        self._gate.store(super().write, records)
-
-
-class GatedPostgreSQL(FlaskChestPostgreSQL):
-    """The store of several machines."""
-
-    def __init__(self, url: str, gate: Gate) -> None:
-        super().__init__(url)
-        self._gate = gate
-
-    def write(self, records: Sequence[Record]) -> None:
-        self._gate.store(super().write, records)
-
-
-class GatedClickHouse(FlaskChestClickHouse):
-    """The store of a fleet."""
-
-    def __init__(self, url: str, gate: Gate) -> None:
-        super().__init__(url)
-        self._gate = gate
-
-    def write(self, records: Sequence[Record]) -> None:
-        self._gate.store(super().write, records)
 
 
 @dataclass(frozen=True)
@@ -107,11 +80,12 @@ def capture_cpu(folder: Path) -> float:
     return taken / REQUESTS
 
 
-def measure(store: Chest, gate: Gate, folder: Path, weigh: Callable[[], float]) -> Figures:
+def measure(store: Chest, folder: Path, weigh: Callable[[], float]) -> Figures:
     """Let records wait, then have them delivered.
 
     :param weigh: bytes that the store takes by now.
     """
+    gate = Gate(store)
     chest, hand_over = make_app(store, folder)
     for line in make_lines(1):
         hand_over(line, 1)
@@ -130,9 +104,8 @@ def measure(store: Chest, gate: Gate, folder: Path, weigh: Callable[[], float]) 
 
 
 def sqlite(folder: Path) -> Figures:
-    gate, database = Gate(), folder / "chest.db"
-    figures = measure(GatedSQLite(gate), gate, folder, lambda: database.stat().st_size)
-    return _tell("SQLite", figures)
+    database = folder / "chest.db"
+    return _told("SQLite", measure(FlaskChestSQLite(), folder, lambda: database.stat().st_size))
 
 
 def postgresql(folder: Path) -> Figures:
@@ -146,9 +119,17 @@ def postgresql(folder: Path) -> Figures:
                 found: Any = asked.fetchone()
                 return float(found[0])
 
-        gate = Gate()
-        figures = measure(GatedPostgreSQL(server.url, gate), gate, folder, weigh)
-    return _tell("PostgreSQL", figures)
+        return _told("PostgreSQL", measure(FlaskChestPostgreSQL(server.url), folder, weigh))
+
+
+def mariadb(folder: Path) -> Figures:
+    with MariaDB() as server:
+
+        def weigh() -> float:
+            files = (server.folder / "data" / "chest").glob("chest_records.ibd")
+            return float(sum(file.stat().st_size for file in files))
+
+        return _told("MariaDB", measure(FlaskChestMySQL(server.url), folder, weigh))
 
 
 def clickhouse(folder: Path) -> Figures:
@@ -158,9 +139,18 @@ def clickhouse(folder: Path) -> Figures:
             parts = "SELECT sum(bytes_on_disk) FROM system.parts WHERE active"
             return float(server.ask(f"{parts} AND table = 'chest_records'")[0][0])
 
-        gate = Gate()
-        figures = measure(GatedClickHouse(server.url, gate), gate, folder, weigh)
-    return _tell("ClickHouse", figures)
+        return _told("ClickHouse", measure(FlaskChestClickHouse(server.url), folder, weigh))
+
+
+def redis(folder: Path) -> Figures:
+    from redis import Redis as Client
+
+    with Redis(*DURABLE) as server, Client(port=server.port) as client:
+
+        def weigh() -> float:
+            return float(client.info("memory")["used_memory_dataset"])
+
+        return _told("Redis", measure(FlaskChestRedis(server.url), folder, weigh))
 
 
 def make_app(store: Chest, folder: Path) -> tuple[FlaskChest, Callable[[bytes, int], None]]:
@@ -190,7 +180,7 @@ def make_lines(batches: int) -> Iterator[bytes]:
             yield encode(varied)
 
 
-def _tell(name: str, figures: Figures) -> Figures:
+def _told(name: str, figures: Figures) -> Figures:
     print(
         f"  {name:12}{figures.rate:8,.0f} records a second from one process; "
         f"{figures.journal:.0f} bytes a record in the journal, {figures.stored:.0f} in the store"

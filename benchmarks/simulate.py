@@ -11,17 +11,21 @@ import math
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+from flask_chest.chests.sqlite import FlaskChestSQLite
 
 from .capacity import (
     Figures,
     Gate,
-    GatedSQLite,
     capture_cpu,
     clickhouse,
     make_app,
     make_lines,
+    mariadb,
     postgresql,
+    redis,
     sqlite,
 )
 from .fleet import DAY, Course, Fleet, Outage, Traffic, simulate
@@ -38,8 +42,9 @@ RETENTION_DAYS = 30
 
 def check(figures: Figures, folder: Path) -> None:
     """The small case, measured and simulated."""
-    gate = Gate()
-    chest, hand_over = make_app(GatedSQLite(gate), folder)
+    store = FlaskChestSQLite()
+    gate = Gate(store)
+    chest, hand_over = make_app(store, folder)
     rate = figures.rate * LOAD
     lines = list(make_lines(round(rate * SECONDS / 1000) + 1))
     begun = time.monotonic()
@@ -123,18 +128,20 @@ def _bytes(number: float) -> str:
 def main() -> None:
     """Measure, check, plan."""
     with tempfile.TemporaryDirectory(prefix="chest-bench-") as root:
-        folders = {}
-        for name in ("capture", "sqlite", "postgresql", "clickhouse", "check"):
-            folders[name] = Path(root, name)
-            folders[name].mkdir()
-        cpu = capture_cpu(folders["capture"])
+        folders: dict[Callable[..., object], Path] = {}
+        for each in (capture_cpu, sqlite, postgresql, mariadb, clickhouse, redis, check):
+            folders[each] = Path(root, each.__name__)
+            folders[each].mkdir()
+        cpu = capture_cpu(folders[capture_cpu])
         print(f"Measured here ({load()})")
         print(f"  one core captures {1 / cpu:,.0f} requests a second, the least of views included")
-        small = sqlite(folders["sqlite"])
-        middle = postgresql(folders["postgresql"])
-        large = clickhouse(folders["clickhouse"])
+        small = sqlite(folders[sqlite])
+        middle = postgresql(folders[postgresql])
+        large = clickhouse(folders[clickhouse])
+        for other in (mariadb, redis):
+            other(folders[other])
         print("\nThe simulation beside a small case")
-        check(small, folders["check"])
+        check(small, folders[check])
     print(f"\nPlans (a view of {VIEW_CPU * 1000:.0f} ms CPU; cores and stores used to {USED:.0%})")
     plan("SQLite", 10, cpu, small, single=True)
     plan("PostgreSQL", 1_000, cpu, middle, single=False)
