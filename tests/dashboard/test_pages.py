@@ -186,7 +186,7 @@ def test_a_clock_that_jumped(tmp_path: Path) -> None:
     for path in PAGES:
         assert client.get(f"/chest{path}").status_code == 200
     assert "odd-" not in client.get("/chest/variable?name=request_id").text
-    ever = "since=1970-01-01&until=9999-12-31T23:59:59.5"
+    ever = "since=1970-01-01&until=9999-12-31T23:59:59.500"
     assert f"/chest/requests/{identity}" in client.get(f"/chest/requests?{ever}").text
     assert ">53<" in client.get(f"/chest/?{ever}").text
     assert "2100-12-31" in client.get("/chest/requests/odd-2100").text
