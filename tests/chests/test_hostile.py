@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import pymysql
 import pytest
+import redis
 from bson.decimal128 import Decimal128
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -23,12 +24,14 @@ from flask_chest.chests.base import Chest, Surroundings
 from flask_chest.chests.clickhouse import FlaskChestClickHouse
 from flask_chest.chests.http import FlaskChestCustomWriter
 from flask_chest.chests.influxdb import FlaskChestInfluxDB
+from flask_chest.chests.kafka import FlaskChestKafka
 from flask_chest.chests.line_protocol import LineEncoder
 from flask_chest.chests.mongodb import FlaskChestMongoDB, read_name
 from flask_chest.chests.mysql import FlaskChestMySQL
 from flask_chest.chests.otlp import FlaskChestOTLP
 from flask_chest.chests.otlp_records import is_free
 from flask_chest.chests.postgresql import FlaskChestPostgreSQL
+from flask_chest.chests.redis import FlaskChestRedis
 from flask_chest.chests.sqlite import FlaskChestSQLite
 from flask_chest.conformance import make_records
 from flask_chest.encoding import Batch, dumps, encode, loads
@@ -37,9 +40,11 @@ from tests.servers.clickhouse import ClickHouse
 from tests.servers.collector import Collector, attributes_of, records_of
 from tests.servers.http import HTTPRecorder
 from tests.servers.influxdb import InfluxDB
+from tests.servers.kafka import Kafka
 from tests.servers.mariadb import MariaDB
 from tests.servers.mongodb import MongoDB
 from tests.servers.postgresql import PostgreSQL
+from tests.servers.redis import Redis
 
 Read = Callable[[str], dict[str, Any]]
 
@@ -105,6 +110,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[Ches
             _mysql(stack.enter_context(MariaDB())),
             _mongodb(stack.enter_context(MongoDB())),
             _clickhouse(stack.enter_context(ClickHouse())),
+            _redis(stack.enter_context(Redis())),
             _http(stack.enter_context(HTTPRecorder())),
         ]
         for chest, _ in made:
@@ -181,6 +187,18 @@ def test_arrives_at_a_collector(collector: Collector, given_: dict[str, Any]) ->
     assert found.keys() == facts | expected.keys()
     assert all(same(found[name], _otlp(value)) for name, value in expected.items())
     chest.close()
+
+
+@pytest.mark.server
+def test_arrives_through_kafka() -> None:
+    """A message is what capture wrote, whatever is in it."""
+    [record] = make_records(1)
+    with Kafka() as cluster:
+        chest = FlaskChestKafka(cluster.url)
+        chest.write(Batch([encode(replace(record, vars=EVERYTHING))]))
+        [message] = cluster.messages()
+        chest.close()
+    assert same(loads(message.value() or b"")["vars"], EVERYTHING)
 
 
 def _otlp(value: Any) -> Any:
@@ -365,6 +383,18 @@ def _clickhouse(server: ClickHouse) -> tuple[Chest, Read]:
         return found
 
     return FlaskChestClickHouse(server.url), read
+
+
+def _redis(server: Redis) -> tuple[Chest, Read]:
+    def read(record_id: str) -> dict[str, Any]:
+        with redis.Redis(port=server.port) as client:
+            [(_, entry)] = client.xrevrange("chest", count=1)
+        record = loads(entry[b"record"])
+        assert record["id"] == record_id
+        stored: dict[str, Any] = without_nul(record["vars"])
+        return stored
+
+    return FlaskChestRedis(server.url), read
 
 
 def _http(server: HTTPRecorder) -> tuple[Chest, Read]:
