@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import select
 import shutil
 import signal
 import socket
@@ -12,7 +13,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -86,9 +87,16 @@ class Daemon(ABC):
         process, self._process = self._process, None
         if process is None:
             return
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        with ExitStack() as stack:
+            # PostgreSQL's children are no part of its group, and may answer for a moment yet.
+            children = [_open(stack, pid) for pid in _children(process.pid)]
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            for child in filter(None, children):
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(child, signal.SIGKILL)
+                select.select([child], [], [])
 
     def pause(self) -> None:
         """Let it fall silent: its connections stay open, nothing is answered."""
@@ -153,8 +161,21 @@ class Daemon(ABC):
 
 
 def _children(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []  # it has ended
     return [int(child) for child in children]
+
+
+def _open(stack: ExitStack, pid: int) -> int | None:
+    """A descriptor that can be read when a process has ended."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
+    stack.callback(os.close, descriptor)
+    return descriptor
 
 
 def free_port() -> int:
