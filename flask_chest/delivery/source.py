@@ -87,16 +87,18 @@ class JournalSource:
             return None
         start = place.position
         reading = Reading(1 << self._bits[chest], start, limit)
+        last = False
         while not reading.full:
             number = reading.position[0]
             if self._read_on(reading):
                 continue
+            last = reading.position[0] == number
             # A page ends with its segment, so that it is given up as a whole or not at all.
-            if reading.position[0] == number or reading.lines or reading.damaged:
+            if last or reading.lines or reading.damaged:
                 break
         if reading.position == start:
             return None
-        return Page(reading.lines, reading.position, reading.damaged, start)
+        return Page(reading.lines, reading.position, reading.damaged, start, last)
 
     def commit(self, chest: str, page: Page, delivered: int, rejected: int) -> None:
         with self._lock:
