@@ -45,7 +45,7 @@ def wait_for(chest: FlaskChestKafka, seconds: float) -> None:
 
 def write_until_told(chest: FlaskChestKafka, records: Sequence[Record], words: str) -> None:
     """Write until the chest has heard from its client what is wrong, in whichever call that is."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while True:
         with pytest.raises(DeliveryError) as caught:
             chest.write(records)

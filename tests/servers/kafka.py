@@ -117,7 +117,7 @@ def _read(consumer: Consumer, topic: str) -> list[Message]:
     count = sum(high - low for low, high in ends)
     consumer.assign(partitions)
     found: list[Message] = []
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while len(found) < count:
         assert time.monotonic() < deadline, f"{len(found)} of {count} messages"
         for message in consumer.consume(count - len(found), 1):
