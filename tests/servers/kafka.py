@@ -109,9 +109,9 @@ class Kafka:
 def _read(consumer: Consumer, topic: str) -> list[Message]:
     partitions = [
         TopicPartition(topic, number, 0)
-        for number in consumer.list_topics(topic, 20).topics[topic].partitions
+        for number in consumer.list_topics(topic, 60).topics[topic].partitions
     ]
-    ends = [consumer.get_watermark_offsets(each, 20) for each in partitions]
+    ends = [consumer.get_watermark_offsets(each, 60) for each in partitions]
     for each, (low, _) in zip(partitions, ends, strict=True):
         each.offset = low
     count = sum(high - low for low, high in ends)
