@@ -62,9 +62,14 @@ def plain(tmp_path: Path) -> Iterator[Flask]:
     app = Flask("plain", instance_path=str(tmp_path))
     app.config["CHEST_EXPORT_INTERVAL"] = 0.05
     yield app
-    # Nobody else ends its delivery before the process ends, in the midst of other tests.
-    if held := app.extensions.get("chest.stand-in"):
-        held.close()
+    end(app)
+
+
+def end(app: Flask) -> None:
+    """End delivery, which goes on beside later tests otherwise, and logs what fails."""
+    for name in ("chest.stand-in", "chest.held"):
+        if held := app.extensions.get(name):
+            held.close()
 
 
 def make_app(kind: str, plain: Flask, make_site: Callable[..., Site]) -> tuple[Flask, list[Record]]:
@@ -245,13 +250,13 @@ def test_a_failing_chest_in_the_background(
 ) -> None:
     """Without ``raise_exceptions`` a failing chest never disturbs the response."""
     app, own = make_app(kind, plain, make_site)
-    app.config["CHEST_SHUTDOWN_TIMEOUT"] = 0.1
     app.config["PROPAGATE_EXCEPTIONS"] = True
     chest = FailingChest()
     app.add_url_rule("/", "view", flask_chest([chest], raise_exceptions=False)(put_three))
     for _ in range(3):
         assert app.test_client().get("/").text == "done"
     assert chest.tried.wait(60)
+    end(app)
     assert own == []
 
 
