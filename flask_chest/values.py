@@ -25,11 +25,12 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
+from functools import partial
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -44,6 +45,8 @@ DEEP = "…[deep]"
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 _MAX_DEPTH = 16
 _MAX_NAME = 255
+# How often a container that changes meanwhile is looked at anew.
+_TRIES = 100
 # Names come from code, but keys may come from users: what is remembered must not grow with them.
 _MAX_REMEMBERED = 4096
 _MAX_DIGITS = 4000
@@ -189,7 +192,7 @@ class _Walk:
 
     def _mapping(self, value: Any, kind: type, depth: int) -> Plain:
         made: dict[str, Plain] = {}
-        for seen, (key, item) in enumerate(self._first(dict.items(value))):
+        for seen, (key, item) in enumerate(self._first(partial(dict.items, value))):
             if self._left <= 0:
                 made[CUT] = dict.__len__(value) - seen
                 break
@@ -202,17 +205,25 @@ class _Walk:
 
     def _sequence(self, value: Any, kind: type, depth: int) -> Plain:
         made: list[Plain] = []
-        for item in self._first(_base_iter(kind, value)):
+        for item in self._first(partial(_base_iter, kind, value)):
             if self._left <= 0:
                 made.append(CUT)
                 return made
             made.append(self._inner(item, depth))
         return _sorted(made) if issubclass(kind, (set, frozenset)) else made
 
-    def _first(self, items: Iterable[Any]) -> list[Any]:
+    def _first(self, iterate: Callable[[], Iterable[Any]]) -> list[Any]:
         # All at once, since another thread may change it meanwhile; no more than can fit, since
         # each item takes a byte at least.
-        return list(islice(items, max(self._left, 0) + 1))
+        most = max(self._left, 0) + 1
+        for _ in range(_TRIES):
+            try:
+                return list(islice(iterate(), most))
+            except RuntimeError:
+                # Up to Python 3.11 garbage may be collected in the midst, and what that calls back
+                # gives other threads their turn: https://docs.python.org/3/library/gc.html
+                continue
+        return list(islice(iterate(), most))
 
     def _inner(self, value: object, depth: int) -> Plain:
         self._left -= 1

@@ -8,8 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from .apps import Site
+
+_STEADY: dict[str, Any] = {
+    "deadline": None,
+    "database": None,
+    "suppress_health_check": [HealthCheck.too_slow],
+}
+# The same examples each time, so that a change is judged by what it changes.
+settings.register_profile("steady", max_examples=50, derandomize=True, **_STEADY)
+# By hand now and then: --hypothesis-profile=search
+settings.register_profile("search", max_examples=1000, print_blob=True, **_STEADY)
+settings.load_profile("steady")
 
 
 @pytest.fixture

@@ -97,6 +97,7 @@ def test_same_counts_and_sums(name: str, tmp_path: Path) -> None:
             "FLASK_CHEST_CHESTS": json.dumps(["sqlite:///chest.db", outlet.url]),
             "FLASK_CHEST_EXPORT_TIMEOUT": "2",
             "FLASK_CHEST_EXPORT_INTERVAL": "0.2",
+            "FLASK_CHEST_SHUTDOWN_TIMEOUT": "20",
         }
         shop = f"examples.shop:create_app({str(tmp_path)!r})"
         with gunicorn(shop, tmp_path, workers=2, threads=2, env=environment) as server:
@@ -111,7 +112,7 @@ def test_same_counts_and_sums(name: str, tmp_path: Path) -> None:
     assert summed_up(arrived) == summed_up(kept)
 
 
-def wait_for(outlet: Outlet, log: Callable[[], str], seconds: float = 90) -> list[Row]:
+def wait_for(outlet: Outlet, log: Callable[[], str], seconds: float = 180) -> list[Row]:
     """What has arrived, each record once, when it is all or the time is up."""
     deadline = time.monotonic() + seconds
     found: dict[str, Row] = {}

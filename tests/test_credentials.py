@@ -37,7 +37,7 @@ def make_app(folder: Path, url: str) -> Flask:
         CHEST_CHESTS=["sqlite:///chest.db", {"url": url, "name": "far"}],
         CHEST_DASHBOARD=True,
         CHEST_DASHBOARD_TOKEN=TOKEN,
-        CHEST_EXPORT_TIMEOUT=0.5,
+        CHEST_EXPORT_TIMEOUT=0.2,
         CHEST_SHUTDOWN_TIMEOUT=2.0,
     )
     app.add_url_rule("/", "home", lambda: "hello")
@@ -52,7 +52,7 @@ def test_shown_nowhere(url: str, tmp_path: Path, caplog: pytest.LogCaptureFixtur
     chest = app.extensions["chest"]
     with caplog.at_level(logging.DEBUG):
         app.test_client().get("/")
-        chest.flush(5)
+        chest.flush(60)
         client = app.test_client()
         log_in(client)
         pages = [client.get(f"/chest{page}") for page in ("/", "/health", "/requests?chest=far")]

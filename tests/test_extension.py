@@ -28,7 +28,7 @@ from flask_chest.signals import batch_delivered
 
 ROOT = Path(__file__).parents[1]
 # By hand with 1,000 and more: it is the same line.
-APPS = 100
+APPS = 30
 DRIVERS = (
     *("sqlite3", "psycopg", "pymysql", "pymongo", "influxdb_client", "requests", "urllib3"),
     *("confluent_kafka", "google.protobuf"),
@@ -38,7 +38,7 @@ DRIVERS = (
 def make_app(folder: Path, **config: Any) -> Flask:
     """An app with one view, its instance folder not made yet."""
     app = Flask(__name__, instance_path=str(folder / "instance"))
-    app.config.update({"CHEST_CHESTS": ["memory://"]} | config)
+    app.config.update({"CHEST_CHESTS": ["memory://"], "CHEST_SHUTDOWN_TIMEOUT": 60} | config)
 
     @app.get("/<int:number>")
     def view(number: int) -> str:
@@ -65,7 +65,7 @@ def _no_thread_is_left() -> Iterator[None]:
     before = own_threads()
     yield
     for thread in own_threads() - before:
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive(), thread
 
 
@@ -77,7 +77,7 @@ def run(code: str, folder: Path) -> str:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert not done.stderr
@@ -185,7 +185,7 @@ def test_off_is_off(tmp_path: Path) -> None:
     assert (app.before_request_funcs, app.after_request_funcs) == hooks
     response = app.test_client().get("/1")
     assert "X-Request-ID" not in response.headers
-    assert own_threads() == before
+    assert own_threads() <= before
     assert list(tmp_path.iterdir()) == []
 
 
@@ -262,7 +262,7 @@ def test_flush_with_nothing_to_do(tmp_path: Path) -> None:
     assert chest.flush()
     assert chest.flush(timeout=0)
     assert chest.stats()["chests"]["memory"]["captured"] == 0
-    assert own_threads() == before
+    assert own_threads() <= before
     assert not (tmp_path / "instance").exists()
     assert FlaskChest().flush()
 
@@ -305,8 +305,8 @@ def test_apps_leave_nothing(tmp_path: Path, shared: bool) -> None:
     gc.collect()
     gc.collect()
     for thread in own_threads() - threads:
-        thread.join(10)
-    assert own_threads() == threads
+        thread.join(60)
+    assert own_threads() <= threads
     assert sum(each() is not None for each in alive) == 0
     assert open_files(tmp_path) == descriptors
     assert sorted(str(path) for path in tmp_path.rglob("*")) == files
@@ -373,7 +373,7 @@ def wait_for_delivery(app: Flask, act: Callable[[], object]) -> None:
 
     with batch_delivered.connected_to(note, app):
         act()
-        assert delivered.wait(10)
+        assert delivered.wait(60)
 
 
 def test_a_lent_scheduler(tmp_path: Path) -> None:
@@ -433,7 +433,7 @@ def test_a_lent_scheduler_that_is_not_started(tmp_path: Path) -> None:
     app = make_app(tmp_path)
     chest = FlaskChest(app, scheduler=scheduler)
     app.test_client().get("/1")
-    assert chest.flush(10)
+    assert chest.flush(60)
     app.test_client().get("/2")
     chest.close()
     assert numbers(app) == [1, 2]
@@ -450,7 +450,7 @@ def test_a_lent_scheduler_that_was_shut_down(tmp_path: Path) -> None:
     chest = FlaskChest(app, scheduler=scheduler)
     app.test_client().get("/1")
     scheduler.shutdown()
-    assert chest.flush(10)
+    assert chest.flush(60)
     app.test_client().get("/2")
     chest.close()
     assert numbers(app) == [1, 2]
@@ -512,7 +512,7 @@ def test_exit_delivers(tmp_path: Path) -> None:
     from flask_chest import FlaskChest
     from pathlib import Path
     app = Flask(__name__, instance_path=str(Path.cwd()))
-    app.config["CHEST_EXPORT_INTERVAL"] = 60
+    app.config.update(CHEST_EXPORT_INTERVAL=60, CHEST_SHUTDOWN_TIMEOUT=60)
     FlaskChest(app)
     app.add_url_rule("/", "home", lambda: "ok")
     for _ in range(10):

@@ -90,7 +90,7 @@ def test_four_complete_and_the_fifth_catches_up(stores: Stores, tmp_path: Path) 
     with gunicorn(shop, tmp_path, workers=2, threads=2, env=environment) as server:
         with requests.Session() as session:
             answers = [
-                session.get(server.url + PATHS[number % len(PATHS)], timeout=30)
+                session.get(server.url + PATHS[number % len(PATHS)], timeout=60)
                 for number in range(REQUESTS)
             ]
         sent = sorted(answer.headers["X-Request-ID"] for answer in answers)
@@ -108,7 +108,7 @@ def test_four_complete_and_the_fifth_catches_up(stores: Stores, tmp_path: Path) 
         assert secret not in server.log
 
 
-def expect(store: Ids, sent: list[str], log: Callable[[], str], seconds: float = 90) -> None:
+def expect(store: Ids, sent: list[str], log: Callable[[], str], seconds: float = 180) -> None:
     """Wait until a store holds what was sent, each once."""
     deadline = time.monotonic() + seconds
     found: list[str] = []
@@ -124,8 +124,10 @@ def expect(store: Ids, sent: list[str], log: Callable[[], str], seconds: float =
 
 def test_sqlite_is_one_of_them(tmp_path: Path) -> None:
     """The store that needs no server does the same beside them."""
-    with gunicorn(f"examples.shop:create_app({str(tmp_path)!r})", tmp_path, workers=2) as server:
-        answers = [requests.get(server.url, timeout=30) for _ in range(20)]
+    shop = f"examples.shop:create_app({str(tmp_path)!r})"
+    environment = {"FLASK_CHEST_SHUTDOWN_TIMEOUT": "20"}
+    with gunicorn(shop, tmp_path, workers=2, env=environment) as server:
+        answers = [requests.get(server.url, timeout=60) for _ in range(20)]
     sent = sorted(answer.headers["X-Request-ID"] for answer in answers)
     with closing(sqlite3.connect(tmp_path / "chest.db")) as connection:
         found = connection.execute("SELECT request_id FROM chest_records").fetchall()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.fleet import DAY, Course, Fleet, Outage, Traffic, simulate
@@ -22,7 +22,6 @@ def fleet(rate: float = 1000, room: float = 1e6, machines: int = 1) -> Fleet:
     )
 
 
-@settings(deadline=None, max_examples=30)
 @given(
     mean=st.floats(0, 5000),
     peak=st.floats(1, 2),

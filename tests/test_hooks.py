@@ -213,7 +213,7 @@ def test_delivery_in_the_background(make_site: Callable[..., Site]) -> None:
     site.app.add_url_rule("/<int:number>", "view", lambda number: put("n", number, "ok"))
     for number in range(50):
         site.client.get(f"/{number}")
-    assert site.chest.flush(10)
+    assert site.chest.flush(60)
     assert [record.vars["n"] for record in site.store.records] == list(range(50))
     assert site.store.records == site.records
 

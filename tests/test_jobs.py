@@ -196,6 +196,7 @@ from flask.cli import AppGroup
 from flask_chest import FlaskChest
 
 app = Flask("program", instance_path={folder!r})
+app.config["CHEST_SHUTDOWN_TIMEOUT"] = 60
 FlaskChest(app)
 
 @app.cli.command("import-data")
@@ -223,7 +224,7 @@ def test_a_process_of_its_own(tmp_path: Path, words: str) -> None:
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"},
         check=True,
-        timeout=60,
+        timeout=300,
     )
     app = Flask("reader", instance_path=str(tmp_path))
     reader = SQLReader(FlaskChestSQLite(app=app))

@@ -39,7 +39,7 @@ from app import app
 import flask_chest
 
 assert app.test_client().post("/orders/7").text == "paid"
-assert app.extensions["chest"].flush(10)
+assert app.extensions["chest"].flush(60)
 app.extensions["chest"].close()
 print(flask_chest.__version__, flask_chest.__file__)
 """

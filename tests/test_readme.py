@@ -35,7 +35,7 @@ def test_the_example_leaves_the_rows_that_are_shown(
     app = names["app"]
     assert isinstance(app, Flask)
     assert app.test_client().post("/orders/7").text == "paid"
-    assert app.extensions["chest"].flush(10)
+    assert app.extensions["chest"].flush(60)
     with closing(sqlite3.connect(tmp_path / "instance" / "chest.db")) as connection:
         (record,) = connection.execute("select method, route, status, vars from chest_records")
         variables = connection.execute("select name, value from chest_vars").fetchall()

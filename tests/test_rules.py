@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from flask_chest import FlaskChest, Record, flask_chest
 from flask_chest.config import read
-from flask_chest.rule import Route
+from flask_chest.rule import Route, Rule
 from flask_chest.rules import Plan, Rules
 from flask_chest.testing import capture_records
 
@@ -409,26 +408,35 @@ def compiled(count: int) -> tuple[Rules, list[Route]]:
     return rules, [Route(f"/r{number}", f"e{number}", "GET") for number in range(count)]
 
 
-def test_ten_thousand_rules_and_routes() -> None:
-    """Rules are found by name: all plans of 10,000 rules are made in the time of one request each.
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[Rule]:
+    """The rules that were tried on a route, each as often as it was."""
+    found: list[Rule] = []
+    real = Rule.matches
 
-    The limit is far above what it takes, and far below trying each rule for each route.
-    """
+    def matches(rule: Rule, route: Route) -> bool:
+        found.append(rule)
+        return real(rule, route)
+
+    monkeypatch.setattr(Rule, "matches", matches)
+    return found
+
+
+def test_ten_thousand_rules_and_routes(tried: list[Rule]) -> None:
+    """Rules are found by name: of 10,000 rules one is tried for each route."""
     rules, routes = compiled(10_000)
-    began = time.process_time()
     assert rules.unmatched(routes) == []
     plans = [rules.plan(route) for route in routes]
-    assert time.process_time() - began < 5
+    assert len(tried) == 2 * 10_000
     assert plans[1234].named == {"v1234"}
     assert plans[9999].sources == ("CHEST_RULES[9999]",)
 
 
-def test_ten_thousand_globs() -> None:
-    """Globs are tried one by one, once for each route, and each is translated once."""
+def test_ten_thousand_globs(tried: list[Rule]) -> None:
+    """Globs are tried one by one, once for each route."""
     rules = Rules((), 1.0, ["memory"])
     for number in range(10_000):
         rules.add({"rule": f"/r{number}/*", "track": [f"v{number}"]}, f"CHEST_RULES[{number}]")
-    began = time.process_time()
     assert rules.plan(Route("/r77/x", "e", "GET")).names == ("v77",)
     assert rules.plan(Route("/r78/x", "e", "GET")).names == ("v78",)
-    assert time.process_time() - began < 0.5
+    assert len(tried) == 2 * 10_000

@@ -75,7 +75,7 @@ def test_configured(influx: VictoriaMetrics, endpoint: HTTPRecorder, tmp_path: P
     visit(app)
     chest = app.extensions["chest"]
     with app.app_context():
-        assert chest.flush(timeout=30)
+        assert chest.flush(timeout=60)
     expect_the_same_in_both(influx, endpoint)
     assert len(endpoint.requests) < 2 * len(AMOUNTS)
     chest.close()
@@ -93,7 +93,7 @@ def test_addresses_from_the_environment(
     app = create_app(CHEST_JOURNAL_DIR=str(tmp_path))
     visit(app)
     chest = app.extensions["chest"]
-    assert chest.flush(timeout=30)
+    assert chest.flush(timeout=60)
     expect_the_same_in_both(influx, endpoint)
     chest.close()
 

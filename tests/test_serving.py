@@ -35,13 +35,13 @@ ROWS = "select count(*), count(distinct id) from chest_records where route = '/'
 def ask(server: ServerProcess, path: str = "/") -> requests.Response:
     with requests.Session() as session:
         session.trust_env = False  # no proxy stands between this machine and itself
-        return session.get(server.url + path, timeout=30)
+        return session.get(server.url + path, timeout=60)
 
 
 def ask_all_workers(server: ServerProcess, workers: int) -> Counter[str]:
     """Make requests, several at once, until every worker has answered some."""
     answers: Counter[str] = Counter()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     with ThreadPoolExecutor(8) as pool:
         while len(answers) < workers or min(answers.values()) < 5:
             assert time.monotonic() < deadline, answers
@@ -54,7 +54,7 @@ def select(instance: Path, sql: str) -> list[Any]:
         return base.execute(sql).fetchall()
 
 
-def wait_for_rows(instance: Path, sql: str, wanted: object, seconds: float = 20) -> None:
+def wait_for_rows(instance: Path, sql: str, wanted: object, seconds: float = 120) -> None:
     """Wait until a query gives what is wanted: another process delivers in its own time."""
     deadline = time.monotonic() + seconds
     found: object = None
@@ -123,7 +123,7 @@ class Load:
 
     def wait(self) -> str:
         """What it prints at its end."""
-        output, _ = self.process.communicate(timeout=120)
+        output, _ = self.process.communicate(timeout=300)
         return output
 
 
@@ -164,7 +164,7 @@ def test_rows_are_answers_at_full_speed(options: list[str], tmp_path: Path) -> N
 def deliver_the_rest(folder: Path) -> None:
     """Start a server on the same folder until it has delivered what others left."""
     with gunicorn(APP, folder, env=environment(folder)) as server:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         ask(server, "/log")  # the first record starts delivery
         # Of its own requests the last one may still wait.
         while ask(server, "/stats").json()["sqlite"]["pending"] > 1:
@@ -181,7 +181,7 @@ def test_sigterm_while_serving(tmp_path: Path) -> None:
     server = gunicorn(APP, tmp_path, workers=2, options=ACCESS_LOG, env=env)
     with server:
         load = Load(server, 2)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while answered(server) < 500:
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -50,7 +50,8 @@ class Outbox:
         self._waiting: set[bytes] = set()
         self._acknowledged: set[bytes] = set()
         self._refused: dict[bytes, Any] = {}
-        #: What the client said last of its brokers; ``None`` while it has nothing to say.
+        #: What the client said last of its brokers; ``None`` once they took all that was asked of
+        #: them. It says the same only once in 30 seconds, so that one call may hear nothing new.
         self.trouble: Any = None
         #: Whether the producer has given up for good.
         self.is_broken = False
@@ -69,11 +70,11 @@ class Outbox:
 
         :raises confluent_kafka.KafkaException: no broker answers.
         """
-        self.trouble = None
         try:
             found = self._producer.list_topics(self._topic, timeout=seconds)
         finally:
             self._producer.poll(0)  # for what the client says of its brokers
+        self.trouble = None
         return found.topics[self._topic].error
 
     def deliver(self, messages: Iterable[Message], seconds: float) -> dict[bytes, Any]:
@@ -83,7 +84,7 @@ class Outbox:
         """
         deadline = time.monotonic() + seconds
         messages = list(messages)
-        self._refused, self.trouble = {}, None
+        self._refused = {}
         for message in messages:
             if message.id not in self._waiting and message.id not in self._acknowledged:
                 self._hand_over(message, deadline)
@@ -91,6 +92,7 @@ class Outbox:
         ids = [message.id for message in messages]
         left = {each: self._refused.get(each) for each in ids if each not in self._acknowledged}
         if not left:
+            self.trouble = None
             self._acknowledged.difference_update(ids)
         elif len(self._acknowledged) > _MAX_REMEMBERED:
             self._acknowledged.clear()

@@ -39,7 +39,13 @@ def test_scrub(text: str, shown: str) -> None:
     assert scrub(text, ("tok-1", "", "a")) == shown
 
 
-@given(st.recursive(st.text('\0\\u024a"'), lambda inner: st.dictionaries(st.text("\0\\u0"), inner)))
+@given(
+    st.recursive(
+        st.text('\0\\u024a"', max_size=20),
+        lambda inner: st.dictionaries(st.text("\0\\u0", max_size=10), inner, max_size=3),
+        max_leaves=8,
+    )
+)
 def test_nul_and_nothing_else(value: object) -> None:
     """NUL becomes its picture, and no other text changes, however many backslashes it has."""
     cleaned = loads(without_nul(dumps({"v": value})))["v"]

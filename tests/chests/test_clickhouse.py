@@ -82,6 +82,7 @@ def test_conforms_when_the_server_fails(server: ClickHouse) -> None:
         lambda: FlaskChestClickHouse(server.url, "failing"),
         read=lambda: [found for (found,) in server.ask("SELECT id FROM failing FINAL")],
         server=server,
+        timeout=5,
     )
     assert {"survives_restart", "honours_timeout"} <= set(done)
 

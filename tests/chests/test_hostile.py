@@ -16,7 +16,7 @@ import pymysql
 import pytest
 import redis
 from bson.decimal128 import Decimal128
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient
 
@@ -121,9 +121,6 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[Ches
 
 
 @pytest.mark.server
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 @given(variables)
 @example(EVERYTHING)
 def test_arrives_as_it_was(stores: list[tuple[Chest, Read]], given_: dict[str, Any]) -> None:
@@ -142,9 +139,6 @@ def influx() -> Iterator[InfluxDB]:
 
 
 @pytest.mark.server
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 @given(variables)
 @example({name: value for name, value in EVERYTHING.items() if name != "long"})
 def test_arrives_in_influxdb(influx: InfluxDB, given_: dict[str, Any]) -> None:
@@ -168,9 +162,6 @@ def collector() -> Iterator[Collector]:
         yield server
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 @given(variables)
 @example(EVERYTHING)
 def test_arrives_at_a_collector(collector: Collector, given_: dict[str, Any]) -> None:
@@ -210,7 +201,7 @@ def _otlp(value: Any) -> Any:
     return str(value) if type(value) is int and value > 2**63 - 1 else value
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=settings().max_examples * 3)
 @given(variables, texts, st.booleans())
 @example(EVERYTHING, "r", True)
 def test_short_way_is_the_long_way(given_: dict[str, Any], text: str, failed: bool) -> None:
@@ -237,7 +228,7 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[FlaskChestS
         chest.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=settings().max_examples // 2)
 @given(variables, texts, st.booleans())
 @example(EVERYTHING, "r", True)
 @example({"tags": {"a": 1, "status": 2}}, ',"status":200', False)

@@ -53,6 +53,7 @@ def test_conforms(server: InfluxDB, measurement: str) -> None:
         ],
         poison=replace(make_records(1)[0], route="x" * 70_000),
         server=server,
+        timeout=5,
     )
     assert len(done) == 6
 

@@ -36,5 +36,5 @@ def test_a_fork_ends(what: str, count: int) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with Kafka() as cluster:
         command = [sys.executable, "-c", _FORKS, cluster.url, what]
-        subprocess.run(command, check=True, timeout=30, env=environment)
+        subprocess.run(command, check=True, timeout=300, env=environment)
         assert len(cluster.messages()) == count

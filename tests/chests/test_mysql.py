@@ -78,6 +78,7 @@ def test_conforms(server: MariaDB, url: str, table: str) -> None:
         read=lambda: [found for (found,) in ask(url, f"SELECT id FROM `{table}`")],
         poison=replace(make_records(1)[0], request_id="x" * 300),
         server=server,
+        timeout=5,
     )
     assert len(done) == 6
 

@@ -47,7 +47,7 @@ def ids_in(client: Any, stream: str = "chest") -> list[str]:
 
 def chest_of(server: Redis, **arguments: Any) -> FlaskChestRedis:
     chest = FlaskChestRedis(server.url, **arguments)
-    chest.settle(Surroundings(instance_path=Path(), timeout=2))
+    chest.settle(Surroundings(instance_path=Path(), timeout=20))
     return chest
 
 
@@ -59,6 +59,7 @@ def test_conforms(server: Redis, client: Any) -> None:
         read=lambda: ids_in(client),
         poison=replace(make_records(1)[0], vars={"text": "x" * (2 * 1024 * 1024)}),
         server=server,
+        timeout=5,
     )
     assert len(done) == 6
 
@@ -272,7 +273,7 @@ def test_private_ca(tmp_path: Path) -> None:
         wrong_name = good.replace("127.0.0.1", "localhost")
         for url, works in ((good, True), (good.partition("?")[0], False), (wrong_name, False)):
             chest = make_chest(url)
-            chest.settle(Surroundings(instance_path=Path(), timeout=2))
+            chest.settle(Surroundings(instance_path=Path(), timeout=20))
             if works:
                 chest.write(make_records(1))
             else:

@@ -58,5 +58,5 @@ def run(app: Flask, *arguments: str) -> Result:
 
 def deliver(app: Flask) -> None:
     extension = app.extensions["chest"]
-    assert extension.flush(10)
+    assert extension.flush(60)
     extension.close()

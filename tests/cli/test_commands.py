@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import select
 import sqlite3
 import subprocess
 import sys
@@ -180,7 +181,7 @@ def test_status(tmp_path: Path) -> None:
     assert last == f"journal: {tmp_path / 'chest-journal'}"
     for _ in range(3):
         app.test_client().get("/")
-    assert not app.extensions["chest"].flush(10)
+    assert not app.extensions["chest"].flush(60)
     app.extensions["chest"].close()
     again = make_app(tmp_path, CHEST_CHESTS=["sqlite:///chest.db"])
     rows, _ = status(again)
@@ -269,6 +270,8 @@ class Terminal:
     def read_until(self, done: Callable[[str], bool]) -> str:
         """Read what it prints until that is enough."""
         while not done(self.text):
+            ready, _, _ = select.select([self._ours], [], [], 120)
+            assert ready, self.text
             chunk = os.read(self._ours, 65536)
             assert chunk, self.text
             self.text += chunk.decode()
@@ -283,7 +286,7 @@ class Terminal:
     def close(self) -> None:
         """End it."""
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
         with suppress(OSError):
             os.close(self._ours)
 
@@ -301,7 +304,7 @@ def ask(app: Flask, *numbers: int) -> None:
     """Make requests, and have them delivered."""
     for number in numbers:
         app.test_client().get(f"/orders/{number}")
-    assert app.extensions["chest"].flush(10)
+    assert app.extensions["chest"].flush(60)
 
 
 @pytest.mark.parametrize("command", ["stats", "export"])
@@ -345,6 +348,10 @@ def test_tail_follows(tmp_path: Path) -> None:
         terminal.read_until(lambda text: "order_id=19" in text)
         ask(app, 20, 21, 22)
         terminal.read_until(lambda text: "order_id=22" in text)
+        # Among the last seconds' it must be, however long it took until here.
+        latest = "select id from chest_records where json_extract(vars, '$.order_id') = 20"
+        [(after,)] = database.execute(latest).fetchall()
+        row = (f"{int(after, 16) - 1:032x}", *row[1:])
         database.execute(f"insert into chest_records values ({','.join('?' * len(row))})", row)
         database.commit()
         terminal.read_until(lambda text: "order_id=10" in text)

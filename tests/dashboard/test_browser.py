@@ -35,7 +35,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Flask, str]
     yield app, f"http://127.0.0.1:{server.port}"
     server.shutdown()
     server.server_close()
-    thread.join(10)
+    thread.join(60)
     app.extensions["chest"].close()
 
 
@@ -172,7 +172,7 @@ def test_live(browser: Browser, address: str, shop: tuple[Flask, str]) -> None:
     before = browser.run("return document.querySelectorAll('tbody tr').length")
     browser.run("window.here = true")
     app.test_client().get("/search")
-    assert app.extensions["chest"].flush(10)
+    assert app.extensions["chest"].flush(60)
     browser.until(
         "return document.querySelectorAll('tbody tr').length > arguments[0] && window.here", before
     )

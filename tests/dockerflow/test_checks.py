@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -16,6 +15,9 @@ from flask import Flask, current_app, g
 
 from flask_chest.dockerflow import Dockerflow, checks, health
 from flask_chest.dockerflow.checks.running import Runner, when_late
+
+#: Seconds that a check may take that shall be late: more, where a busy machine needs more to begin.
+PATIENCE = (0.1, 1.0, 10.0, 60.0)
 
 
 def run(check: Any, **arguments: Any) -> checks.ChecksResults:
@@ -214,7 +216,7 @@ def test_async_checks() -> None:
 
 def test_side_by_side() -> None:
     """Checks run at the same time: each waits for the other here."""
-    together = threading.Barrier(3, timeout=5)
+    together = threading.Barrier(3, timeout=60)
 
     def wait() -> list[checks.CheckMessage]:
         together.wait()
@@ -224,15 +226,17 @@ def test_side_by_side() -> None:
         await asyncio.to_thread(together.wait)
         return []
 
-    results = checks.run_checks([("a", wait), ("b", wait), ("c", wait_too)])
+    results = checks.run_checks([("a", wait), ("b", wait), ("c", wait_too)], timeout=120)
     assert set(results.statuses.values()) == {"ok"}
 
 
 def test_a_hanging_check_is_critical(gate: threading.Event) -> None:
     """A check that has not returned in time is critical; the others are not kept."""
-    began = monotonic()
-    results = checks.run_checks([("hangs", gate.wait), ("fine", list)], timeout=0.2)
-    assert monotonic() - began < 2
+    # The gate stays shut: that it returns at all shows that it does not wait for the one.
+    for timeout in PATIENCE:
+        results = checks.run_checks([("hangs", gate.wait), ("fine", list)], timeout=timeout)
+        if results.statuses["fine"] == "ok":
+            break
     assert results.statuses == {"hangs": "critical", "fine": "ok"}
     messages = results.details["hangs"]["messages"]
     assert list(messages) == [health.CRITICAL_CHECK_TIMED_OUT]
@@ -241,17 +245,21 @@ def test_a_hanging_check_is_critical(gate: threading.Event) -> None:
 
 def test_a_hanging_async_check_is_cancelled() -> None:
     """An ``async def`` check that is out of time is cancelled, so that its thread ends."""
-    cancelled = threading.Event()
+    begun, cancelled = threading.Event(), threading.Event()
 
     async def hang() -> None:
+        begun.set()
         try:
             await asyncio.sleep(3600)
         finally:
             cancelled.set()
 
-    results = run(hang, timeout=0.1)
-    assert list(results.details["it"]["messages"]) == [health.CRITICAL_CHECK_TIMED_OUT]
-    assert cancelled.wait(5)
+    for timeout in PATIENCE:
+        results = run(hang, timeout=timeout)
+        assert list(results.details["it"]["messages"]) == [health.CRITICAL_CHECK_TIMED_OUT]
+        if begun.is_set():
+            break
+    assert cancelled.wait(60)
 
 
 def test_what_lateness_means(gate: threading.Event) -> None:
@@ -281,7 +289,7 @@ def test_a_check_that_still_hangs_is_not_started_again(gate: threading.Event) ->
     for _ in range(3):
         (finding,) = runner.run([("it", check)], timeout=0.05)["it"]
         assert finding.level == checks.CRITICAL
-    assert begun.wait(5)
+    assert begun.wait(60)
     assert started == ["dockerflow it"]
     gate.set()
     for thread in threading.enumerate():
@@ -333,7 +341,7 @@ def test_app_context(app: Flask, dockerflow: Dockerflow) -> None:
         assert "of_the_check" not in g
     assert answer is not None
     assert answer["details"]["check"]["messages"] == {"name": "shop"}
-    assert torn_down.wait(5)
+    assert torn_down.wait(60)
 
 
 def test_a_failing_teardown_is_a_finding(app: Flask, dockerflow: Dockerflow) -> None:

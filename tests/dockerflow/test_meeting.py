@@ -56,6 +56,8 @@ def app(tmp_path: Path) -> Iterator[Flask]:
     package.mkdir()
     app = Flask("shop", root_path=str(package), instance_path=str(tmp_path / "instance"))
     app.config.update(TESTING=True, CHEST_CHESTS=[MemoryChest()], CHEST_BUFFER="memory")
+    # However busy the machine is, a check that is not to be late is not.
+    app.config["DOCKERFLOW_CHECK_TIMEOUT"] = 60
 
     @app.get("/orders/<int:number>")
     def order(number: int) -> str:
@@ -227,7 +229,7 @@ def test_switched_off(app: Flask, lines: Lines) -> None:
 def test_chest_ok(both: Flask) -> None:
     """Chests that answer and have their records are ok."""
     both.test_client().get("/orders/7")
-    assert both.extensions["chest"].flush(10)
+    assert both.extensions["chest"].flush(60)
     answer = both.test_client().get("/__heartbeat__").get_json()
     assert answer["checks"] == {"chest": "ok"}
 
@@ -262,13 +264,22 @@ def test_chest_hangs(app: Flask, moody: Moody) -> None:
     """A chest that hangs is told within the timeout, and hides no other."""
     other = Moody(name="other")
     other.away = True
-    app.config.update(CHEST_CHESTS=[moody, other], DOCKERFLOW_CHECK_TIMEOUT=0.5)
+    app.config.update(CHEST_CHESTS=[moody, other])
     FlaskChest(app)
     Dockerflow(app)
     moody.answers.clear()
-    threads = 0
+
+    def ask() -> Any:
+        for timeout in (0.2, 2, 20):  # more, where a busy machine needs more to ask the other one
+            app.config["DOCKERFLOW_CHECK_TIMEOUT"] = timeout
+            answer = app.test_client().get("/__heartbeat__").get_json()
+            if "refused" in str(answer):
+                break
+        return answer
+
+    threads: list[set[threading.Thread]] = []
     for _ in range(3):
-        answer = app.test_client().get("/__heartbeat__").get_json()
+        answer = ask()
         assert answer["details"]["chest"]["messages"] == {
             "flask_chest.health.unreachable.moody": (
                 "chest 'moody' cannot be reached: no answer in time"
@@ -277,8 +288,8 @@ def test_chest_hangs(app: Flask, moody: Moody) -> None:
                 "chest 'other' cannot be reached: connection refused"
             ),
         }
-        threads = threads or threading.active_count()
-    assert threading.active_count() <= threads
+        threads.append({each for each in threading.enumerate() if "moody" in each.name})
+    assert threads[1:] == threads[:1] * 2, "one thread waits, however often it is asked"
 
 
 @pytest.mark.parametrize("buffer", ["memory", "disk"])
@@ -295,14 +306,14 @@ def test_pending(app: Flask, moody: Moody, buffer: str) -> None:
     answer = client.get("/__heartbeat__").get_json()
     (text,) = answer["details"]["chest"]["messages"].values()
     assert answer["status"] == "warning"
-    assert text.startswith("chest 'moody': the oldest record that is not delivered yet is 0 sec")
+    assert text.startswith("chest 'moody': the oldest record that is not delivered yet is ")
     app.config["DOCKERFLOW_CHEST_PENDING_ERROR"] = "0"
     assert client.get("/__heartbeat__").status_code == 500
     app.config["DOCKERFLOW_CHEST_PENDING_ERROR"] = 3600
     app.config["DOCKERFLOW_CHEST_PENDING_WARNING"] = 60
     assert client.get("/__heartbeat__").get_json()["status"] == "ok"
     moody.away = False
-    assert chest.flush(10)
+    assert chest.flush(60)
 
 
 def test_pending_in_another_process(app: Flask, moody: Moody) -> None:

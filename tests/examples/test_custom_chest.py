@@ -37,7 +37,7 @@ def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
 def test_it_starts_by_one_line() -> None:
     """``python -m examples.custom_chest`` shows the file that a request left."""
     command = [sys.executable, "-m", "examples.custom_chest"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     name, _, line = done.stdout.partition(" ")
     record = json.loads(line)
     assert name == f"{record['id']}.json", done.stderr

@@ -50,7 +50,7 @@ def test_two_apps() -> None:
 def test_it_starts_by_one_line() -> None:
     """``flask --app examples.factory``, here with the command that tells what is recorded."""
     command = [sys.executable, "-m", "flask", "--app", "examples.factory", "chest", "rules"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "order_id, total" in done.stdout
     assert "CHEST_BLUEPRINTS['orders']" in done.stdout

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 def test_jobs() -> None:
     """``python -m examples.jobs`` shows a record for each of two runs."""
     command = [sys.executable, "-m", "examples.jobs"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     line = "job {'source': 'central bank', 'rates': {'EUR': 1.0, 'SEK': 11.2}}"
     assert done.stdout.splitlines()[:2] == [line] * 2, done.stderr
 

@@ -124,7 +124,7 @@ def test_a_command_leaves_a_record(tmp_path: Path) -> None:
     products.write_text("sku,name,price,kilos,stock\nN1,oak box,12.5,2,3\nN2,ash box,?,1,1\n")
     app = f'examples.shop:create_app("{tmp_path}")'
     command = [sys.executable, "-m", "flask", "--app", app, "import-products", str(products)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.stdout == "1 products imported, 1 skipped\n", done.stderr
     visited = Visited([], tmp_path / "chest.db")
     ((kind, endpoint, variables),) = visited.ask("select kind, endpoint, vars from chest_records")

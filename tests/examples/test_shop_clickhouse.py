@@ -54,7 +54,7 @@ def test_the_same_beside_sqlite(tmp_path: Path) -> None:
         assert "secret" not in log
 
 
-def wait_for(is_so: Callable[[], bool], seconds: float = 90) -> None:
+def wait_for(is_so: Callable[[], bool], seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         # The table may not be there yet.

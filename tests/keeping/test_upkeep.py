@@ -33,7 +33,7 @@ from .suite import DAYS, check_upkeep, days_of_records, keep, long_query, now, r
 @pytest.fixture
 def chest(tmp_path: Path) -> FlaskChestSQLite:
     chest = FlaskChestSQLite()
-    chest.settle(Surroundings(instance_path=tmp_path, timeout=5))
+    chest.settle(Surroundings(instance_path=tmp_path, timeout=60))
     return chest
 
 
@@ -220,8 +220,8 @@ def test_the_exporter_sees_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     chest: Any = extension.of(app).chests[0]
     chest.write(list(days_of_records(now() - timedelta(days=2))))
     app.test_client().get("/")
-    assert extension.flush(10)
-    assert done.wait(20)
+    assert extension.flush(60)
+    assert done.wait(60)
     extension.close()
 
 
@@ -230,7 +230,7 @@ def test_a_database_of_version_1(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "chest.db")) as connection:
         connection.executescript(VERSION_1)
     chest = FlaskChestSQLite()
-    chest.settle(Surroundings(instance_path=tmp_path, timeout=5))
+    chest.settle(Surroundings(instance_path=tmp_path, timeout=60))
     reader = reader_of(chest)
     assert reader.answer(long_query(now())).whole.rows <= 1, "it can be read as it is"
     chest.write(list(days_of_records(now())))

@@ -27,7 +27,7 @@ from .suite import WHOLE, check_reader
 
 def chest_in(folder: Path) -> FlaskChestSQLite:
     chest = FlaskChestSQLite()
-    chest.settle(Surroundings(instance_path=folder, timeout=5))
+    chest.settle(Surroundings(instance_path=folder, timeout=60))
     return chest
 
 
@@ -85,7 +85,7 @@ def test_a_writer_does_not_wait(tmp_path: Path) -> None:
         done.set()
 
     threading.Thread(target=write, daemon=True).start()
-    assert done.wait(5)
+    assert done.wait(60)
     assert first + list(walking) == records[::-1]
     chest.close()
 

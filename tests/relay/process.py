@@ -85,6 +85,6 @@ class Relay:
     def end(self) -> str:
         """Ask it to end, and return its last words."""
         self._process.send_signal(signal.SIGTERM)
-        last, _ = self._process.communicate(timeout=20)
+        last, _ = self._process.communicate(timeout=60)
         assert self._process.returncode == 0, self.told()
         return last.decode()

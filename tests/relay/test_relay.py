@@ -99,10 +99,11 @@ def test_two_relays_one_killed(place: Place, tmp_path: Path) -> None:
         wait_until(lambda: len(place.stored()) > 500, one.told)
         # In the midst of things: a batch is in its hands, or in the database and not acknowledged.
         place.database.pause()
+        # For both to have something in their hands: all before may be stored by now.
+        place.send(make_records(300))
         wait_until(lambda: place.pending() >= 200, one.told)
         one.kill()
         place.database.resume()
-        place.send(make_records(300))
         place.wait_until_stored(other.told)
         wait_until(lambda: not place.pending(), other.told)
         assert " rejected, 0 lost" in other.end()

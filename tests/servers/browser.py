@@ -51,7 +51,7 @@ class Browser:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        self._wait(lambda: requests.get(f"{self._address}/status", timeout=5).ok)
+        self._wait(lambda: requests.get(f"{self._address}/status", timeout=60).ok)
         wanted = {
             "browserName": "chrome",
             "goog:chromeOptions": {"args": self._flags, "binary": chromium},
@@ -70,7 +70,7 @@ class Browser:
         with suppress(requests.RequestException):
             requests.delete(f"{self._address}{self._session}", timeout=20)
         self._process.terminate()
-        self._process.wait(20)
+        self._process.wait(60)
 
     def open(self, url: str) -> None:
         """Go there; return when it has loaded."""
@@ -145,11 +145,11 @@ class Browser:
             if message["method"] == "Network.requestWillBeSent"
         ]
 
-    def until(self, script: str, *arguments: Any, seconds: float = 20) -> Any:
+    def until(self, script: str, *arguments: Any, seconds: float = 60) -> Any:
         """Wait until a script returns something true."""
         return self._wait(lambda: self.run(script, *arguments), seconds)
 
-    def _wait(self, ask: Callable[[], T], seconds: float = 20) -> T:
+    def _wait(self, ask: Callable[[], T], seconds: float = 60) -> T:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             with suppress(requests.ConnectionError):

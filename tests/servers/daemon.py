@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import random
 import select
 import shutil
 import signal
@@ -18,6 +19,9 @@ from pathlib import Path
 from types import TracebackType
 
 from typing_extensions import Self
+
+# Not the one that tests seed.
+_CHANCE = random.SystemRandom()
 
 
 class Daemon(ABC):
@@ -146,7 +150,7 @@ class Daemon(ABC):
         if user := self._user():
             shutil.chown(path, user)
 
-    def _wait_until_ready(self, seconds: float = 60) -> None:
+    def _wait_until_ready(self, seconds: float = 180) -> None:
         deadline = time.monotonic() + seconds
         assert self._process is not None
         while self._process.poll() is None and time.monotonic() < deadline:
@@ -179,8 +183,13 @@ def _open(stack: ExitStack, pid: int) -> int | None:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A port of loopback that nobody listens on, and that nobody is given who asks for any.
+
+    Those begin above: https://docs.kernel.org/networking/ip-sysctl.html, ``ip_local_port_range``.
+    By chance, since tests in other processes look for theirs, too.
+    """
+    while True:
+        port = _CHANCE.randrange(10_000, 32_768)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port

@@ -93,7 +93,7 @@ class HTTPRecorder:
         self._running.set()
 
     def answer(self, request: Request) -> Reply:
-        self._running.wait(30)
+        self._running.wait(60)
         self.requests.append(request)
         if self.replies:
             return self.replies.popleft()

@@ -109,15 +109,15 @@ class Kafka:
 def _read(consumer: Consumer, topic: str) -> list[Message]:
     partitions = [
         TopicPartition(topic, number, 0)
-        for number in consumer.list_topics(topic, 20).topics[topic].partitions
+        for number in consumer.list_topics(topic, 60).topics[topic].partitions
     ]
-    ends = [consumer.get_watermark_offsets(each, 20) for each in partitions]
+    ends = [consumer.get_watermark_offsets(each, 60) for each in partitions]
     for each, (low, _) in zip(partitions, ends, strict=True):
         each.offset = low
     count = sum(high - low for low, high in ends)
     consumer.assign(partitions)
     found: list[Message] = []
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while len(found) < count:
         assert time.monotonic() < deadline, f"{len(found)} of {count} messages"
         for message in consumer.consume(count - len(found), 1):

@@ -103,7 +103,7 @@ class ServerProcess:
             os.killpg(self.master_pid, signal.SIGKILL)
         self.process.wait()
 
-    def stop(self, *, seconds: float = 30) -> int:
+    def stop(self, *, seconds: float = 60) -> int:
         """Ask it to finish, wait until it has, and return its exit code."""
         if self.process.poll() is None:
             self.process.terminate()
@@ -123,11 +123,11 @@ class ServerProcess:
         Only a worker that is ready hangs up in good order. A server that gives up while we wait
         resets the connection.
         """
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
             connection.shutdown(socket.SHUT_WR)
             return connection.recv(1) == b""
 
-    def _wait_for(self, ask: Callable[[], T], *, seconds: float = 30) -> T:
+    def _wait_for(self, ask: Callable[[], T], *, seconds: float = 120) -> T:
         deadline = time.monotonic() + seconds
         while self.process.poll() is None and time.monotonic() < deadline:
             with suppress(ConnectionError):

@@ -44,7 +44,7 @@ class Load:
         for thread in self._threads:
             thread.join()
 
-    def wait_for(self, more: int, seconds: float = 60.0) -> None:
+    def wait_for(self, more: int, seconds: float = 180.0) -> None:
         """Wait until so many more requests have been answered."""
         goal = len(self.answered) + more
         with self._news:
@@ -64,7 +64,7 @@ class Load:
 
 def put(port: int, ident: str) -> bool:
     """Send one request; ``True`` when its whole answer came back."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=15)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request("GET", f"/put/{ident}", headers={"X-Request-ID": ident})
         answer = connection.getresponse()

@@ -17,7 +17,7 @@ from .app import proof_of
 from .store import FaultyStore
 
 OWNER = "tortured"
-_PATIENCE = 60.0
+_PATIENCE = 180.0
 
 
 class Oracle:

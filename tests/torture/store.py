@@ -50,7 +50,7 @@ class FaultyStore(HTTPRecorder):
         weather = self._weather
         if weather == "hangs":
             with self._changed:
-                self._changed.wait_for(lambda: self._weather != "hangs", 30)
+                self._changed.wait_for(lambda: self._weather != "hangs", 120)
             raise ConnectionAbortedError
         if weather == "500":
             return Reply(500)

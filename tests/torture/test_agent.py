@@ -88,7 +88,7 @@ def test_an_agent_that_is_killed_and_started_anew(tmp_path: Path, store: FaultyS
         oracle.wait_until_delivered()
         assert web.app.extensions["chest"].flush(1)
         agent.send_signal(signal.SIGTERM)
-        assert agent.wait(10) == 0
+        assert agent.wait(60) == 0
     oracle.check(web.sent)
     web.app.extensions["chest"].close()
     oracle.check(web.sent)

@@ -32,7 +32,7 @@ def test_a_rejected_record_is_sent_again(tmp_path: Path) -> None:
         store.rejected = {"visit-3", "visit-7"}
         for number in range(10):
             client.get(f"/put/visit-{number}", headers={"X-Request-ID": f"visit-{number}"})
-        app.extensions["chest"].flush(10)
+        app.extensions["chest"].flush(60)
         app.extensions["chest"].close()
         oracle = Oracle(tmp_path, store)
         assert sorted(set(store.idents()) | store.rejected) == [f"visit-{n}" for n in range(10)]
@@ -68,5 +68,5 @@ def replay(folder: Path, config: Mapping[str, Any]) -> str:
         with suppress(OSError):
             while part := terminal.read(4096):
                 shown += part
-        assert process.wait(30) == 0, shown
+        assert process.wait(60) == 0, shown
     return shown.decode()

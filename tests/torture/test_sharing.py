@@ -33,7 +33,9 @@ class Store(Chest):
 
 def make(folder: Path, name: str, *stores: Store) -> Flask:
     app = Flask(name, instance_path=str(folder), static_folder=None)
-    app.config.update(CHEST_CHESTS=list(stores), CHEST_EXPORT_INTERVAL=0.05)
+    app.config.update(
+        CHEST_CHESTS=list(stores), CHEST_EXPORT_INTERVAL=0.05, CHEST_SHUTDOWN_TIMEOUT=60
+    )
     FlaskChest(app)
 
     @app.get("/<ident>")
@@ -55,7 +57,7 @@ def end(app: Flask) -> None:
 def deliver(app: Flask) -> None:
     """Take over what is there to be taken over, and deliver it."""
     look_around(app)
-    app.extensions["chest"].flush(5)
+    app.extensions["chest"].flush(60)
     look_around(app)
 
 
