@@ -59,9 +59,9 @@ class LineEncoder:
         """The line of an encoded record, without its newline."""
         found = self._shapes.find(line)
         if found is not None:
-            template, (identity, time, request_id, duration, *values) = found
-            moment = self._moment(identity, int(time))
-            return template % (*values, duration, request_id, moment)
+            template, groups = found
+            moment = self._moment(groups[0], int(groups[1]))
+            return template % (*groups[4:], groups[3], groups[2], moment)
         record = loads(line)
         if record["tags"] != self._tags:
             self._tags = record["tags"]
@@ -134,13 +134,11 @@ class LineEncoder:
         chance to meet one is their number per second in the same series times 1e-9.
         """
         moment = microseconds * 1000 + int(identity[-8:], 16) % 1000
-        while (holder := self._recent.get(moment) or self._before.get(moment)) is not None:
-            if holder == identity:
-                return moment
+        before, recent = self._before, self._recent
+        while (before.get(moment) or recent.setdefault(moment, identity)) != identity:
             moment += 1
-        if len(self._recent) >= _RECENT:
-            self._before, self._recent = self._recent, {}
-        self._recent[moment] = identity
+        if len(recent) >= _RECENT:
+            self._before, self._recent = recent, {}
         return moment
 
 
