@@ -15,9 +15,10 @@ from ..encoding import loads
 from ..errors import ConfigError
 from ..record import Record
 from .address import Address
-from .copy_text import COLUMNS, CopyText
+from .copy_text import CopyText
 from .drivers import require
 from .lines import json_bodies, lines_of
+from .rows import COLUMNS
 from .sql import SQLChest
 
 # Any number will do that other users of advisory locks are unlikely to pick: "chest" in ASCII.

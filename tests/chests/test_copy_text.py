@@ -12,7 +12,8 @@ import pytest
 from flask import Response, g, stream_with_context
 from hypothesis import example, given, settings
 
-from flask_chest.chests.copy_text import COLUMNS, CopyText
+from flask_chest.chests.copy_text import CopyText
+from flask_chest.chests.rows import COLUMNS
 from flask_chest.conformance import make_records
 from flask_chest.encoding import FIELDS, dumps, encode, from_microseconds, loads
 from tests.apps import Site
@@ -137,7 +138,7 @@ def test_lines_of_another_make(line: bytes) -> None:
         [b"no JSON"],
         [b"[]"],
         [b"1"],
-        [_LINE.replace(b'"kind"', b'"sort"')],
+        [_LINE.replace(b'"time"', b'"moment"')],
         [_LINE.replace(b'"text":"', b'"text":"\t')],
         [_LINE + b"\n" + _LINE],
         [_LINE + b"\n" + _LINE, b"lost"],
