@@ -43,7 +43,6 @@ _ALIKE = {
 _MOST = 256
 _MOST_SEEN = 10_000
 
-_Groups = tuple[bytes, ...]
 _Match = Callable[[bytes, int, int], "re.Match[bytes] | None"]
 
 
@@ -51,26 +50,12 @@ class LineShapes:
     """The shapes of lines that were seen more than once."""
 
     def __init__(self) -> None:
-        self._by_facts: dict[bytes, list[tuple[_Match, bytes]]] = {}
+        #: By the end of a line, from ``status`` on: what the rest of it must match, and the
+        #: template for it. Groups are id, time, request id, duration, then the variables; the
+        #: template takes variables, duration, request id and a time.
+        self.by_end: dict[bytes, list[tuple[_Match, bytes]]] = {}
         self._seen: set[tuple[Any, ...]] = set()
         self._count = 0
-
-    def find(self, line: bytes) -> tuple[bytes, _Groups] | None:
-        """The template for a line, and what to put in.
-
-        :returns: id, time, request id, duration, then the variables; ``None`` for a line whose
-            shape is not known. The template takes variables, duration, request id and a time.
-        """
-        at = line.rfind(SHARED)
-        shapes = self._by_facts.get(line[at:])
-        if shapes is None:
-            return None
-        for match, template in shapes:
-            # The end of the line is the same, byte for byte.
-            found = match(line, 0, at)
-            if found is not None:
-                return template, found.groups()
-        return None
 
     def learn(
         self, line: bytes, record: Mapping[str, Any], series: str, keys: Sequence[str]
@@ -105,7 +90,7 @@ class LineShapes:
         ]
         start = series.encode().replace(b"%", b"%%")
         template = start + b" " + b"".join(fields) + b'duration_ms=%b,request_id="%b" %d'
-        self._by_facts.setdefault(line[at:], []).insert(0, (match, template))
+        self.by_end.setdefault(line[at:], []).insert(0, (match, template))
         self._count += 1
 
 
