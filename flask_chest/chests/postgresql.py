@@ -42,6 +42,8 @@ _TIME = "timestamptz 'epoch' + r.time * interval '1 microsecond'"
 
 _JSON, _JSONB = "JSON", "JSONB"
 _UNDEFINED_TABLE = "42P01"
+# COPY knows no row-level security, and no views.
+_NO_COPY = {"0A000", "42809"}
 
 _REMEDIES = {
     "28": "check user and password",
@@ -138,8 +140,9 @@ class FlaskChestPostgreSQL(SQLChest):
         try:
             with self.engine().begin() as connection:
                 connection.exec_driver_sql(self._copy, (parts,))
-        except (ValueError, exc.IntegrityError, exc.DataError):
-            # COPY cannot pass over what is there, which only a batch has that was sent before.
+        except (ValueError, exc.DBAPIError) as error:
+            if isinstance(error, exc.DBAPIError) and not _is_other_way(error):
+                raise
             super()._write_once(records)
 
     def _send(self, cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
@@ -185,6 +188,15 @@ def _value(name: str, kind: str) -> str:
     if name == "time":
         return _TIME
     return f"r.{name}::{_JSONB}" if kind == _JSONB else f"r.{name}"
+
+
+def _is_other_way(error: exc.DBAPIError) -> bool:
+    """Whether an ``INSERT`` may do what ``COPY`` could not.
+
+    It cannot pass over what is there, which only a batch has that was sent before.
+    """
+    refused = isinstance(error, (exc.IntegrityError, exc.DataError))
+    return refused or _sqlstate(error) in _NO_COPY
 
 
 def _as_it_is(body: bytes) -> bytes:

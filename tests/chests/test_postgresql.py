@@ -144,6 +144,25 @@ def test_both_ways_store_the_same(url: str, table: str) -> None:
     assert len(copied) == 3
 
 
+def test_row_level_security(server: PostgreSQL) -> None:
+    """A table that COPY does not write to, since policies hold for it, is written to."""
+    first = FlaskChestPostgreSQL(server.url)
+    first.write(make_records(1))
+    first.close()
+    with psycopg.connect(server.url) as connection:
+        for statement in (
+            "CREATE ROLE writer LOGIN PASSWORD 'secret'",
+            "GRANT ALL ON ALL TABLES IN SCHEMA public TO writer",
+            "ALTER TABLE chest_records ENABLE ROW LEVEL SECURITY",
+            "CREATE POLICY all_of_it ON chest_records USING (true)",
+        ):
+            connection.execute(statement.encode())
+    chest = FlaskChestPostgreSQL(server.url.replace("chest:", "writer:"))
+    chest.write(make_records(2))
+    chest.close()
+    assert ask(server.url, "SELECT count(*) FROM chest_records") == [(3,)]
+
+
 def test_batch_bigger_than_one_statement(
     url: str, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
