@@ -191,12 +191,17 @@ def test_wrong_address(server: MariaDB, old: str, new: str, remedy: str) -> None
 
 @pytest.mark.server
 def test_private_ca(tmp_path: Path) -> None:
-    """With ssl_ca the server's certificate must be of that CA, and for the host that is named."""
+    """TLS without being asked; with ssl_ca it must be that CA, and for the host that is named."""
     folder = tmp_path / "other"
     folder.mkdir()
     ours, other = PrivateCA(tmp_path), PrivateCA(folder)
     with MariaDB(certificate=ours.server_files("localhost")) as server:
         by_name = server.url.replace("127.0.0.1", "localhost")
+        chest = FlaskChestMySQL(by_name)
+        with chest.engine().connect() as connection:
+            [(_, cipher)] = connection.exec_driver_sql("SHOW STATUS LIKE 'Ssl_cipher'")
+        chest.close()
+        assert cipher
         FlaskChestMySQL(f"{by_name}?ssl_ca={ours.file}").write(make_records(1))
         for url in (f"{by_name}?ssl_ca={other.file}", f"{server.url}?ssl_ca={ours.file}"):
             with pytest.raises(DeliveryError, match="certificate"):
