@@ -111,5 +111,5 @@ def encoded_lines(records: Sequence[Record]) -> Sequence[bytes]:
 
 
 def json_array(records: Sequence[Record]) -> bytes:
-    """A whole batch as one JSON array: what PostgreSQL, MySQL and SQLite take as one parameter."""
+    """A whole batch as one JSON array: what many databases take as one parameter."""
     return b"[" + b",".join(encoded_lines(records)) + b"]"

@@ -15,10 +15,10 @@ How things are spelled:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..encoding import dumps, loads
+from ..encoding import SHARED, dumps, loads
 from .line_shapes import LineShapes
 
 FACTS = ("method", "route", "endpoint", "status")
@@ -55,13 +55,26 @@ class LineEncoder:
         self._before: dict[int, bytes] = {}
         self._forget()
 
-    def encode(self, line: bytes) -> bytes:
-        """The line of an encoded record, without its newline."""
-        found = self._shapes.find(line)
-        if found is not None:
-            template, (identity, time, request_id, duration, *values) = found
-            moment = self._moment(identity, int(time))
-            return template % (*values, duration, request_id, moment)
+    def encode(self, lines: Sequence[bytes]) -> list[bytes]:
+        """The lines of encoded records, without newlines."""
+        encoded = []
+        known, moment_of = self._shapes.by_end, self._moment
+        for line in lines:
+            at = line.rfind(SHARED)
+            for match, template in known.get(line[at:], ()):
+                # The end of the line is the same, byte for byte.
+                found = match(line, 0, at)
+                if found is not None:
+                    groups = found.groups()
+                    moment = moment_of(groups[0], int(groups[1]))
+                    encoded.append(template % (*groups[4:], groups[3], groups[2], moment))
+                    break
+            else:
+                encoded.append(self._encode_decoded(line))
+                known = self._shapes.by_end
+        return encoded
+
+    def _encode_decoded(self, line: bytes) -> bytes:
         record = loads(line)
         if record["tags"] != self._tags:
             self._tags = record["tags"]
@@ -134,13 +147,11 @@ class LineEncoder:
         chance to meet one is their number per second in the same series times 1e-9.
         """
         moment = microseconds * 1000 + int(identity[-8:], 16) % 1000
-        while (holder := self._recent.get(moment) or self._before.get(moment)) is not None:
-            if holder == identity:
-                return moment
+        before, recent = self._before, self._recent
+        while (before.get(moment) or recent.setdefault(moment, identity)) != identity:
             moment += 1
-        if len(self._recent) >= _RECENT:
-            self._before, self._recent = self._recent, {}
-        self._recent[moment] = identity
+        if len(recent) >= _RECENT:
+            self._before, self._recent = recent, {}
         return moment
 
 

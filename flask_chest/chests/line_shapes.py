@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from ..encoding import FIELDS, SHARED, dumps
@@ -42,32 +43,19 @@ _ALIKE = {
 _MOST = 256
 _MOST_SEEN = 10_000
 
-_Groups = tuple[bytes, ...]
-_Match = Callable[[bytes], "re.Match[bytes] | None"]
+_Match = Callable[[bytes, int, int], "re.Match[bytes] | None"]
 
 
 class LineShapes:
     """The shapes of lines that were seen more than once."""
 
     def __init__(self) -> None:
-        self._by_facts: dict[bytes, list[tuple[_Match, bytes]]] = {}
+        #: By the end of a line, from ``status`` on: what the rest of it must match, and the
+        #: template for it. Groups are id, time, request id, duration, then the variables; the
+        #: template takes variables, duration, request id and a time.
+        self.by_end: dict[bytes, list[tuple[_Match, bytes]]] = {}
         self._seen: set[tuple[Any, ...]] = set()
         self._count = 0
-
-    def find(self, line: bytes) -> tuple[bytes, _Groups] | None:
-        """The template for a line, and what to put in.
-
-        :returns: id, time, request id, duration, then the variables; ``None`` for a line whose
-            shape is not known. The template takes variables, duration, request id and a time.
-        """
-        shapes = self._by_facts.get(line[line.rfind(SHARED) :])
-        if shapes is None:
-            return None
-        for match, template in shapes:
-            found = match(line)
-            if found is not None:
-                return template, found.groups()
-        return None
 
     def learn(
         self, line: bytes, record: Mapping[str, Any], series: str, keys: Sequence[str]
@@ -85,12 +73,15 @@ class LineShapes:
             return
         if self._count >= _MOST or len(keys) != len(variables) or record.keys() != set(FIELDS):
             return
+        if record["error"] is not None or record["sample_rate"] != 1:
+            return
         kinds = [_VALUES.get(type(value)) for value in variables.values()]
         if None in kinds:
             return
+        at = line.rfind(SHARED)
         pattern = _pattern(record, [kind[0] for kind in kinds if kind])
         match = re.compile(pattern, re.DOTALL).fullmatch
-        if match(line) is None:
+        if match(line, 0, at) is None:
             return
         fields = [
             key.encode().replace(b"%", b"%%") + b"=" + kind[1] + b","
@@ -99,19 +90,20 @@ class LineShapes:
         ]
         start = series.encode().replace(b"%", b"%%")
         template = start + b" " + b"".join(fields) + b'duration_ms=%b,request_id="%b" %d'
-        facts = line[line.rfind(SHARED) :]
-        self._by_facts.setdefault(facts, []).insert(0, (match, template))
+        self.by_end.setdefault(line[at:], []).insert(0, (match, template))
         self._count += 1
 
 
 def _pattern(record: Mapping[str, Any], kinds: Sequence[bytes]) -> bytes:
+    """What the line begins with, up to what its end is known by."""
     variables = (_name(name) + kind for name, kind in zip(record["vars"], kinds, strict=True))
     values = {
         **{name: re.escape(dumps(value)) for name, value in record.items()},
         **_ALIKE,
         "vars": rb"\{" + b",".join(variables) + rb"\}",
     }
-    return rb"\{" + b",".join(_name(name) + values[name] for name in record) + rb"\}"
+    beginning = takewhile(lambda name: name != "status", record)
+    return rb"\{" + b",".join(_name(name) + values[name] for name in beginning)
 
 
 def _name(name: str) -> bytes:

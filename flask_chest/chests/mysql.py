@@ -1,4 +1,4 @@
-"""MySQL and MariaDB, through PyMySQL: a whole batch is one JSON parameter of one statement."""
+"""MySQL and MariaDB, through PyMySQL: a whole batch is one ``INSERT``, put together here."""
 
 from __future__ import annotations
 
@@ -8,24 +8,21 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
-from sqlalchemy.dialects import mysql
 
 from ..encoding import loads
-from ..errors import ConfigError, DeliveryError
+from ..errors import ConfigError, DeliveryError, RejectedError
 from ..record import Record
 from .address import Address
 from .drivers import require
-from .lines import json_bodies
+from .lines import lines_of, parts_of
+from .rows import COLUMNS
 from .sql import SQLChest
+from .values_text import ValuesText
 
+_INSERT = "INSERT INTO {table} ({columns}) VALUES "
 # "IGNORE" would make warnings of all errors, and cut what is too long without a word. This ignores
 # nothing but a row that is there: it sets its id to what it is.
-_INSERT = """
-INSERT INTO {table} ({columns})
-SELECT {values} FROM JSON_TABLE(%s, '$[*]' COLUMNS ({fields})) AS r
-ON DUPLICATE KEY UPDATE {table}.id = {table}.id
-"""
-_TIME = "TIMESTAMP'1970-01-01 00:00:00' + INTERVAL r.time MICROSECOND"
+_ON_DUPLICATE = b" ON DUPLICATE KEY UPDATE id = id"
 
 # MariaDB finds no value for a name with a control character in it; the value is in ``vars``.
 _VIEW = """
@@ -36,8 +33,9 @@ FROM {table} AS r
 JOIN JSON_TABLE(JSON_KEYS(r.vars), '$[*]' COLUMNS (name TEXT PATH '$')) AS k
 """
 
-# Whatever the server's own mode is, nothing is cut to fit.
-_STRICT = "SET SESSION sql_mode = CONCAT_WS(',', NULLIF(@@sql_mode, ''), 'STRICT_ALL_TABLES')"
+# Whatever the server's own mode is, nothing is cut to fit, and a backslash escapes.
+_MODE = "REPLACE(@@sql_mode, 'NO_BACKSLASH_ESCAPES', '')"
+_STRICT = f"SET SESSION sql_mode = CONCAT_WS(',', NULLIF({_MODE}, ''), 'STRICT_ALL_TABLES')"
 
 # https://mariadb.com/kb/en/mariadb-error-codes/
 _REMEDIES = {
@@ -81,7 +79,10 @@ class FlaskChestMySQL(SQLChest):
             raise ConfigError(f"unknown URL parameter {min(unknown)!r}; known: ssl_ca, unix_socket")
         self._port = self.address.port or 3306
         super().__init__(table=table, **arguments)
-        self._statement = self._insert_statement()
+        self._statement = _INSERT.format(
+            table=self.quoted(self.records.name), columns=", ".join(map(self.quoted, COLUMNS))
+        )
+        self._rows = ValuesText()
 
     @classmethod
     def from_url(cls, url: str, **arguments: Any) -> FlaskChestMySQL:
@@ -95,9 +96,12 @@ class FlaskChestMySQL(SQLChest):
         return (self.address.password,)
 
     def make_engine(self) -> sa.Engine:
-        return sa.create_engine(
+        engine = sa.create_engine(
             "mysql+pymysql://", creator=self._connect, pool_size=1, json_deserializer=loads
         )
+        # So that its errors are told like those of other statements.
+        sa.event.listen(engine, "do_execute", self._send)
+        return engine
 
     def make_reading_engine(self) -> sa.Engine:
         engine = self.make_engine()
@@ -133,8 +137,22 @@ class FlaskChestMySQL(SQLChest):
         return _VIEW.format(table=self.quoted(self.records.name))
 
     def insert(self, connection: sa.Connection, records: Sequence[Record]) -> None:
-        for body in json_bodies(records, self.body_bytes):
-            connection.exec_driver_sql(self._statement, (body.decode(),))
+        for part in parts_of(lines_of(records), self.body_bytes):
+            try:
+                values = self._rows.values(part)
+            except ValueError as error:
+                raise RejectedError(str(error)) from None
+            connection.exec_driver_sql(self._statement, (values,))
+
+    def _send(self, cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
+        """Takes the place of PyMySQL's own way to put values in, which takes ten times as long.
+
+        :returns: whether the statement was run.
+        """
+        if statement != self._statement:
+            return False
+        cursor.execute(statement.encode() + parameters[0] + _ON_DUPLICATE)
+        return True
 
     def is_rejection(self, error: exc.SQLAlchemyError) -> bool:
         return super().is_rejection(error) or _number(error) in _REJECTIONS
@@ -165,37 +183,6 @@ class FlaskChestMySQL(SQLChest):
             write_timeout=self.timeout,
             init_command=_STRICT,
         )
-
-    def _insert_statement(self) -> str:
-        columns = list(self.records.columns)
-        dialect: sa.Dialect = mysql.dialect()
-        types = {column.name: _wide(column.type).compile(dialect) for column in columns}
-        return _INSERT.format(
-            table=self.quoted(self.records.name),
-            columns=", ".join(f"`{name}`" for name in types),
-            values=", ".join(_TIME if name == "time" else f"r.`{name}`" for name in types),
-            fields=", ".join(_field(name, kind) for name, kind in types.items()),
-        )
-
-
-def _wide(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
-    """The type in which ``JSON_TABLE`` reads a column.
-
-    There MariaDB cuts silently what is too long or too big; the column itself does not, so it must
-    get to see that.
-    """
-    if isinstance(kind, sa.DateTime):
-        return sa.BigInteger()
-    if isinstance(kind, (sa.Integer, sa.Double)):
-        return mysql.VARCHAR(64)
-    if isinstance(kind, sa.String):
-        return mysql.VARCHAR(kind.length + 1) if kind.length else mysql.LONGTEXT()
-    return kind
-
-
-def _field(name: str, kind: str) -> str:
-    handling = "" if kind == "JSON" else " ERROR ON ERROR"
-    return f"`{name}` {kind} PATH '$.{name}'{handling}"
 
 
 def _number(error: exc.SQLAlchemyError) -> int:

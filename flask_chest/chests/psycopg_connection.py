@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any, TypeVar
 
 import psycopg
@@ -24,6 +24,23 @@ class BoundedConnection(psycopg.Connection[Any]):
     #: Seconds that one statement may take.
     timeout = 10.0
 
+    _deadline: float | None = None
+
+    def copy_from(
+        self, cursor: psycopg.Cursor[Any], statement: str, parts: Iterable[bytes]
+    ) -> None:
+        """Run a ``COPY ... FROM STDIN``, which may take as long as any other statement.
+
+        :raises psycopg.OperationalError: the server did not answer in time.
+        """
+        self._deadline = time.monotonic() + self.timeout
+        try:
+            with cursor.copy(statement.encode()) as copy:
+                for part in parts:
+                    copy.write(part)
+        finally:
+            self._deadline = None
+
     def wait(
         self, gen: Generator[Any, Any, T], interval: float = 0.1, timeout: float | None = None
     ) -> T:
@@ -31,7 +48,7 @@ class BoundedConnection(psycopg.Connection[Any]):
 
         :raises psycopg.OperationalError: the server did not answer in time.
         """
-        deadline = time.monotonic() + self.timeout
+        deadline = self._deadline or time.monotonic() + self.timeout
         try:
             wanted = next(gen)
             while True:

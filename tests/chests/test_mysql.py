@@ -16,7 +16,7 @@ import pytest
 
 from flask_chest.chests.mysql import FlaskChestMySQL
 from flask_chest.conformance import make_records
-from flask_chest.encoding import Batch, encode
+from flask_chest.encoding import Batch, encode, loads
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.testing import check_chest
 from tests.servers.certificates import PrivateCA
@@ -125,6 +125,19 @@ def test_nothing_is_cut_silently(url: str, table: str, changes: dict[str, Any]) 
 
 
 @pytest.mark.server
+def test_another_mode_of_the_server() -> None:
+    """Text arrives as it is, whatever the server takes for a quote or an escape."""
+    text = "it's \\' a \"quote\" \\\\"
+    records = [replace(each, vars={text: text}, route=text) for each in make_records(2)]
+    with MariaDB("--sql-mode=NO_BACKSLASH_ESCAPES,ANSI_QUOTES") as server:
+        chest = FlaskChestMySQL(server.url)
+        chest.write(records)
+        chest.close()
+        rows = ask(server.url, "SELECT route, vars FROM chest_records")
+    assert [(route, loads(vars_)) for route, vars_ in rows] == [(text, {text: text})] * 2
+
+
+@pytest.mark.server
 def test_long_route(url: str, table: str) -> None:
     """A route longer than a TEXT column can say its length is kept whole."""
     with chest_of(url, table) as chest:
@@ -179,12 +192,17 @@ def test_wrong_address(server: MariaDB, old: str, new: str, remedy: str) -> None
 
 @pytest.mark.server
 def test_private_ca(tmp_path: Path) -> None:
-    """With ssl_ca the server's certificate must be of that CA, and for the host that is named."""
+    """TLS without being asked; with ssl_ca it must be that CA, and for the host that is named."""
     folder = tmp_path / "other"
     folder.mkdir()
     ours, other = PrivateCA(tmp_path), PrivateCA(folder)
-    with MariaDB(ours.server_files("localhost")) as server:
+    with MariaDB(certificate=ours.server_files("localhost")) as server:
         by_name = server.url.replace("127.0.0.1", "localhost")
+        chest = FlaskChestMySQL(by_name)
+        with chest.engine().connect() as connection:
+            [(_, cipher)] = connection.exec_driver_sql("SHOW STATUS LIKE 'Ssl_cipher'")
+        chest.close()
+        assert cipher
         FlaskChestMySQL(f"{by_name}?ssl_ca={ours.file}").write(make_records(1))
         for url in (f"{by_name}?ssl_ca={other.file}", f"{server.url}?ssl_ca={ours.file}"):
             with pytest.raises(DeliveryError, match="certificate"):

@@ -109,6 +109,61 @@ def test_first_use_by_many_workers(url: str, table: str) -> None:
     assert ask(url, f'SELECT count(*) FROM "{table}"') == [(8 * 10,)]
 
 
+def test_known_records_among_new_ones(
+    url: str, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New records go by COPY alone; a batch with one that is there already goes another way."""
+    ways: list[str] = []
+    insert = FlaskChestPostgreSQL.insert
+
+    def told(chest: FlaskChestPostgreSQL, *given: Any) -> None:
+        ways.append("insert")
+        insert(chest, *given)
+
+    monkeypatch.setattr(FlaskChestPostgreSQL, "insert", told)
+    first, second = make_records(500), make_records(500)
+    with chest_of(url, table) as chest:
+        chest.write(Batch([encode(record) for record in first]))
+        assert ways == []
+        chest.write(Batch([encode(record) for record in (*second[:250], first[0], *second[250:])]))
+        assert ways == ["insert"]
+    assert ask(url, f'SELECT count(*) FROM "{table}"') == [(1000,)]
+
+
+def test_both_ways_store_the_same(url: str, table: str) -> None:
+    """What COPY stores is what is stored of a batch that was sent before."""
+    tags: dict[str, Any] = {"service": "a\tb\\", "x": {"status": [1, None, "\n"]}}
+    records = [replace(each, tags=tags, route="\r\\N\t", error="\\.") for each in make_records(3)]
+    with chest_of(url, table) as chest:
+        chest.write(records)
+        found = f'SELECT to_jsonb(r) FROM "{table}" AS r ORDER BY id'
+        copied = ask(url, found)
+        with psycopg.connect(url) as connection:
+            connection.execute(f"DELETE FROM \"{table}\" WHERE id > '{records[0].id}'".encode())
+        chest.write(records)
+    assert ask(url, found) == copied
+    assert len(copied) == 3
+
+
+def test_row_level_security(server: PostgreSQL) -> None:
+    """A table that COPY does not write to, since policies hold for it, is written to."""
+    first = FlaskChestPostgreSQL(server.url)
+    first.write(make_records(1))
+    first.close()
+    with psycopg.connect(server.url) as connection:
+        for statement in (
+            "CREATE ROLE writer LOGIN PASSWORD 'secret'",
+            "GRANT ALL ON ALL TABLES IN SCHEMA public TO writer",
+            "ALTER TABLE chest_records ENABLE ROW LEVEL SECURITY",
+            "CREATE POLICY all_of_it ON chest_records USING (true)",
+        ):
+            connection.execute(statement.encode())
+    chest = FlaskChestPostgreSQL(server.url.replace("chest:", "writer:"))
+    chest.write(make_records(2))
+    chest.close()
+    assert ask(server.url, "SELECT count(*) FROM chest_records") == [(3,)]
+
+
 def test_batch_bigger_than_one_statement(
     url: str, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +171,7 @@ def test_batch_bigger_than_one_statement(
     monkeypatch.setattr(FlaskChestPostgreSQL, "body_bytes", 2000)
     records = make_records(50)
     with chest_of(url, table) as chest:
+        chest.write(records[:1])  # the batch goes as JSON then, not by COPY
         chest.write(Batch([encode(record) for record in records]))
     assert ask(url, f'SELECT count(*) FROM "{table}"') == [(50,)]
 

@@ -21,13 +21,15 @@ GRANT PROCESS ON *.* TO chest@'%';
 class MariaDB(Daemon):
     """A server with the user ``chest``, its password ``secret`` and a database ``chest``.
 
+    :param options: more arguments of ``mariadbd``.
     :param certificate: offer TLS with this certificate and key.
     """
 
     user = "mysql"
 
-    def __init__(self, certificate: tuple[Path, Path] | None = None) -> None:
+    def __init__(self, *options: str, certificate: tuple[Path, Path] | None = None) -> None:
         super().__init__()
+        self._options = options
         self._certificate = certificate
 
     @property
@@ -60,6 +62,7 @@ class MariaDB(Daemon):
             f"--socket={self.folder}/socket",
             f"--pid-file={self.folder}/pid",
             *tls,
+            *self._options,
             *([] if made else [f"--init-file={self.folder}/users.sql"]),
         ]
 
