@@ -11,10 +11,12 @@ from typing import Any
 
 from .address import Address
 
-#: What every question is asked with. A record that came twice is one to it, merged or not, and a
-#: column is never taken for a figure of the same name.
+#: What every question is asked with. A record that came twice is one to it, merged or not; both of
+#: it say the same, so indexes may leave parts out all the same. And a column is never taken for a
+#: figure of the same name.
 READING: Mapping[str, Any] = {
     "final": 1,
+    "use_skip_indexes_if_final": 1,
     "do_not_merge_across_partitions_select_final": 1,
     "prefer_column_name_to_alias": 1,
 }

@@ -47,7 +47,9 @@ def test_a_proxy_that_takes_no_long_body() -> None:
         records = make_records(2)
         records[1] = replace(records[1], vars={"text": "x" * 30_000})
         for batch, blamed in ((records, None), (records[1:], {records[1].id})):
-            with pytest.raises(RejectedError, match=r"no body of this length.* raise its") as caught:
+            with pytest.raises(
+                RejectedError, match=r"no body of this length.* raise its"
+            ) as caught:
                 chest.write(batch)
             assert caught.value.record_ids == blamed
         chest.write(records[:1])

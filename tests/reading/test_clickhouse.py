@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,7 @@ from flask_chest.keeping.eraser import make_eraser
 from flask_chest.reading.fields import parse_field
 from flask_chest.reading.filters import parse_filter
 from flask_chest.reading.reader import make_reader
+from flask_chest.record import Record
 
 from ..servers.clickhouse import ask, in_process
 from .records import END, many
@@ -78,6 +80,35 @@ def test_sees_each_record_once(chest: FlaskChestClickHouse) -> None:
     assert sum(each.rows for each in line) == 100
     view = f"SELECT count(), uniqExact(record_id) FROM {chest.table}_vars WHERE name = 'user_id'"
     assert rows_of(chest, view) == [(100, 100)]
+    reader.close()
+
+
+def test_the_newest_of_a_long_time(chest: FlaskChestClickHouse) -> None:
+    """Pages and reach are the same whether records lie close together or years apart, and also where
+    some of them came twice."""
+    hours = [0, 0.001, 0.002, 1, 1.5, 30, 31, 900, 9_000, 90_000, 90_001]
+    records = [
+        replace(record, time=END - timedelta(hours=ago))
+        for record, ago in zip(many(len(hours)), hours, strict=True)
+    ]
+    chest.write(records)
+    chest.write(records[:4])
+    reader = make_reader(chest)
+    assert reader is not None
+    query = replace(WHOLE, since=END - timedelta(days=9_000), until=END + timedelta(days=1))
+    found: list[Record] = []
+    while page := reader.page(query, after=found[-1].id if found else "", limit=3):
+        found += page
+    assert found == records
+    assert reader.page(query, after="no such id") == []
+    near = replace(query, since=records[5].time)
+    assert reader.page(near, after=records[9].id) == []
+    assert reader.reach(query, 6) == records[6].time
+    assert reader.reach(query, 10) == records[10].time
+    assert reader.reach(query, 11) is None
+    assert list(reader.walk(query)) == records[::-1]
+    nothing = replace(query, until=query.since + timedelta(days=1))
+    assert reader.page(nothing) == list(reader.walk(nothing)) == []
     reader.close()
 
 
