@@ -17,6 +17,7 @@ from .address import Address
 READING: Mapping[str, Any] = {
     "final": 1,
     "use_skip_indexes_if_final": 1,
+    "optimize_move_to_prewhere_if_final": 1,
     "do_not_merge_across_partitions_select_final": 1,
     "prefer_column_name_to_alias": 1,
 }

@@ -246,8 +246,7 @@ class SQLReader(Reader):
         counted = 0
         for start in range(0, len(slices.ranges), _AT_ONCE // 2):
             some = slices.ranges[start : start + _AT_ONCE // 2]
-            within = sa.or_(*(sa.and_(time >= begin, time < end) for begin, end in some))
-            rows = sa.select(time).where(within).limit(limit).subquery()
+            rows = sa.select(time).where(self._dialect.within(some)).limit(limit).subquery()
             asked = self._about(sa.select(sa.func.count()).select_from(rows))
             counted += next(iter(self._rows(asked)), (0,))[0]
         return counted

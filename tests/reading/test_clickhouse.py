@@ -14,9 +14,11 @@ import sqlalchemy as sa
 
 from flask_chest.chests.clickhouse import FlaskChestClickHouse
 from flask_chest.keeping.eraser import make_eraser
+from flask_chest.reading.clickhouse import ClickHouseReader
 from flask_chest.reading.fields import parse_field
 from flask_chest.reading.filters import parse_filter
 from flask_chest.reading.reader import make_reader
+from flask_chest.reading.slices import Slices
 from flask_chest.record import Record
 
 from ..servers.clickhouse import ask, in_process
@@ -84,7 +86,7 @@ def test_sees_each_record_once(chest: FlaskChestClickHouse) -> None:
 
 
 def test_the_newest_of_a_long_time(chest: FlaskChestClickHouse) -> None:
-    """Pages and reach are the same whether records lie close together or years apart, and also where
+    """Pages and reach are right whether records lie close together or years apart, and also where
     some of them came twice."""
     hours = [0, 0.001, 0.002, 1, 1.5, 30, 31, 900, 9_000, 90_000, 90_001]
     records = [
@@ -109,6 +111,23 @@ def test_the_newest_of_a_long_time(chest: FlaskChestClickHouse) -> None:
     assert list(reader.walk(query)) == records[::-1]
     nothing = replace(query, until=query.since + timedelta(days=1))
     assert reader.page(nothing) == list(reader.walk(nothing)) == []
+    reader.close()
+
+
+def test_slices_hold_what_lies_in_them(chest: FlaskChestClickHouse) -> None:
+    """Those and no others are looked at, to the microsecond."""
+    records = many(600)
+    chest.write(records)
+    reader = ClickHouseReader(chest)
+    begins = [records[number].time for number in (500, 400, 390, 20, 0)]
+    ranges = tuple((begin, begin + timedelta(minutes=3)) for begin in begins)
+    inside = sum(any(begin <= each.time < end for begin, end in ranges) for each in records)
+    assert len(begins) < inside < 20
+    assert reader._count_in(Slices(ranges, 0.1), 1000) == inside
+    reader.most, reader.sample = 100, 90
+    answer = reader.answer(WHOLE)
+    assert 0 < answer.share < 1
+    assert 0 < answer.whole.rows <= 90
     reader.close()
 
 
