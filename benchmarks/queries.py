@@ -14,20 +14,24 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 
 from flask_chest.chests.address import Address
 from flask_chest.chests.clickhouse import FlaskChestClickHouse
 from flask_chest.chests.clickhouse_client import connect
 from flask_chest.chests.sql import SQLChest
 from tests.servers.clickhouse import ClickHouse
+from tests.servers.daemon import Daemon
 from tests.servers.postgresql import PostgreSQL
 
-from .reading import ask, invoke, log_in, make_app, measure
+from .reading import ask, invoke, log_in, make_app
 from .verdicts import load
 
 PAGES = (
@@ -37,7 +41,6 @@ PAGES = (
     "/requests?since=RANGE&where=status%3E%3D500",
 )
 COMMANDS = ("stats --since RANGE --by tenant", "tail --no-follow -n 20", "show r500")
-_NO_LIMIT = float("inf")
 _COLUMNS = (
     "id, time, kind, request_id, method, route, endpoint, status, duration_ms, sample_rate, "
     "vars, tags"
@@ -119,22 +122,23 @@ PLANS = {
 
 
 def sqlite(folder: Path) -> None:
-    run(folder, "sqlite:///chest.db", PLANS["sqlite"])
+    run(folder, "sqlite:///chest.db", PLANS["sqlite"], None)
 
 
 def postgresql(folder: Path) -> None:
     with PostgreSQL() as server:
-        run(folder, server.url, PLANS["postgresql"])
+        run(folder, server.url, PLANS["postgresql"], server)
 
 
 def clickhouse(folder: Path) -> None:
     with ClickHouse() as server:
-        run(folder, server.url, PLANS["clickhouse"])
+        run(folder, server.url, PLANS["clickhouse"], server)
 
 
-def run(folder: Path, url: str, density: Density) -> None:
+def run(folder: Path, url: str, density: Density, server: Daemon | None) -> None:
     """Fill and ask one store."""
-    app = make_app(folder, url)
+    # Longer than one would wait, so that a machine that is busy tells how long it takes.
+    app = make_app(folder, url, CHEST_EXPORT_TIMEOUT=120)
     held = app.extensions["chest.held"]
     [chest] = held.chests
     begun = time.perf_counter()
@@ -144,15 +148,41 @@ def run(folder: Path, url: str, density: Density) -> None:
         fill_sql(chest, density)
     told = f"{density.records:,} records, {density.rate:,.0f} a second for {density.hours:g} h"
     print(f"\n{chest.scheme}: {told}; made in {time.perf_counter() - begun:.0f} s ({load()})")
-    words, client = f"{density.hours * 60:.0f} minutes", log_in(app)
-    for page in PAGES:
-        path = "/chest" + page.replace("RANGE", words.replace(" ", "+"))
-        measure(page, lambda path=path: ask(client, path), _NO_LIMIT)  # type: ignore[misc]
-    for command in COMMANDS:
-        given = [words if each == "RANGE" else each for each in command.split()]
-        measure(command, lambda given=given: invoke(app, given), _NO_LIMIT)  # type: ignore[misc]
+    ask_all(app, f"{density.hours * 60:.0f} minutes", server)
     held.carrier.close()
     chest.close()
+
+
+def ask_all(app: Flask, words: str, server: Daemon | None) -> None:
+    """Ask everything, and print what it takes.
+
+    :param words: how far back.
+    :param server: whose processor time is counted, too.
+    """
+    client = log_in(app)
+    for page in PAGES:
+        path = "/chest" + page.replace("RANGE", words.replace(" ", "+"))
+        measure(page, partial(ask, client, path), server)
+    for command in COMMANDS:
+        given = [words if each == "RANGE" else each for each in command.split()]
+        measure(command, partial(invoke, app, given), server)
+
+
+def measure(what: str, run_it: Callable[[], object], server: Daemon | None) -> None:
+    """Print what it takes, after a first time: the median of three."""
+    run_it()
+    seconds, cpu = [], []
+    for _ in range(3):
+        begun, used = time.perf_counter(), _cpu(server)
+        run_it()
+        seconds.append(time.perf_counter() - begun)
+        cpu.append(_cpu(server) - used)
+    times = f"{median(seconds) * 1000:>8.0f} ms{median(cpu) * 1000:>8.0f} ms CPU, both sides"
+    print(f"    {what:<44}{times}", flush=True)
+
+
+def _cpu(server: Daemon | None) -> float:
+    return time.process_time() + (server.cpu if server else 0.0)
 
 
 def fill_sql(chest: SQLChest, density: Density) -> None:

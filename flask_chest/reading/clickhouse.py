@@ -87,11 +87,13 @@ class ClickHouseReader(SQLReader):
     def _edges(self, query: Query) -> tuple[datetime, datetime]:
         # Unlike the first row by time, these it mostly knows without looking.
         time = self._table.columns.time
-        asked = sa.select(sa.func.min(time), sa.func.max(time), sa.func.count())
-        rows = self._rows(self._about(asked.where(time >= query.since, time < query.until)))
-        if not rows or not rows[0][2]:
-            return query.since, query.since
-        return aware(rows[0][0]), aware(rows[0][1])
+        figures: list[Any] = [sa.func.min(time), sa.func.max(time), sa.func.count()]
+        asked = sa.select(*figures).where(time >= query.since, time < query.until)
+        for row in self._rows(self._about(asked)):
+            first, last, count = tuple(row)
+            if count:  # else they are 1970
+                return aware(first), aware(last)
+        return query.since, query.since
 
     def _about(self, query: sa.Select[Any]) -> sa.Select[Any]:
         # What came twice, and is not merged yet, counts as two.
