@@ -80,7 +80,9 @@ def capture_cpu(folder: Path) -> float:
     return taken / REQUESTS
 
 
-def measure(store: Chest, folder: Path, weigh: Callable[[], float]) -> Figures:
+def measure(
+    store: Chest, folder: Path, weigh: Callable[[], float], records: int = RECORDS
+) -> Figures:
     """Let records wait, then have them delivered.
 
     :param weigh: bytes that the store takes by now.
@@ -92,20 +94,20 @@ def measure(store: Chest, folder: Path, weigh: Callable[[], float]) -> Figures:
     assert chest.flush(60)  # tables are made once
     gate.up = False
     empty = weigh()
-    for line in make_lines(RECORDS // 1000):
+    for line in make_lines(records // 1000):
         hand_over(line, 1)
     journal = sum(path.stat().st_size for path in folder.glob("chest-journal/*/*.segment"))
     gate.up = True
     begun = time.perf_counter()
     assert chest.flush(None)
-    rate = RECORDS / (time.perf_counter() - begun)
+    rate = records / (time.perf_counter() - begun)
     chest.close()
-    return Figures(rate, journal / RECORDS, (weigh() - empty) / RECORDS)
+    return Figures(rate, journal / records, (weigh() - empty) / records)
 
 
 def sqlite(folder: Path) -> Figures:
     database = folder / "chest.db"
-    return _told("SQLite", measure(FlaskChestSQLite(), folder, lambda: database.stat().st_size))
+    return report("SQLite", measure(FlaskChestSQLite(), folder, lambda: database.stat().st_size))
 
 
 def postgresql(folder: Path) -> Figures:
@@ -119,7 +121,7 @@ def postgresql(folder: Path) -> Figures:
                 found: Any = asked.fetchone()
                 return float(found[0])
 
-        return _told("PostgreSQL", measure(FlaskChestPostgreSQL(server.url), folder, weigh))
+        return report("PostgreSQL", measure(FlaskChestPostgreSQL(server.url), folder, weigh))
 
 
 def mariadb(folder: Path) -> Figures:
@@ -129,7 +131,7 @@ def mariadb(folder: Path) -> Figures:
             files = (server.folder / "data" / "chest").glob("chest_records.ibd")
             return float(sum(file.stat().st_size for file in files))
 
-        return _told("MariaDB", measure(FlaskChestMySQL(server.url), folder, weigh))
+        return report("MariaDB", measure(FlaskChestMySQL(server.url), folder, weigh))
 
 
 def clickhouse(folder: Path) -> Figures:
@@ -139,7 +141,7 @@ def clickhouse(folder: Path) -> Figures:
             parts = "SELECT sum(bytes_on_disk) FROM system.parts WHERE active"
             return float(server.ask(f"{parts} AND table = 'chest_records'")[0][0])
 
-        return _told("ClickHouse", measure(FlaskChestClickHouse(server.url), folder, weigh))
+        return report("ClickHouse", measure(FlaskChestClickHouse(server.url), folder, weigh))
 
 
 def redis(folder: Path) -> Figures:
@@ -150,7 +152,7 @@ def redis(folder: Path) -> Figures:
         def weigh() -> float:
             return float(client.info("memory")["used_memory_dataset"])
 
-        return _told("Redis", measure(FlaskChestRedis(server.url), folder, weigh))
+        return report("Redis", measure(FlaskChestRedis(server.url), folder, weigh))
 
 
 def make_app(store: Chest, folder: Path) -> tuple[FlaskChest, Callable[[bytes, int], None]]:
@@ -180,9 +182,13 @@ def make_lines(batches: int) -> Iterator[bytes]:
             yield encode(varied)
 
 
-def _told(name: str, figures: Figures) -> Figures:
+def report(name: str, figures: Figures, where: str = "in the store") -> Figures:
+    """Print what was found, and pass it on.
+
+    :param where: where the record has that weight.
+    """
     print(
         f"  {name:12}{figures.rate:8,.0f} records a second from one process; "
-        f"{figures.journal:.0f} bytes a record in the journal, {figures.stored:.0f} in the store"
+        f"{figures.journal:.0f} bytes a record in the journal, {figures.stored:.0f} {where}"
     )
     return figures

@@ -121,9 +121,10 @@ def fill(chest: SQLChest, count: int) -> None:
     print(f"  summed up in {time.perf_counter() - begun:.0f} s")
 
 
-def make_app(folder: Path, url: str) -> Flask:
+def make_app(folder: Path, url: str, **config: Any) -> Flask:
     app = Flask("bench", instance_path=str(folder))
     app.config.update(CHEST_CHESTS=[url], CHEST_DASHBOARD=True, CHEST_DASHBOARD_TOKEN="bench")
+    app.config.update(config)
     FlaskChest(app)
 
     @app.get("/work")

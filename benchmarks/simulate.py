@@ -16,6 +16,7 @@ from pathlib import Path
 
 from flask_chest.chests.sqlite import FlaskChestSQLite
 
+from . import outlets
 from .capacity import (
     Figures,
     Gate,
@@ -38,6 +39,7 @@ VIEW_CPU, CORES, USED = 0.005, 8, 0.6
 PEAK = 2.0
 OUTAGE = 600.0
 RETENTION_DAYS = 30
+OVER_HTTP = (outlets.otlp, outlets.http)
 
 
 def check(figures: Figures, folder: Path) -> None:
@@ -129,7 +131,8 @@ def main() -> None:
     """Measure, check, plan."""
     with tempfile.TemporaryDirectory(prefix="chest-bench-") as root:
         folders: dict[Callable[..., object], Path] = {}
-        for each in (capture_cpu, sqlite, postgresql, mariadb, clickhouse, redis, check):
+        others = (mariadb, outlets.mongodb, outlets.influxdb, outlets.kafka, redis, *OVER_HTTP)
+        for each in (capture_cpu, sqlite, postgresql, clickhouse, check, *others):
             folders[each] = Path(root, each.__name__)
             folders[each].mkdir()
         cpu = capture_cpu(folders[capture_cpu])
@@ -138,7 +141,7 @@ def main() -> None:
         small = sqlite(folders[sqlite])
         middle = postgresql(folders[postgresql])
         large = clickhouse(folders[clickhouse])
-        for other in (mariadb, redis):
+        for other in others:
             other(folders[other])
         print("\nThe simulation beside a small case")
         check(small, folders[check])

@@ -16,7 +16,7 @@ from ..errors import ConfigError, DeliveryError, RejectedError
 from ..record import Record
 from .address import Address
 from .base import Chest
-from .clickhouse_client import READING, connect
+from .clickhouse_client import READING, connect, hushed
 from .clickhouse_errors import is_rejection, is_unknown_table, remedy_for, words_of
 from .clickhouse_schema import (
     OLDEST,
@@ -108,9 +108,10 @@ class FlaskChestClickHouse(Chest):
         settings = {**self._settings, "insert_deduplication_token": self._token(lines)}
         body = without_nul(b"\n".join([_spelled(line) for line in lines]))
         try:
-            self._client().raw_insert(
-                f"`{self.table}`", insert_block=body, settings=settings, fmt="JSONEachRow"
-            )
+            with hushed():
+                self._client().raw_insert(
+                    f"`{self.table}`", insert_block=body, settings=settings, fmt="JSONEachRow"
+                )
         except ClickHouseError as error:
             raise self._told(error, records) from None
 
@@ -118,7 +119,8 @@ class FlaskChestClickHouse(Chest):
         from clickhouse_connect.driver.exceptions import ClickHouseError
 
         try:
-            self._client().command("SELECT 1")
+            with hushed():
+                self._client().command("SELECT 1")
         except ClickHouseError as error:
             raise DeliveryError(self.explain(words_of(error), remedy_for(error))) from None
 

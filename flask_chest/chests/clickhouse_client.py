@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from math import ceil
 from typing import Any
 
 from .address import Address
 
-#: What every question is asked with. A record that came twice is one to it, merged or not, and a
-#: column is never taken for a figure of the same name.
+#: What every question is asked with. A record that came twice is one to it, merged or not; both of
+#: it say the same, so indexes may leave parts out all the same. And a column is never taken for a
+#: figure of the same name.
 READING: Mapping[str, Any] = {
     "final": 1,
+    "use_skip_indexes_if_final": 1,
+    "optimize_move_to_prewhere_if_final": 1,
     "do_not_merge_across_partitions_select_final": 1,
     "prefer_column_name_to_alias": 1,
 }
+
+# Where a failed call is logged, at each attempt, before it raises what says why.
+_LOGGERS = ("clickhouse_connect.driver._backend.http_sync", "urllib3.connectionpool")
+_hushed = threading.local()
 
 
 def connect(address: Address, timeout: float, settings: Mapping[str, Any]) -> Any:
@@ -52,6 +62,25 @@ def connect(address: Address, timeout: float, settings: Mapping[str, Any]) -> An
     )
     connection.client.timeout = Timeout(connect=timeout, read=timeout)
     return connection
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """What fails in here is told by its error, and not by the driver's log at each attempt.
+
+    Of this thread, that is: the app may have connections of its own.
+    """
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(_is_anothers)
+    _hushed.here = True
+    try:
+        yield
+    finally:
+        _hushed.here = False
+
+
+def _is_anothers(_: logging.LogRecord) -> bool:
+    return not getattr(_hushed, "here", False)
 
 
 def _in_process(address: Address) -> str:

@@ -27,6 +27,12 @@ _UNKNOWN_TABLE = 60
 # What is wrong with a record, as against what is wrong with the server at this moment: it cannot be
 # parsed, is out of range, is null where nothing may be, or breaks a CHECK of the user's own.
 _REJECTIONS = {6, 25, 26, 27, 32, 33, 38, 41, 53, 69, 70, 72, 117, 131, 349, 407, 467, 469}
+# ClickHouse takes a body of any length; a proxy in front of it may not, and has no code for it.
+_TOO_LONG = re.compile(r"\bHTTP status 413\b")
+_TOO_LONG_TOLD = (
+    "a proxy in front of it takes no body of this length (HTTP 413); raise its limit, which is "
+    "'client_max_body_size' in nginx"
+)
 # Behind these words, messages quote the query or the data.
 _QUOTES = re.compile(
     r"(?:[.:;,]?\s*\(?(?:In scope|before:|While |while |\(at row)|: '| near ).*", re.S
@@ -52,7 +58,7 @@ def code_of(error: BaseException) -> int | None:
 
 def is_rejection(error: BaseException) -> bool:
     """Whether it will never take these records."""
-    return code_of(error) in _REJECTIONS
+    return code_of(error) in _REJECTIONS or _is_too_long(error)
 
 
 def is_unknown_table(error: BaseException) -> bool:
@@ -75,6 +81,8 @@ def words_of(error: BaseException) -> str:
     """An error in one line, without any value: messages quote what could not be parsed."""
     cause: Any = getattr(error, "orig", None) or error
     text, code = str(cause), code_of(cause)
+    if _is_too_long(cause):
+        return _TOO_LONG_TOLD
     if code is None:
         found = _CAUSE.search(text)
         return f"{found[1]}: {found[2]}" if found else text
@@ -84,3 +92,7 @@ def words_of(error: BaseException) -> str:
         return f"{name} ({code})" + (f" in {key[1]}" if key else "")
     told = _QUOTES.sub("", _TAIL.sub("", _PREFIX.sub("", text).strip().partition("\n")[0]))
     return f"{name} ({code}): {told}"
+
+
+def _is_too_long(error: BaseException) -> bool:
+    return code_of(error) is None and _TOO_LONG.search(str(error)) is not None

@@ -112,5 +112,5 @@ def _remedy(error: requests.RequestException) -> str:
     if isinstance(error, requests.exceptions.SSLError):
         return "set 'verify' to the file of the CA that signed the server's certificate"
     if isinstance(error, requests.Timeout):
-        return ""
+        return "see that it keeps up, or raise CHEST_EXPORT_TIMEOUT"
     return "check host and port, and that the server runs"

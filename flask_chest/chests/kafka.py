@@ -43,12 +43,16 @@ _REMEDIES = {
     "SASL_AUTHENTICATION_FAILED": _CREDENTIALS,
     "_AUTHENTICATION": _CREDENTIALS,
     "_SSL": "set 'ssl.ca.location' to the file of the CA that signed the brokers' certificates",
-    "_UNSUPPORTED_FEATURE": "Kafka 0.11 is the oldest that will do",
+    "_UNSUPPORTED_FEATURE": "upgrade the brokers to Kafka 0.11 or newer",
     "_INVALID_ARG": "see the URL's parameters and 'options'",
 }
 _UNREACHABLE = "check hosts and ports, and that the brokers run"
 _REMEDIES |= dict.fromkeys(
     ("_TRANSPORT", "_ALL_BROKERS_DOWN", "_RESOLVE", "_TIMED_OUT"), _UNREACHABLE
+)
+_SLOW = (
+    "see that they keep up, and that the topic has the replicas in sync that its "
+    "'min.insync.replicas' asks for; or raise CHEST_EXPORT_TIMEOUT"
 )
 _SMALLER = "see 'max.message.bytes' of the topic, and the option 'message.max.bytes'"
 
@@ -163,7 +167,7 @@ class FlaskChestKafka(Chest):
     def _later(self, error: Any) -> DeliveryError:
         if error is None:
             reason = f"the brokers have not acknowledged the records within {self.timeout:g} s"
-            return DeliveryError(self.explain(reason))
+            return DeliveryError(self.explain(reason, _SLOW))
         return DeliveryError(self.explain(_told(error), _REMEDIES.get(error.name(), "")))
 
     def _settings(self) -> dict[str, Any]:

@@ -15,6 +15,9 @@ _MAX_REMEMBERED = 100_000
 # Seconds between looks at a client whose queue is full.
 _PAUSE = 0.05
 
+# Why a producer that has given up lets go of its messages, it tells apart from them.
+_PURGED = {"_PURGE_QUEUE", "_PURGE_INFLIGHT"}
+
 
 class Message(NamedTuple):
     """One message.
@@ -27,6 +30,24 @@ class Message(NamedTuple):
     key: bytes
     value: bytes
     time: int
+
+
+class _ClientLog:
+    """Passes on what the client logs, but for fatal errors: each attempt would log one anew.
+
+    It knows no level below that for them; they are told by what :class:`Outbox` raises or returns.
+    """
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+
+    def log(self, level: int, message: str, *details: object) -> None:
+        """What the client calls.
+
+        :param details: what it is about, as the client calls it, comes first.
+        """
+        if details[:1] != ("FATAL",):
+            self._logger.log(level, message, *details)
 
 
 class Outbox:
@@ -55,7 +76,8 @@ class Outbox:
         self.trouble: Any = None
         #: Whether the producer has given up for good.
         self.is_broken = False
-        self._producer: Any = Producer({**settings, "error_cb": self._note}, logger=logger)
+        told = {**settings, "error_cb": self._note}
+        self._producer: Any = Producer(told, logger=_ClientLog(logger))
         # A fork has the object, and not its threads: it would wait for them for ever when it ends.
         # So none but close() may let go of it.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._producer))
@@ -144,7 +166,7 @@ class Outbox:
         self._waiting.discard(record_id)
         if error is None:
             self._acknowledged.add(record_id)
-        else:
+        elif error.name() not in _PURGED:
             self._refuse(record_id, error)
 
     def _refuse(self, record_id: bytes, error: Any) -> None:

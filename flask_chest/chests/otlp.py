@@ -29,6 +29,8 @@ _PARAMETERS = {"compression", "verify"}
 # The address is wrong, or what is there takes no protobuf: not the records are at fault.
 _MISPLACED = {404, 405, 406, 415}
 _RETRY = {408, 425, 429}
+_TOO_LARGE = 413
+_ROOMIER = "raise the collector's 'max_request_body_size', or the limit of what is in front of it"
 
 
 class FlaskChestOTLP(Chest):
@@ -139,9 +141,10 @@ class FlaskChestOTLP(Chest):
         if answer.status in _MISPLACED:
             remedy = "set 'url' to where the collector takes OTLP over HTTP, without its /v1/logs"
             raise DeliveryError(self.explain(reason, remedy))
-        # Nothing of the batch was taken: delivery halves it, too, where it is too large (413).
+        # Nothing of the batch was taken: delivery halves it, too, where it is too large.
         blamed = [records[0].id] if len(records) == 1 else None
-        raise RejectedError(self.explain(reason), record_ids=blamed)
+        remedy = _ROOMIER if answer.status == _TOO_LARGE else ""
+        raise RejectedError(self.explain(reason, remedy), record_ids=blamed)
 
     def _look_closer(self, answer: Answer, records: Sequence[Record]) -> None:
         outcome = read_outcome(answer)

@@ -45,7 +45,7 @@ def _remedy(chest: FlaskChestRedis, error: Exception) -> str:
     if "WRONGTYPE" in words:
         return f"of {keys} one holds something else; name another stream: ?stream="
     if kind == "NoPermissionError" or any(word in words for word in _DENIED):
-        return f"grant this user the commands that the page on stores lists, on {keys}"
+        return f"grant this user the commands that the page on Redis lists, on {keys}"
     if "certificate" in words or "SSL" in words:
         return _CERTIFICATE
     if kind in _BY_CLASS:

@@ -82,9 +82,6 @@ class Aggregate:
         interval: Any = sa.literal_column("0")
         if self._step is not None:
             interval = self._dialect.interval(self._origin, self._step)
-        within = (
-            sa.and_(columns.time >= begin, columns.time < end) for begin, end in slices.ranges
-        )
         return sa.select(
             key.label("k"),
             interval.label("b"),
@@ -92,7 +89,7 @@ class Aggregate:
             self._dialect.code(value).label("code"),
             (1.0 / columns.sample_rate).label("w"),
             sa.case((failed, 1.0 / columns.sample_rate), else_=0.0).label("e"),
-        ).where(sa.or_(*within), *conditions(table, self._dialect, query.where))
+        ).where(self._dialect.within(slices.ranges), *conditions(table, self._dialect, query.where))
 
     def _sums(self) -> list[Any]:
         facts = self._facts.columns

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -54,6 +56,11 @@ class Dialect:
         """The number of the interval in which a record lies, from 0."""
         seconds = self.seconds(self._table.columns.time)
         return self.floor((seconds - sa.literal_column(f"{since:.6f}")) / step)
+
+    def within(self, ranges: Sequence[tuple[datetime, datetime]]) -> Expression:
+        """Whether a record lies in one of these, which are in order and of one length."""
+        time = self._table.columns.time
+        return sa.or_(*(sa.and_(time >= begin, time < end) for begin, end in ranges))
 
     def contains(self, text: Expression, part: str) -> Expression:
         """Whether a text has this in it."""

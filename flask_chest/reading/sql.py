@@ -115,7 +115,7 @@ class SQLReader(Reader):
         within = time >= query.since, time < query.until
         rows = sa.select(time).where(*within).order_by(time.desc()).offset(records).limit(1)
         found = self._rows(rows)
-        return _aware(found[0].time) if found else None
+        return aware(found[0].time) if found else None
 
     def walk(self, query: Query, page: int = 1000) -> Iterator[Record]:
         columns = self._table.columns
@@ -238,18 +238,22 @@ class SQLReader(Reader):
         within = sa.select(time).where(time >= query.since, time < query.until).limit(1)
         first, last = (self._rows(within.order_by(order)) for order in (time, time.desc()))
         # They may have been pruned a moment ago.
-        begin = _aware(first[0].time) if first else query.since
-        return begin, _aware(last[0].time) if last else query.until
+        begin = aware(first[0].time) if first else query.since
+        return begin, aware(last[0].time) if last else query.until
 
     def _count_in(self, slices: Slices, limit: int) -> int:
         time = self._table.columns.time
         counted = 0
         for start in range(0, len(slices.ranges), _AT_ONCE // 2):
             some = slices.ranges[start : start + _AT_ONCE // 2]
-            within = sa.or_(*(sa.and_(time >= begin, time < end) for begin, end in some))
-            rows = sa.select(time).where(within).limit(limit).subquery()
-            counted += next(iter(self._rows(sa.select(sa.func.count()).select_from(rows))), (0,))[0]
+            rows = sa.select(time).where(self._dialect.within(some)).limit(limit).subquery()
+            asked = self._about(sa.select(sa.func.count()).select_from(rows))
+            counted += next(iter(self._rows(asked)), (0,))[0]
         return counted
+
+    def _about(self, query: sa.Select[Any]) -> sa.Select[Any]:
+        """A question whose answer need not be exact."""
+        return query
 
     def _where(self, query: Query) -> list[Any]:
         time = self._table.columns.time
@@ -284,9 +288,10 @@ def _without(whole: Any, groups: Sequence[Group]) -> Any:
 
 def _record(row: Any) -> Record:
     values = {name: row[name] for name in FIELDS}
-    values["time"] = _aware(values["time"])
+    values["time"] = aware(values["time"])
     return Record(**values)
 
 
-def _aware(time: datetime) -> datetime:
+def aware(time: datetime) -> datetime:
+    """A time of a driver that names no zone: all stores keep UTC."""
     return time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time

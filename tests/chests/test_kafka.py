@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,10 @@ from flask_chest.record import Record
 from flask_chest.testing import check_chest
 from tests.servers.daemon import free_port
 from tests.servers.kafka import Kafka
+
+# The number of that request in the protocol; a producer that is idempotent begins with it.
+INIT_PRODUCER_ID = 22
+_SLOW = r"not acknowledged the records within 0\.2 s; see that they keep up.*CHEST_EXPORT_TIMEOUT"
 
 
 @pytest.fixture
@@ -138,8 +143,9 @@ def test_a_broker_that_takes_and_does_not_answer(cluster: Kafka, chest: FlaskChe
     chest.write(records[:1])
     wait_for(chest, 0.2)
     cluster.pause()
-    with pytest.raises(DeliveryError, match=r"not acknowledged the records within 0\.2 s"):
+    with pytest.raises(DeliveryError, match=_SLOW) as caught:
         chest.write(records[1:])
+    assert f"chest 'kafka' at {cluster.url}: " in str(caught.value)
     cluster.resume()
     wait_for(chest, 60)
     chest.write(records[1:])
@@ -220,6 +226,29 @@ def test_a_producer_that_gave_up_is_replaced(cluster: Kafka, chest: FlaskChestKa
         chest.write(records)
     chest.write(records)
     assert {record.id for record in records} < set(stored_ids(cluster))
+
+
+def test_brokers_that_are_too_old(
+    cluster: Kafka, chest: FlaskChestKafka, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are told with the remedy, records wait, and the client logs nothing of its own."""
+    cluster.limit_version(INIT_PRODUCER_ID, -1)
+    for _ in range(2):
+        with pytest.raises(DeliveryError, match=r"/records: .*upgrade the brokers to Kafka 0\.11"):
+            chest.write(make_records(1))
+    assert caplog.records == []
+
+
+def test_the_client_logs_what_it_is_asked_to(
+    cluster: Kafka, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With librdkafka's own settings it tells how it goes, in the chest's log."""
+    options = {"debug": "topic", "log_level": 7}
+    chest = make_chest({"url": cluster.url, "options": options})
+    with caplog.at_level(logging.DEBUG, "flask_chest.chests"):
+        chest.write(make_records(1))
+    chest.close()
+    assert any(record.name == "flask_chest.chests" for record in caplog.records)
 
 
 def test_check(cluster: Kafka, chest: FlaskChestKafka) -> None:

@@ -77,6 +77,7 @@ def test_answers_that_mean_never(server: Collector, code: int) -> None:
     for records, blamed in ((make_records(2), None), (make_records(1), 1)):
         with pytest.raises(RejectedError, match=f"{code} .*bad data") as caught:
             chest.write(records)
+        assert ("max_request_body_size" in str(caught.value)) == (code == 413)
         assert (caught.value.record_ids and len(caught.value.record_ids)) == blamed
 
 

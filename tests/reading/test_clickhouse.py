@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -13,9 +14,12 @@ import sqlalchemy as sa
 
 from flask_chest.chests.clickhouse import FlaskChestClickHouse
 from flask_chest.keeping.eraser import make_eraser
+from flask_chest.reading.clickhouse import ClickHouseReader
 from flask_chest.reading.fields import parse_field
 from flask_chest.reading.filters import parse_filter
 from flask_chest.reading.reader import make_reader
+from flask_chest.reading.slices import Slices
+from flask_chest.record import Record
 
 from ..servers.clickhouse import ask, in_process
 from .records import END, many
@@ -78,6 +82,52 @@ def test_sees_each_record_once(chest: FlaskChestClickHouse) -> None:
     assert sum(each.rows for each in line) == 100
     view = f"SELECT count(), uniqExact(record_id) FROM {chest.table}_vars WHERE name = 'user_id'"
     assert rows_of(chest, view) == [(100, 100)]
+    reader.close()
+
+
+def test_the_newest_of_a_long_time(chest: FlaskChestClickHouse) -> None:
+    """Pages and reach are right whether records lie close together or years apart, and also where
+    some of them came twice."""
+    hours = [0, 0.001, 0.002, 1, 1.5, 30, 31, 900, 9_000, 90_000, 90_001]
+    records = [
+        replace(record, time=END - timedelta(hours=ago))
+        for record, ago in zip(many(len(hours)), hours, strict=True)
+    ]
+    chest.write(records)
+    chest.write(records[:4])
+    reader = make_reader(chest)
+    assert reader is not None
+    query = replace(WHOLE, since=END - timedelta(days=9_000), until=END + timedelta(days=1))
+    found: list[Record] = []
+    while page := reader.page(query, after=found[-1].id if found else "", limit=3):
+        found += page
+    assert found == records
+    assert reader.page(query, after="no such id") == []
+    near = replace(query, since=records[5].time)
+    assert reader.page(near, after=records[9].id) == []
+    assert reader.reach(query, 6) == records[6].time
+    assert reader.reach(query, 10) == records[10].time
+    assert reader.reach(query, 11) is None
+    assert list(reader.walk(query)) == records[::-1]
+    nothing = replace(query, until=query.since + timedelta(days=1))
+    assert reader.page(nothing) == list(reader.walk(nothing)) == []
+    reader.close()
+
+
+def test_slices_hold_what_lies_in_them(chest: FlaskChestClickHouse) -> None:
+    """Those and no others are looked at, to the microsecond."""
+    records = many(600)
+    chest.write(records)
+    reader = ClickHouseReader(chest)
+    begins = [records[number].time for number in (500, 400, 390, 20, 0)]
+    ranges = tuple((begin, begin + timedelta(minutes=3)) for begin in begins)
+    inside = sum(any(begin <= each.time < end for begin, end in ranges) for each in records)
+    assert len(begins) < inside < 20
+    assert reader._count_in(Slices(ranges, 0.1), 1000) == inside
+    reader.most, reader.sample = 100, 90
+    answer = reader.answer(WHOLE)
+    assert 0 < answer.share < 1
+    assert 0 < answer.whole.rows <= 90
     reader.close()
 
 

@@ -184,7 +184,7 @@ def test_a_server_that_is_too_old(chest: FlaskChestRedis, monkeypatch: pytest.Mo
 
 
 def test_rights(server: Redis, chest: FlaskChestRedis, client: Any) -> None:
-    """A reader's user needs no more than what the page on stores lists; lacking ones are told."""
+    """A reader's user needs no more than what the page on Redis lists; lacking ones are told."""
     rights = ["eval", "exists", "xinfo", "xgroup", "xreadgroup", "xautoclaim", "xclaim", "xack"]
     client.acl_setuser(
         "reader",

@@ -33,10 +33,14 @@ class ClickHouse(Daemon):
     """User and database ``chest``, password ``secret``. ClickHouse itself is in no Debian.
 
     :param certificate: serve TLS with this certificate and key.
+    :param most_bytes: a longer body is refused, as by a proxy in front of it; 0 for none.
     """
 
-    def __init__(self, certificate: tuple[Path, Path] | None = None) -> None:
+    def __init__(
+        self, certificate: tuple[Path, Path] | None = None, *, most_bytes: int = 0
+    ) -> None:
         super().__init__()
+        self._most_bytes = most_bytes
         self._certificate = certificate
 
     @property
@@ -51,7 +55,7 @@ class ClickHouse(Daemon):
 
     def command(self) -> Sequence[str]:
         files = [str(file) for file in self._certificate or ()]
-        arguments = [str(self.port), "data", "chest", "secret", *files]
+        arguments = [str(self.port), "data", "chest", "secret", str(self._most_bytes), *files]
         return [sys.executable, "-c", _SERVE, str(_ROOT), *arguments]
 
     def is_ready(self) -> bool:

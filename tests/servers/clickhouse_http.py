@@ -1,8 +1,8 @@
 """ClickHouse's HTTP interface on top of its engine in this process (chDB), for tests.
 
-Its arguments are port, folder, user and password, for TLS also certificate and key. The engine is
-ClickHouse's own; of its protocol there is as much as clickhouse-connect asks for:
-https://clickhouse.com/docs/interfaces/http
+Its arguments are port, folder, user, password and the longest body (0 for any), for TLS also
+certificate and key. The engine is ClickHouse's own; of its protocol there is as much as
+clickhouse-connect asks for: https://clickhouse.com/docs/interfaces/http
 """
 
 from __future__ import annotations
@@ -108,6 +108,7 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     engine: Engine
     allowed: str
+    most_bytes: int
 
     def do_GET(self) -> None:
         self._answer(b"")
@@ -136,6 +137,9 @@ class Handler(BaseHTTPRequestHandler):
             words = "Authentication failed: password is incorrect, or there is no such user."
             self._fail(f"Code: 516. DB::Exception: {words} (AUTHENTICATION_FAILED)", 403)
             return
+        if len(body) > self.most_bytes:
+            self._refuse_length()
+            return
         sql = given.get("query", "")
         if not sql:
             sql, body = _taken_apart(body)
@@ -152,6 +156,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("X-ClickHouse-Exception-Code", found[1] if found else "1002")
         self._finish(words.encode() + b"\n")
+
+    def _refuse_length(self) -> None:
+        # As a proxy does it, with a page of its own and no word of ClickHouse's.
+        self.send_response(413)
+        self._finish(b"<html><h1>413 Request Entity Too Large</h1></html>")
 
     def _send(self, status: int, content: bytes, kind: str = "", result: Any = None) -> None:
         self.send_response(status)
@@ -172,7 +181,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    port, folder, user, password, *tls = sys.argv[1:]
+    port, folder, user, password, most_bytes, *tls = sys.argv[1:]
+    Handler.most_bytes = int(most_bytes) or sys.maxsize
     Handler.engine = Engine(str(Path(folder).absolute()))
     Handler.engine.run(f"CREATE DATABASE IF NOT EXISTS `{user}`", b"", {}, "")
     credentials = base64.b64encode(f"{user}:{password}".encode()).decode()

@@ -124,6 +124,12 @@ class Daemon(ABC):
         assert done.returncode == 0, (command, done.stdout, done.stderr)
 
     @property
+    def cpu(self) -> float:
+        """Seconds of processor time that it has taken, with children that are there or were."""
+        assert self._process is not None, "not started"
+        return sum(_cpu_of(pid) for pid in (self._process.pid, *_children(self._process.pid)))
+
+    @property
     def log(self) -> str:
         file = self.folder / "log"
         return file.read_text(errors="replace") if file.exists() else ""
@@ -170,6 +176,14 @@ def _children(pid: int) -> list[int]:
     except OSError:
         return []  # it has ended
     return [int(child) for child in children]
+
+
+def _cpu_of(pid: int) -> float:
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0  # it has ended
+    return sum(map(int, after_name[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _open(stack: ExitStack, pid: int) -> int | None:

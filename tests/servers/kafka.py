@@ -93,6 +93,10 @@ class Kafka:
             self._cluster, request, len(codes), numbers
         )
 
+    def limit_version(self, request: int, newest: int) -> None:
+        """Know a kind of request up to this version only, as an older broker does."""
+        _check(_library().rd_kafka_mock_set_apiversion(self._cluster, request, 0, newest))
+
     def deny_topic(self, name: str, code: int) -> None:
         """Answer all questions about a topic with an error; 0 ends that."""
         _library().rd_kafka_mock_topic_set_error(self._cluster, name.encode(), code)
@@ -149,6 +153,9 @@ def _library() -> ctypes.CDLL:
     lib.rd_kafka_mock_cluster_bootstraps.restype = text
     lib.rd_kafka_mock_cluster_bootstraps.argtypes = [pointer]
     lib.rd_kafka_mock_topic_create.argtypes = [pointer, text, number, number]
+    lib.rd_kafka_mock_set_apiversion.argtypes = [
+        *(pointer, ctypes.c_int16, ctypes.c_int16, ctypes.c_int16),
+    ]
     lib.rd_kafka_mock_topic_set_error.argtypes = [pointer, text, number]
     lib.rd_kafka_mock_broker_set_down.argtypes = [pointer, ctypes.c_int32]
     lib.rd_kafka_mock_broker_set_up.argtypes = [pointer, ctypes.c_int32]
