@@ -74,6 +74,11 @@ class FlaskChestSQLite(SQLChest):
         parts = urlsplit(url)
         if parts.netloc:
             raise ConfigError(f"{url!r}: SQLite has no host; write 'sqlite:///{parts.netloc}'")
+        if parts.query or parts.fragment:
+            raise ConfigError(
+                f"{url!r}: an SQLite URL names a file and nothing else ('?' is '%3F', '#' is "
+                "'%23'); for 'table' and 'name' write a dict: {'url': ..., 'table': ...}"
+            )
         return cls(path=unquote(parts.path[1:]), **arguments)
 
     def describe(self) -> str:

@@ -180,3 +180,10 @@ def test_wrong_url(url: str) -> None:
     """A URL without a file, or with a host, is refused with the right one."""
     with pytest.raises(ConfigError, match="sqlite:///"):
         make_chest(url)
+
+
+@pytest.mark.parametrize("url", ["sqlite:///chest.db?table=orders", "sqlite:///chest.db#1"])
+def test_more_than_a_file(url: str) -> None:
+    """What a URL cannot say is refused, not passed over."""
+    with pytest.raises(ConfigError, match="'table'"):
+        make_chest(url)
