@@ -14,7 +14,7 @@ from flask import Flask
 
 from .capture import Capture
 from .chests.base import Chest, Surroundings
-from .chests.urls import make_chests, number_unnamed
+from .chests.urls import make_chests, number_newcomers
 from .config import Settings
 from .delivery.buffer import Buffer, LossListener
 from .delivery.dead import DeadLetters
@@ -79,6 +79,7 @@ class AppChest:
             )
         self.settle(self.chests)
         self._scheduler = scheduler
+        self._joining = threading.Lock()
         self._closers: list[Callable[[], None]] = []
         self._tracked: list[Tracked] = []
         self.plans = Plans(
@@ -113,16 +114,21 @@ class AppChest:
         :returns: their names here.
         """
         listed = list(chests)
-        new = [chest for chest in listed if chest not in self.chests]
-        if new:
-            self.settle(new)
-            together = [*self.chests, *new]
-            number_unnamed(together)
-            self.chests[:] = together
-            self.plans.rules.chest_names[:] = [chest.name for chest in together]
-            self._replace_carrier()
-            self.plans.forget()
+        # Two first requests at once would each find the same chests to be new.
+        with self._joining:
+            new = [chest for chest in listed if chest not in self.chests]
+            if new:
+                self._take_in(new)
         return tuple(chest.name for chest in listed)
+
+    def _take_in(self, new: Sequence[Chest]) -> None:
+        self.settle(new)
+        # Those that are here keep their names: under these records wait for them in the journal.
+        number_newcomers(new, [chest.name for chest in self.chests])
+        self.chests += new
+        self.plans.rules.chest_names[:] = [chest.name for chest in self.chests]
+        self._replace_carrier()
+        self.plans.forget()
 
     def track(self, tracked: Tracked) -> None:
         """Take in what ``track()`` said.

@@ -220,7 +220,7 @@ def _status_of(result: Any) -> int | None:
 
     https://flask.palletsprojects.com/en/stable/quickstart/#about-responses
     """
-    if isinstance(result, tuple):
+    if isinstance(result, tuple) and result:  # an empty one is for Flask to refuse
         for part in result[1:2]:
             if isinstance(part, int):
                 return part

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from flask import Flask, Response, abort, g, make_response, stream_with_context
 from flask.views import MethodView
 
 from flask_chest import Chest, FlaskChest, FlaskChestSQLite, Record, flask_chest
+from flask_chest.chests.base import Surroundings
 from flask_chest.chests.memory import MemoryChest
 from flask_chest.chests.urls import make_chest
 from flask_chest.errors import ConfigError, DeliveryError
@@ -260,6 +262,45 @@ def test_in_the_background_of_an_app_without_a_buffer(site: Site) -> None:
     assert site.app.test_client().get("/").text == "done"
 
 
+def test_a_name_that_is_taken(make_site: Callable[..., Site]) -> None:
+    """A decorator's chest that is called as another one gets its records all the same."""
+    site = make_site(CHEST_BUFFER="memory")
+    other = MemoryChest(name="memory")
+    third = MemoryChest(name="memory")
+    for path, chest in (("/other", other), ("/third", third)):
+        view = flask_chest([chest], raise_exceptions=False)(put_three)
+        site.app.add_url_rule(path, path.strip("/"), view)
+    for path in ("/other", "/third"):
+        site.client.get(path)
+    assert site.chest.flush(10)
+    assert [record.route for record in other.records] == ["/other"]
+    assert [record.route for record in third.records] == ["/third"]
+    assert site.store.records == []
+    # What waits for a chest is kept under its name: only newcomers get another one.
+    assert (site.store.name, other.name, third.name) == ("memory", "memory-2", "memory-3")
+
+
+def test_chests_join_once(make_site: Callable[..., Site]) -> None:
+    """First requests at once do not take in a decorator's chest twice."""
+    site = make_site(CHEST_BUFFER="memory")
+    entered = threading.Barrier(2)
+
+    class Slow(MemoryChest):
+        def settle(self, surroundings: Surroundings) -> None:
+            super().settle(surroundings)
+            with suppress(threading.BrokenBarrierError):
+                entered.wait(0.2)  # in vain, where one waits for the other
+
+    slow = Slow()
+    held = site.app.extensions["chest.held"]
+    threads = [threading.Thread(target=held.join, args=([slow],)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert held.chests == [site.store, slow]
+
+
 def test_other_views_keep_the_apps_chests(make_site: Callable[..., Site]) -> None:
     """Only the decorated view's records go elsewhere."""
     site = make_site(CHEST_BUFFER="memory")
@@ -384,6 +425,14 @@ STATUSES: list[tuple[Callable[[], Any], int | None]] = [
     (lambda: abort(403), 403),
     (lambda: abort(make_response("x", 418)), 418),
 ]
+
+
+def test_an_answer_that_is_none(plain: Flask) -> None:
+    """A view's slip is told by Flask, in Flask's words."""
+    plain.config["PROPAGATE_EXCEPTIONS"] = True
+    plain.add_url_rule("/", "view", flask_chest([MemoryChest()])(lambda: ()))
+    with pytest.raises(TypeError, match="valid response"):
+        plain.test_client().get("/")
 
 
 @pytest.mark.parametrize(("answer", "status"), STATUSES)

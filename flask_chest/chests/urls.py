@@ -144,12 +144,17 @@ def number_unnamed(chests: Iterable[Chest]) -> None:
     """Give chests that nobody named a name of their own: ``sqlite``, ``sqlite-2``, ..."""
     chests = list(chests)
     taken = {chest.name for chest in chests if chest.named}
+    number_newcomers([chest for chest in chests if not chest.named], taken)
+
+
+def number_newcomers(chests: Iterable[Chest], taken: Iterable[str]) -> None:
+    """Give chests whose names are taken others: ``orders-2``, ..."""
+    taken = set(taken)
     for chest in chests:
-        if chest.named:
-            continue
+        stem = chest.name if chest.named else chest.scheme
         name, number = chest.name, 1
         while name in taken:
             number += 1
-            name = f"{chest.scheme}-{number}"
+            name = f"{stem}-{number}"
         chest.name = name
         taken.add(name)
