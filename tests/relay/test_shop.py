@@ -93,11 +93,19 @@ def test_same_counts_and_sums(
         assert sum(count for *_, count in beside[0]) == REQUESTS
         assert len(beside[1]) > 1
         wait_until(lambda: count_in(database.url) >= REQUESTS, one.told)
-        wait_until(lambda: (other / "relayed.db").exists(), two.told)
+        wait_until(lambda: has_table(other / "relayed.db"), two.told)
         wait_until(lambda: in_sqlite(other / "relayed.db") == beside, two.told)
         assert in_postgresql(database.url) == beside
         for relay in (one, two):
             assert relay.end().startswith(f"ended; {REQUESTS} delivered, 0 rejected, 0 lost")
+
+
+def has_table(file: Path) -> bool:
+    if not file.exists():
+        return False
+    with closing(sqlite3.connect(file)) as connection:
+        asked = "SELECT 1 FROM sqlite_master WHERE name = 'chest_records'"
+        return connection.execute(asked).fetchone() is not None
 
 
 def count_in(url: str) -> int:
