@@ -170,8 +170,8 @@ _ALL = (
     Key(
         "CHEST_SAMPLE_RATE",
         1.0,
-        checks.number(0, 1, above=True),
-        "Share of the records that is kept; errors and slow requests always are.",
+        checks.number(0, 1),
+        "Share of the records that is kept; errors and slow requests always are, also with 0.",
     ),
     Key(
         "CHEST_SLOW_MS",
