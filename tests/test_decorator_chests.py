@@ -430,7 +430,8 @@ STATUSES: list[tuple[Callable[[], Any], int | None]] = [
 def test_an_answer_that_is_none(plain: Flask) -> None:
     """A view's slip is told by Flask, in Flask's words."""
     plain.config["PROPAGATE_EXCEPTIONS"] = True
-    plain.add_url_rule("/", "view", flask_chest([MemoryChest()])(lambda: ()))
+    nothing: Any = ()
+    plain.add_url_rule("/", "view", flask_chest([MemoryChest()])(lambda: nothing))
     with pytest.raises(TypeError, match="valid response"):
         plain.test_client().get("/")
 

@@ -25,8 +25,8 @@ class Direct:
     def hand_over(self, line: bytes, mask: int) -> None:
         """Write one record.
 
-        :raises flask_chest.errors.ChestError: a chest did not accept it; the others were tried. What
-            else a backend raises is raised likewise.
+        :raises flask_chest.errors.ChestError: a chest did not accept it; the others were tried.
+            What else a backend raises is raised likewise.
         """
         failure: Exception | None = None
         for bit, chest in enumerate(self._chests):
