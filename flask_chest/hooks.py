@@ -139,6 +139,16 @@ class Recorder:
             state.named = True
             self.make_id(state, plan.request_id_generator)
 
+    def id_before_view(self, state: RequestState) -> str:
+        """The request id, for who needs it before the view is called; it does not change later."""
+        try:
+            plan = self._plan_of(request._get_current_object())  # type: ignore[attr-defined]
+            if plan.request_id_generator is not None:
+                self._ask_for_id(state, plan)
+        except Exception:  # noqa: BLE001 - a request never fails because of us
+            self.trouble("look at a request that begins")
+        return state.request_id
+
     def tag(self, tags: Mapping[str, Any]) -> None:
         """Put further constant tags on every record from now on; those of the app's own win."""
         self._tags = {**self._tags, **tags, **self.held.settings.tags}
