@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import ConfigError, DeliveryError, RejectedError
+from ..process_lock import ProcessLock
 from ..record import Record
 from ..typing import ContextTuple
 from .address import scrub
@@ -71,7 +71,7 @@ class Chest(ABC):
             raise ConfigError(f"name {name!r}: expected a text that is not empty")
         self.name = name or self.scheme
         self.named = name is not None
-        self._locks: dict[int, threading.Lock] = {}
+        self._lock = ProcessLock()
         self.logger = logger or logging.getLogger("flask_chest.chests")
         self.surroundings: Surroundings | None = None
         self._folder = None if app is None else Path(app.instance_path)
@@ -90,12 +90,8 @@ class Chest(ABC):
 
     @property
     def lock(self) -> threading.Lock:
-        """Held while the chest writes: it is called by one thread at a time.
-
-        One per process: a thread of the parent may hold the parent's for ever. And not made before
-        it is needed: gevent, which a server may bring in late, knows no lock from before.
-        """
-        return self._locks.setdefault(os.getpid(), threading.Lock())
+        """Held while the chest writes: it is called by one thread at a time."""
+        return self._lock.mine
 
     @property
     def timeout(self) -> float:
