@@ -18,6 +18,7 @@ from .chests.base import Chest
 from .chests.urls import make_chests
 from .delivery.direct import Direct
 from .errors import ConfigError
+from .hooks import route_of
 from .request_state import RequestState, current_request
 from .rule import Route
 from .rules import Override, Plan
@@ -211,8 +212,7 @@ def _wrap_async(view: Callable[..., Any], decoration: _Decoration) -> Callable[.
 
 
 def _route() -> Route:
-    rule = request.url_rule
-    return Route(rule.rule if rule else None, request.endpoint, request.method)
+    return route_of(request._get_current_object())  # type: ignore[attr-defined]
 
 
 def _status_of(result: Any) -> int | None:

@@ -271,10 +271,10 @@ class Recorder:
     def _plan_of(self, seen: Request) -> Plan:
         rule = seen.url_rule
         if rule is None:
-            return self.plans.get(_unrouted(seen.method))
+            return self.plans.get(route_of(seen))
         # A tuple is made by the interpreter itself, and equals the Route that it stands for.
         route = rule.rule, rule.endpoint, seen.method
-        return self.plans.known.get(route) or self.plans.get(Route(*route))
+        return self.plans.known.get(route) or self.plans.get(route_of(seen))
 
     def _plan_without_route(self, state: RequestState) -> Plan:
         return self.plans.get(_unrouted(state.environ.get("REQUEST_METHOD", "")))
@@ -337,6 +337,16 @@ def _seldom(state: RequestState, rate: float) -> dict[str, Any]:
         "error": None if error is None else _class_name(error),
         "sample_rate": rate,
     }
+
+
+def route_of(seen: Request) -> Route:
+    """The route and method of a request, as plans are made for them."""
+    rule, method = seen.url_rule, seen.method
+    if rule is None:
+        return _unrouted(method)
+    # A rule that leaves methods open is open for what a stranger makes up.
+    known = method in _METHODS or method in (rule.methods or ())
+    return Route(rule.rule, rule.endpoint, method if known else "_OTHER")
 
 
 def _unrouted(method: str) -> Route:
