@@ -29,6 +29,7 @@ from .errors import ConfigError
 from .hooks import Recorder
 from .keeping.upkeep import Upkeep
 from .plans import Plans
+from .process_lock import ProcessLock
 from .rule import Route, Rule, blueprint_rule, checked_rule
 from .rules import Override, Rules
 from .tracked import Tracked
@@ -73,13 +74,10 @@ class AppChest:
         self.app = app
         self.settings = settings
         self.chests = make_chests(settings.chests)
-        if len(self.chests) > MAX_CHESTS:
-            raise ConfigError(
-                f"CHEST_CHESTS: {len(self.chests)} chests are too many; at most {MAX_CHESTS}"
-            )
+        _refuse_too_many("CHEST_CHESTS", len(self.chests))
         self.settle(self.chests)
         self._scheduler = scheduler
-        self._joining = threading.Lock()
+        self._joining = ProcessLock()
         self._closers: list[Callable[[], None]] = []
         self._tracked: list[Tracked] = []
         self.plans = Plans(
@@ -112,16 +110,18 @@ class AppChest:
         """Take in chests that a decorator names; they get the records of its views only.
 
         :returns: their names here.
+        :raises ConfigError: there are too many.
         """
         listed = list(chests)
         # Two first requests at once would each find the same chests to be new.
-        with self._joining:
+        with self._joining.mine:
             new = [chest for chest in listed if chest not in self.chests]
             if new:
                 self._take_in(new)
         return tuple(chest.name for chest in listed)
 
     def _take_in(self, new: Sequence[Chest]) -> None:
+        _refuse_too_many("flask_chest(chests)", len(self.chests) + len(new))
         self.settle(new)
         # Those that are here keep their names: under these records wait for them in the journal.
         number_newcomers(new, [chest.name for chest in self.chests])
@@ -144,8 +144,8 @@ class AppChest:
 
     def _late_rules(self) -> Iterable[tuple[dict[str, Any], str]]:
         # A blueprint's name says little: it may be registered later, within another, or twice.
-        tracked, self._tracked = self._tracked, []
-        for each in tracked:
+        while self._tracked:
+            each = self._tracked.pop(0)
             known = self.app.blueprints.items()
             names = [name for name, blueprint in known if blueprint is each.blueprint]
             for rule in map(each.rule, names or [each.name]):
@@ -261,6 +261,14 @@ def _refuse_contradictions(settings: Settings) -> None:
         raise ConfigError(
             f"CHEST_EXPORTER: 'agent' delivers what lies in the journal, and with CHEST_BUFFER "
             f"{settings.buffer!r} there is none; use 'disk', or 'thread'"
+        )
+
+
+def _refuse_too_many(key: str, count: int) -> None:
+    if count > MAX_CHESTS:
+        raise ConfigError(
+            f"{key}: {count} chests are too many; at most {MAX_CHESTS} in an app, those that "
+            "decorators name among them; decorators can share chests"
         )
 
 

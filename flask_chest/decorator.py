@@ -102,7 +102,7 @@ class _Decoration:
         if found is None:
             found = self._override
             if self._chests is not None and not self._writes_in(held):
-                found = replace(found, chests=held.join(self._chests))
+                found = replace(found, chests=_join(self._chests, held))
             self._overrides[held] = found
         return found
 
@@ -209,6 +209,15 @@ def _wrap_async(view: Callable[..., Any], decoration: _Decoration) -> Callable[.
         return result
 
     return wrapper
+
+
+def _join(chests: Sequence[Chest], held: AppChest) -> tuple[str, ...]:
+    """Their names in an app; none where they found no place there."""
+    try:
+        return held.join(chests)
+    except Exception:  # noqa: BLE001 - the background never disturbs a response
+        held.recorder.trouble("take in the chests of a decorator")
+        return ()
 
 
 def _route() -> Route:

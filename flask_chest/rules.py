@@ -44,7 +44,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """What a decorator says of its view; it overrides all rules."""
+    """What a decorator says of its view; it overrides all rules.
+
+    :param tracks: whether ``tracked_vars`` say anything.
+    :param chests: the names of its chests; ``None`` leaves the app's, none at all keeps no record.
+    """
 
     tracked_vars: TrackedVars = None
     tracks: bool = False
@@ -106,6 +110,7 @@ class Rules:
             plan.request_id_generator = override.request_id_generator
             if override.chests is not None:
                 plan.mask = self._mask(override.chests)
+                plan.record = plan.record and bool(override.chests)
             sources.append("@flask_chest")
         plan.names, plan.named = tracking.names(), tracking.named()
         plan.sources = tuple(sources)

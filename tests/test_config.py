@@ -400,7 +400,7 @@ def test_unnamed_chests_are_numbered() -> None:
 
 def test_too_many_chests() -> None:
     """More chests than a journal's mask has bits are refused."""
-    with pytest.raises(ConfigError, match="CHEST_CHESTS: 33 chests are too many; at most 32"):
+    with pytest.raises(ConfigError, match="CHEST_CHESTS: 33 chests are too many; at most 32 in"):
         FlaskChest(app_with(CHEST_CHESTS=["memory://"] * 33))
 
 

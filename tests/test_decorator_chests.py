@@ -20,7 +20,7 @@ from flask_chest.errors import ConfigError, DeliveryError
 from flask_chest.reading.sql import SQLReader
 from flask_chest.signals import batch_delivered
 
-from .apps import Site
+from .apps import Site, put
 
 
 class FailingChest(Chest):
@@ -278,6 +278,29 @@ def test_a_name_that_is_taken(make_site: Callable[..., Site]) -> None:
     assert site.store.records == []
     # What waits for a chest is kept under its name: only newcomers get another one.
     assert (site.store.name, other.name, third.name) == ("memory", "memory-2", "memory-3")
+
+
+def test_more_chests_than_there_are_bits(
+    make_site: Callable[..., Site], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those that find no room are told of once; responses and all other records are whole."""
+    site = make_site(CHEST_BUFFER="disk")
+    chests = [MemoryChest() for _ in range(33)]
+    for number, chest in enumerate(chests):
+        view = flask_chest([chest], raise_exceptions=False)(lambda: put("n", 1, "done"))
+        site.app.add_url_rule(f"/{number}", f"view-{number}", view)
+    site.app.add_url_rule("/", "home", lambda: "home")
+    client = site.client
+    for path in (*range(33), "", 32):
+        assert client.get(f"/{path}").status_code == 200
+    assert site.chest.flush(10)
+    assert [len(chest.records) for chest in chests] == [1] * 31 + [0, 0]
+    assert [record.route for record in site.store.records] == ["/"]
+    accounts = site.chest.stats()["chests"].values()
+    assert (sum(each["delivered"] for each in accounts), len(accounts)) == (32, 32)
+    told = [record for record in caplog.records if record.exc_info]
+    assert "decorators can share chests" in caplog.text
+    assert len(told) == 1
 
 
 def test_chests_join_once(make_site: Callable[..., Site]) -> None:
