@@ -18,7 +18,7 @@ from .chests.base import Chest
 from .chests.urls import make_chests
 from .delivery.direct import Direct
 from .errors import ConfigError
-from .hooks import route_of
+from .request_route import route_of
 from .request_state import RequestState, current_request
 from .rule import Route
 from .rules import Override, Plan

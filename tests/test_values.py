@@ -18,16 +18,10 @@ from werkzeug.local import LocalProxy
 
 from flask_chest.config import DEFAULT_REDACT
 from flask_chest.encoding import dumps
-from flask_chest.values import (
-    CUT,
-    CYCLE,
-    DEEP,
-    Normalizer,
-    NotPlainError,
-    Redaction,
-    clean_name,
-    placeholder,
-)
+from flask_chest.redaction import Redaction
+from flask_chest.scalars import NotPlainError
+from flask_chest.texts import clean_name, placeholder
+from flask_chest.values import CUT, CYCLE, DEEP, Normalizer
 
 from . import hostile
 
