@@ -176,6 +176,7 @@ _CHECKS = {
 
 
 def is_glob(pattern: str) -> bool:
+    """Whether a rule's word may stand for several."""
     return "*" in pattern or "?" in pattern
 
 

@@ -84,6 +84,8 @@ class Chest(ABC):
 
         A chest that serves several apps keeps to the instance folder of the first, or of the one
         that it was given as ``app=``.
+
+        :param surroundings: what it may know of the app.
         """
         self._folder = self._folder or surroundings.instance_path
         self.surroundings = replace(surroundings, instance_path=self._folder)
@@ -102,6 +104,8 @@ class Chest(ABC):
     def from_url(cls, url: str, **arguments: Any) -> Chest:
         """Make the chest from a URL of ``CHEST_CHESTS`` and further constructor arguments.
 
+        :param url: the URL, with whatever its scheme allows.
+        :param arguments: what stands beside ``url`` in a dict.
         :raises flask_chest.errors.ConfigError: the URL lacks something or has too much.
         """
         raise ConfigError(f"{cls.__name__} cannot be made from a URL")
@@ -112,6 +116,8 @@ class Chest(ABC):
 
         The same records may come again after a failure: their ``id`` makes that harmless.
 
+        :param records: a batch; each is decoded when it is looked at, see
+            :class:`~flask_chest.encoding.Batch`.
         :raises flask_chest.errors.DeliveryError: not now; send them again later.
         :raises flask_chest.errors.RejectedError: these will never be accepted.
         """
@@ -138,6 +144,7 @@ class Chest(ABC):
 
         :param reason: the driver's exception or words; only its first line is taken, since further
             ones may quote values of the app's users.
+        :param remedy: what to do about it, as half a sentence.
         """
         what = str(reason).strip().partition("\n")[0][:_MESSAGE_LENGTH]
         if isinstance(reason, BaseException):
