@@ -30,8 +30,8 @@ from .hooks import Recorder
 from .keeping.upkeep import Upkeep
 from .plans import Plans
 from .process_lock import ProcessLock
-from .rule import Route, Rule, blueprint_rule, checked_rule
-from .rules import Override, Rules
+from .rule import Route, Rule, checked_rule
+from .rules import Override, rules_of
 from .tracked import Tracked
 from .typing import RequestIdGenerator
 
@@ -75,13 +75,13 @@ class AppChest:
         self.settings = settings
         self.chests = make_chests(settings.chests)
         _refuse_too_many("CHEST_CHESTS", len(self.chests))
-        self.settle(self.chests)
+        self._settle_in(self.chests)
         self._scheduler = scheduler
         self._joining = ProcessLock()
         self._closers: list[Callable[[], None]] = []
         self._tracked: list[Tracked] = []
         self.plans = Plans(
-            _rules(settings, self.chests),
+            rules_of(settings, [chest.name for chest in self.chests]),
             late=self._late_rules,
             routes=self._routes,
             override_of=self._override_of,
@@ -122,9 +122,9 @@ class AppChest:
 
     def _take_in(self, new: Sequence[Chest]) -> None:
         _refuse_too_many("flask_chest(chests)", len(self.chests) + len(new))
-        self.settle(new)
         # Those that are here keep their names: under these records wait for them in the journal.
         number_newcomers(new, [chest.name for chest in self.chests])
+        self._settle_in(new)
         self.chests += new
         self.plans.rules.chest_names[:] = [chest.name for chest in self.chests]
         self._replace_carrier()
@@ -180,6 +180,11 @@ class AppChest:
         )
         for chest in chests:
             chest.settle(surroundings)
+
+    def _settle_in(self, chests: Sequence[Chest]) -> None:
+        self.settle(chests)
+        for chest in chests:
+            chest.in_use = True
 
     def agent(self) -> Exporter:
         """An exporter for a process of its own, which delivers what all others captured.
@@ -270,15 +275,6 @@ def _refuse_too_many(key: str, count: int) -> None:
             f"{key}: {count} chests are too many; at most {MAX_CHESTS} in an app, those that "
             "decorators name among them; decorators can share chests"
         )
-
-
-def _rules(settings: Settings, chests: Sequence[Chest]) -> Rules:
-    rules = Rules(settings.tracked_vars, settings.sample_rate, [chest.name for chest in chests])
-    for name, options in settings.blueprints.items():
-        rules.add(blueprint_rule(name, options), f"CHEST_BLUEPRINTS[{name!r}]")
-    for index, rule in enumerate(settings.rules):
-        rules.add(rule, f"CHEST_RULES[{index}]")
-    return rules
 
 
 def _report_unmatched(rules: list[Rule]) -> None:

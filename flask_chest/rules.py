@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .rule import Route, Rule, and_parents, checked_rule, is_glob
+from .config import Settings
+from .rule import Route, Rule, and_parents, blueprint_rule, checked_rule, is_glob
 from .typing import TrackedVars
 
 
@@ -152,6 +153,20 @@ class Rules:
             if word is not None and not is_glob(word):
                 return bucket.setdefault(word, [])
         return self._globs
+
+
+def rules_of(settings: Settings, chest_names: Sequence[str]) -> Rules:
+    """The rules of an app's config.
+
+    :param chest_names: see :class:`Rules`.
+    :raises ConfigError: one is wrong.
+    """
+    rules = Rules(settings.tracked_vars, settings.sample_rate, chest_names)
+    for name, options in settings.blueprints.items():
+        rules.add(blueprint_rule(name, options), f"CHEST_BLUEPRINTS[{name!r}]")
+    for index, rule in enumerate(settings.rules):
+        rules.add(rule, f"CHEST_RULES[{index}]")
+    return rules
 
 
 class _Tracking:

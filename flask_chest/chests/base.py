@@ -59,6 +59,8 @@ class Chest(ABC):
     scheme = "chest"
     #: Whether its old rows go, and its hours are summed up, by our doing.
     needs_upkeep = False
+    #: An app delivers to it under its name, which from then on stays as it is.
+    in_use = False
 
     def __init__(
         self,
