@@ -102,11 +102,14 @@ class FlaskChestSQLite(SQLChest):
 
     def check(self) -> None:
         # A look at what records are to be kept in makes no file, nor its folder.
-        if self.file().exists():
+        file = self.file()
+        try:
+            there = next(path for path in (file, *file.parents) if path.exists())
+        except OSError as error:  # a folder that this process may not look into, say
+            raise DeliveryError(self.explain(error, _UNWRITABLE)) from None
+        if there == file:
             super().check()
-            return
-        there = next(folder for folder in self.file().parents if folder.exists())
-        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        elif not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
             raise DeliveryError(self.explain(f"nothing can be made in {there}", _UNWRITABLE))
 
     def make_engine(self) -> sa.Engine:

@@ -178,7 +178,7 @@ def test_a_look_makes_nothing(tmp_path: Path) -> None:
     chest.close()
 
 
-@pytest.mark.parametrize("path", ["taken/chest.db", "taken/deep/chest.db", "folder"])
+@pytest.mark.parametrize("path", ["taken/chest.db", "taken/deep/chest.db", "folder", "x" * 300])
 def test_where_no_file_can_be(tmp_path: Path, path: str) -> None:
     """It is told by check() and write() alike, with the address and what to do."""
     (tmp_path / "taken").write_text("no folder")
