@@ -372,6 +372,10 @@ def test_wrong_arguments(arguments: dict[str, Any], message: str) -> None:
         ({"url": "sqlite:///x.db", "table": 7}, "table 7: use letters"),
         ({"url": "memory://", "name": 7}, "name 7: expected a text"),
         ({"url": "memory://", "name": ""}, "name '': expected a text"),
+        ({"url": "memory://", "name": "a\ud800"}, "expected a text of printable characters"),
+        ({"url": "memory://", "name": "a\nb"}, "expected a text of printable characters"),
+        ({"url": "memory://", "name": "x" * 201}, "at most 200 bytes, percent-encoded"),
+        ({"url": "memory://", "name": "\u00e4" * 34}, "at most 200 bytes, percent-encoded"),
         (OldWriter(), r"OldWriter is not a Chest; wrap it: Chest\.from_tuple_writer\(obj\)"),
         (7, "expected a URL, a dict with 'url', or a Chest, not int"),
         (MemoryChest, r"make one: MemoryChest\("),
@@ -560,6 +564,6 @@ def test_a_chest_of_ones_own_may_stand_in_the_list() -> None:
             """Keep nothing."""
 
     mine = Mine(logger=logging.getLogger("mine"))
-    held = FlaskChest(app_with(CHEST_CHESTS=[mine, "memory://"])).of()
-    assert held.chests[0] is mine
+    app = app_with(CHEST_CHESTS=[mine, "memory://"])  # of which the extension keeps none alive
+    assert FlaskChest(app).of().chests[0] is mine
     assert mine.logger.name == "mine"

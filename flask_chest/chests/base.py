@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from ..errors import ConfigError, DeliveryError, RejectedError
 from ..process_lock import ProcessLock
@@ -17,6 +18,7 @@ from ..typing import ContextTuple
 from .address import scrub
 
 _MESSAGE_LENGTH = 500
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +71,8 @@ class Chest(ABC):
         logger: logging.Logger | None = None,
         app: _HasInstancePath | None = None,
     ) -> None:
-        if name is not None and (not isinstance(name, str) or not name.strip()):
-            raise ConfigError(f"name {name!r}: expected a text that is not empty")
+        if name is not None:
+            _check_name(name)
         self.name = name or self.scheme
         self.named = name is not None
         self._lock = ProcessLock()
@@ -166,6 +168,16 @@ class Chest(ABC):
         :param name: as for every chest; default: the writer's class name in lower case.
         """
         return _TupleWriterChest(writer, name=name)
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise ConfigError(f"name {name!r}: expected a text of printable characters, not empty")
+    # It is a file's name for dead letters, percent-encoded and with an ending.
+    if len(quote(name)) > _LONGEST_NAME:
+        raise ConfigError(
+            f"name {name!r}: expected at most {_LONGEST_NAME} bytes, percent-encoded; shorten it"
+        )
 
 
 class TupleWriter(Protocol):

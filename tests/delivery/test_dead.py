@@ -42,7 +42,9 @@ class Picky(Chest):
             self.accepted.append(record.id)
 
 
-@pytest.mark.parametrize("name", ["influx", "../../etc/passwd", ".hidden", "a/b", "ü 1"])
+@pytest.mark.parametrize(
+    "name", ["influx", "../../etc/passwd", ".hidden", "a/b", "ü 1", "x" * 200, "ä" * 33]
+)
 def test_letters_lie_in_their_folder_whatever_the_chest_is_called(
     tmp_path: Path, name: str
 ) -> None:
