@@ -398,7 +398,8 @@ def test_two_chests_of_one_name() -> None:
 def test_unnamed_chests_are_numbered() -> None:
     """Chests that nobody named have names that differ, and given names stay."""
     chests = ["memory://", "memory://", {"url": "memory://", "name": "memory-2"}]
-    held = FlaskChest(app_with(CHEST_CHESTS=chests)).of()
+    app = app_with(CHEST_CHESTS=chests)
+    held = FlaskChest(app).of()
     assert [chest.name for chest in held.chests] == ["memory", "memory-3", "memory-2"]
 
 
