@@ -14,7 +14,7 @@ from flask import Flask
 
 from .capture import Capture
 from .chests.base import Chest, Surroundings
-from .chests.urls import make_chests, number_unnamed
+from .chests.urls import make_chests, number_newcomers
 from .config import Settings
 from .delivery.buffer import Buffer, LossListener
 from .delivery.dead import DeadLetters
@@ -29,8 +29,9 @@ from .errors import ConfigError
 from .hooks import Recorder
 from .keeping.upkeep import Upkeep
 from .plans import Plans
-from .rule import Route, Rule, blueprint_rule, checked_rule
-from .rules import Override, Rules
+from .process_lock import ProcessLock
+from .rule import Route, Rule, checked_rule
+from .rules import Override, rules_of
 from .tracked import Tracked
 from .typing import RequestIdGenerator
 
@@ -73,16 +74,14 @@ class AppChest:
         self.app = app
         self.settings = settings
         self.chests = make_chests(settings.chests)
-        if len(self.chests) > MAX_CHESTS:
-            raise ConfigError(
-                f"CHEST_CHESTS: {len(self.chests)} chests are too many; at most {MAX_CHESTS}"
-            )
-        self.settle(self.chests)
+        _refuse_too_many("CHEST_CHESTS", len(self.chests))
+        self._settle_in(self.chests)
         self._scheduler = scheduler
+        self._joining = ProcessLock()
         self._closers: list[Callable[[], None]] = []
         self._tracked: list[Tracked] = []
         self.plans = Plans(
-            _rules(settings, self.chests),
+            rules_of(settings, [chest.name for chest in self.chests]),
             late=self._late_rules,
             routes=self._routes,
             override_of=self._override_of,
@@ -111,18 +110,25 @@ class AppChest:
         """Take in chests that a decorator names; they get the records of its views only.
 
         :returns: their names here.
+        :raises ConfigError: there are too many.
         """
         listed = list(chests)
-        new = [chest for chest in listed if chest not in self.chests]
-        if new:
-            self.settle(new)
-            together = [*self.chests, *new]
-            number_unnamed(together)
-            self.chests[:] = together
-            self.plans.rules.chest_names[:] = [chest.name for chest in together]
-            self._replace_carrier()
-            self.plans.forget()
+        # Two first requests at once would each find the same chests to be new.
+        with self._joining.mine:
+            new = [chest for chest in listed if chest not in self.chests]
+            if new:
+                self._take_in(new)
         return tuple(chest.name for chest in listed)
+
+    def _take_in(self, new: Sequence[Chest]) -> None:
+        _refuse_too_many("flask_chest(chests)", len(self.chests) + len(new))
+        # Those that are here keep their names: under these records wait for them in the journal.
+        number_newcomers(new, [chest.name for chest in self.chests])
+        self._settle_in(new)
+        self.chests += new
+        self.plans.rules.chest_names[:] = [chest.name for chest in self.chests]
+        self._replace_carrier()
+        self.plans.forget()
 
     def track(self, tracked: Tracked) -> None:
         """Take in what ``track()`` said.
@@ -138,8 +144,8 @@ class AppChest:
 
     def _late_rules(self) -> Iterable[tuple[dict[str, Any], str]]:
         # A blueprint's name says little: it may be registered later, within another, or twice.
-        tracked, self._tracked = self._tracked, []
-        for each in tracked:
+        while self._tracked:
+            each = self._tracked.pop(0)
             known = self.app.blueprints.items()
             names = [name for name, blueprint in known if blueprint is each.blueprint]
             for rule in map(each.rule, names or [each.name]):
@@ -174,6 +180,11 @@ class AppChest:
         )
         for chest in chests:
             chest.settle(surroundings)
+
+    def _settle_in(self, chests: Sequence[Chest]) -> None:
+        self.settle(chests)
+        for chest in chests:
+            chest.in_use = True
 
     def agent(self) -> Exporter:
         """An exporter for a process of its own, which delivers what all others captured.
@@ -258,13 +269,12 @@ def _refuse_contradictions(settings: Settings) -> None:
         )
 
 
-def _rules(settings: Settings, chests: Sequence[Chest]) -> Rules:
-    rules = Rules(settings.tracked_vars, settings.sample_rate, [chest.name for chest in chests])
-    for name, options in settings.blueprints.items():
-        rules.add(blueprint_rule(name, options), f"CHEST_BLUEPRINTS[{name!r}]")
-    for index, rule in enumerate(settings.rules):
-        rules.add(rule, f"CHEST_RULES[{index}]")
-    return rules
+def _refuse_too_many(key: str, count: int) -> None:
+    if count > MAX_CHESTS:
+        raise ConfigError(
+            f"{key}: {count} chests are too many; at most {MAX_CHESTS} in an app, those that "
+            "decorators name among them; decorators can share chests"
+        )
 
 
 def _report_unmatched(rules: list[Rule]) -> None:

@@ -7,21 +7,12 @@ from typing import Any
 
 from .config import DEFAULT_REDACT
 from .encoding import FIELDS, dumps
+from .redaction import REDACTED, Redaction
 from .rules import Plan
+from .scalars import INT_MAX, INT_MIN, NotPlainError
+from .texts import clean_name, clean_shallow, clean_text, placeholder
 from .typing import Plain
-from .values import (
-    CUT,
-    INT_MAX,
-    INT_MIN,
-    REDACTED,
-    Normalizer,
-    NotPlainError,
-    Redaction,
-    clean_name,
-    clean_shallow,
-    clean_text,
-    placeholder,
-)
+from .values import CUT, Normalizer
 
 #: Every field of a record, with the value of one that nothing is known of.
 BLANK: Mapping[str, Any] = {
@@ -186,3 +177,11 @@ class Capture:
         if len(fitting) < len(found):
             fitting[CUT] = len(found) - len(fitting)
         return fitting
+
+
+def error_name(error: BaseException) -> str:
+    """An exception as a record tells of it: its class, never its text."""
+    kind = type(error)
+    if kind.__module__ == "builtins":
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"

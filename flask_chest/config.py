@@ -15,8 +15,11 @@ from . import checks
 from .errors import ConfigError
 from .typing import TrackedVars
 
-#: Elastic's default patterns for what must not be stored:
+#: What must not be stored. Elastic's default patterns first:
 #: https://www.elastic.co/guide/en/apm/agent/python/current/configuration.html#config-sanitize-field-names
+#: They take four words only where these are the whole name; Sentry and Rails hide ``new_password``
+#: and ``client_secret`` as well:
+#: https://docs.sentry.io/security-legal-pii/scrubbing/server-side-scrubbing/
 DEFAULT_REDACT = (
     "password",
     "passwd",
@@ -30,6 +33,10 @@ DEFAULT_REDACT = (
     "*auth*",
     "*principal*",
     "set-cookie",
+    "*password*",
+    "*passwd*",
+    "*pwd*",
+    "*secret*",
 )
 
 # A journal has room for six hexadecimal digits of a record's length.
@@ -164,14 +171,14 @@ _ALL = (
         None,
         checks.redact,
         "Names (globs, at any depth, in any case) whose values become [REDACTED]; None stands for "
-        "Elastic's default patterns, which spare variables that were tracked by name.",
+        "the default patterns, which spare variables that were tracked by name.",
     ),
     Key("CHEST_TAGS", {}, checks.tags, "Constant tags on each record, e.g. service and env."),
     Key(
         "CHEST_SAMPLE_RATE",
         1.0,
-        checks.number(0, 1, above=True),
-        "Share of the records that is kept; errors and slow requests always are.",
+        checks.number(0, 1),
+        "Share of the records that is kept; errors and slow requests always are, also with 0.",
     ),
     Key(
         "CHEST_SLOW_MS",

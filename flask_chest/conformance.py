@@ -29,7 +29,10 @@ _PATIENCE = 4
 
 
 class Server(Protocol):
-    """What the suite may do to the backend's server."""
+    """What the suite may do to the backend's server.
+
+    .. versionadded:: 1.0
+    """
 
     def stop(self) -> None:
         """End it; return when it is gone."""
@@ -40,7 +43,10 @@ class Server(Protocol):
 
 @runtime_checkable
 class PausableServer(Server, Protocol):
-    """A server that can also fall silent: it keeps its connections and answers nothing."""
+    """A server that can also fall silent: it keeps its connections and answers nothing.
+
+    .. versionadded:: 1.0
+    """
 
     def pause(self) -> None:
         """Fall silent."""

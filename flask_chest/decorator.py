@@ -18,6 +18,7 @@ from .chests.base import Chest
 from .chests.urls import make_chests
 from .delivery.direct import Direct
 from .errors import ConfigError
+from .request_route import route_of
 from .request_state import RequestState, current_request
 from .rule import Route
 from .rules import Override, Plan
@@ -101,7 +102,7 @@ class _Decoration:
         if found is None:
             found = self._override
             if self._chests is not None and not self._writes_in(held):
-                found = replace(found, chests=held.join(self._chests))
+                found = replace(found, chests=_join(self._chests, held))
             self._overrides[held] = found
         return found
 
@@ -210,9 +211,17 @@ def _wrap_async(view: Callable[..., Any], decoration: _Decoration) -> Callable[.
     return wrapper
 
 
+def _join(chests: Sequence[Chest], held: AppChest) -> tuple[str, ...]:
+    """Their names in an app; none where they found no place there."""
+    try:
+        return held.join(chests)
+    except Exception:  # noqa: BLE001 - the background never disturbs a response
+        held.recorder.trouble("take in the chests of a decorator")
+        return ()
+
+
 def _route() -> Route:
-    rule = request.url_rule
-    return Route(rule.rule if rule else None, request.endpoint, request.method)
+    return route_of(request._get_current_object())  # type: ignore[attr-defined]
 
 
 def _status_of(result: Any) -> int | None:
@@ -220,7 +229,7 @@ def _status_of(result: Any) -> int | None:
 
     https://flask.palletsprojects.com/en/stable/quickstart/#about-responses
     """
-    if isinstance(result, tuple):
+    if isinstance(result, tuple) and result:  # an empty one is for Flask to refuse
         for part in result[1:2]:
             if isinstance(part, int):
                 return part

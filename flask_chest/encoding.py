@@ -104,12 +104,23 @@ class Batch(Sequence[Record]):
 
 
 def encoded_lines(records: Sequence[Record]) -> Sequence[bytes]:
-    """The lines of records, without decoding and encoding them again where that is not needed."""
+    """The lines of records, without decoding and encoding them again where that is not needed.
+
+    :param records: a batch, as :meth:`flask_chest.Chest.write` gets it, or any records.
+    :raises TypeError: a record that was made by hand holds a value that JSON cannot carry.
+
+    .. versionadded:: 1.0
+    """
     if isinstance(records, Batch):
         return records.lines
     return [encode(record) for record in records]
 
 
 def json_array(records: Sequence[Record]) -> bytes:
-    """A whole batch as one JSON array: what many databases take as one parameter."""
+    """A whole batch as one JSON array: what many databases take as one parameter.
+
+    :param records: as for :func:`encoded_lines`, which it may raise the error of.
+
+    .. versionadded:: 1.0
+    """
     return b"[" + b",".join(encoded_lines(records)) + b"]"

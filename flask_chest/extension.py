@@ -19,6 +19,7 @@ from .typing import RequestIdGenerator, TrackedVars
 
 if TYPE_CHECKING:
     from .dashboard.access import AccessCheck
+    from .dashboard.board import Dashboard
 
 #: A keyword argument that was not given; ``None`` is a value of ``tracked_vars``.
 _UNSET: Any = object()
@@ -95,12 +96,15 @@ class FlaskChest:
         )
         for tracked in self._tracked:
             held.track(tracked)
+        # The last that may find something wrong; up to here the app is as it was.
+        dashboard = None if settings.dashboard is False else self._make_dashboard(app, held)
         self._take_in(app)
         app.extensions[HELD] = held
         held.recorder.listen()
         app.wsgi_app = ChestMiddleware(app.wsgi_app, held.recorder)  # type: ignore[method-assign]
-        if settings.dashboard is not False:
-            self._serve_dashboard(app, held)
+        if dashboard is not None:
+            dashboard.register()
+            held.when_closed(dashboard.close)
         # By name: this floor knows nothing of Dockerflow, and python-dockerflow has no such method.
         meet = getattr(app.extensions.get("dockerflow"), "meet_chest", None)
         if meet is not None:
@@ -205,12 +209,10 @@ class FlaskChest:
             return [current_app._get_current_object()]  # type: ignore[attr-defined]
         return list(self._apps)
 
-    def _serve_dashboard(self, app: Flask, held: AppChest) -> None:
+    def _make_dashboard(self, app: Flask, held: AppChest) -> Dashboard:
         from .dashboard.board import Dashboard
 
-        dashboard = Dashboard(app, held, self._access_check)
-        dashboard.register()
-        held.when_closed(dashboard.close)
+        return Dashboard(app, held, self._access_check)
 
     def _take_in(self, app: Flask) -> None:
         app.extensions["chest"] = self

@@ -10,20 +10,18 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
 
 from flask import Flask, g, has_app_context, request
 from flask.signals import got_request_exception, request_finished
 
-from .capture import BLANK, SELDOM, Capture
-from .command_name import command_name, ended_well
+from .capture import SELDOM, Capture, error_name
 from .encoding import decode
 from .ids import made_request_id, trace_id
+from .jobs import Jobs
 from .plans import Plans
-from .request_state import RequestState, current_request, ids
-from .rule import Route
+from .request_route import route_of, unrouted
+from .request_state import RequestState, current_request, values_on
 from .rules import Plan
 from .signals import announce, record_captured
 from .sparse_log import SparseLog
@@ -33,11 +31,6 @@ if TYPE_CHECKING:
     from flask.wrappers import Request, Response
 
 _logger = logging.getLogger("flask_chest")
-
-# Others are what a stranger typed: the record's method must not be a place to write to.
-_METHODS = frozenset(
-    ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
-)
 
 # Not the app's own, which it may have seeded, and one that differs between forked workers.
 _random = random.SystemRandom()
@@ -85,10 +78,7 @@ class Recorder:
         self._slow_ms = float("inf") if slow_ms is None else slow_ms
         self.request_id_generator = request_id_generator
         self._log = SparseLog(_logger)
-        # What requests left on a g that outlives them (a test client that keeps contexts, a request
-        # within a context): it is recorded, so it is not a job's. By id, since an
-        # app_ctx_globals_class of the app's own may be a dict, which has no hash.
-        self._recorded: WeakValueDictionary[int, Any] = WeakValueDictionary()
+        self._jobs = Jobs(plans, capture)
 
     def listen(self) -> None:
         """Connect to the app's signals, and to the end of its contexts."""
@@ -139,6 +129,16 @@ class Recorder:
             state.named = True
             self.make_id(state, plan.request_id_generator)
 
+    def id_before_view(self, state: RequestState) -> str:
+        """The request id, for who needs it before the view is called; it does not change later."""
+        try:
+            plan = self._plan_of(request._get_current_object())  # type: ignore[attr-defined]
+            if plan.request_id_generator is not None:
+                self._ask_for_id(state, plan)
+        except Exception:  # noqa: BLE001 - a request never fails because of us
+            self.trouble("look at a request that begins")
+        return state.request_id
+
     def tag(self, tags: Mapping[str, Any]) -> None:
         """Put further constant tags on every record from now on; those of the app's own win."""
         self._tags = {**self._tags, **tags, **self.held.settings.tags}
@@ -169,17 +169,13 @@ class Recorder:
         try:
             plan = state.plan or self._plan_without_route(state)
             if has_app_context() or "werkzeug.debug.preserve_context" in state.environ:
-                self._note_recorded(state.values)
+                self._jobs.pass_over(state.values)
             line = self._encode(state, plan, more)
         except Exception:  # noqa: BLE001 - a request never fails because of us
             self.trouble("make a record")
             return
         if line is not None:
             self.keep(line, plan.mask)
-
-    def _note_recorded(self, holder: Any) -> None:
-        with suppress(TypeError):  # of a class without weak references
-            self._recorded[id(holder)] = holder
 
     def encode_view(
         self,
@@ -197,7 +193,7 @@ class Recorder:
         state.values, state.status, state.error = holder, status, error
         if plan.request_id_generator is not None:
             self._ask_for_id(state, plan)
-        self._note_recorded(holder)
+        self._jobs.pass_over(holder)
         return self._encode(state, plan, NOTHING_MORE)
 
     def _encode(self, state: RequestState, plan: Plan, more: Mapping[str, Any]) -> bytes | None:
@@ -261,13 +257,13 @@ class Recorder:
     def _plan_of(self, seen: Request) -> Plan:
         rule = seen.url_rule
         if rule is None:
-            return self.plans.get(_unrouted(seen.method))
+            return self.plans.get(route_of(seen))
         # A tuple is made by the interpreter itself, and equals the Route that it stands for.
         route = rule.rule, rule.endpoint, seen.method
-        return self.plans.known.get(route) or self.plans.get(Route(*route))
+        return self.plans.known.get(route) or self.plans.get(route_of(seen))
 
     def _plan_without_route(self, state: RequestState) -> Plan:
-        return self.plans.get(_unrouted(state.environ.get("REQUEST_METHOD", "")))
+        return self.plans.get(unrouted(state.environ.get("REQUEST_METHOD", "")))
 
     def _end_request(self, state: RequestState) -> None:
         try:
@@ -279,44 +275,12 @@ class Recorder:
 
     def _end_job(self, error: BaseException | None) -> None:
         try:
-            self._record_job(error)
+            made = self._jobs.encode(g._get_current_object(), error, self._tags)
+            if made is not None:
+                self._announce(made[0])
+                self.keep(*made)
         except Exception:  # noqa: BLE001 - a command never fails because of us
             self.trouble("record a command or a job")
-
-    def _record_job(self, error: BaseException | None) -> None:
-        holder = g._get_current_object()
-        values = values_on(holder)
-        if not values or self._recorded.get(id(holder)) is holder:
-            return
-        command = command_name()
-        plan = self.plans.get(Route(None, command, ""))
-        if not plan.record or not self._capture.collect(values, plan):
-            return
-        now = time.time_ns() // 1000
-        identity = ids.make(now)
-        facts = {
-            **BLANK,
-            "id": identity,
-            "time": now,
-            "kind": "job" if command is None else "command",
-            "request_id": identity,
-            "endpoint": command,
-            "error": None if error is None or ended_well(error) else _class_name(error),
-            "tags": self._tags,
-        }
-        line = self._capture.encode(facts, values, plan)
-        self._announce(line)
-        self.keep(line, plan.mask)
-
-
-def values_on(holder: Any) -> Mapping[str, object]:
-    """What lies on a ``g``. Not by ``dir()``, which would name its methods too."""
-    try:
-        values: Mapping[str, object] = holder.__dict__
-    except AttributeError:  # an app_ctx_globals_class of the app's own, without a __dict__
-        return {} if holder is None else {name: holder.get(name) for name in holder}
-    # Or one that is a dict itself.
-    return values if values or not isinstance(holder, dict) else holder
 
 
 def _seldom(state: RequestState, rate: float) -> dict[str, Any]:
@@ -324,17 +288,6 @@ def _seldom(state: RequestState, rate: float) -> dict[str, Any]:
     return {
         **SELDOM,
         "trace_id": None if parent is None else trace_id(parent),
-        "error": None if error is None else _class_name(error),
+        "error": None if error is None else error_name(error),
         "sample_rate": rate,
     }
-
-
-def _unrouted(method: str) -> Route:
-    return Route(None, None, method if method in _METHODS else "_OTHER")
-
-
-def _class_name(error: BaseException) -> str:
-    kind = type(error)
-    if kind.__module__ == "builtins":
-        return kind.__qualname__
-    return f"{kind.__module__}.{kind.__qualname__}"

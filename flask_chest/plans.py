@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .process_lock import ProcessLock
 from .rule import Route, Rule
 from .rules import Override, Plan, Rules
 
@@ -34,6 +35,7 @@ class Plans:
         self._override_of = override_of
         self._report = report
         self._reported = False
+        self._compiling = ProcessLock()
         #: By route.
         self.known: dict[tuple[str | None, str | None, str], Plan] = {}
         self._overrides: dict[tuple[str | None, str], Override] = {}
@@ -44,7 +46,8 @@ class Plans:
 
     def show(self, route: Route) -> Plan:
         """The plan of a route and method, for people to look at: nothing is reported."""
-        return self.known.get(route) or self._compile(route)
+        with self._compiling.mine:
+            return self.known.get(route) or self._compile(route)
 
     def add_rule(self, rule: dict[str, Any], source: str) -> None:
         """Take in one more rule; plans are compiled anew.
@@ -56,18 +59,21 @@ class Plans:
 
     def forget(self) -> None:
         """Compile plans anew: what they stand on has changed."""
-        self.known.clear()
+        # Not cleared: one that is being made now goes with the old ones.
+        self.known = {}
 
     def override(self, route: Route, override: Override) -> None:
         """Take in what a decorator says of the view that is serving this route."""
         key = route.endpoint, route.method
         if self._overrides.get(key) is not override:
-            self._overrides[key] = override
-            self.known.pop(route, None)
+            with self._compiling.mine:
+                self._overrides[key] = override
+                self.known.pop(route, None)
 
     def unmatched(self) -> list[Rule]:
         """The rules that select no route of the app."""
-        self._add_late_rules()
+        with self._compiling.mine:
+            self._add_late_rules()
         return self.rules.unmatched(self._routes())
 
     def _first(self, route: Route) -> Plan:
@@ -76,16 +82,17 @@ class Plans:
             unmatched = self.unmatched()
             if unmatched:
                 self._report(unmatched)
-        return self._compile(route)
+        return self.show(route)
 
     def _add_late_rules(self) -> None:
         for rule, source in self._late():
             self.rules.add(rule, source)
 
     def _compile(self, route: Route) -> Plan:
+        known = self.known
         self._add_late_rules()
         override = self._overrides.get((route.endpoint, route.method))
         if override is None and route.endpoint is not None:
             override = self._override_of(route.endpoint)
-        plan = self.known[route] = self.rules.plan(route, override)
+        plan = known[route] = self.rules.plan(route, override)
         return plan

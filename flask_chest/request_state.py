@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -80,3 +80,13 @@ class RequestState:
 
 #: The request that is being served in this thread, task or greenlet.
 current_request: ContextVar[RequestState | None] = ContextVar("flask_chest_request", default=None)
+
+
+def values_on(holder: Any) -> Mapping[str, object]:
+    """What lies on a ``g``. Not by ``dir()``, which would name its methods too."""
+    try:
+        values: Mapping[str, object] = holder.__dict__
+    except AttributeError:  # an app_ctx_globals_class of the app's own, without a __dict__
+        return {} if holder is None else {name: holder.get(name) for name in holder}
+    # Or one that is a dict itself.
+    return values if values or not isinstance(holder, dict) else holder

@@ -139,9 +139,11 @@ def _methods(value: Any) -> tuple[str, ...]:
 
 
 def _sample(value: Any) -> float:
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1:
         return float(value)
-    raise ValueError("expected a share above 0 and at most 1; to record nothing: 'record': False")
+    raise ValueError(
+        "expected a share, at least 0 and at most 1; to record nothing: 'record': False"
+    )
 
 
 def _record(value: Any) -> bool:
@@ -174,6 +176,7 @@ _CHECKS = {
 
 
 def is_glob(pattern: str) -> bool:
+    """Whether a rule's word may stand for several."""
     return "*" in pattern or "?" in pattern
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .rule import Route, Rule, and_parents, checked_rule, is_glob
+from .config import Settings
+from .rule import Route, Rule, and_parents, blueprint_rule, checked_rule, is_glob
 from .typing import TrackedVars
 
 
@@ -44,7 +45,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """What a decorator says of its view; it overrides all rules."""
+    """What a decorator says of its view; it overrides all rules.
+
+    :param tracks: whether ``tracked_vars`` say anything.
+    :param chests: the names of its chests; ``None`` leaves the app's, none at all keeps no record.
+    """
 
     tracked_vars: TrackedVars = None
     tracks: bool = False
@@ -106,6 +111,7 @@ class Rules:
             plan.request_id_generator = override.request_id_generator
             if override.chests is not None:
                 plan.mask = self._mask(override.chests)
+                plan.record = plan.record and bool(override.chests)
             sources.append("@flask_chest")
         plan.names, plan.named = tracking.names(), tracking.named()
         plan.sources = tuple(sources)
@@ -147,6 +153,20 @@ class Rules:
             if word is not None and not is_glob(word):
                 return bucket.setdefault(word, [])
         return self._globs
+
+
+def rules_of(settings: Settings, chest_names: Sequence[str]) -> Rules:
+    """The rules of an app's config.
+
+    :param chest_names: see :class:`Rules`.
+    :raises ConfigError: one is wrong.
+    """
+    rules = Rules(settings.tracked_vars, settings.sample_rate, chest_names)
+    for name, options in settings.blueprints.items():
+        rules.add(blueprint_rule(name, options), f"CHEST_BLUEPRINTS[{name!r}]")
+    for index, rule in enumerate(settings.rules):
+        rules.add(rule, f"CHEST_RULES[{index}]")
+    return rules
 
 
 class _Tracking:

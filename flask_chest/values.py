@@ -23,65 +23,28 @@ anything else                          ``<module.Class>`` where it was named, el
 
 from __future__ import annotations
 
-import fnmatch
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
-from datetime import date, datetime
-from decimal import Decimal
-from enum import Enum
 from functools import partial
 from itertools import islice
 from typing import Any
-from uuid import UUID
 
+from .redaction import REDACTED, Redaction
+from .scalars import INT_MAX, INT_MIN, NotPlainError, conversion, converted
+from .texts import MAX_NAME, clean_text, key_text, placeholder
 from .typing import Plain
 
-REDACTED = "[REDACTED]"
 CUT = "…[cut]"
 CYCLE = "…[cycle]"
 DEEP = "…[deep]"
 
-INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 _MAX_DEPTH = 16
-_MAX_NAME = 255
 # How often a container that changes meanwhile is looked at anew.
 _TRIES = 100
-# Names come from code, but keys may come from users: what is remembered must not grow with them.
-_MAX_REMEMBERED = 4096
-_MAX_DIGITS = 4000
 # Entries of a dict that is looked at as a whole.
 _MOST_FLAT = 64
 # What a number takes of a value's bytes, with what stands around it.
 _SCALAR = 9
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-class NotPlainError(Exception):
-    """A value has no spelling in JSON."""
-
-
-class Redaction:
-    """Says which names are redacted.
-
-    :param patterns: globs; case does not matter.
-    """
-
-    def __init__(self, patterns: Iterable[str]) -> None:
-        joined = "|".join(fnmatch.translate(pattern.lower()) for pattern in patterns)
-        self._pattern = re.compile(joined) if joined else None
-        self._remembered: dict[str, bool] = {}
-
-    def hides(self, name: str) -> bool:
-        """Whether the value of this name must not be stored."""
-        if self._pattern is None:
-            return False
-        known = self._remembered.get(name)
-        if known is None:
-            known = self._pattern.match(name.lower()) is not None
-            if len(self._remembered) < _MAX_REMEMBERED:
-                self._remembered[name] = known
-        return known
 
 
 class Normalizer:
@@ -115,7 +78,7 @@ class Normalizer:
         made = value.copy()
         left = self.short
         for name, item in made.items():
-            if type(name) is not str or len(name) > _MAX_NAME or self._redaction.hides(name):
+            if type(name) is not str or len(name) > MAX_NAME or self._redaction.hides(name):
                 return None
             left -= len(name) + _SCALAR
             kind = type(item)
@@ -147,7 +110,7 @@ class _Walk:
             return self._spend(4, value)  # type: ignore[arg-type]
         if kind is dict or kind is list:
             return self._container(value, kind, depth)
-        convert = _conversion(kind)
+        convert = conversion(kind)
         if convert is not None:
             return self._scalar(convert, value, depth)
         if issubclass(kind, _CONTAINERS):
@@ -158,7 +121,7 @@ class _Walk:
         return self._container(items, dict, depth)
 
     def _scalar(self, convert: Any, value: object, depth: int) -> Plain:
-        made = _converted(convert, value)
+        made = converted(convert, value)
         kind = type(made)
         if kind is str:
             return self._text(made)
@@ -196,7 +159,7 @@ class _Walk:
             if self._left <= 0:
                 made[CUT] = dict.__len__(value) - seen
                 break
-            whole = _key_text(key)
+            whole = key_text(key)
             # Judged by the whole name, not by what the limit leaves of it.
             shown = REDACTED if self._redaction.hides(whole) else item
             name = self._text(whole)
@@ -238,95 +201,8 @@ class _Walk:
         return value
 
 
-def placeholder(value: object) -> str:
-    """A short stand-in for a value that has no plain spelling; runs no code of its class."""
-    try:
-        kind = type(value)
-        return clean_text(f"<{kind.__module__}.{kind.__qualname__}>"[:_MAX_NAME])
-    except BaseException:  # noqa: BLE001 - a metaclass of theirs, even SystemExit
-        return "<unknown>"
-
-
-def clean_text(text: str) -> str:
-    """Text that every store can hold: no NUL, no lone surrogate."""
-    if "\0" in text:
-        text = text.replace("\0", "\u2400")
-    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
-
-
-def clean_shallow(value: Plain) -> Plain:
-    """A plain value whose texts may not be clean: it is one, or a dict of them."""
-    if type(value) is str:
-        return clean_text(value)
-    if type(value) is dict:
-        return {clean_text(name): clean_shallow(item) for name, item in value.items()}
-    return value
-
-
-def clean_name(name: object) -> str:
-    """The name of a variable or a key, as text of at most 255 characters."""
-    return clean_text(_key_text(name))
-
-
-def _key_text(key: object) -> str:
-    kind = type(key)
-    if kind is str and len(key) <= _MAX_NAME:  # type: ignore[arg-type]
-        return key  # type: ignore[return-value]
-    if issubclass(kind, str):
-        return str.__str__(key)[:_MAX_NAME]  # isinstance() would ask the key
-    if key is None or kind in (bool, float):
-        return str(key)
-    convert = _conversion(kind)
-    try:
-        made = placeholder(key) if convert is None else _converted(convert, key)
-    except NotPlainError:
-        return placeholder(key)
-    return str(made)[:_MAX_NAME] if type(made) in (str, int, float) else placeholder(key)
-
-
-def _int(value: Any) -> int | str:
-    number = int.__int__(value)
-    if INT_MIN <= number <= INT_MAX:
-        return number
-    # Python refuses to spell out very long ones, since that takes quadratic time.
-    if number.bit_length() > _MAX_DIGITS * 3:
-        return f"<int of {number.bit_length()} bits>"
-    return str(number)
-
-
-def _float(value: Any) -> float | None:
-    number = float.__float__(value)
-    return number if number - number == 0 else None
-
-
-_SCALARS: tuple[tuple[type, Any], ...] = (
-    # Enums first: many are texts or numbers too. All by the base's own methods.
-    (Enum, lambda value: object.__getattribute__(value, "_value_")),
-    (str, str.__str__),
-    (int, _int),
-    (float, _float),
-    (datetime, datetime.isoformat),
-    (date, date.isoformat),
-    (UUID, UUID.__str__),
-    (Decimal, Decimal.__str__),
-)
 _SEQUENCES = (list, tuple, set, frozenset)
 _CONTAINERS = (dict, *_SEQUENCES)
-
-
-def _conversion(kind: type) -> Any:
-    for base, convert in _SCALARS:
-        # Of the type, not of the value: isinstance() would ask a proxy's __class__.
-        if issubclass(kind, base):
-            return convert
-    return None
-
-
-def _converted(convert: Any, value: object) -> Any:
-    try:
-        return convert(value)
-    except BaseException:  # noqa: BLE001 - a time zone of theirs, even SystemExit
-        raise NotPlainError from None
 
 
 def _base_iter(kind: type, value: Any) -> Iterator[Any]:

@@ -64,6 +64,8 @@ def test_named_variables(make_site: Callable[..., Site]) -> None:
         "authorization",
         "author",
         "principal",
+        "new_password",
+        "client_secret",
     ],
 )
 def test_what_nobody_named_is_guarded(site: Site, name: str) -> None:

@@ -91,6 +91,7 @@ def test_every_key_has_a_meaning() -> None:
         ("CHEST_TAGS", {"env": "test", "n": 1, "f": 0.5, "b": True}, None),
         ("CHEST_SAMPLE_RATE", 1, 1.0),
         ("CHEST_SAMPLE_RATE", 0.001, 0.001),
+        ("CHEST_SAMPLE_RATE", 0, 0.0),
         ("CHEST_SLOW_MS", 0, 0.0),
         ("CHEST_SLOW_MS", 250, 250.0),
         ("CHEST_REQUEST_ID_HEADER", "X-Correlation-ID", "X-Correlation-ID"),
@@ -151,9 +152,8 @@ def test_good_values(key: str, value: object, found: object) -> None:
         ("CHEST_TAGS", {"env": 2**70}, "the tag 'env' must be"),
         ("CHEST_TAGS", {"env": "\ud800"}, "the tag 'env' must be"),
         ("CHEST_TAGS", {"env": "a\0b"}, "the tag 'env' must be"),
-        ("CHEST_SAMPLE_RATE", 0, "above 0 and at most 1"),
-        ("CHEST_SAMPLE_RATE", 1.5, "above 0 and at most 1"),
-        ("CHEST_SAMPLE_RATE", -1, "above 0 and at most 1"),
+        ("CHEST_SAMPLE_RATE", 1.5, "at least 0 and at most 1"),
+        ("CHEST_SAMPLE_RATE", -1, "at least 0 and at most 1"),
         ("CHEST_SAMPLE_RATE", True, "expected a number"),
         ("CHEST_SAMPLE_RATE", "half", "expected a number"),
         ("CHEST_SAMPLE_RATE", float("nan"), "expected a number"),
@@ -372,6 +372,10 @@ def test_wrong_arguments(arguments: dict[str, Any], message: str) -> None:
         ({"url": "sqlite:///x.db", "table": 7}, "table 7: use letters"),
         ({"url": "memory://", "name": 7}, "name 7: expected a text"),
         ({"url": "memory://", "name": ""}, "name '': expected a text"),
+        ({"url": "memory://", "name": "a\ud800"}, "expected a text of printable characters"),
+        ({"url": "memory://", "name": "a\nb"}, "expected a text of printable characters"),
+        ({"url": "memory://", "name": "x" * 201}, "at most 200 bytes, percent-encoded"),
+        ({"url": "memory://", "name": "\u00e4" * 34}, "at most 200 bytes, percent-encoded"),
         (OldWriter(), r"OldWriter is not a Chest; wrap it: Chest\.from_tuple_writer\(obj\)"),
         (7, "expected a URL, a dict with 'url', or a Chest, not int"),
         (MemoryChest, r"make one: MemoryChest\("),
@@ -394,13 +398,14 @@ def test_two_chests_of_one_name() -> None:
 def test_unnamed_chests_are_numbered() -> None:
     """Chests that nobody named have names that differ, and given names stay."""
     chests = ["memory://", "memory://", {"url": "memory://", "name": "memory-2"}]
-    held = FlaskChest(app_with(CHEST_CHESTS=chests)).of()
+    app = app_with(CHEST_CHESTS=chests)
+    held = FlaskChest(app).of()
     assert [chest.name for chest in held.chests] == ["memory", "memory-3", "memory-2"]
 
 
 def test_too_many_chests() -> None:
     """More chests than a journal's mask has bits are refused."""
-    with pytest.raises(ConfigError, match="CHEST_CHESTS: 33 chests are too many; at most 32"):
+    with pytest.raises(ConfigError, match="CHEST_CHESTS: 33 chests are too many; at most 32 in"):
         FlaskChest(app_with(CHEST_CHESTS=["memory://"] * 33))
 
 
@@ -431,8 +436,8 @@ def test_an_agent_needs_a_journal() -> None:
         ({"rule": "/", "chests": ["memroy"]}, "no chest 'memroy'; did you mean 'memory'?"),
         ({"rule": "/", "chests": ["influx"]}, "no chest 'influx'; there are: memory"),
         ({"rule": "/", "chests": []}, "to record nothing: 'record': False"),
-        ({"rule": "/", "sample": 0}, "to record nothing: 'record': False"),
-        ({"rule": "/", "sample": 2}, "expected a share above 0 and at most 1"),
+        ({"rule": "/", "sample": -1}, "to record nothing: 'record': False"),
+        ({"rule": "/", "sample": 2}, "expected a share, at least 0 and at most 1"),
         ({"rule": "/", "sample": True}, "expected a share"),
         ({"rule": "/", "record": "no"}, "'record' is 'no': expected true or false"),
     ],
@@ -560,6 +565,6 @@ def test_a_chest_of_ones_own_may_stand_in_the_list() -> None:
             """Keep nothing."""
 
     mine = Mine(logger=logging.getLogger("mine"))
-    held = FlaskChest(app_with(CHEST_CHESTS=[mine, "memory://"])).of()
-    assert held.chests[0] is mine
+    app = app_with(CHEST_CHESTS=[mine, "memory://"])  # of which the extension keeps none alive
+    assert FlaskChest(app).of().chests[0] is mine
     assert mine.logger.name == "mine"

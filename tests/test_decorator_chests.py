@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from flask import Flask, Response, abort, g, make_response, stream_with_context
 from flask.views import MethodView
 
 from flask_chest import Chest, FlaskChest, FlaskChestSQLite, Record, flask_chest
+from flask_chest.chests.base import Surroundings
 from flask_chest.chests.memory import MemoryChest
 from flask_chest.chests.urls import make_chest
 from flask_chest.errors import ConfigError, DeliveryError
 from flask_chest.reading.sql import SQLReader
 
-from .apps import Site
+from .apps import Site, put
 
 
 class FailingChest(Chest):
@@ -268,6 +270,68 @@ def test_in_the_background_of_an_app_without_a_buffer(site: Site) -> None:
     assert site.app.test_client().get("/").text == "done"
 
 
+def test_a_name_that_is_taken(make_site: Callable[..., Site]) -> None:
+    """A decorator's chest that is called as another one gets its records all the same."""
+    site = make_site(CHEST_BUFFER="memory")
+    other = MemoryChest(name="memory")
+    third = MemoryChest(name="memory")
+    for path, chest in (("/other", other), ("/third", third)):
+        view = flask_chest([chest], raise_exceptions=False)(put_three)
+        site.app.add_url_rule(path, path.strip("/"), view)
+    for path in ("/other", "/third"):
+        site.client.get(path)
+    assert site.chest.flush(10)
+    assert [record.route for record in other.records] == ["/other"]
+    assert [record.route for record in third.records] == ["/third"]
+    assert site.store.records == []
+    # What waits for a chest is kept under its name: only newcomers get another one.
+    assert (site.store.name, other.name, third.name) == ("memory", "memory-2", "memory-3")
+
+
+def test_more_chests_than_there_are_bits(
+    make_site: Callable[..., Site], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those that find no room are told of once; responses and all other records are whole."""
+    site = make_site(CHEST_BUFFER="disk")
+    chests = [MemoryChest() for _ in range(33)]
+    for number, chest in enumerate(chests):
+        view = flask_chest([chest], raise_exceptions=False)(lambda: put("n", 1, "done"))
+        site.app.add_url_rule(f"/{number}", f"view-{number}", view)
+    site.app.add_url_rule("/", "home", lambda: "home")
+    client = site.client
+    for path in (*range(33), "", 32):
+        assert client.get(f"/{path}").status_code == 200
+    assert site.chest.flush(10)
+    assert [len(chest.records) for chest in chests] == [1] * 31 + [0, 0]
+    assert [record.route for record in site.store.records] == ["/"]
+    accounts = site.chest.stats()["chests"].values()
+    assert (sum(each["delivered"] for each in accounts), len(accounts)) == (32, 32)
+    told = [record for record in caplog.records if record.exc_info]
+    assert "decorators can share chests" in caplog.text
+    assert len(told) == 1
+
+
+def test_chests_join_once(make_site: Callable[..., Site]) -> None:
+    """First requests at once do not take in a decorator's chest twice."""
+    site = make_site(CHEST_BUFFER="memory")
+    entered = threading.Barrier(2)
+
+    class Slow(MemoryChest):
+        def settle(self, surroundings: Surroundings) -> None:
+            super().settle(surroundings)
+            with suppress(threading.BrokenBarrierError):
+                entered.wait(0.2)  # in vain, where one waits for the other
+
+    slow = Slow()
+    held = site.app.extensions["chest.held"]
+    threads = [threading.Thread(target=held.join, args=([slow],)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert held.chests == [site.store, slow]
+
+
 def test_other_views_keep_the_apps_chests(make_site: Callable[..., Site]) -> None:
     """Only the decorated view's records go elsewhere."""
     site = make_site(CHEST_BUFFER="memory")
@@ -392,6 +456,15 @@ STATUSES: list[tuple[Callable[[], Any], int | None]] = [
     (lambda: abort(403), 403),
     (lambda: abort(make_response("x", 418)), 418),
 ]
+
+
+def test_an_answer_that_is_none(plain: Flask) -> None:
+    """A view's slip is told by Flask, in Flask's words."""
+    plain.config["PROPAGATE_EXCEPTIONS"] = True
+    nothing: Any = ()
+    plain.add_url_rule("/", "view", flask_chest([MemoryChest()])(lambda: nothing))
+    with pytest.raises(TypeError, match="valid response"):
+        plain.test_client().get("/")
 
 
 @pytest.mark.parametrize(("answer", "status"), STATUSES)

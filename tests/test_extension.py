@@ -160,6 +160,35 @@ def test_one_chest_object_for_many_apps(tmp_path: Path) -> None:
     other.close()
 
 
+def test_one_chest_object_beside_others(tmp_path: Path) -> None:
+    """In an app that has more chests it keeps the name by which the first one delivers to it."""
+    shared = MemoryChest()
+    apps = [make_app(tmp_path / str(n)) for n in range(2)]
+    extensions = [
+        FlaskChest(apps[0], chests=[shared]),
+        FlaskChest(apps[1], chests=[MemoryChest(), shared]),
+    ]
+    for app, extension in zip(apps, extensions, strict=True):
+        app.test_client().get("/1")
+        assert extension.flush(10)
+        accounts = extension.stats()["chests"]
+        assert all(each["delivered"] == 1 for each in accounts.values())
+        extension.close()
+    assert len(shared.records) == 2
+    assert set(accounts) == {"memory", "memory-2"}
+
+
+def test_one_chest_object_whose_name_is_taken(tmp_path: Path) -> None:
+    """Where it cannot be called the same in another app, that app says so."""
+    shared, namesake = MemoryChest(), MemoryChest(name="memory")
+    FlaskChest(make_app(tmp_path / "one"), chests=[shared])
+    with pytest.raises(ConfigError, match=r"the name 'memory' is taken .* another 'name'"):
+        FlaskChest(make_app(tmp_path / "two"), chests=[namesake, shared])
+    other = FlaskChest(app := make_app(tmp_path / "three"), chests=[namesake])
+    with pytest.raises(ConfigError, match=r"the name 'memory' is taken .* another 'name'"):
+        other.of(app).join([shared])
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 def test_a_second_init_app_is_refused_with_advice(tmp_path: Path, enabled: bool) -> None:
     """An app is recorded once; who wants two backends reads where to name them."""

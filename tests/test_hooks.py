@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from flask import Flask, abort, g, redirect, request
 from flask.views import MethodView
+from werkzeug.routing import Rule
 
-from flask_chest import FlaskChest, Record
+from flask_chest import FlaskChest, Record, flask_chest
 from flask_chest.chests.memory import MemoryChest
 
 from .apps import Site, put
@@ -97,6 +98,30 @@ def test_a_made_up_method(site: Site) -> None:
     site.app.add_url_rule("/", view_func=lambda: "home")
     assert site.client.open("/", method="X" * 5000).status_code == 405
     assert site.only().method == "_OTHER"
+
+
+@pytest.mark.parametrize("decorate", [lambda view: view, flask_chest(tracked_vars=["n"])])
+def test_a_route_for_any_method(site: Site, decorate: Any) -> None:
+    """Where a rule leaves methods open, they are a stranger's words as well: none is remembered."""
+    site.app.url_map.add(Rule("/any", endpoint="any"))
+    site.app.view_functions["any"] = decorate(lambda: put("n", 1, "any"))
+    for method in ("X" * 5000, "Y" * 5000, "DELETE"):
+        assert site.client.open("/any", method=method).status_code == 200
+    assert [(each.route, each.method) for each in site.records] == [
+        ("/any", "_OTHER"),
+        ("/any", "_OTHER"),
+        ("/any", "DELETE"),
+    ]
+    plans = site.app.extensions["chest.held"].plans
+    assert not [route for route in plans.known if "X" in route[2]]
+    assert not [key for key in plans._overrides if "X" in key[1]]
+
+
+def test_a_method_of_the_apps_own(site: Site) -> None:
+    """What the app itself names is no stranger's word."""
+    site.app.add_url_rule("/", view_func=lambda: "found", methods=["PROPFIND"])
+    assert site.client.open("/", method="PROPFIND").status_code == 200
+    assert site.only().method == "PROPFIND"
 
 
 def test_an_end_before_the_view(site: Site) -> None:

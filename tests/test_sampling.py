@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from flask import abort, g
@@ -72,6 +73,19 @@ def test_exceptions_are_kept(make_site: Callable[..., Site], propagate: bool) ->
     else:
         client.get("/")
     assert (site.only().error, site.only().sample_rate) == ("LookupError", 1.0)
+
+
+@pytest.mark.parametrize(
+    "config", [{"CHEST_SAMPLE_RATE": 0}, {"CHEST_RULES": [{"rule": "/*", "sample": 0}]}]
+)
+def test_none_but_what_is_always_kept(make_site: Callable[..., Site], config: Any) -> None:
+    """A share of 0 leaves errors and slow requests alone, each of which counts as one."""
+    site = make_site(CHEST_SLOW_MS=60_000, **config)
+    site.app.add_url_rule("/<int:status>", "home", lambda status: ("answer", status))
+    client = site.client
+    for status in (200, 500, 200, 503):
+        client.get(f"/{status}")
+    assert [(each.status, each.sample_rate) for each in site.records] == [(500, 1.0), (503, 1.0)]
 
 
 def test_an_abort_is_no_error(make_site: Callable[..., Site]) -> None:

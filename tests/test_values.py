@@ -18,16 +18,10 @@ from werkzeug.local import LocalProxy
 
 from flask_chest.config import DEFAULT_REDACT
 from flask_chest.encoding import dumps
-from flask_chest.values import (
-    CUT,
-    CYCLE,
-    DEEP,
-    Normalizer,
-    NotPlainError,
-    Redaction,
-    clean_name,
-    placeholder,
-)
+from flask_chest.redaction import Redaction
+from flask_chest.scalars import NotPlainError
+from flask_chest.texts import clean_name, placeholder
+from flask_chest.values import CUT, CYCLE, DEEP, Normalizer
 
 from . import hostile
 
@@ -251,10 +245,10 @@ def test_keys_are_hidden_at_any_depth() -> None:
 
 #: For each default pattern a name that it hides, and one like it that is spared.
 REDACTED = {
-    "password": ("Password", "password_age"),
+    "password": ("Password", "passport"),
     "passwd": ("passwd", "passers"),
     "pwd": ("PWD", "cwd"),
-    "secret": ("secret", "secretary"),
+    "secret": ("secret", "secrecy"),
     "*key": ("api_key", "keyboard"),
     "*token*": ("csrf_token", "tone"),
     "*session*": ("session_id", "season"),
@@ -263,6 +257,10 @@ REDACTED = {
     "*auth*": ("x_auth_user", "aunt"),
     "*principal*": ("principal_id", "principle"),
     "set-cookie": ("Set-Cookie", "cookies"),
+    "*password*": ("new_password", "compass_word"),
+    "*passwd*": ("passwd2", "pass_wd"),
+    "*pwd*": ("mysql_pwd", "pw"),
+    "*secret*": ("client_secret", "sacred"),
 }
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from ..errors import ConfigError, DeliveryError, RejectedError
+from ..process_lock import ProcessLock
 from ..record import Record
 from ..typing import ContextTuple
 from .address import scrub
 
 _MESSAGE_LENGTH = 500
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,8 @@ class Chest(ABC):
     scheme = "chest"
     #: Whether its old rows go, and its hours are summed up, by our doing.
     needs_upkeep = False
+    #: An app delivers to it under its name, which from then on stays as it is.
+    in_use = False
 
     def __init__(
         self,
@@ -67,11 +71,11 @@ class Chest(ABC):
         logger: logging.Logger | None = None,
         app: _HasInstancePath | None = None,
     ) -> None:
-        if name is not None and (not isinstance(name, str) or not name.strip()):
-            raise ConfigError(f"name {name!r}: expected a text that is not empty")
+        if name is not None:
+            _check_name(name)
         self.name = name or self.scheme
         self.named = name is not None
-        self._locks: dict[int, threading.Lock] = {}
+        self._lock = ProcessLock()
         self.logger = logger or logging.getLogger("flask_chest.chests")
         self.surroundings: Surroundings | None = None
         self._folder = None if app is None else Path(app.instance_path)
@@ -84,18 +88,16 @@ class Chest(ABC):
 
         A chest that serves several apps keeps to the instance folder of the first, or of the one
         that it was given as ``app=``.
+
+        :param surroundings: what it may know of the app.
         """
         self._folder = self._folder or surroundings.instance_path
         self.surroundings = replace(surroundings, instance_path=self._folder)
 
     @property
     def lock(self) -> threading.Lock:
-        """Held while the chest writes: it is called by one thread at a time.
-
-        One per process: a thread of the parent may hold the parent's for ever. And not made before
-        it is needed: gevent, which a server may bring in late, knows no lock from before.
-        """
-        return self._locks.setdefault(os.getpid(), threading.Lock())
+        """Held while the chest writes: it is called by one thread at a time."""
+        return self._lock.mine
 
     @property
     def timeout(self) -> float:
@@ -106,6 +108,8 @@ class Chest(ABC):
     def from_url(cls, url: str, **arguments: Any) -> Chest:
         """Make the chest from a URL of ``CHEST_CHESTS`` and further constructor arguments.
 
+        :param url: the URL, with whatever its scheme allows.
+        :param arguments: what stands beside ``url`` in a dict.
         :raises flask_chest.errors.ConfigError: the URL lacks something or has too much.
         """
         raise ConfigError(f"{cls.__name__} cannot be made from a URL")
@@ -116,6 +120,8 @@ class Chest(ABC):
 
         The same records may come again after a failure: their ``id`` makes that harmless.
 
+        :param records: a batch; each is decoded when it is looked at, see
+            :class:`~flask_chest.encoding.Batch`.
         :raises flask_chest.errors.DeliveryError: not now; send them again later.
         :raises flask_chest.errors.RejectedError: these will never be accepted.
         """
@@ -142,6 +148,7 @@ class Chest(ABC):
 
         :param reason: the driver's exception or words; only its first line is taken, since further
             ones may quote values of the app's users.
+        :param remedy: what to do about it, as half a sentence.
         """
         what = str(reason).strip().partition("\n")[0][:_MESSAGE_LENGTH]
         if isinstance(reason, BaseException):
@@ -161,6 +168,16 @@ class Chest(ABC):
         :param name: as for every chest; default: the writer's class name in lower case.
         """
         return _TupleWriterChest(writer, name=name)
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise ConfigError(f"name {name!r}: expected a text of printable characters, not empty")
+    # It is a file's name for dead letters, percent-encoded and with an ending.
+    if len(quote(name)) > _LONGEST_NAME:
+        raise ConfigError(
+            f"name {name!r}: expected at most {_LONGEST_NAME} bytes, percent-encoded; shorten it"
+        )
 
 
 class TupleWriter(Protocol):

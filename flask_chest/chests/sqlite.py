@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from ..encoding import SHARED, Batch, dumps, loads
-from ..errors import ConfigError
+from ..errors import ConfigError, DeliveryError
 from ..record import Record
 from .lines import json_bodies, lines_of, without_nul
 from .sql import SQLChest
@@ -41,6 +42,15 @@ SELECT r.id AS record_id, r.time AS time, r.request_id AS request_id, v.key AS n
     CASE WHEN v.type IN ('true', 'false') THEN v.type ELSE v.value END AS value
 FROM {table} AS r, json_each(r.vars) AS v
 """
+_UNWRITABLE = "let this process write there, or name another file"
+# By SQLite's own words: all that its driver tells apart.
+_REMEDIES = {
+    "unable to open": _UNWRITABLE,
+    "readonly": _UNWRITABLE,
+    "locked": "another process is writing to it; on a network file system SQLite cannot tell when",
+    "is full": "make room on its disk",
+    "not a database": "name another file",
+}
 
 
 class FlaskChestSQLite(SQLChest):
@@ -74,6 +84,11 @@ class FlaskChestSQLite(SQLChest):
         parts = urlsplit(url)
         if parts.netloc:
             raise ConfigError(f"{url!r}: SQLite has no host; write 'sqlite:///{parts.netloc}'")
+        if parts.query or parts.fragment:
+            raise ConfigError(
+                f"{url!r}: an SQLite URL names a file and nothing else ('?' is '%3F', '#' is "
+                "'%23'); for 'table' and 'name' write a dict: {'url': ..., 'table': ...}"
+            )
         return cls(path=unquote(parts.path[1:]), **arguments)
 
     def describe(self) -> str:
@@ -85,9 +100,24 @@ class FlaskChestSQLite(SQLChest):
             return self.path.absolute()
         return self.surroundings.instance_path / self.path
 
+    def check(self) -> None:
+        # A look at what records are to be kept in makes no file, nor its folder.
+        file = self.file()
+        try:
+            there = next(path for path in (file, *file.parents) if path.exists())
+        except OSError as error:  # a folder that this process may not look into, say
+            raise DeliveryError(self.explain(error, _UNWRITABLE)) from None
+        if there == file:
+            super().check()
+        elif not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            raise DeliveryError(self.explain(f"nothing can be made in {there}", _UNWRITABLE))
+
     def make_engine(self) -> sa.Engine:
         file = self.file()
-        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DeliveryError(self.explain(error, _UNWRITABLE)) from None
         engine = sa.create_engine(
             sa.URL.create("sqlite", database=str(file)),
             # One connection, used by one thread at a time: delivery, later perhaps close().
@@ -119,6 +149,10 @@ class FlaskChestSQLite(SQLChest):
     def has_no_table(self, error: exc.SQLAlchemyError) -> bool:
         words = str(getattr(error, "orig", ""))
         return "no such table" in words or ("unable to open" in words and not self.file().exists())
+
+    def remedy(self, error: exc.SQLAlchemyError) -> str:
+        words = str(getattr(error, "orig", ""))
+        return next((remedy for said, remedy in _REMEDIES.items() if said in words), "")
 
     def view_query(self) -> str:
         return _VIEW.format(table=self.quoted(self.records.name))

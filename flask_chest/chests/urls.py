@@ -143,13 +143,26 @@ def _check_arguments(chest_class: type[Chest], arguments: Mapping[str, Any], key
 def number_unnamed(chests: Iterable[Chest]) -> None:
     """Give chests that nobody named a name of their own: ``sqlite``, ``sqlite-2``, ..."""
     chests = list(chests)
-    taken = {chest.name for chest in chests if chest.named}
+    fixed = [chest for chest in chests if chest.named or chest.in_use]
+    number_newcomers([each for each in chests if each not in fixed], [each.name for each in fixed])
+
+
+def number_newcomers(chests: Iterable[Chest], taken: Iterable[str]) -> None:
+    """Give chests whose names are taken others: ``orders-2``, ...
+
+    :raises ConfigError: one of them is another app's as well, and cannot be given another name.
+    """
+    taken = set(taken)
     for chest in chests:
-        if chest.named:
-            continue
+        if chest.in_use and chest.name in taken:
+            raise ConfigError(
+                f"{chest!r}: the name {chest.name!r} is taken in this app, and another app "
+                "delivers to this chest under it; give it another 'name'"
+            )
+        stem = chest.name if chest.named else chest.scheme
         name, number = chest.name, 1
         while name in taken:
             number += 1
-            name = f"{chest.scheme}-{number}"
+            name = f"{stem}-{number}"
         chest.name = name
         taken.add(name)

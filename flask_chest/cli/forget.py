@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import click
@@ -9,11 +11,15 @@ from flask.cli import with_appcontext
 
 from ..app_chest import AppChest
 from ..chests.base import Chest
+from ..delivery.dead import DeadLetters
+from ..encoding import decode
 from ..keeping.forgetting import Forgetting, forget_letters
 from ..reading.filters import Filter
 from ..reading.lines import to_line
+from ..reading.matching import matches
 from ..reading.query import Query
-from ..reading.reader import make_reader
+from ..reading.reader import Reader, make_reader
+from ..record import Record
 from .current import chosen_chests, current_held, told_errors
 from .options import (
     FIRST,
@@ -25,6 +31,9 @@ from .options import (
     yes_option,
 )
 from .output import print_json, progress
+
+#: Each chest, and what reads it; nothing where a store only takes.
+_Stores = list[tuple[Chest, Reader | None]]
 
 
 @click.command()
@@ -52,63 +61,81 @@ def forget(
     if not where or not any(each.operator == "=" and each.value for each in where):
         raise click.UsageError("say whose records: --where user_id=42")
     query = make_query(FIRST, LAST, where)
-    chests = chosen_chests(chest_name)
-    if output is not None:
-        told = _hand_out(chests, query, output)
-    else:
-        if not yes:
-            _confirm(chests, query)
-        told = {each.name: _erase(current_held(), each, query) for each in chests}
-    _tell(told, current_held(), as_json, "erased" if output is None else "handed out")
+    held = current_held()
+    with told_errors(), _opened(chosen_chests(chest_name)) as stores:
+        if output is not None:
+            told = _hand_out(held, stores, query, output)
+        else:
+            if not yes:
+                _confirm(stores, query)
+            told = {each.name: _erase(held, each, reader, query) for each, reader in stores}
+    _tell(told, held, as_json, "erased" if output is None else "handed out")
+    beyond = [each.name for each, reader in stores if reader is None]
+    if beyond:
+        raise click.ClickException(
+            f"out of reach: {', '.join(beyond)}; what such a store got must be looked for there"
+        )
 
 
-def _confirm(chests: list[Chest], query: Query) -> None:
-    counts = []
-    with told_errors():
-        for chest in chests:
-            reader = make_reader(chest)
+@contextmanager
+def _opened(chests: list[Chest]) -> Iterator[_Stores]:
+    stores = [(chest, make_reader(chest)) for chest in chests]
+    try:
+        yield stores
+    finally:
+        for _, reader in stores:
             if reader is not None:
-                counts.append(f"{reader.count(query)} in {chest.name}")
                 reader.close()
+
+
+def _confirm(stores: _Stores, query: Query) -> None:
+    counts = [f"{reader.count(query)} in {each.name}" for each, reader in stores if reader]
     filters = " and ".join(map(str, query.where))
     click.confirm(f"erase records with {filters}: {', '.join(counts) or 'none'}?", abort=True)
 
 
-def _erase(held: AppChest, chest: Chest, query: Query) -> int | None:
-    with told_errors():
-        letters = forget_letters(held.journal_dir, chest.name, query, held.app.name)
-    reader = make_reader(chest)
+def _erase(held: AppChest, chest: Chest, reader: Reader | None, query: Query) -> int | None:
+    letters = forget_letters(held.journal_dir, chest.name, query, held.app.name)
     if reader is None:
         return letters or None
     gone = letters
-    with told_errors(), progress(chest.name, reader.count(query)) as step:
+    with progress(chest.name, reader.count(query)) as step:
         for number in Forgetting(chest, reader, query).run():
             gone += number
             step(number)
-    reader.close()
     return gone
 
 
-def _hand_out(chests: list[Chest], query: Query, output: BinaryIO) -> dict[str, int | None]:
+def _hand_out(
+    held: AppChest, stores: _Stores, query: Query, output: BinaryIO
+) -> dict[str, int | None]:
     told: dict[str, int | None] = {}
-    seen: set[str] = set()
-    for chest in chests:
-        reader = make_reader(chest)
-        told[chest.name] = None
-        if reader is None:
-            continue
-        with told_errors():
-            for record in reader.walk(query):
-                # Stores hold the same records; one person has few enough to remember their ids.
-                if record.id not in seen:
-                    seen.add(record.id)
-                    output.write(to_line(record) + b"\n")
-        reader.close()
-        told[chest.name] = len(seen)
+    # Stores hold the same records; one person has few enough to remember their ids.
+    written: set[str] = set()
+    for chest, reader in stores:
+        count = 0
+        for record in _records_of(held, chest, reader, query):
+            count += 1
+            if record.id not in written:
+                written.add(record.id)
+                output.write(to_line(record) + b"\n")
+        told[chest.name] = count if reader is not None else count or None
     return told
 
 
-def _tell(told: dict[str, int | None], held: AppChest, as_json: bool, what: str) -> None:
+def _records_of(
+    held: AppChest, chest: Chest, reader: Reader | None, query: Query
+) -> Iterator[Record]:
+    """One person's records in a store, and among the dead letters that wait for it."""
+    if reader is not None:
+        yield from reader.walk(query)
+    for letter in DeadLetters(held.journal_dir, chest.name).read():
+        record = decode(letter.line)
+        if matches(record, query.where):
+            yield record
+
+
+def _tell(told: Mapping[str, int | None], held: AppChest, as_json: bool, what: str) -> None:
     accounts = held.carrier.ledger().accounts
     pending = {name: accounts[name].pending for name in told if name in accounts}
     if as_json:
@@ -120,8 +147,3 @@ def _tell(told: dict[str, int | None], held: AppChest, as_json: bool, what: str)
         if pending.get(name):
             text = f"{name}: {pending[name]} records wait in the journal; run this again later"
             click.secho(text, fg="yellow", err=True)
-    beyond = [name for name, number in told.items() if number is None]
-    if beyond:
-        raise click.ClickException(
-            f"out of reach: {', '.join(beyond)}; what such a store got must be looked for there"
-        )

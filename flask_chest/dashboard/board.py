@@ -111,7 +111,8 @@ class Dashboard:
             ("/login", "login", self.login.ask),
         )
         for rule, endpoint, view in rules:
-            blueprint.add_url_rule(rule, endpoint, view, methods=["GET"])
+            # Else a redirect would lead there from the prefix, which is no route: it is recorded.
+            blueprint.add_url_rule(rule, endpoint, view, methods=["GET"], strict_slashes=False)
         blueprint.add_url_rule("/login", "take_login", self.login.take, methods=["POST"])
         blueprint.add_url_rule("/logout", "logout", self.login.end, methods=["POST"])
         blueprint.before_request(self._guard)

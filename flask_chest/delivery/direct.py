@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..encoding import Batch
-from ..errors import ChestError
 from ..signals import announce, batch_delivered, delivery_failed
 from .ledger import Ledger
 from .shipper import ChestLike
@@ -27,13 +26,14 @@ class Direct:
         """Write one record.
 
         :raises flask_chest.errors.ChestError: a chest did not accept it; the others were tried.
+            What else a backend raises is raised likewise.
         """
-        failure: ChestError | None = None
+        failure: Exception | None = None
         for bit, chest in enumerate(self._chests):
             if mask >> bit & 1:
                 try:
                     self._write(chest, line)
-                except ChestError as error:
+                except Exception as error:  # noqa: BLE001 - a backend of theirs may raise anything
                     failure = failure or error
         if failure is not None:
             raise failure
@@ -63,7 +63,7 @@ class Direct:
             account = self._ledger.account(chest.name)
             try:
                 chest.write(Batch([line]))
-            except ChestError as error:
+            except Exception as error:
                 account.lost["failed"] += 1
                 announce(delivery_failed, self._sender, chest=chest.name, error=error, count=1)
                 raise

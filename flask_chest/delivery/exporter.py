@@ -5,10 +5,10 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import threading
 import time
 import weakref
 
+from ..process_lock import ProcessLock
 from ..sparse_log import SparseLog
 from .buffer import Buffer, ClosedError, TornRecordError
 from .ledger import Ledger
@@ -26,7 +26,7 @@ class Exporter:
     def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
         self._process: Process | None = None
-        self._starting: dict[int, threading.Lock] = {}
+        self._starting = ProcessLock()
         self._log = SparseLog(_logger)
         # APScheduler takes long to import. Not with this package, since not all who import it serve
         # requests; not with the first request either, which would wait for it.
@@ -120,8 +120,7 @@ class Exporter:
             process.buffer.abandon()
 
     def _start(self) -> Process:
-        # A lock of the parent may have been held by a thread that does not exist in the child.
-        with self._starting.setdefault(os.getpid(), threading.Lock()):
+        with self._starting.mine:
             process = self._process
             if process is None or process.pid != os.getpid():
                 self.forget()  # a fork that nobody told Python of

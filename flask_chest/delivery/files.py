@@ -103,6 +103,8 @@ class FileLock:
 
     ``flock`` rather than ``lockf``: the latter is let go when any descriptor of the file is closed
     in the process (https://man7.org/linux/man-pages/man2/fcntl_locking.2.html).
+
+    :param path: the file; made where it is missing, in a folder that is there.
     """
 
     def __init__(self, path: Path) -> None:

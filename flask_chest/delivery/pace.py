@@ -9,7 +9,13 @@ from .shipper import Shipper
 
 
 class Pace:
-    """A batch goes when it is full or when the interval is over, whichever is first."""
+    """A batch goes when it is full or when the interval is over, whichever is first.
+
+    :param shipper: delivers to the chest.
+    :param buffer: where records wait.
+    :param interval: seconds after which a batch goes that is not full.
+    :param batch_size: records a batch.
+    """
 
     def __init__(self, shipper: Shipper, buffer: Buffer, interval: float, batch_size: int) -> None:
         self._shipper = shipper

@@ -13,7 +13,13 @@ from .ledger import Account
 
 @dataclass(slots=True)
 class Place:
-    """A chest's place: the segment, the offset of the next frame, and its account so far."""
+    """A chest's place, and its account so far.
+
+    :param path: the file that keeps it.
+    :param segment: the number of the segment.
+    :param offset: where in it the next frame begins.
+    :param account: what became of the records before.
+    """
 
     path: Path
     segment: int = 1

@@ -67,7 +67,10 @@ class Delivery:
 
 
 class Process:
-    """What an exporter has in one process."""
+    """What an exporter has in one process.
+
+    :param delivery: what goes where, and how.
+    """
 
     def __init__(self, delivery: Delivery) -> None:
         self.pid = os.getpid()
@@ -159,6 +162,10 @@ class Process:
         return waiting
 
     def flush(self, timeout: float | None) -> bool:
+        """Deliver what was captured; whether all of it is done with.
+
+        :param timeout: seconds to wait; ``None`` waits for a try of every chest.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         return _wait_for(self.ask_to_flush(), deadline) and self._is_done()
 

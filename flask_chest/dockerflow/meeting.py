@@ -67,7 +67,8 @@ class Meeting:
         if state.recorder is not self._known:
             self._known = state.recorder
             self._introduce(state.recorder)
-        return state.request_id
+        # A decorator may have its own idea of it: log lines come before its view has ended.
+        return state.recorder.id_before_view(state)
 
     def add_variables(self, fields: dict[str, Any]) -> None:
         """Add the tracked variables of the request being served to its summary's fields.

@@ -21,7 +21,10 @@ _PATIENCE = 300.0
 
 
 class ClickHouseEraser(Eraser):
-    """Hides rows at once, and has them taken out of the files in the end."""
+    """Hides rows at once, and has them taken out of the files in the end.
+
+    :param chest: the chest.
+    """
 
     def __init__(self, chest: FlaskChestClickHouse) -> None:
         self._chest = chest

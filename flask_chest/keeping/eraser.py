@@ -55,7 +55,10 @@ def make_eraser(chest: Chest) -> Eraser | None:
 
 
 class SQLEraser(Eraser):
-    """Deletes rows of an SQL chest."""
+    """Deletes rows of an SQL chest.
+
+    :param chest: the chest.
+    """
 
     def __init__(self, chest: SQLChest) -> None:
         self._chest = chest
@@ -105,7 +108,10 @@ class SQLEraser(Eraser):
 
 
 class MongoEraser(Eraser):
-    """Deletes documents of a MongoDB chest."""
+    """Deletes documents of a MongoDB chest.
+
+    :param chest: the chest.
+    """
 
     def __init__(self, chest: FlaskChestMongoDB) -> None:
         self._chest = chest

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..chests.base import Chest
-from ..delivery.dead import DeadLetters
+from ..delivery.dead import DeadLetters, Letter
 from ..delivery.ledger import Ledger
 from ..delivery.totals import add_to_totals
 from ..encoding import decode
@@ -56,16 +56,13 @@ def forget_letters(root: Path, chest: str, query: Query, owner: str) -> int:
     :raises flask_chest.errors.ChestError: they are being sent again, or cannot be written.
     """
     letters = DeadLetters(root, chest)
-    there = letters.read()
-    kept = [letter for letter in there if not matches(decode(letter.line), query.where)]
-    gone = len(there) - len(kept)
-    if not gone:
+    if not any(_is_meant(letter, query) for letter in letters.read()):
         return 0
-    # A replay that ends now would put back what it had read.
+    # A replay that ends now would put back what it had read; one that has ended has left others.
     if not letters.replaying.acquire():
         raise ChestError(f"chest {chest!r}: its dead letters are being sent again; try again later")
     try:
-        letters.replace(kept, taken=len(there))
+        gone = _erase(letters, query)
         moved = Ledger()
         account = moved.account(chest)
         account.rejected, account.lost["forgotten"] = -gone, gone
@@ -75,3 +72,14 @@ def forget_letters(root: Path, chest: str, query: Query, owner: str) -> int:
     finally:
         letters.replaying.release()
     return gone
+
+
+def _erase(letters: DeadLetters, query: Query) -> int:
+    there = letters.read()
+    kept = [letter for letter in there if not _is_meant(letter, query)]
+    letters.replace(kept, taken=len(there))
+    return len(there) - len(kept)
+
+
+def _is_meant(letter: Letter, query: Query) -> bool:
+    return matches(decode(letter.line), query.where)

@@ -18,6 +18,19 @@ if TYPE_CHECKING:
 LENGTH = 300
 
 
+def is_begun(chest: SQLChest) -> bool:
+    """Whether the tables of a chest are there; looking makes none, nor a file for them."""
+    engine = chest.make_reading_engine()
+    try:
+        return sa.inspect(engine).has_table(chest.upkeep.name)
+    except sa.exc.DBAPIError as error:
+        if chest.has_no_table(error):
+            return False
+        raise
+    finally:
+        engine.dispose()
+
+
 class Lease:
     """The right to look after the table of a chest.
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from ..chests.rollups import HOUR
 from ..errors import ReadError
 from .eraser import SQLEraser
-from .lease import Lease
+from .lease import Lease, is_begun
 from .roller import Roller, roll
 
 if TYPE_CHECKING:
@@ -32,25 +32,28 @@ def prune(chest: SQLChest, before: datetime, ended: threading.Event) -> Iterator
     :param ended: set to stop.
     :raises flask_chest.errors.ReadError: another process is at it, or the store does not answer.
     """
+    try:
+        if is_begun(chest):
+            yield from _prune(chest, whole_hours(before), ended)
+    except sa.exc.SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        raise ReadError(chest.explain(cause, chest.remedy(error))) from None
+
+
+def _prune(chest: SQLChest, end: datetime, ended: threading.Event) -> Iterator[int]:
     engine = chest.make_engine()
     try:
-        if not sa.inspect(engine).has_table(chest.upkeep.name):
-            return  # nothing was delivered yet
         lease = Lease(chest, engine)
         if not lease.take():
             raise ReadError(chest.explain("another process is pruning it", "try again later"))
         roller = Roller(chest, engine)
         try:
-            end = whole_hours(before)
             # What came late must be in the sums before it goes.
             roll(roller, lease, int(end.timestamp()), ended, since=0)
             yield from _delete(chest, end, lease, ended)
         finally:
             roller.close()
             lease.give_back()
-    except sa.exc.SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        raise ReadError(chest.explain(cause, chest.remedy(error))) from None
     finally:
         engine.dispose()
 

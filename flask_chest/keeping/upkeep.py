@@ -54,15 +54,13 @@ class Upkeep:
                 self._log.warning("upkeep", "upkeep is put off: %s", told)
 
     def _look_after(self, chest: SQLChest, until: int, ended: threading.Event) -> None:
-        import sqlalchemy as sa
-
-        from .lease import Lease
+        from .lease import Lease, is_begun
         from .roller import Roller, roll
 
+        if not is_begun(chest):
+            return
         engine = chest.make_engine()
         try:
-            if not sa.inspect(engine).has_table(chest.upkeep.name):
-                return  # nothing was delivered yet
             lease = Lease(chest, engine)
             if not lease.take():
                 return

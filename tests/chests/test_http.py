@@ -134,9 +134,10 @@ def test_retry_after(server: HTTPRecorder, value: str, least: float, most: float
     assert least <= caught.value.retry_after <= most
 
 
-def test_retry_after_of_nonsense(server: HTTPRecorder) -> None:
+@pytest.mark.parametrize("value", ["soon", "inf", "nan", "1e999"])
+def test_retry_after_of_nonsense(server: HTTPRecorder, value: str) -> None:
     """A Retry-After that is neither number nor date is passed over."""
-    server.replies.append(Reply(503, {"Retry-After": "soon"}))
+    server.replies.append(Reply(503, {"Retry-After": value}))
     with pytest.raises(DeliveryError) as caught:
         FlaskChestCustomWriter(server.url).write(make_records(1))
     assert caught.value.retry_after is None

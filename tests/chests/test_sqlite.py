@@ -168,6 +168,27 @@ def test_later_version(tmp_path: Path) -> None:
     assert ask(file, "SELECT count(*) FROM chest_records") == [(3,)]
 
 
+def test_a_look_makes_nothing(tmp_path: Path) -> None:
+    """Before the first write there is no file, and whether one could be made is told without it."""
+    chest = chest_in(tmp_path / "instance" / "deep")
+    chest.check()
+    assert list(tmp_path.iterdir()) == []
+    chest.write(make_records(1))
+    chest.check()
+    chest.close()
+
+
+@pytest.mark.parametrize("path", ["taken/chest.db", "taken/deep/chest.db", "folder", "x" * 300])
+def test_where_no_file_can_be(tmp_path: Path, path: str) -> None:
+    """It is told by check() and write() alike, with the address and what to do."""
+    (tmp_path / "taken").write_text("no folder")
+    (tmp_path / "folder").mkdir()
+    chest = chest_in(tmp_path, path=path)
+    for act in (chest.check, lambda: chest.write(make_records(1))):
+        with pytest.raises(DeliveryError, match=f"at {tmp_path / path}: .*; let this process"):
+            act()
+
+
 @pytest.mark.parametrize("table", ["", "a b", 'x"; DROP TABLE y', "ä", "x" * 41, "1x"])
 def test_table_names(table: str) -> None:
     """A name that would have to be quoted, or is too long for an index, is refused."""
@@ -179,4 +200,11 @@ def test_table_names(table: str) -> None:
 def test_wrong_url(url: str) -> None:
     """A URL without a file, or with a host, is refused with the right one."""
     with pytest.raises(ConfigError, match="sqlite:///"):
+        make_chest(url)
+
+
+@pytest.mark.parametrize("url", ["sqlite:///chest.db?table=orders", "sqlite:///chest.db#1"])
+def test_more_than_a_file(url: str) -> None:
+    """What a URL cannot say is refused, not passed over."""
+    with pytest.raises(ConfigError, match="'table'"):
         make_chest(url)

@@ -246,7 +246,7 @@ def test_forget(tmp_path: Path) -> None:
     assert "86 in sqlite, 86 in two" in asked.output
     handed = tmp_path / "person.ndjson"
     assert run(app, "forget", "--where", "user_id=3", "--export", str(handed)).exit_code == 0
-    assert len(handed.read_bytes().splitlines()) == 86
+    assert len(handed.read_bytes().splitlines()) == 87
     [told] = lines_of(run(app, "forget", "--where", "user_id=3", "--yes", "--json"))
     assert told == {"erased": {"sqlite": 86, "two": 87}, "pending": {"sqlite": 0, "two": 0}}
     for name in ("sqlite", "two"):
@@ -263,6 +263,33 @@ def test_forget_tells_what_is_out_of_reach(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "sqlite: 0 erased" in result.output
     assert "out of reach: memory" in result.output
+
+
+def test_forget_tells_what_is_out_of_reach_beside_its_dead_letters(tmp_path: Path) -> None:
+    """Erased dead letters do not hide that the store itself was not looked through."""
+    app = make_app(tmp_path, CHEST_CHESTS=["memory://"])
+    journal = app.extensions["chest.held"].journal_dir
+    DeadLetters(journal, "memory").add([encode(record) for record in many(10)], "refused")
+    result = run(app, "forget", "--where", "user_id=3", "--yes", "--json")
+    assert json.loads(result.stdout.splitlines()[0])["erased"] == {"memory": 1}
+    assert result.exit_code == 1
+    assert "out of reach: memory" in result.output
+
+
+def test_what_is_handed_out_is_counted_by_store(tmp_path: Path) -> None:
+    """Each store tells its own number; a record that several have is written once."""
+    app = make_app(
+        tmp_path, CHEST_CHESTS=["sqlite:///one.db", {"url": "sqlite:///two.db", "name": "two"}]
+    )
+    one, two = app.extensions["chest.held"].chests
+    one.write(many(300))
+    two.write(many(300)[:10])
+    for chest in (one, two):
+        chest.close()
+    handed = tmp_path / "person.ndjson"
+    [told] = lines_of(run(app, "forget", "--where", "user_id=3", "--export", str(handed), "--json"))
+    assert told["handed_out"] == {"sqlite": 43, "two": 1}
+    assert len(handed.read_bytes().splitlines()) == 43
 
 
 # What SQLite maps of its file is the kernel's cache; the limit is on memory of the process' own.

@@ -34,6 +34,18 @@ def test_it_does_not_start_open(tmp_path: Path) -> None:
         make_app(tmp_path, CHEST_DASHBOARD_TOKEN=None)
 
 
+def test_an_app_that_does_not_start_is_as_it_was(tmp_path: Path) -> None:
+    """Who puts the setting right can call init_app() again."""
+    app = Flask("shop", instance_path=str(tmp_path))
+    app.config.update(CHEST_DASHBOARD=True)
+    untouched = app.wsgi_app
+    with pytest.raises(ConfigError, match="CHEST_DASHBOARD_TOKEN"):
+        FlaskChest(app)
+    assert (app.wsgi_app, dict(app.extensions)) == (untouched, {})
+    app.config["CHEST_DASHBOARD_TOKEN"] = TOKEN
+    FlaskChest(app)
+
+
 def test_it_is_off_by_default(tmp_path: Path) -> None:
     """Nothing is served that was not asked for."""
     app = make_app(tmp_path, CHEST_DASHBOARD=False)

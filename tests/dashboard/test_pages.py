@@ -279,6 +279,15 @@ def test_its_own_requests_are_not_recorded(shop: Flask) -> None:
     shop.extensions["chest"].close()
 
 
+def test_without_the_slash(shop: Flask) -> None:
+    """Who leaves the last slash out sees the same page, and leaves no record either."""
+    with capture_records(shop) as records:
+        answer = open_client(shop).get("/chest?since=1h")
+    assert (answer.status_code, records) == (200, [])
+    assert 'href="/chest/requests' in answer.text
+    shop.extensions["chest"].close()
+
+
 def test_a_rule_may_record_it(tmp_path: Path) -> None:
     """Who wants to know who looks can."""
     app = make_app(

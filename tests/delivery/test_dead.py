@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from flask_chest.chests.base import Chest
 from flask_chest.delivery.dead import DeadLetters, Letter
+from flask_chest.delivery.files import FileLock
 from flask_chest.delivery.ledger import Ledger
 from flask_chest.delivery.totals import add_to_totals, read_ledger
-from flask_chest.encoding import encode, from_microseconds
+from flask_chest.encoding import EPOCH, encode, from_microseconds
 from flask_chest.errors import DeliveryError, RejectedError
+from flask_chest.keeping.forgetting import forget_letters
+from flask_chest.reading.filters import parse_filter
+from flask_chest.reading.query import Query
 from flask_chest.record import Record
 from flask_chest.replay import Replay
 
@@ -37,7 +42,9 @@ class Picky(Chest):
             self.accepted.append(record.id)
 
 
-@pytest.mark.parametrize("name", ["influx", "../../etc/passwd", ".hidden", "a/b", "ü 1"])
+@pytest.mark.parametrize(
+    "name", ["influx", "../../etc/passwd", ".hidden", "a/b", "ü 1", "x" * 200, "ä" * 33]
+)
 def test_letters_lie_in_their_folder_whatever_the_chest_is_called(
     tmp_path: Path, name: str
 ) -> None:
@@ -94,3 +101,28 @@ def test_a_store_that_is_down_ends_the_replay(tmp_path: Path) -> None:
     assert replay.delivered == 1
     assert str(replay.failure) == "down"
     assert [letter.line for letter in letters.read()] == LINES[1:]
+
+
+def test_letters_are_forgotten_as_a_replay_has_left_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replay that ends just before neither brings its letters back, nor is counted twice."""
+    DeadLetters(tmp_path, "picky").add(LINES, "bad")
+    rejected = Ledger()
+    rejected.account("picky").rejected = 4
+    add_to_totals(tmp_path, rejected)
+    acquire = FileLock.acquire
+
+    def replay_before(lock: FileLock, seconds: float = 0.0) -> bool:
+        monkeypatch.undo()
+        for _ in Replay(tmp_path, Picky(rejects="1")).run():
+            pass
+        return acquire(lock, seconds)
+
+    monkeypatch.setattr(FileLock, "acquire", replay_before)
+    where = (parse_filter(f"id={1:032x}"),)
+    query = Query(since=EPOCH, until=EPOCH + timedelta(days=1), where=where)
+    assert forget_letters(tmp_path, "picky", query, "") == 1
+    assert DeadLetters(tmp_path, "picky").read() == []
+    account = read_ledger(tmp_path).account("picky")
+    assert (account.delivered, account.rejected, account.lost["forgotten"]) == (3, 0, 1)

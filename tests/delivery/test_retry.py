@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,3 +26,15 @@ def test_the_jitter_is_full() -> None:
 def test_a_backend_that_names_a_time_is_obeyed(failures: int, retry_after: float) -> None:
     """Never sooner than the backend asked, and hardly later."""
     assert retry_after <= delay(failures, retry_after) <= retry_after + 1
+
+
+@pytest.mark.parametrize("retry_after", [float("inf"), 1e12])
+def test_a_time_that_never_comes(retry_after: float) -> None:
+    """A backend that names one, by a slip of its clock say, is asked again the next day."""
+    assert 86400 <= delay(1, retry_after) <= 86401
+
+
+@pytest.mark.parametrize("retry_after", [float("nan"), -1e12])
+def test_a_time_that_is_none(retry_after: float) -> None:
+    """What cannot be waited for says nothing."""
+    assert 0 <= delay(1, retry_after) <= 1

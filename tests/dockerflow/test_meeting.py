@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask, g
 
-from flask_chest import FlaskChest
+from flask_chest import FlaskChest, flask_chest
 from flask_chest.chests.base import Chest
 from flask_chest.chests.memory import MemoryChest
 from flask_chest.dockerflow import Dockerflow
@@ -104,6 +104,30 @@ def test_a_generator_of_the_app(app: Flask, lines: Lines) -> None:
     Dockerflow(app)
     assert app.test_client().get("/orders/7").headers["X-Request-ID"] == "made-here"
     assert summaries(lines())[0]["rid"] == "made-here"
+
+
+def test_a_generator_of_the_view(app: Flask, lines: Lines) -> None:
+    """Ids of a decorator's generator are the log's from the start; it is called once."""
+    made: list[str] = []
+    seen: list[str] = []
+
+    def generate() -> str:
+        made.append(f"made-{len(made)}")
+        return made[-1]
+
+    @app.get("/named")
+    @flask_chest(request_id_generator=generate)
+    def named() -> str:
+        seen.append(g.request_id)
+        return ""
+
+    FlaskChest(app)
+    Dockerflow(app)
+    with capture_records(app) as records:
+        response = app.test_client().get("/named", headers={"X-Request-ID": "given"})
+    (fields,) = summaries(lines())
+    ids = {records[0].request_id, fields["rid"], response.headers["X-Request-ID"], *seen, *made}
+    assert ids == {"made-0"}
 
 
 def test_tracked_variables(both: Flask, lines: Lines) -> None:

@@ -197,7 +197,8 @@ def test_a_store_that_is_down(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
 def test_nothing_is_made_before_the_first_record(chest: FlaskChestSQLite, tmp_path: Path) -> None:
     """A store that nothing was delivered to has nothing to look after."""
     keep(chest, timedelta(days=1))
-    assert ask(tmp_path, "SELECT name FROM sqlite_master") == []
+    assert list(prune(chest, now(), threading.Event())) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_exporter_sees_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,22 @@
+"""A lock that no fork brings along locked."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+
+class ProcessLock:
+    """A lock for each process, made when it is first needed.
+
+    A thread of the parent may hold the parent's for ever; and gevent, which a server may bring in
+    late, knows no lock from before.
+    """
+
+    def __init__(self) -> None:
+        self._by_pid: dict[int, threading.Lock] = {}
+
+    @property
+    def mine(self) -> threading.Lock:
+        """This process' own."""
+        return self._by_pid.setdefault(os.getpid(), threading.Lock())
