@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
+import stat
 import subprocess
 import sys
 from dataclasses import replace
@@ -185,6 +187,39 @@ def test_export_and_import(shop: Flask, tmp_path: Path) -> None:
     assert run(there, "export").stdout_bytes == file.read_bytes()
     some = run(there, "export", "--where", "user_id=3", "--since", "2026-11-20T11:00")
     assert 0 < len(lines_of(some)) < 600
+
+
+def test_an_export_that_fails(shop: Flask, tmp_path: Path) -> None:
+    """What an earlier one wrote is still there, whole, and nothing is left beside it."""
+    file = tmp_path / "out" / "all.ndjson"
+    file.parent.mkdir()
+    command = ["export", "--output", str(file)]
+    assert run(shop, *command).exit_code == 0
+    before = file.read_bytes()
+    (tmp_path / "chest.db").write_bytes(b"text" * 1000)
+    assert run(shop, *command).exit_code == 1
+    assert file.read_bytes() == before
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_export_into_what_is_no_file(shop: Flask, tmp_path: Path) -> None:
+    """A pipe, or a device, is written to, not replaced; a link leads to its file."""
+    command = ["export", "--since", "2026-11-20T11:50", "--output"]
+    pipe, link, file = (tmp_path / name for name in ("pipe", "link", "some.ndjson"))
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with open(reading, "rb") as told:
+        assert run(shop, *command, str(pipe)).exit_code == 0
+        content = told.read()
+    assert len(content.splitlines()) == 10
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    link.symlink_to(file.name)
+    assert run(shop, *command, str(link)).exit_code == 0
+    assert link.is_symlink()
+    assert file.read_bytes() == content
+    there = run(shop, *command, str(tmp_path / "nowhere" / "some.ndjson"))
+    assert there.exit_code == 1
+    assert "nowhere/some.ndjson': No such file or directory" in there.output
 
 
 def test_import_of_bad_lines(shop: Flask, tmp_path: Path) -> None:
