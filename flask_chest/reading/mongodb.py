@@ -58,6 +58,8 @@ class MongoReader(Reader):
         return []
 
     def page(self, query: Query, *, after: str = "", limit: int = PAGE) -> list[Record]:
+        if not limit:
+            return []  # MongoDB's 0 stands for all
         where = self._where(query)
         if after:
             last = self._told(lambda: self._records_of().find_one({"_id": after}, {"time": 1}))

@@ -24,13 +24,22 @@ FILTERS = (
     "user_id!=3",
     "user_id>4",
     "user_id<=2",
+    "user_id=03",
+    "user_id=0_3",
+    "user_id= 3",
+    "user_id=+3",
+    "user_id=٣",
+    "user_id=3e0",
     "mixed=1",
     "mixed!=1",
     "mixed=true",
     "mixed=",
     "mixed!=",
+    "mixed>0",
+    "mixed<=1",
     "mixed==cmd()",
     "unique~value 10",
+    "unique~VALUE 10",
     "unique~%",
     f"{ODD}=2",
     "nowhere=1",
@@ -38,9 +47,11 @@ FILTERS = (
     "route=/",
     "route=",
     "route~orders",
+    "route~Orders",
     "method=POST",
     "status>=400",
     "status=404",
+    "status=4.04e2",
     "status=",
     "error=LookupError",
     "duration_ms>50",
@@ -136,6 +147,7 @@ def _measures_over_time(reader: Reader, records: list[Record]) -> None:
 
 
 def _pages(reader: Reader, records: list[Record]) -> None:
+    assert reader.page(WHOLE, limit=0) == []
     assert reader.reach(WHOLE, len(records)) is None
     assert reader.reach(WHOLE, 10) == records[10].time
     found: list[Record] = []
