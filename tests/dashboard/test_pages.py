@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from html.parser import HTMLParser
@@ -14,6 +16,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from flask_chest import Chest, Record
+from flask_chest.dashboard import health
 from flask_chest.reading.sql import SQLReader
 from flask_chest.testing import capture_records
 
@@ -39,6 +43,9 @@ PAGES = (
     "/requests/req-7",
     "/health",
 )
+
+# Nobody listens there.
+DOWN = {"url": "http://127.0.0.1:1/hook", "name": "left"}
 
 
 @pytest.fixture(scope="module")
@@ -321,3 +328,47 @@ def test_health(tmp_path: Path) -> None:
     app.extensions["chest"].close()
     assert ">ok<" in text
     assert "unreachable: chest &#39;bad&#39;" in text
+
+
+class Hanging(Chest):
+    """A chest whose server does not answer."""
+
+    def __init__(self) -> None:
+        super().__init__(name="hanging")
+        self.asked = 0
+        self.answer = threading.Event()
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Takes them."""
+
+    def check(self) -> None:
+        """Wait for the server."""
+        self.asked += 1
+        assert self.answer.wait(30)
+
+
+def test_health_of_a_chest_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It hides no other one, and is asked once, however many pages wait for it."""
+    monkeypatch.setattr(health, "_PATIENCE", 0.2)
+    hanging = Hanging()
+    app = make_app(tmp_path, CHEST_CHESTS=["sqlite:///chest.db", hanging])
+    client = open_client(app)
+    for _ in range(2):
+        text = client.get("/chest/health").text
+        assert "no answer within 0.2 s" in text
+    assert hanging.asked == 1
+    hanging.answer.set()
+    monkeypatch.undo()
+    assert client.get("/chest/health").text.count(">ok<") == 2
+    app.extensions["chest"].close()
+
+
+def test_health_of_a_chest_that_left(tmp_path: Path) -> None:
+    """What waits for a chest that is not in the config any more is told."""
+    app = make_app(tmp_path, CHEST_CHESTS=[DOWN], CHEST_EXPORT_INTERVAL=3600)
+    app.test_client().get("/search")
+    app.extensions["chest"].close()
+    text = open_client(make_app(tmp_path)).get("/chest/health").text
+    [row] = re.findall(r"<tr><th scope=.row.>left</th>.*?</tr>", text, re.DOTALL)
+    assert "not in CHEST_CHESTS" in row
+    assert '<td class="n">1</td>' in row
