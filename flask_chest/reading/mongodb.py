@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..errors import ReadError
 from ..record import Record
 from .aggregate import GROUPS
-from .fields import Field
 from .fold import fold_answer, fold_series
 from .mongo_documents import read_document
 from .mongo_pipeline import condition, figures, top, whether
@@ -142,9 +141,7 @@ class MongoReader(Reader):
             client.close()
 
     def _slices(self, query: Query) -> Slices:
-        if any(
-            each.operator == "=" and each.field == Field("", "request_id") for each in query.where
-        ):
+        if query.is_of_one_request:
             return Slices(((query.since, query.until),), 1.0)
         return self._chosen.get(
             query,

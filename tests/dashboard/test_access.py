@@ -77,7 +77,7 @@ def test_login_leads_nowhere_else(tmp_path: Path, target: str) -> None:
 
 
 def test_an_app_below_a_path(tmp_path: Path) -> None:
-    """Where a server mounts the app below a path, the login leads there, and its cookies go there."""
+    """Where a server mounts the app below a path, the login and its cookies go there."""
     client, root = make_app(tmp_path).test_client(), "http://localhost/shop"
     asked = client.get("/chest/requests?where=a%3D1", base_url=root).headers["Location"]
     assert asked == "/shop/chest/login?next=/shop/chest/requests?where%3Da%253D1"
