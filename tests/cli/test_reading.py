@@ -23,6 +23,8 @@ from flask_chest import Record
 from flask_chest.cli import chest as chest_group
 from flask_chest.delivery.dead import DeadLetters
 from flask_chest.encoding import encode
+from flask_chest.reading.lines import to_line
+from flask_chest.reading.sql import SQLReader
 
 from ..reading.records import END, many
 from .shop import make_app, run
@@ -94,6 +96,18 @@ def test_stats_of_anything(shop: Flask) -> None:
     assert "(others)" in run(shop, "stats", "--by", "user_id", "--limit", "3", *SINCE).stdout
 
 
+def test_stats_that_are_estimated(shop: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more records than can be looked at, it says that it looked at some."""
+    monkeypatch.setattr(SQLReader, "most", 100)
+    monkeypatch.setattr(SQLReader, "sample", 100)
+    text = run(shop, "stats", "--by", "method", *SINCE).stderr
+    assert re.fullmatch(r"estimated from \d+ records, spread evenly over the range\n", text)
+    told, _ = run(shop, "stats", "--by", "unique", *SINCE).stderr.splitlines()
+    assert told == "nearly every record has a value of its own; these are some of them"
+    [found] = lines_of(run(shop, "stats", "--by", "method", *SINCE, "--json"))
+    assert 0 < found["looked_at"] < 1
+
+
 def test_stats_of_hostile_values(shop: Flask) -> None:
     """Whatever a value holds, the terminal shows it and obeys nothing."""
     text = run(shop, "stats", "--by", "mixed", *SINCE).stdout
@@ -152,6 +166,10 @@ def test_show(shop: Flask) -> None:
     assert values["id"] == record.id
     assert values["vars.mixed"] == "\N{REPLACEMENT CHARACTER}<b>"
     assert values["tags.version"] == "1.0"
+    both = run(shop, "show", f"{4:032x}").stdout
+    assert [part.splitlines()[0].split() for part in both.split("\n\n")] == [
+        ["id", each.id] for each in many()[9:7:-1]
+    ]
     [found] = lines_of(run(shop, "show", record.id, "--json"))
     assert found["vars"] == record.vars
     assert len(lines_of(run(shop, "show", f"{4:032x}", "--json"))) == 2, "both of the trace"
@@ -222,6 +240,15 @@ def test_export_into_what_is_no_file(shop: Flask, tmp_path: Path) -> None:
     assert "nowhere/some.ndjson': No such file or directory" in there.output
 
 
+def test_import_through_a_pipe(tmp_path: Path) -> None:
+    """Standard input has no size; what comes is taken all the same."""
+    app = make_app(tmp_path)
+    lines = b"\n".join(to_line(record) for record in many(3))
+    done = app.test_cli_runner().invoke(chest_group, ["import"], input=lines)
+    assert (done.exit_code, done.stdout) == (0, "3 imported\n")
+    assert records_left(app) == 3
+
+
 def test_import_of_bad_lines(shop: Flask, tmp_path: Path) -> None:
     """Good lines are taken, bad ones told by their numbers, and the command fails."""
     file = tmp_path / "in.ndjson"
@@ -263,6 +290,13 @@ def test_prune(tmp_path: Path) -> None:
     assert records_left(app) == 600 - told["deleted"]["sqlite"]
     assert run(app, "prune", "--older-than", "1 hour", "--yes").stdout.endswith(" deleted\n")
     assert 57 <= records_left(app) <= 123
+
+
+def test_prune_of_a_store_that_deletes_nothing(tmp_path: Path) -> None:
+    """It is told apart from one that had nothing to delete."""
+    app = make_app(tmp_path, CHEST_CHESTS=["memory://", "sqlite:///chest.db"])
+    told = run(app, "prune", "--older-than", "1 day", "--yes").stdout
+    assert told == "memory: deletes nothing\nsqlite: 0 deleted\n"
 
 
 def test_forget(tmp_path: Path) -> None:

@@ -154,6 +154,7 @@ def test_a_check_of_the_app(tmp_path: Path, answer: Any, status: int) -> None:
     client = guarded(tmp_path, answer, CHEST_DASHBOARD_TOKEN=TOKEN)
     assert client.get("/admin/chest/").status_code == status
     assert client.get("/admin/chest/login").status_code == 404
+    assert client.post("/admin/chest/login", data={"token": TOKEN}).status_code == 404
 
 
 def test_access_needs_a_function() -> None:
