@@ -166,6 +166,8 @@ def _finds(reader: Reader, records: list[Record]) -> None:
     assert reader.find("request-77") == [records[77]]
     assert reader.find(records[78].id) == [records[78]]
     assert reader.find(f"{39:032x}") == [records[79], records[78]], "two requests of one trace"
+    assert reader.find("f" * 32) == []
+    assert reader.page(WHOLE, after="gone") == []
     assert reader.find("' OR 1=1 --") == reader.find("") == []
 
 
