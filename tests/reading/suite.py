@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -117,6 +118,12 @@ def _groups(reader: Reader, records: list[Record]) -> None:
         assert {group.key for group in answer.groups} == expected.keys(), name
         for group in answer.groups:
             _compare(group.summary, expected[group.key], Field("", "duration_ms"))
+    mixed = {group.key for group in reader.answer(WHOLE.grouped(parse_field("mixed"))).groups}
+    assert {None, "1", "true", "1.5", "x" * 300} < mixed
+    assert {json.dumps(json.loads(key)) for key in mixed if key and key[0] in "[{"} == {
+        "[1]",
+        '{"a": 1}',
+    }
     top = reader.answer(WHOLE.grouped(parse_field("user_id")), limit=2)
     assert len(top.groups) == 2
     assert not top.complete
