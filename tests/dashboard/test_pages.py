@@ -219,6 +219,23 @@ def test_compare(shop: Flask) -> None:
     assert "bad" in routes[0]
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"), [("rare", "numbers"), ("code", "words"), ("status", "numbers")]
+)
+def test_numbers_or_words(tmp_path: Path, name: str, shown: str) -> None:
+    """A variable is shown as what most of its values are, however few records have it."""
+    app = make_app(tmp_path)
+    [chest] = app.extensions["chest.held"].chests
+    for number, record in enumerate(fill(app, 40)):
+        code = number if number % 4 == 0 else f"c{number}"
+        variables = {"code": code, **({"rare": 7} if number == 0 else {})}
+        chest.write([replace(record, id=f"{record.id[:-2]}ff", vars=variables)])
+    chest.close()
+    text = open_client(app).get(f"/chest/variable?name={name}").text
+    assert f"Shown as <strong>{shown}</strong>" in text or f"<strong>{shown}</strong></p>" in text
+    app.extensions["chest"].close()
+
+
 def test_one_request(shop: Flask) -> None:
     """All that is known of it, by any of its ids; what is hidden in a value is shown."""
     client = open_client(shop)

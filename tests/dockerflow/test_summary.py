@@ -366,3 +366,11 @@ def test_test_request_contexts(app: Flask, dockerflow: Dockerflow, lines: Lines)
     with app.test_request_context("/orders/7", headers=HEADERS):
         app.process_response(Response("", 201))
     assert only(lines)["rid"] == "r-1"
+
+
+def test_fields_before_a_request_has_begun(app: Flask, dockerflow: Dockerflow) -> None:
+    """An app may ask for them at any time: what is not known yet is left out."""
+    with app.test_request_context("/orders/7"):
+        fields = dockerflow.summary_extra()
+    assert fields["path"] == "/orders/7"
+    assert not {"rid", "t"} & fields.keys()
