@@ -44,7 +44,7 @@ def shop(server: Any, tmp_path: Path) -> Flask:
     chests = ["sqlite:///chest.db", chest_on(server, "commands")]
     app = make_app(tmp_path, CHEST_CHESTS=chests)
     for chest in app.extensions["chest.held"].chests:
-        chest.write(many())
+        chest.write(many(200))
         chest.close()
     return app
 

@@ -47,19 +47,19 @@ def test_finds_everything(server: Any) -> None:
 def test_more_than_can_be_looked_at(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are estimated, of many values the most frequent are told; one request is exact."""
     chest = chest_of(server, "sampled")
-    chest.write(many(900))
-    monkeypatch.setattr(SQLReader, "most", 300)
-    monkeypatch.setattr(SQLReader, "sample", 300)
-    monkeypatch.setattr(MongoReader, "most", 300)
-    monkeypatch.setattr(MongoReader, "sample", 300)
+    chest.write(many(300))
+    monkeypatch.setattr(SQLReader, "most", 150)
+    monkeypatch.setattr(SQLReader, "sample", 150)
+    monkeypatch.setattr(MongoReader, "most", 150)
+    monkeypatch.setattr(MongoReader, "sample", 150)
     reader = make_reader(chest)
     assert reader is not None
     answer = reader.answer(WHOLE.grouped(parse_field("method")))
     assert answer.share < 1
-    assert answer.whole.rows <= 300
-    assert answer.whole.count == pytest.approx(1350, rel=0.25)
+    assert answer.whole.rows <= 150
+    assert answer.whole.count == pytest.approx(450, rel=0.25)
     series = reader.series(WHOLE, 3600)
-    assert sum(each.count for each in series.lines[None]) == pytest.approx(1350, rel=0.25)
+    assert sum(each.count for each in series.lines[None]) == pytest.approx(450, rel=0.25)
     one = WHOLE.filtered(parse_filter("request_id=request-7"))
     assert reader.answer(one).whole.rows == 1
     for module in (mongodb, sql):
