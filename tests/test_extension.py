@@ -500,6 +500,7 @@ def test_importing_the_package_imports_no_driver(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif("COVERAGE_RUN" in os.environ, reason="measuring imports some of them")
 def test_nothing_before_the_first_request(tmp_path: Path) -> None:
     """An app with every kind of chest has no driver, thread, file or folder until it serves."""
     code = f"""

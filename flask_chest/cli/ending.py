@@ -20,8 +20,9 @@ def ending() -> Iterator[Callable[[], None]]:
     """
     reader, writer = socket.socketpair()
     writer.setblocking(False)
-    handlers = {number: signal.signal(number, lambda *_: None) for number in _ENDINGS}
+    # First this: a signal that came in between would be heard by nobody.
     before = signal.set_wakeup_fd(writer.fileno())
+    handlers = {number: signal.signal(number, lambda *_: None) for number in _ENDINGS}
 
     def wait() -> None:
         while not set(reader.recv(64)).intersection(_ENDINGS):

@@ -17,6 +17,7 @@ from ..reading.reader import Reader
 from ..reading.sheet import csv_lines
 from ..record import Record
 from .current import reading
+from .destination import destination
 from .options import (
     FIRST,
     LAST,
@@ -40,7 +41,7 @@ from .output import progress
 @click.option("--json", "kind", flag_value="ndjson", help="The same as --format ndjson.")
 @click.option(
     "--output",
-    type=click.File("wb", atomic=True),
+    type=click.Path(dir_okay=False, allow_dash=True),
     default="-",
     help="A file; default: standard output.",
 )
@@ -56,7 +57,7 @@ from .output import progress
 @with_appcontext
 def export(
     kind: str,
-    output: BinaryIO,
+    output: str,
     columns: tuple[str, ...],
     since: datetime,
     until: datetime | None,
@@ -68,21 +69,25 @@ def export(
     In CSV, words that a spreadsheet would take for a formula get a ' in front.
     """
     query = make_query(since, until or (LAST if since == FIRST else None), where)
-    with reading(chest_name) as reader, _progress(output, reader, query) as step:
+    with (
+        reading(chest_name) as reader,
+        destination(output) as file,
+        _progress(file, reader, query) as step,
+    ):
         records = _counted(reader.walk(query), step)
         if kind == "csv":
             lines: Iterable[bytes] = csv_lines(records, columns)
         else:
             lines = (to_line(record) + b"\n" for record in records)
         for line in lines:
-            output.write(line)
+            file.write(line)
 
 
 def _progress(
-    output: BinaryIO, reader: Reader, query: Query
+    file: BinaryIO, reader: Reader, query: Query
 ) -> AbstractContextManager[Callable[[int], object]]:
     # Where the records themselves go by, a bar between them would spoil them.
-    if output.isatty():
+    if file.isatty():
         return nullcontext(lambda _: None)
     return progress("export", reader.count(query))
 

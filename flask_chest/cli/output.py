@@ -44,15 +44,6 @@ def sparkline(values: Sequence[float]) -> str:
     return "".join(_BARS[min(7, int(value / highest * 7.999))] for value in values)
 
 
-def figure(value: float | None) -> str:
-    """A number for people: three digits that count."""
-    if value is None:
-        return "-"
-    if abs(value) >= 100 or value == int(value):
-        return f"{value:,.0f}"
-    return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3g}"
-
-
 def fits(text: str) -> bool:
     """Whether lines are shown whole: always, where standard output is no terminal."""
     if not sys.stdout.isatty():

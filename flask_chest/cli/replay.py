@@ -21,6 +21,7 @@ def replay(name: str | None, as_json: bool) -> None:
     Those of chest NAME, or without it those of all chests.
     """
     held = current_held()
+    failures = []
     for each in chosen_chests(name):
         with told_errors():
             again = Replay(held.journal_dir, each, held.app.name)
@@ -33,4 +34,6 @@ def replay(name: str | None, as_json: bool) -> None:
         else:
             click.echo(f"{each.name}: {again.delivered} delivered, {len(again.left)} left")
         if again.failure is not None:
-            raise click.ClickException(str(again.failure))
+            failures.append(str(again.failure))  # one that is away keeps no other from its records
+    if failures:
+        raise click.ClickException("; ".join(failures))

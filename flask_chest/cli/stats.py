@@ -9,7 +9,8 @@ import click
 from flask.cli import with_appcontext
 
 from .. import table
-from ..reading.fields import Field
+from ..reading.fields import ROUTE, Field
+from ..reading.figure import figure
 from ..reading.filters import Filter
 from ..reading.fold import answer_of
 from ..reading.query import DURATION, Query
@@ -25,11 +26,10 @@ from .options import (
     range_options,
     where_option,
 )
-from .output import figure, fits, one_line, print_json, sparkline
+from .output import fits, one_line, print_json, sparkline
 
 _BARS = 24
 _UNITS = {"s": 1, "min": 60, "h": 3600}
-_ROUTE = Field("", "route")
 
 
 @click.command()
@@ -82,7 +82,7 @@ def _figures(
     reader: Reader, query: Query, limit: int
 ) -> tuple[Answer, dict[str | None, list[float]]]:
     step = query.seconds / _BARS
-    if query.by == _ROUTE:
+    if query.by == ROUTE:
         # One pass for both: sums of a year are many, routes are few.
         series = reader.series(query, step, 1000)
         answer = answer_of(series, limit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 
 import click
 from flask.cli import with_appcontext
@@ -24,10 +24,19 @@ _POLL = 0.5
 _REACH = 50_000
 # Workers deliver in their own time: a record may come in after one that began later.
 _LATE = 30
+# Characters of a route or an error that are shown.
+_LONG = 200
 
 
 @click.command()
-@click.option("-n", "--lines", default=10, show_default=True, help="Older records to begin with.")
+@click.option(
+    "-n",
+    "--lines",
+    default=10,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Older records to begin with.",
+)
 @click.option("--follow/--no-follow", default=True, help="Wait for more.", show_default=True)
 @where_option
 @chest_option
@@ -38,7 +47,7 @@ def tail(
 ) -> None:
     """Show records as they come in.
 
-    Times are UTC.
+    Times are UTC, with the date where that is not today's.
     """
     with reading(chest_name) as reader:
         # Those of the last seconds are not new, however few of them are shown.
@@ -57,35 +66,42 @@ def tail(
 
 def _recent(reader: Reader, where: tuple[Filter, ...]) -> set[str]:
     begin = int(time.time()) - _LATE
-    recent = reader.ids_after(f"{begin * 1000:012x}")
     if not where:
-        return recent
+        return reader.ids_after(f"{begin * 1000:012x}")
     since = datetime.fromtimestamp(begin, timezone.utc)
     wanted = reader.walk(Query(since=since, until=LAST, where=where))
     return {record.id for record in wanted}
 
 
 def _print(records: Iterable[Record], as_json: bool) -> None:
+    today = datetime.now(timezone.utc).date()
     for record in records:
-        click.echo(to_line(record).decode() if as_json else tail_line(record))
+        click.echo(to_line(record).decode() if as_json else tail_line(record, today))
 
 
-def tail_line(record: Record) -> str:
-    """One record in one line."""
+def tail_line(record: Record, today: date) -> str:
+    """One record in one line.
+
+    :param today: the day whose records need no date, UTC.
+    """
+    moment = record.time.astimezone(timezone.utc)
+    spelling = "%H:%M:%S" if moment.date() == today else "%Y-%m-%d %H:%M:%S"
     status = "-" if record.status is None else str(record.status)
     duration = "-" if record.duration_ms is None else f"{record.duration_ms:.1f} ms"
-    texts = {name: one_line(as_text(value)) for name, value in record.vars.items()}
-    variables = " ".join(f"{name}={text}" for name, text in texts.items())
-    what = f"{record.method or record.kind:7} {record.route or record.endpoint or '(no route)'}"
+    variables = " ".join(
+        f"{one_line(name)}={one_line(as_text(value))}" for name, value in record.vars.items()
+    )
+    where = one_line(record.route or record.endpoint or "(no route)", _LONG)
+    what = f"{one_line(record.method or record.kind):7} {where}"
     parts = [
-        click.style(f"{record.time:%H:%M:%S}", dim=True),
+        click.style(f"{moment:{spelling}}", dim=True),
         click.style(status.rjust(3), fg=_colour(record)),
         what.ljust(36),
         duration.rjust(10),
         click.style(variables, fg="cyan"),
     ]
     if record.error:
-        parts.append(click.style(record.error, fg="red"))
+        parts.append(click.style(one_line(record.error, _LONG), fg="red"))
     return " ".join(parts).rstrip()
 
 

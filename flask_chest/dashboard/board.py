@@ -52,7 +52,7 @@ class Dashboard:
         if not self.prefix:
             raise ConfigError("CHEST_DASHBOARD: '/' is the app's own; name a prefix, e.g. '/chest'")
         self.access = Access(app, check, settings.dashboard_token)
-        self.login = Login(self.access, self.prefix)
+        self.login = Login(self.access)
         self._app = app
         self._held = held
         self._readers: tuple[int, dict[str, Reader]] = (0, {})
@@ -132,7 +132,8 @@ class Dashboard:
         if answer:
             return None
         if self.access.asks_for_token:
-            return redirect(url_for(f"{NAME}.login", next=request.full_path.rstrip("?")), 303)
+            wanted = request.root_path + request.full_path.rstrip("?")
+            return redirect(url_for(f"{NAME}.login", next=wanted), 303)
         return abort(403)
 
     def _finish(self, response: Response) -> Response:

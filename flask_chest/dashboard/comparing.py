@@ -9,7 +9,7 @@ from typing import Any
 from flask import request, url_for
 
 from ..errors import QueryError
-from ..reading.fields import Field, parse_field
+from ..reading.fields import ROUTE, Field, parse_field
 from ..reading.filters import Filter
 from ..reading.intervals import step_of
 from ..reading.query import Query, parse_moment
@@ -19,7 +19,6 @@ from . import charts
 from .charts import Chart
 from .params import Params, query_string
 
-_ROUTE = Field("", "route")
 _ROUTES = 50
 _LAST = datetime.max.replace(tzinfo=timezone.utc)
 
@@ -74,7 +73,7 @@ def compare_page(reader: Reader, params: Params) -> dict[str, Any]:
         values = reader.answer(params.query(by=parsed), 20)
         known = [group.key for group in values.groups if group.key is not None]
         return {**context, "known": known}
-    answers = [reader.answer(side.query.grouped(_ROUTE), _ROUTES) for side in sides]
+    answers = [reader.answer(side.query.grouped(ROUTE), _ROUTES) for side in sides]
     found = [{group.key: group.summary for group in answer.groups} for answer in answers]
     rows = [Row(key, found[0].get(key), found[1].get(key)) for key in {**found[0], **found[1]}]
     rows.sort(key=lambda row: -(row.slower or -1))

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
+from ..reading.figure import figure
+
 # What changes the direction of text, or is not seen: shown, so that no value can pose as another.
 _HIDDEN = {
     code: f"\\u{code:04x}"
@@ -14,15 +16,6 @@ _HIDDEN = {
     if code != 0x0A
 }
 _HIDDEN |= {code: f"\\u{code:04x}" for code in (*range(0x2060, 0x2070), 0xFEFF)}
-
-
-def number(value: float | None) -> str:
-    """A number for people: three digits that count."""
-    if value is None:
-        return "-"
-    if abs(value) >= 100 or value == int(value):
-        return f"{value:,.0f}"
-    return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3g}"
 
 
 def percent(value: float) -> str:
@@ -55,7 +48,7 @@ def short(text: Any) -> str:
 
 
 FILTERS: dict[str, Callable[..., str]] = {
-    "number": number,
+    "number": figure,
     "percent": percent,
     "moment": moment,
     "words": words,

@@ -27,6 +27,7 @@ class Health:
 
     def __init__(self, held: AppChest) -> None:
         self._held = held
+        self._lock = threading.Lock()
         self._asking: dict[str, threading.Thread] = {}
         self._found: dict[str, str] = {}
 
@@ -58,22 +59,24 @@ class Health:
     def _ask_all(self) -> dict[str, str]:
         """Ask all chests at once: one that hangs must not hide another."""
         deadline = time.monotonic() + _PATIENCE
-        for chest in self._held.chests:
-            if not self._is_asking(chest.name):
-                self._found.pop(chest.name, None)
-                thread = threading.Thread(target=self._ask, args=(chest,), daemon=True)
-                self._asking[chest.name] = thread
-                thread.start()
-        for chest in self._held.chests:
-            self._asking[chest.name].join(max(0.0, deadline - time.monotonic()))
+        with self._lock:  # of two pages one starts them, and both wait for the same
+            threads = [self._asked(chest) for chest in self._held.chests]
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
         return {
             chest.name: self._found.get(chest.name, f"no answer within {_PATIENCE:g} s")
             for chest in self._held.chests
         }
 
-    def _is_asking(self, name: str) -> bool:
-        thread = self._asking.get(name)
-        return thread is not None and thread.is_alive()
+    def _asked(self, chest: Chest) -> threading.Thread:
+        """The thread that asks a chest: an earlier one where that still waits."""
+        thread = self._asking.get(chest.name)
+        if thread is None or not thread.is_alive():
+            self._found.pop(chest.name, None)
+            thread = threading.Thread(target=self._ask, args=(chest,), daemon=True)
+            self._asking[chest.name] = thread
+            thread.start()
+        return thread
 
     def _ask(self, chest: Chest) -> None:
         # A chest is called by one thread at a time; delivery may be at work.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from flask import Response, abort, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -15,12 +15,10 @@ class Login:
     """The pages of the login.
 
     :param access: knows the token.
-    :param prefix: where the dashboard is served; its cookies go nowhere else.
     """
 
-    def __init__(self, access: Access, prefix: str) -> None:
+    def __init__(self, access: Access) -> None:
         self._access = access
-        self._prefix = prefix
 
     def ask(self) -> ResponseReturnValue:
         """The form."""
@@ -39,7 +37,7 @@ class Login:
         following = _within(request.form.get("next", ""), url_for(".overview"))
         answer = make_response(redirect(following, 303))
         self._set(answer, COOKIE, self._access.sign("session"))
-        answer.delete_cookie(FORM_COOKIE, path=self._prefix)
+        answer.delete_cookie(FORM_COOKIE, path=_place())
         return answer
 
     def end(self) -> ResponseReturnValue:
@@ -47,7 +45,7 @@ class Login:
         if not self._is_our_form():
             abort(400, "The form is too old, or from another page.")
         answer = redirect(url_for(".login"), 303)
-        answer.delete_cookie(COOKIE, path=self._prefix)
+        answer.delete_cookie(COOKIE, path=_place())
         return answer
 
     def form_value(self) -> str:
@@ -80,15 +78,26 @@ class Login:
             name,
             value,
             max_age=LASTS,
-            path=self._prefix,
+            path=_place(),
             httponly=True,
             samesite="Strict",
             secure=request.is_secure,
         )
 
 
+def _place() -> str:
+    """Where the browser finds the dashboard: a server may have mounted the app below a path."""
+    return url_for(".overview").rstrip("/")
+
+
 def _within(target: str, otherwise: str) -> str:
     """A page of the dashboard, and nothing elsewhere."""
-    parts = urlsplit(target)
-    is_ours = not parts.scheme and not parts.netloc and parts.path.startswith(otherwise)
-    return target if is_ours and "\\" not in target and not target.startswith("//") else otherwise
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return otherwise
+    if parts.scheme or parts.netloc or target.startswith("//") or "\\" in target:
+        return otherwise
+    # Browsers resolve dots, also those that are spelt with per cent.
+    climbs = ".." in unquote(parts.path).split("/")
+    return target if parts.path.startswith(otherwise) and not climbs else otherwise

@@ -10,7 +10,7 @@ from flask import abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..errors import QueryError
-from ..reading.fields import Field, parse_field
+from ..reading.fields import ROUTE, Field, parse_field
 from ..reading.filters import Filter
 from ..reading.fold import answer_of
 from ..reading.intervals import step_of
@@ -22,7 +22,6 @@ from .charts import Chart
 from .comparing import compare_page
 from .params import RANGES, Params, query_string, spell_moment
 
-_ROUTE = Field("", "route")
 _TOP = 8
 # Of an app; what has no end, such as paths that match none, is no route.
 _ROUTES = 1000
@@ -42,7 +41,7 @@ class Pages:
         params, reader = Params.of(request.args), self._reader()
         query = params.query()
         # One pass for both: sums of a year are many.
-        series = reader.series(query.grouped(_ROUTE), step_of(query.seconds), _ROUTES)
+        series = reader.series(query.grouped(ROUTE), step_of(query.seconds), _ROUTES)
         answer = answer_of(series, 50)
         counts, errors = charts.rates(series, query)
         drill = _drill(params)

@@ -63,8 +63,8 @@ class Dialect:
         return sa.or_(*(sa.and_(time >= begin, time < end) for begin, end in ranges))
 
     def contains(self, text: Expression, part: str) -> Expression:
-        """Whether a text has this in it."""
-        return text.contains(part, autoescape=True)
+        """Whether a text has this in it, in capitals or not."""
+        return text.icontains(part, autoescape=True)
 
     def cast_text(self, value: Expression) -> Expression:
         return sa.cast(value, sa.Text)
@@ -88,6 +88,10 @@ class Dialect:
 
 class SQLite(Dialect):
     """``json_extract``; names that a path would have to quote are looked up one by one."""
+
+    def contains(self, text: Expression, part: str) -> Expression:
+        # Its LIKE makes no difference between them.
+        return text.contains(part, autoescape=True)
 
     def floor(self, value: Expression) -> Expression:
         # All values here are positive, so that to cut is to floor; older builds have no floor().

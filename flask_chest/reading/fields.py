@@ -34,6 +34,10 @@ class Field:
         return f"{self.place}.{self.name}" if self.place else self.name
 
 
+#: What is grouped by unless something else is asked for.
+ROUTE = Field("", "route")
+
+
 def parse_field(text: str) -> Field:
     """A column by its name, ``tags.version``, ``vars.status``; any other name is a variable's.
 

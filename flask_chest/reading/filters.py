@@ -20,7 +20,8 @@ class Filter:
     """One condition.
 
     :param field: what it looks at.
-    :param operator: ``=``, ``!=``, ``>``, ``>=``, ``<``, ``<=``, or ``~`` for "contains".
+    :param operator: ``=``, ``!=``, ``>``, ``>=``, ``<``, ``<=``, or ``~`` for "contains",
+        in capitals or not.
     :param value: what it is compared with. With ``=`` and ``!=`` an empty one means "has none";
         values are compared by their text, so that ``42`` finds the number and the word.
     """

@@ -25,7 +25,7 @@ def _holds(record: Record, wanted: Filter) -> bool:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return False
         return bool(_ORDER[wanted.operator](value, wanted.number))
-    text = _text(value)
+    text = text_of(value)
     if wanted.operator == "~":
         return text is not None and wanted.value.lower() in text.lower()
     if not wanted.value:
@@ -45,7 +45,8 @@ def _value(record: Record, field: Field) -> object:
     return value
 
 
-def _text(value: object) -> str | None:
+def text_of(value: object) -> str | None:
+    """A value as text, as stores tell it; ``None`` where there is none."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, (dict, list, bool)):

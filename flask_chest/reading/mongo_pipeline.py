@@ -28,15 +28,17 @@ def whether(ranges: Iterable[tuple[datetime, datetime]]) -> dict[str, Any]:
 def condition(wanted: Filter) -> dict[str, Any]:
     """The condition of a filter."""
     path, sign, value = path_of(wanted.field), wanted.operator, wanted.value
+    # Of a list MongoDB would look at the members.
+    no_list = {"$not": {"$type": "array"}}
     if wanted.is_ordered:
-        return {path: {_ORDER[sign]: wanted.number}}
+        return {path: {_ORDER[sign]: wanted.number, **no_list}}
     if sign == "~":
-        return {path: {"$regex": re.escape(value)}}
+        return {path: {"$regex": re.escape(value), "$options": "i", **no_list}}
     if not value:
         empty: list[Any] = [None] if wanted.field.place else [None, ""]
         return {path: {"$nin" if sign == "!=" else "$in": empty}}
-    # Of a list MongoDB would find the members.
-    same = {path: {"$in": _meant(value), "$not": {"$type": "array"}}}
+    meant = [wanted.number] if wanted.field.is_number else _meant(value)
+    same = {path: {"$in": meant, **no_list}}
     return {"$nor": [same]} if sign == "!=" else same
 
 
@@ -125,12 +127,13 @@ def _code(value: Any) -> Any:
 
 
 def _meant(value: str) -> list[Any]:
-    """The values that read so: 42 finds the number and the word."""
+    """The values that read so: 42 finds the number and the word, 042 the word only."""
     meant: list[Any] = [value]
     if value in {"true", "false"}:
         meant.append(value == "true")
-    with suppress(ValueError):
-        meant.append(int(value))
-    with suppress(ValueError):
-        meant.append(float(value))
+    for kind in (int, float):
+        with suppress(ValueError):
+            number = kind(value)
+            if str(number) == value:
+                meant.append(number)
     return meant

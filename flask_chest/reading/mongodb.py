@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..errors import ReadError
 from ..record import Record
 from .aggregate import GROUPS
-from .fields import Field
 from .fold import fold_answer, fold_series
+from .matching import text_of
 from .mongo_documents import read_document
 from .mongo_pipeline import condition, figures, top, whether
 from .query import Query
 from .reader import PAGE, REACH, Reader
-from .slices import Chosen, Slices, choose_slices
+from .slices import MOST, SAMPLE, Chosen, Slices, choose_slices
 from .summary import Answer, Series, Summary
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ class MongoReader(Reader):
 
     :param chest: the chest; a connection of our own is made to its address.
     """
+
+    #: Of so many records all are looked at; of more than that, how many at most.
+    most, sample = MOST, SAMPLE
 
     def __init__(self, chest: FlaskChestMongoDB) -> None:
         super().__init__(chest.name)
@@ -58,6 +61,8 @@ class MongoReader(Reader):
         return []
 
     def page(self, query: Query, *, after: str = "", limit: int = PAGE) -> list[Record]:
+        if not limit:
+            return []  # MongoDB's 0 stands for all
         where = self._where(query)
         if after:
             last = self._told(lambda: self._records_of().find_one({"_id": after}, {"time": 1}))
@@ -140,14 +145,17 @@ class MongoReader(Reader):
             client.close()
 
     def _slices(self, query: Query) -> Slices:
-        if any(
-            each.operator == "=" and each.field == Field("", "request_id") for each in query.where
-        ):
+        if query.is_of_one_request:
             return Slices(((query.since, query.until),), 1.0)
         return self._chosen.get(
             query,
             lambda: choose_slices(
-                query.since, query.until, self._count_in, lambda: self._edges(query)
+                query.since,
+                query.until,
+                self._count_in,
+                lambda: self._edges(query),
+                most=self.most,
+                sample=self.sample,
             ),
         )
 
@@ -203,11 +211,5 @@ def _merged(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
         group = row["_id"]
         code = group.get("code")
         low, high = (row["low"], row["high"]) if code is not None else (None, None)
-        place = _text(group.get("k")), group.get("b") or 0, code
+        place = text_of(group.get("k")), group.get("b") or 0, code
         yield (*place, row["n"], row["w"], row["e"], row["s"], low, high)
-
-
-def _text(value: Any) -> str | None:
-    if value is None:
-        return None
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -13,6 +13,7 @@ from .filters import Filter
 
 #: What is measured unless something else is asked for.
 DURATION = Field("", "duration_ms")
+REQUEST_ID = Field("", "request_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,11 @@ class Query:
     def seconds(self) -> float:
         """The length of the range."""
         return (self.until - self.since).total_seconds()
+
+    @property
+    def is_of_one_request(self) -> bool:
+        """Whether it names a request, which an index finds, however long the range is."""
+        return any(each.operator == "=" and each.field == REQUEST_ID for each in self.where)
 
     def grouped(self, by: Field | None) -> Query:
         """The same, grouped by something else."""

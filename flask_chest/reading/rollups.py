@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from ..chests.rollups import DAY, HOUR
-from .fields import Field
+from .fields import ROUTE, Field
 from .filters import Filter
 from .query import DURATION, Query
 from .rollup_rows import Sums, from_row
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 #: Seconds of a range from which on sums are asked: below, the records themselves are few enough.
 LONG = 2 * DAY
 _NEVER = 1 << 40
-_ROUTE = Field("", "route")
 _REQUESTS = Filter(Field("", "kind"), "=", "request")
 
 
@@ -135,12 +134,12 @@ class Rollups:
 
 
 def _is_about_routes(query: Query) -> bool:
-    if query.by not in (None, _ROUTE):
+    if query.by not in (None, ROUTE):
         return False
     if query.measure != DURATION and query.measure.place != "vars":
         return False
     return all(
-        each == _REQUESTS or (each.field == _ROUTE and each.operator == "=") for each in query.where
+        each == _REQUESTS or (each.field == ROUTE and each.operator == "=") for each in query.where
     )
 
 

@@ -18,7 +18,6 @@ from ..record import Record
 from .aggregate import GROUPS, Aggregate
 from .conditions import conditions
 from .dialects import DIALECTS, Dialect
-from .fields import Field
 from .fold import (
     add_to_series,
     biggest_lines,
@@ -217,9 +216,7 @@ class SQLReader(Reader):
         return Aggregate(self._table, self._dialect, query, slices, step)
 
     def _slices(self, query: Query) -> Slices:
-        if any(
-            each.operator == "=" and each.field == Field("", "request_id") for each in query.where
-        ):
+        if query.is_of_one_request:
             return Slices(((query.since, query.until),), 1.0)
         return self._chosen.get(
             query,
@@ -275,7 +272,7 @@ class SQLReader(Reader):
             raise ReadError(self._chest.explain(cause, self._chest.remedy(error))) from None
 
 
-def _without(whole: Any, groups: Sequence[Group]) -> Any:
+def _without(whole: Summary, groups: Sequence[Group]) -> Summary:
     for group in groups:
         for name in ("count", "rows", "errors", "total", "measured"):
             left = getattr(whole, name) - getattr(group.summary, name)

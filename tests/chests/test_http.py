@@ -123,7 +123,12 @@ def test_answers_that_mean_never(server: HTTPRecorder, status: int) -> None:
 
 @pytest.mark.parametrize(
     ("value", "least", "most"),
-    [("7", 7, 7), ("Fri, 31 Dec 2100 23:59:59 GMT", 1e9, 1e10), ("-1", 0, 0)],
+    [
+        ("7", 7, 7),
+        ("Fri, 31 Dec 2100 23:59:59 GMT", 1e9, 1e10),
+        ("Fri, 31 Dec 2100 23:59:59 -0000", 1e9, 1e10),
+        ("-1", 0, 0),
+    ],
 )
 def test_retry_after(server: HTTPRecorder, value: str, least: float, most: float) -> None:
     """Retry-After is obeyed, as a number and as a date."""
@@ -132,6 +137,34 @@ def test_retry_after(server: HTTPRecorder, value: str, least: float, most: float
         FlaskChestCustomWriter(server.url).write(make_records(1))
     assert caught.value.retry_after is not None
     assert least <= caught.value.retry_after <= most
+
+
+@pytest.mark.parametrize(
+    ("status", "reachable"), [(405, True), (200, True), (401, False), (503, False)]
+)
+def test_check(server: HTTPRecorder, status: int, reachable: bool) -> None:
+    """It asks without sending anything; an endpoint that knows no OPTIONS is there, too."""
+    server.replies.append(Reply(status))
+    chest = FlaskChestCustomWriter(server.url)
+    if reachable:
+        chest.check()
+    else:
+        with pytest.raises(DeliveryError, match=f"{status}.*see 'headers' and the endpoint's log"):
+            chest.check()
+    assert [(each.method, each.body) for each in server.requests] == [("OPTIONS", b"")]
+    chest.close()
+
+
+def test_an_answer_without_end(server: HTTPRecorder) -> None:
+    """Of a long answer as much is read as an error needs; the connection is let go."""
+    server.replies.append(Reply(500, body=b"x" * 50_000_000))
+    chest = FlaskChestCustomWriter(server.url)
+    with pytest.raises(DeliveryError) as caught:
+        chest.write(make_records(1))
+    assert len(str(caught.value)) < 2000
+    chest.write(make_records(1))
+    assert len({each.connection for each in server.requests}) == 2
+    chest.close()
 
 
 @pytest.mark.parametrize("value", ["soon", "inf", "nan", "1e999"])

@@ -12,17 +12,22 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click import unstyle
 from click.testing import CliRunner, Result
 from flask import Flask
 from flask.cli import FlaskGroup
 
 from flask_chest import Chest, FlaskChest
 from flask_chest.cli import chest as chest_group
+from flask_chest.cli.tail import tail_line
 
+from ..reading.records import many
 from .shop import deliver, make_app, run
 
 ROOT = Path(__file__).parents[2]
@@ -204,7 +209,8 @@ def test_tail(tmp_path: Path) -> None:
     for path in ("/", "/orders/7", "/fails", "/gone", "/nowhere"):
         client.get(path)
     deliver(app)
-    lines = run(app, "tail", "--no-follow").stdout.splitlines()
+    told = run(app, "tail", "--no-follow").stdout.splitlines()
+    lines = [line[line.index(":") - 2 :] for line in told]  # without a date: it may be midnight
     assert [line[9:12] for line in lines] == ["200", "200", "500", "410", "404"]
     assert re.match(r"\d\d:\d\d:\d\d 200 GET     / +\d+\.\d ms user_id=42$", lines[0])
     assert "order_id=7 note=two\N{REPLACEMENT CHARACTER}lines" in lines[1]
@@ -214,6 +220,27 @@ def test_tail(tmp_path: Path) -> None:
     assert "\x1b" not in "".join(lines)
     assert len(run(app, "tail", "-n", "2", "--no-follow").stdout.splitlines()) == 2
     assert run(app, "tail", "-n", "0", "--no-follow").stdout == ""
+    refused = run(app, "tail", "-n", "-1", "--no-follow")
+    assert (refused.exit_code, "-1 is not in the range" in refused.output) == (2, True)
+
+
+def test_tail_tells_other_days() -> None:
+    """A time without a date is one of today."""
+    [record] = many(1)
+    today = record.time.date()
+    line = unstyle(tail_line(record, today))
+    assert line.startswith("11:59:59 200 POST    /orders/")
+    assert unstyle(tail_line(record, today + timedelta(days=1))) == f"2026-11-20 {line}"
+
+
+def test_tail_obeys_no_record() -> None:
+    """Whatever an imported record holds, the terminal shows it and obeys nothing."""
+    [record] = many(1)
+    evil = "\x1b[2J"
+    record = replace(record, method=evil, route=evil, error=evil, vars={evil: evil})
+    line = tail_line(record, record.time.date())
+    assert evil not in line
+    assert line.count("\N{REPLACEMENT CHARACTER}[2J") == 5
 
 
 def test_tail_before_anything_was_recorded(tmp_path: Path) -> None:

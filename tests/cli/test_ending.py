@@ -35,13 +35,21 @@ def test_a_signal_that_another_thread_gets() -> None:
 
 def test_other_signals_do_not_end_it() -> None:
     """What the app listens to is the app's."""
-    heard = []
-    before = signal.signal(signal.SIGUSR1, lambda number, _: heard.append(number))
+    heard = threading.Event()
+    before = signal.signal(signal.SIGUSR1, lambda *_: heard.set())
+
+    def send() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+        # The main thread runs the handler, so by then it has been woken by this one.
+        assert heard.wait(30)
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    others = threading.Thread(target=send)
     try:
         with ending() as wait:
-            os.kill(os.getpid(), signal.SIGUSR1)
-            os.kill(os.getpid(), signal.SIGTERM)
+            others.start()
             wait()
+            assert heard.is_set()
+        others.join()
     finally:
         signal.signal(signal.SIGUSR1, before)
-    assert heard == [signal.SIGUSR1]

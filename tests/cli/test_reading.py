@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
+import stat
 import subprocess
 import sys
 from dataclasses import replace
@@ -21,6 +23,8 @@ from flask_chest import Record
 from flask_chest.cli import chest as chest_group
 from flask_chest.delivery.dead import DeadLetters
 from flask_chest.encoding import encode
+from flask_chest.reading.lines import to_line
+from flask_chest.reading.sql import SQLReader
 
 from ..reading.records import END, many
 from .shop import make_app, run
@@ -92,6 +96,18 @@ def test_stats_of_anything(shop: Flask) -> None:
     assert "(others)" in run(shop, "stats", "--by", "user_id", "--limit", "3", *SINCE).stdout
 
 
+def test_stats_that_are_estimated(shop: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more records than can be looked at, it says that it looked at some."""
+    monkeypatch.setattr(SQLReader, "most", 100)
+    monkeypatch.setattr(SQLReader, "sample", 100)
+    text = run(shop, "stats", "--by", "method", *SINCE).stderr
+    assert re.fullmatch(r"estimated from \d+ records, spread evenly over the range\n", text)
+    told, _ = run(shop, "stats", "--by", "unique", *SINCE).stderr.splitlines()
+    assert told == "nearly every record has a value of its own; these are some of them"
+    [found] = lines_of(run(shop, "stats", "--by", "method", *SINCE, "--json"))
+    assert 0 < found["looked_at"] < 1
+
+
 def test_stats_of_hostile_values(shop: Flask) -> None:
     """Whatever a value holds, the terminal shows it and obeys nothing."""
     text = run(shop, "stats", "--by", "mixed", *SINCE).stdout
@@ -150,6 +166,10 @@ def test_show(shop: Flask) -> None:
     assert values["id"] == record.id
     assert values["vars.mixed"] == "\N{REPLACEMENT CHARACTER}<b>"
     assert values["tags.version"] == "1.0"
+    both = run(shop, "show", f"{4:032x}").stdout
+    assert [part.splitlines()[0].split() for part in both.split("\n\n")] == [
+        ["id", each.id] for each in many()[9:7:-1]
+    ]
     [found] = lines_of(run(shop, "show", record.id, "--json"))
     assert found["vars"] == record.vars
     assert len(lines_of(run(shop, "show", f"{4:032x}", "--json"))) == 2, "both of the trace"
@@ -185,6 +205,48 @@ def test_export_and_import(shop: Flask, tmp_path: Path) -> None:
     assert run(there, "export").stdout_bytes == file.read_bytes()
     some = run(there, "export", "--where", "user_id=3", "--since", "2026-11-20T11:00")
     assert 0 < len(lines_of(some)) < 600
+
+
+def test_an_export_that_fails(shop: Flask, tmp_path: Path) -> None:
+    """What an earlier one wrote is still there, whole, and nothing is left beside it."""
+    file = tmp_path / "out" / "all.ndjson"
+    file.parent.mkdir()
+    command = ["export", "--output", str(file)]
+    assert run(shop, *command).exit_code == 0
+    before = file.read_bytes()
+    (tmp_path / "chest.db").write_bytes(b"text" * 1000)
+    assert run(shop, *command).exit_code == 1
+    assert file.read_bytes() == before
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_export_into_what_is_no_file(shop: Flask, tmp_path: Path) -> None:
+    """A pipe, or a device, is written to, not replaced; a link leads to its file."""
+    command = ["export", "--since", "2026-11-20T11:50", "--output"]
+    pipe, link, file = (tmp_path / name for name in ("pipe", "link", "some.ndjson"))
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with open(reading, "rb") as told:
+        assert run(shop, *command, str(pipe)).exit_code == 0
+        content = told.read()
+    assert len(content.splitlines()) == 10
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    link.symlink_to(file.name)
+    assert run(shop, *command, str(link)).exit_code == 0
+    assert link.is_symlink()
+    assert file.read_bytes() == content
+    there = run(shop, *command, str(tmp_path / "nowhere" / "some.ndjson"))
+    assert there.exit_code == 1
+    assert "nowhere/some.ndjson': No such file or directory" in there.output
+
+
+def test_import_through_a_pipe(tmp_path: Path) -> None:
+    """Standard input has no size; what comes is taken all the same."""
+    app = make_app(tmp_path)
+    lines = b"\n".join(to_line(record) for record in many(3))
+    done = app.test_cli_runner().invoke(chest_group, ["import"], input=lines)
+    assert (done.exit_code, done.stdout) == (0, "3 imported\n")
+    assert records_left(app) == 3
 
 
 def test_import_of_bad_lines(shop: Flask, tmp_path: Path) -> None:
@@ -228,6 +290,13 @@ def test_prune(tmp_path: Path) -> None:
     assert records_left(app) == 600 - told["deleted"]["sqlite"]
     assert run(app, "prune", "--older-than", "1 hour", "--yes").stdout.endswith(" deleted\n")
     assert 57 <= records_left(app) <= 123
+
+
+def test_prune_of_a_store_that_deletes_nothing(tmp_path: Path) -> None:
+    """It is told apart from one that had nothing to delete."""
+    app = make_app(tmp_path, CHEST_CHESTS=["memory://", "sqlite:///chest.db"])
+    told = run(app, "prune", "--older-than", "1 day", "--yes").stdout
+    assert told == "memory: deletes nothing\nsqlite: 0 deleted\n"
 
 
 def test_forget(tmp_path: Path) -> None:

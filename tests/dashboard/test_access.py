@@ -17,8 +17,8 @@ from flask_chest.errors import ConfigError
 from .shop import TOKEN, make_app
 
 
-def form_of(client: FlaskClient, path: str = "/chest/login") -> str:
-    found = re.search(r'name="form" value="([^"]+)"', client.get(path).text)
+def form_of(client: FlaskClient, path: str = "/chest/login", base_url: str | None = None) -> str:
+    found = re.search(r'name="form" value="([^"]+)"', client.get(path, base_url=base_url).text)
     assert found is not None
     return found[1]
 
@@ -76,12 +76,33 @@ def test_token(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["https://evil.test/", "//evil.test", "/\\evil.test", "/elsewhere", "javascript:1"]
+    "target",
+    [
+        *("https://evil.test/", "//evil.test", "/\\evil.test", "//[", "/elsewhere"),
+        *("javascript:1", "/chest/../admin", "/chest/%2e%2E/admin"),
+    ],
 )
 def test_login_leads_nowhere_else(tmp_path: Path, target: str) -> None:
     """What stands in the URL cannot send a reader to another site."""
     client = make_app(tmp_path).test_client()
     assert log_in(client, next=target).headers["Location"] == "/chest/"
+
+
+def test_an_app_below_a_path(tmp_path: Path) -> None:
+    """Where a server mounts the app below a path, the login and its cookies go there."""
+    client, root = make_app(tmp_path).test_client(), "http://localhost/shop"
+    asked = client.get("/chest/requests?where=a%3D1", base_url=root).headers["Location"]
+    assert asked == "/shop/chest/login?next=/shop/chest/requests?where%3Da%253D1"
+    data = {"token": TOKEN, "form": form_of(client, base_url=root), "next": "/shop/chest/requests"}
+    answer = client.post("/chest/login", data=data, base_url=root)
+    assert answer.headers["Location"] == "/shop/chest/requests"
+    for cookie in answer.headers.getlist("Set-Cookie"):
+        assert "Path=/shop/chest" in cookie.split("; ")
+    page = client.get("/chest/requests", base_url=root)
+    assert page.status_code == 200
+    form = form_of(client, "/chest/requests", root)
+    answer = client.post("/chest/logout", data={"form": form}, base_url=root)
+    assert "Path=/shop/chest" in answer.headers["Set-Cookie"].split("; ")
 
 
 @pytest.mark.parametrize(
@@ -145,6 +166,7 @@ def test_a_check_of_the_app(tmp_path: Path, answer: Any, status: int) -> None:
     client = guarded(tmp_path, answer, CHEST_DASHBOARD_TOKEN=TOKEN)
     assert client.get("/admin/chest/").status_code == status
     assert client.get("/admin/chest/login").status_code == 404
+    assert client.post("/admin/chest/login", data={"token": TOKEN}).status_code == 404
 
 
 def test_access_needs_a_function() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from html.parser import HTMLParser
@@ -14,6 +16,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from flask_chest import Chest, Record
+from flask_chest.dashboard import health
 from flask_chest.reading.sql import SQLReader
 from flask_chest.testing import capture_records
 
@@ -39,6 +43,9 @@ PAGES = (
     "/requests/req-7",
     "/health",
 )
+
+# Nobody listens there.
+DOWN = {"url": "http://127.0.0.1:1/hook", "name": "left"}
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +219,23 @@ def test_compare(shop: Flask) -> None:
     assert "bad" in routes[0]
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"), [("rare", "numbers"), ("code", "words"), ("status", "numbers")]
+)
+def test_numbers_or_words(tmp_path: Path, name: str, shown: str) -> None:
+    """A variable is shown as what most of its values are, however few records have it."""
+    app = make_app(tmp_path)
+    [chest] = app.extensions["chest.held"].chests
+    for number, record in enumerate(fill(app, 40)):
+        code = number if number % 4 == 0 else f"c{number}"
+        variables = {"code": code, **({"rare": 7} if number == 0 else {})}
+        chest.write([replace(record, id=f"{record.id[:-2]}ff", vars=variables)])
+    chest.close()
+    text = open_client(app).get(f"/chest/variable?name={name}").text
+    assert f"Shown as <strong>{shown}</strong>" in text or f"<strong>{shown}</strong></p>" in text
+    app.extensions["chest"].close()
+
+
 def test_one_request(shop: Flask) -> None:
     """All that is known of it, by any of its ids; what is hidden in a value is shown."""
     client = open_client(shop)
@@ -330,3 +354,47 @@ def test_health(tmp_path: Path) -> None:
     app.extensions["chest"].close()
     assert ">ok<" in text
     assert "unreachable: chest &#39;bad&#39;" in text
+
+
+class Hanging(Chest):
+    """A chest whose server does not answer."""
+
+    def __init__(self) -> None:
+        super().__init__(name="hanging")
+        self.asked = 0
+        self.answer = threading.Event()
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Takes them."""
+
+    def check(self) -> None:
+        """Wait for the server."""
+        self.asked += 1
+        assert self.answer.wait(30)
+
+
+def test_health_of_a_chest_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It hides no other one, and is asked once, however many pages wait for it."""
+    monkeypatch.setattr(health, "_PATIENCE", 0.2)
+    hanging = Hanging()
+    app = make_app(tmp_path, CHEST_CHESTS=["sqlite:///chest.db", hanging])
+    client = open_client(app)
+    for _ in range(2):
+        text = client.get("/chest/health").text
+        assert "no answer within 0.2 s" in text
+    assert hanging.asked == 1
+    hanging.answer.set()
+    monkeypatch.undo()
+    assert client.get("/chest/health").text.count(">ok<") == 2
+    app.extensions["chest"].close()
+
+
+def test_health_of_a_chest_that_left(tmp_path: Path) -> None:
+    """What waits for a chest that is not in the config any more is told."""
+    app = make_app(tmp_path, CHEST_CHESTS=[DOWN], CHEST_EXPORT_INTERVAL=3600)
+    app.test_client().get("/search")
+    app.extensions["chest"].close()
+    text = open_client(make_app(tmp_path)).get("/chest/health").text
+    [row] = re.findall(r"<tr><th scope=.row.>left</th>.*?</tr>", text, re.DOTALL)
+    assert "not in CHEST_CHESTS" in row
+    assert '<td class="n">1</td>' in row

@@ -75,6 +75,32 @@ def test_silenced(app: Flask) -> None:
     assert beat(app).json == {"status": "ok", "checks": {"it": "ok"}, "details": {}}
 
 
+def test_init_check(app: Flask, dockerflow: Dockerflow) -> None:
+    """A check may be registered together with what it is called with."""
+
+    def check(subject: str) -> list[checks.CheckMessage]:
+        return [checks.Info(subject, id="subject")]
+
+    dockerflow.init_check(check, "the till")
+    assert beat(app).json["details"]["check"]["messages"] == {"subject": "the till"}
+
+
+def test_a_heartbeat_that_cannot_be_told(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever the app has made of the extension, the answer is JSON, and the log has the rest."""
+
+    class Broken(Dockerflow):
+        silenced_checks: Any = property(lambda self: 1 / 0, lambda self, value: None)
+
+    Broken(app)
+    response = beat(app)
+    assert response.status_code == 500
+    assert response.json == {
+        "error": "the heartbeat raised ZeroDivisionError",
+        "status": "critical",
+    }
+    assert "division by zero" in caplog.text
+
+
 def test_checks_stay_with_their_app() -> None:
     """Of two apps each runs its own checks and those of the process."""
     one, two = Flask("one"), Flask("two")

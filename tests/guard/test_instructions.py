@@ -9,6 +9,7 @@ say in the commit why they rose.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -24,7 +25,9 @@ RISE = 1.05
 
 
 @pytest.mark.server
+@pytest.mark.skipif("COVERAGE_RUN" in os.environ, reason="measuring runs instructions, too")
 def test_a_request_runs_no_more_instructions_than_before() -> None:
+    """Each mode of the buffer, beside the bare app."""
     valgrind = find_program("valgrind", "valgrind")
     before = json.loads(STORED.read_text()).get(VERSION)
     if before is None:

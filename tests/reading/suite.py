@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -24,13 +25,22 @@ FILTERS = (
     "user_id!=3",
     "user_id>4",
     "user_id<=2",
+    "user_id=03",
+    "user_id=0_3",
+    "user_id= 3",
+    "user_id=+3",
+    "user_id=٣",
+    "user_id=3e0",
     "mixed=1",
     "mixed!=1",
     "mixed=true",
     "mixed=",
     "mixed!=",
+    "mixed>0",
+    "mixed<=1",
     "mixed==cmd()",
     "unique~value 10",
+    "unique~VALUE 10",
     "unique~%",
     f"{ODD}=2",
     "nowhere=1",
@@ -38,9 +48,11 @@ FILTERS = (
     "route=/",
     "route=",
     "route~orders",
+    "route~Orders",
     "method=POST",
     "status>=400",
     "status=404",
+    "status=4.04e2",
     "status=",
     "error=LookupError",
     "duration_ms>50",
@@ -106,6 +118,12 @@ def _groups(reader: Reader, records: list[Record]) -> None:
         assert {group.key for group in answer.groups} == expected.keys(), name
         for group in answer.groups:
             _compare(group.summary, expected[group.key], Field("", "duration_ms"))
+    mixed = {group.key for group in reader.answer(WHOLE.grouped(parse_field("mixed"))).groups}
+    assert {None, "1", "true", "1.5", "x" * 300} < mixed
+    assert {json.dumps(json.loads(key)) for key in mixed if key and key[0] in "[{"} == {
+        "[1]",
+        '{"a": 1}',
+    }
     top = reader.answer(WHOLE.grouped(parse_field("user_id")), limit=2)
     assert len(top.groups) == 2
     assert not top.complete
@@ -136,6 +154,7 @@ def _measures_over_time(reader: Reader, records: list[Record]) -> None:
 
 
 def _pages(reader: Reader, records: list[Record]) -> None:
+    assert reader.page(WHOLE, limit=0) == []
     assert reader.reach(WHOLE, len(records)) is None
     assert reader.reach(WHOLE, 10) == records[10].time
     found: list[Record] = []
@@ -154,6 +173,8 @@ def _finds(reader: Reader, records: list[Record]) -> None:
     assert reader.find("request-77") == [records[77]]
     assert reader.find(records[78].id) == [records[78]]
     assert reader.find(f"{39:032x}") == [records[79], records[78]], "two requests of one trace"
+    assert reader.find("f" * 32) == []
+    assert reader.page(WHOLE, after="gone") == []
     assert reader.find("' OR 1=1 --") == reader.find("") == []
 
 

@@ -12,7 +12,12 @@ from flask_chest import Chest
 from flask_chest.chests.sql import SQLChest
 from flask_chest.chests.urls import make_chest
 from flask_chest.errors import ReadError
+from flask_chest.reading import mongodb, sql
+from flask_chest.reading.fields import parse_field
+from flask_chest.reading.filters import parse_filter
+from flask_chest.reading.mongodb import MongoReader
 from flask_chest.reading.reader import make_reader
+from flask_chest.reading.sql import SQLReader
 
 from ..servers.mariadb import MariaDB
 from ..servers.mongodb import MongoDB
@@ -37,6 +42,32 @@ def chest_of(server: Any, table: str) -> Chest:
 def test_finds_everything(server: Any) -> None:
     """It passes the suite that every reader must pass."""
     check_reader(chest_of(server, "everything"))
+
+
+def test_more_than_can_be_looked_at(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are estimated, of many values the most frequent are told; one request is exact."""
+    chest = chest_of(server, "sampled")
+    chest.write(many(300))
+    monkeypatch.setattr(SQLReader, "most", 150)
+    monkeypatch.setattr(SQLReader, "sample", 150)
+    monkeypatch.setattr(MongoReader, "most", 150)
+    monkeypatch.setattr(MongoReader, "sample", 150)
+    reader = make_reader(chest)
+    assert reader is not None
+    answer = reader.answer(WHOLE.grouped(parse_field("method")))
+    assert answer.share < 1
+    assert answer.whole.rows <= 150
+    assert answer.whole.count == pytest.approx(450, rel=0.25)
+    series = reader.series(WHOLE, 3600)
+    assert sum(each.count for each in series.lines[None]) == pytest.approx(450, rel=0.25)
+    one = WHOLE.filtered(parse_filter("request_id=request-7"))
+    assert reader.answer(one).whole.rows == 1
+    for module in (mongodb, sql):
+        monkeypatch.setattr(module, "GROUPS", 50)
+    many_values = reader.answer(WHOLE.grouped(parse_field("unique")), limit=5)
+    assert (len(many_values.groups), many_values.complete) == (5, False)
+    reader.close()
+    chest.close()
 
 
 def test_reads_only(server: Any) -> None:

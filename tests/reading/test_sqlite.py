@@ -18,6 +18,7 @@ from flask_chest.encoding import EPOCH
 from flask_chest.errors import ReadError
 from flask_chest.reading import aggregate, slices, sql
 from flask_chest.reading.fields import parse_field
+from flask_chest.reading.filters import parse_filter
 from flask_chest.reading.reader import make_reader
 from flask_chest.reading.sql import SQLReader
 
@@ -124,7 +125,8 @@ def test_more_records_than_can_be_looked_at(
     # Nor does it matter how much of the range is empty.
     ever = replace(WHOLE, since=EPOCH, until=datetime(9999, 1, 1, tzinfo=timezone.utc))
     assert reader.answer(ever).whole.count == pytest.approx(9000, rel=0.1)
-    # A page, a walk and a count are never estimates.
+    # A page, a walk, a count and a single request are never estimates.
+    assert reader.answer(WHOLE.filtered(parse_filter("request_id=request-7"))).whole.rows == 1
     assert reader.count(WHOLE) == 6000
 
 
@@ -143,6 +145,20 @@ def test_a_variable_with_very_many_values(tmp_path: Path, monkeypatch: pytest.Mo
     assert not answer.complete
     assert answer.whole.rows == 600
     assert answer.whole.count == pytest.approx(900)
+
+
+def test_many_ranges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slices of ranges that were asked for lately are remembered, and not for ever."""
+    chest = chest_in(tmp_path)
+    chest.write(many(2000))
+    chest.close()
+    monkeypatch.setattr(SQLReader, "most", 100)
+    monkeypatch.setattr(SQLReader, "sample", 100)
+    reader = SQLReader(chest)
+    ranges = [replace(WHOLE, since=WHOLE.since + timedelta(seconds=n)) for n in range(20)]
+    first = [reader.answer(each).whole.rows for each in ranges]
+    assert [reader.answer(each).whole.rows for each in ranges] == first
+    assert max(first) <= 100
 
 
 def test_slices_are_spread_over_the_range() -> None:

@@ -1,4 +1,4 @@
-"""The commands and the dashboard, on ClickHouse beside SQLite: both tell the same."""
+"""The commands and the dashboard, on ClickHouse and MongoDB beside SQLite: all tell the same."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ..dashboard.test_access import log_in
 from ..dashboard.test_pages import PAGES
 from ..reading.records import many
 from ..servers.clickhouse import ClickHouse
+from ..servers.mongodb import MongoDB
 from .shop import make_app, run
 
 pytestmark = pytest.mark.server
@@ -23,19 +24,27 @@ pytestmark = pytest.mark.server
 RANGE = ["--since", "2026-11-20", "--until", "2026-11-21"]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[ClickHouse]:
-    with ClickHouse() as server:
+@pytest.fixture(scope="module", params=[ClickHouse, MongoDB])
+def server(request: pytest.FixtureRequest) -> Iterator[Any]:
+    with request.param() as server:
         yield server
 
 
+def chest_on(server: Any, place: str) -> dict[str, Any]:
+    return {
+        "url": server.url,
+        "name": "beside",
+        "collection" if isinstance(server, MongoDB) else "table": place,
+    }
+
+
 @pytest.fixture
-def shop(server: ClickHouse, tmp_path: Path) -> Flask:
+def shop(server: Any, tmp_path: Path) -> Flask:
     """An app with the same records in two chests."""
-    chests = ["sqlite:///chest.db", {"url": server.url, "table": "commands"}]
+    chests = ["sqlite:///chest.db", chest_on(server, "commands")]
     app = make_app(tmp_path, CHEST_CHESTS=chests)
     for chest in app.extensions["chest.held"].chests:
-        chest.write(many())
+        chest.write(many(200))
         chest.close()
     return app
 
@@ -43,7 +52,7 @@ def shop(server: ClickHouse, tmp_path: Path) -> Flask:
 def both(app: Flask, *arguments: str) -> tuple[Any, Any]:
     """What a command prints of either chest."""
     told = []
-    for name in ("sqlite", "clickhouse"):
+    for name in ("sqlite", "beside"):
         result = run(app, *arguments, "--chest", name)
         assert result.exit_code == 0, result.output
         told.append(result.stdout.replace(name, "NAME"))
@@ -82,10 +91,10 @@ def test_commands(shop: Flask) -> None:
     assert both(shop, "prune", "--older-than", "1 minute", "--yes")[1].startswith("NAME: ")
 
 
-def test_dashboard(server: ClickHouse, tmp_path: Path) -> None:
+def test_dashboard(server: Any, tmp_path: Path) -> None:
     """Every page is served from it."""
-    app = make_dashboard(tmp_path, CHEST_CHESTS=[{"url": server.url, "table": "dashboard"}])
-    fill(app)
+    app = make_dashboard(tmp_path, CHEST_CHESTS=[chest_on(server, "dashboard")])
+    fill(app, 300)
     client = app.test_client()
     log_in(client)
     for page in PAGES:

@@ -1,0 +1,32 @@
+"""How commands spell figures and draw trends."""
+
+from __future__ import annotations
+
+import pytest
+
+from flask_chest.cli.output import sparkline
+from flask_chest.reading.figure import figure
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (0, "0"),
+        (7.0, "7"),
+        (1234567.8, "1,234,568"),
+        (99.994, "99.99"),
+        (0.012345, "0.0123"),
+        (-0.5, "-0.5"),
+    ],
+)
+def test_figure(value: float | None, text: str) -> None:
+    """Three digits that count, and thousands apart."""
+    assert figure(value) == text
+
+
+def test_sparkline() -> None:
+    """The highest bar is the greatest value; where there is nothing, none is high."""
+    assert sparkline([0, 1, 2, 4]) == "▁▂▄█"
+    assert sparkline([0, 0]) == "▁▁"
+    assert sparkline([]) == ""

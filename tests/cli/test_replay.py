@@ -1,0 +1,64 @@
+"""``flask chest replay``: what it prints, and what one chest means for the others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from flask_chest.delivery.dead import DeadLetters
+from flask_chest.encoding import encode
+
+from ..reading.records import many
+from .shop import make_app, run
+
+DOWN = {"url": "http://127.0.0.1:1/hook", "name": "down"}
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Flask:
+    """An app with dead letters of a chest that is away, and of one that would take them now."""
+    app = make_app(tmp_path, CHEST_CHESTS=[DOWN, "sqlite:///chest.db"])
+    for name in ("down", "sqlite"):
+        letters = DeadLetters(app.extensions["chest.held"].journal_dir, name)
+        letters.add([encode(record) for record in many(2)], "refused")
+    return app
+
+
+def test_one_that_is_away(app: Flask) -> None:
+    """The others get theirs; the command fails, and says why."""
+    result = run(app, "replay")
+    assert result.exit_code == 1
+    assert result.stdout == "down: 0 delivered, 2 left\nsqlite: 2 delivered, 0 left\n"
+    assert "Error: chest 'down' at http://127.0.0.1:1: " in result.stderr
+
+
+def test_one_by_its_name(app: Flask) -> None:
+    """Only its letters are sent, and told as JSON."""
+    result = run(app, "replay", "sqlite", "--json")
+    assert (result.exit_code, json.loads(result.stdout)) == (
+        0,
+        {"chest": "sqlite", "delivered": 2, "left": 0},
+    )
+    assert len(DeadLetters(app.extensions["chest.held"].journal_dir, "down").read()) == 2
+
+
+def test_one_that_is_not_there(app: Flask) -> None:
+    """It is an error that names those that are."""
+    result = run(app, "replay", "influx")
+    assert result.exit_code == 1
+    assert result.output == "Error: there is no chest 'influx'; there are: down, sqlite\n"
+
+
+def test_two_at_once(app: Flask) -> None:
+    """The second one says that it has to wait."""
+    letters = DeadLetters(app.extensions["chest.held"].journal_dir, "sqlite")
+    assert letters.replaying.acquire()
+    try:
+        result = run(app, "replay", "sqlite")
+    finally:
+        letters.replaying.release()
+    assert result.exit_code == 1
+    assert "are being sent again already" in result.output
