@@ -17,7 +17,8 @@ from flask_chest.encoding import encode
 
 
 def spelled(record: Record, **custom_tags: Any) -> str:
-    return LineEncoder("m", custom_tags).encode(encode(record)).decode()
+    [line] = LineEncoder("m", custom_tags).encode([encode(record)])
+    return line.decode()
 
 
 def test_names_that_become_one() -> None:
@@ -43,6 +44,6 @@ def test_names_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line_protocol, "_RECENT", 2)
     encoder = LineEncoder("m", {})
     lines = [encode(replace(each, route=f"/{each.id}")) for each in make_records(9)]
-    first = [encoder.encode(line) for line in lines]
-    assert [encoder.encode(line) for line in lines] == first
+    first = encoder.encode(lines)
+    assert encoder.encode(lines) == first
     assert len(set(first)) == 9
