@@ -27,6 +27,7 @@ from .clickhouse_schema import (
     spell_time,
 )
 from .drivers import require
+from .http_client import checked_verify
 from .lines import lines_of, without_nul
 
 _SCHEMES = ("clickhouse", "clickhouse+https", "chdb")
@@ -208,6 +209,7 @@ def _check_address(address: Address) -> None:
     if unknown:
         told = f"known: {', '.join(known)}" if known else "there are none"
         raise ConfigError(f"unknown URL parameter {min(unknown)!r}; {told}")
+    checked_verify(address.query.get("verify", True))
     _ = address.port
 
 

@@ -10,6 +10,7 @@ from math import ceil
 from typing import Any
 
 from .address import Address
+from .http_client import checked_verify
 
 #: What every question is asked with. A record that came twice is one to it, merged or not; both of
 #: it say the same, so indexes may leave parts out all the same. And a column is never taken for a
@@ -43,7 +44,8 @@ def connect(address: Address, timeout: float, settings: Mapping[str, Any]) -> An
 
     https = address.scheme == "clickhouse+https"
     # Not the pool that all clients share: a forked process would read its parent's answers.
-    pool = get_pool_manager(ca_cert=address.query.get("verify"))
+    verify = checked_verify(address.query.get("verify", True))
+    pool = get_pool_manager(ca_cert=verify if isinstance(verify, str) else None)
     connection: Any = Connection(
         host=address.host or "localhost",
         port=address.port or (8443 if https else 8123),

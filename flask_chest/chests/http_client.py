@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..errors import DeliveryError
+from ..errors import ConfigError, DeliveryError
 from .base import Chest
 from .http_answer import Answer, read_answer
 
@@ -17,6 +17,23 @@ if TYPE_CHECKING:
 
 #: Not the records are at fault, but what the chest was told: they wait until that is put right.
 CREDENTIALS = frozenset({401, 403, 407})
+
+
+# As they stand in a URL.
+_YES, _NO = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
+
+
+def checked_verify(verify: bool | str) -> bool | str:
+    """How a certificate is checked that always is.
+
+    :param verify: ``True``, or the file of a CA.
+    :returns: the same, with ``True`` for the word.
+    :raises ConfigError: it is neither.
+    """
+    word = str(verify).lower()
+    if word in _NO or not word:
+        raise ConfigError("'verify' is True, or the file of the CA that signed the certificate")
+    return True if word in _YES else verify
 
 
 class HTTPClient:
@@ -64,6 +81,10 @@ class HTTPClient:
                 return read_answer(response, timeout)
         except requests.RequestException as error:
             raise DeliveryError(self._chest.explain(_reason(error), _remedy(error))) from None
+        except OSError as error:
+            # Before anything is sent, requests looks for the file of the CA.
+            remedy = "name a file that is there as 'verify'"
+            raise DeliveryError(self._chest.explain(error, remedy)) from None
 
     def close(self) -> None:
         """Let go of the connections. A later :meth:`send` opens them anew."""

@@ -13,6 +13,7 @@ from .address import Address
 from .base import Chest
 from .drivers import require
 from .http_answer import parse_retry_after
+from .http_client import checked_verify
 from .influxdb_answer import find_bad_lines, find_conflict, told
 from .line_protocol import LineEncoder
 from .lines import lines_of
@@ -71,8 +72,7 @@ class FlaskChestInfluxDB(Chest):
         self.address = Address.parse(self.url)
         if self.address.scheme not in {"http", "https"}:
             raise ConfigError("'url' must begin with 'https://' or 'http://'")
-        if verify is False:
-            raise ConfigError("'verify' is True, or the file of the CA that signed the certificate")
+        verify = checked_verify(verify)
         if not measurement or measurement[0] in "#_":
             raise ConfigError(f"measurement {measurement!r}: begin with a letter")
         super().__init__(**arguments)

@@ -14,7 +14,7 @@ from .address import Address
 from .base import Chest
 from .drivers import require
 from .http_answer import Answer
-from .http_client import CREDENTIALS, HTTPClient
+from .http_client import CREDENTIALS, HTTPClient, checked_verify
 from .lines import lines_of
 from .otlp_answer import Outcome, read_outcome, told
 from .otlp_records import LogEncoder
@@ -67,8 +67,7 @@ class FlaskChestOTLP(Chest):
         require("opentelemetry.proto", "otlp")
         self.url = _endpoint(url)
         self.address = Address.parse(self.url)
-        if verify is False:
-            raise ConfigError("'verify' is True, or the file of the CA that signed the certificate")
+        verify = checked_verify(verify)
         if compression not in _COMPRESSIONS:
             raise ConfigError(f"compression {compression!r}: expected 'gzip' or 'none'")
         super().__init__(**arguments)

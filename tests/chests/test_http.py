@@ -232,6 +232,24 @@ def test_private_ca(tmp_path: Path) -> None:
         make_chest({"url": server.url, "verify": str(ours.file)}).write(make_records(1))
 
 
+@pytest.mark.parametrize("spec", ["otlp+https://{}?verify=true", "otlp+https://{}"])
+def test_the_word_for_the_usual(tmp_path: Path, spec: str) -> None:
+    """In a URL "true" is no file: the certificate is checked as it is without it."""
+    ours = PrivateCA(tmp_path)
+    with HTTPRecorder(ours.server_context("127.0.0.1")) as server:
+        address = server.url.removeprefix("https://").rstrip("/")
+        with pytest.raises(DeliveryError, match="the file of the CA that signed"):
+            make_chest(spec.format(address)).check()
+
+
+@pytest.mark.parametrize("scheme", ["https", "otlp+https"])
+def test_a_ca_that_is_not_there(scheme: str) -> None:
+    """It is told as what it is: which chest, which file, what to do."""
+    chest = make_chest({"url": f"{scheme}://127.0.0.1:1", "verify": "/nowhere/ca.pem"})
+    with pytest.raises(DeliveryError, match=r"chest '\w+' at .*/nowhere/ca\.pem; .*'verify'"):
+        chest.check()
+
+
 def test_unchecked_certificate_is_told_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

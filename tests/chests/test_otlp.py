@@ -231,6 +231,9 @@ def test_endpoint(url: str, endpoint: str) -> None:
         ("otlp+http://c?compress=1", {}, "unknown URL parameter 'compress'"),
         ("otlp+http://c?compression=zip", {}, "expected 'gzip' or 'none'"),
         ("otlp+http://c", {"verify": False}, "'verify' is True"),
+        ("otlp+https://c?verify=false", {}, "'verify' is True"),
+        ("influxdb+https://:t@h/org/bucket?verify=False", {}, "'verify' is True"),
+        ("clickhouse+https://h?verify=0", {}, "'verify' is True"),
         ("otlp+http://c", {"resource": {"a": object}}, "resource: 'a'"),
     ],
 )
