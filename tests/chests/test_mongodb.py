@@ -73,6 +73,18 @@ def test_conforms(server: MongoDB, tmp_path: Path) -> None:
 
 
 @pytest.mark.server
+def test_given_server_conforms(url: str, documents: Any) -> None:
+    """A server of the user's own passes the suite too, as far as it may be disturbed."""
+    if "CHEST_TEST_MONGODB_URL" not in os.environ:
+        pytest.skip("CHEST_TEST_MONGODB_URL names no server")
+    done = check_chest(
+        lambda: chest_of(url, documents),
+        read=lambda: [found["_id"] for found in documents.find({}, ["_id"])],
+    )
+    assert done == ("accepts", "ignores_duplicates", "closes")
+
+
+@pytest.mark.server
 def test_document(url: str, documents: Any) -> None:
     """A document has the record's fields, its id as _id, and its time as a date."""
     [record] = make_records(1)

@@ -41,6 +41,15 @@ def url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
+def ours(request: pytest.FixtureRequest) -> MariaDB | None:
+    """The server, where it is one that may be stopped."""
+    if os.environ.get("CHEST_TEST_MYSQL_URL"):
+        return None
+    server: MariaDB = request.getfixturevalue("server")
+    return server
+
+
+@pytest.fixture
 def table(url: str) -> Iterator[str]:
     name = f"chest_{uuid4().hex[:12]}"
     yield name
@@ -71,16 +80,16 @@ def ask(url: str, query: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.server
-def test_conforms(server: MariaDB, url: str, table: str) -> None:
+def test_conforms(ours: MariaDB | None, url: str, table: str) -> None:
     """It passes the suite that every backend must pass, with its server stopped and silenced."""
     done = check_chest(
         lambda: FlaskChestMySQL(url, table=table),
         read=lambda: [found for (found,) in ask(url, f"SELECT id FROM `{table}`")],
         poison=replace(make_records(1)[0], request_id="x" * 300),
-        server=server,
+        server=ours,
         timeout=5,
     )
-    assert len(done) == 6
+    assert len(done) == (6 if ours else 4)
 
 
 @pytest.mark.server
