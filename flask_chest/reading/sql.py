@@ -95,7 +95,7 @@ class SQLReader(Reader):
             if column is columns.trace_id and len(identity) != 32:
                 break  # it has no index: ask only what can be one
             found = sa.select(self._table).where(column == identity).order_by(columns.id)
-            if records := self._records(found.limit(limit)):
+            if records := self._first(found, limit):
                 return records
         return []
 
@@ -256,6 +256,9 @@ class SQLReader(Reader):
         time = self._table.columns.time
         within = [time >= query.since, time < query.until]
         return within + conditions(self._table, self._dialect, query.where)
+
+    def _first(self, query: sa.Select[Any], limit: int) -> list[Record]:
+        return self._records(query.limit(limit))
 
     def _records(self, query: sa.Select[Any]) -> list[Record]:
         return [_record(row._mapping) for row in self._rows(query)]
