@@ -103,6 +103,34 @@ def test_idempotency_key(server: HTTPRecorder) -> None:
     assert keys[0] == keys[1] != keys[2]
 
 
+@pytest.mark.parametrize(
+    ("status", "reachable"), [(405, True), (200, True), (401, False), (503, False)]
+)
+def test_check(server: HTTPRecorder, status: int, reachable: bool) -> None:
+    """It asks without sending anything; an endpoint that knows no OPTIONS is there, too."""
+    server.replies.append(Reply(status))
+    chest = FlaskChestCustomWriter(server.url)
+    if reachable:
+        chest.check()
+    else:
+        with pytest.raises(DeliveryError, match=f"{status}.*see 'headers' and the endpoint's log"):
+            chest.check()
+    assert [(each.method, each.body) for each in server.requests] == [("OPTIONS", b"")]
+    chest.close()
+
+
+def test_an_answer_without_end(server: HTTPRecorder) -> None:
+    """Of a long answer as much is read as an error needs; the connection is let go."""
+    server.replies.append(Reply(500, body=b"x" * 50_000_000))
+    chest = FlaskChestCustomWriter(server.url)
+    with pytest.raises(DeliveryError) as caught:
+        chest.write(make_records(1))
+    assert len(str(caught.value)) < 2000
+    chest.write(make_records(1))
+    assert len({each.connection for each in server.requests}) == 2
+    chest.close()
+
+
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 401, 403, 407, 301, 307, 204])
 def test_answers_that_mean_later(server: HTTPRecorder, status: int) -> None:
     """Overload, outages, wrong credentials and redirects: the records wait."""
@@ -137,34 +165,6 @@ def test_retry_after(server: HTTPRecorder, value: str, least: float, most: float
         FlaskChestCustomWriter(server.url).write(make_records(1))
     assert caught.value.retry_after is not None
     assert least <= caught.value.retry_after <= most
-
-
-@pytest.mark.parametrize(
-    ("status", "reachable"), [(405, True), (200, True), (401, False), (503, False)]
-)
-def test_check(server: HTTPRecorder, status: int, reachable: bool) -> None:
-    """It asks without sending anything; an endpoint that knows no OPTIONS is there, too."""
-    server.replies.append(Reply(status))
-    chest = FlaskChestCustomWriter(server.url)
-    if reachable:
-        chest.check()
-    else:
-        with pytest.raises(DeliveryError, match=f"{status}.*see 'headers' and the endpoint's log"):
-            chest.check()
-    assert [(each.method, each.body) for each in server.requests] == [("OPTIONS", b"")]
-    chest.close()
-
-
-def test_an_answer_without_end(server: HTTPRecorder) -> None:
-    """Of a long answer as much is read as an error needs; the connection is let go."""
-    server.replies.append(Reply(500, body=b"x" * 50_000_000))
-    chest = FlaskChestCustomWriter(server.url)
-    with pytest.raises(DeliveryError) as caught:
-        chest.write(make_records(1))
-    assert len(str(caught.value)) < 2000
-    chest.write(make_records(1))
-    assert len({each.connection for each in server.requests}) == 2
-    chest.close()
 
 
 @pytest.mark.parametrize("value", ["soon", "inf", "nan", "1e999"])
