@@ -139,7 +139,12 @@ class FlaskChestMongoDB(Chest):
         from pymongo import MongoClient
 
         milliseconds = int(self.timeout * 1000)
-        options: dict[str, Any] = {"timeoutMS": milliseconds, "appname": "flask-chest"}
+        options: dict[str, Any] = {
+            "timeoutMS": milliseconds,
+            # PyMongo 4.6 waits half a minute else, before a cursor begins to heed the other one.
+            "serverSelectionTimeoutMS": milliseconds,
+            "appname": "flask-chest",
+        }
         given = {name.lower() for name in self.address.query}
         options = {name: value for name, value in options.items() if name.lower() not in given}
         return MongoClient(self.url, **options)

@@ -67,7 +67,7 @@ def test_conforms(server: MongoDB, tmp_path: Path) -> None:
         read=read,
         poison=replace(make_records(1)[0], vars={"text": "x" * (17 * 1024 * 1024)}),
         server=server,
-        timeout=5,
+        timeout=3,
     )
     assert len(done) == 6
 
@@ -195,7 +195,7 @@ def test_private_ca(tmp_path: Path) -> None:
         wrong_name = good.replace("127.0.0.1", "localhost")
         for url, works in ((good, True), (f"{server.url}?tls=true", False), (wrong_name, False)):
             chest = make_chest(url)
-            chest.settle(Surroundings(instance_path=Path(), timeout=20 if works else 5))
+            chest.settle(Surroundings(instance_path=Path(), timeout=20 if works else 3))
             if works:
                 chest.write(make_records(1))
             else:
