@@ -286,4 +286,5 @@ def _record(row: Any) -> Record:
 
 
 def _aware(time: datetime) -> datetime:
-    return time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time
+    # PostgreSQL gives times of the zone that its user has.
+    return time.replace(tzinfo=time.tzinfo or timezone.utc).astimezone(timezone.utc)
