@@ -28,12 +28,14 @@ class Page:
     :param end: where the chest stands once they are dealt with; the source's own business.
     :param damaged: records that could not be read any more on the way.
     :param start: where the chest stood; likewise.
+    :param last: whether there was no more when it was read.
     """
 
     lines: Sequence[bytes]
     end: Any
     damaged: int = 0
     start: Any = None
+    last: bool = False
 
 
 class Source(Protocol):

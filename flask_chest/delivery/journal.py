@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ..sparse_log import SparseLog
 from .buffer import ClosedError, LossListener
-from .frame import MAGIC, unpack
+from .frame import MAGIC, Frame, unpack
 from .ledger import Ledger
 from .source import JournalSource
 from .sources import Reads as Reads
@@ -165,10 +165,10 @@ class Journal:
         )
         self._writer = None
         source = self._sources.forget(writer.folder)
+        owed = _still_owed(writer, source)
         if source is not None:
-            self._note_removed(writer, source)
-        for frame in unpack(writer.segment.read(), len(MAGIC)):
-            mask = frame.mask if source is None else source.still_owed(writer.segment.number, frame)
+            self._note_removed(writer, source, owed)
+        for frame, mask in owed:
             if frame.line is not None and mask:
                 self._append_again(frame.line, mask)
 
@@ -178,19 +178,17 @@ class Journal:
         except OSError:
             self.count_lost(mask, "removed")
 
-    def _note_removed(self, writer: JournalWriter, source: JournalSource) -> None:
+    def _note_removed(
+        self, writer: JournalWriter, source: JournalSource, again: Sequence[tuple[Frame, int]]
+    ) -> None:
         """Keep the account of a folder that is gone, but for what is going to be written again."""
         done = source.accounts()
-        again = [
-            source.still_owed(writer.segment.number, frame)
-            for frame in unpack(writer.segment.read(), len(MAGIC))
-        ]
         appended = writer.appended
         with self._noting:
             self._unkept.add(done)
         for bit, chest in enumerate(self._chests):
             captured = sum(count for mask, count in appended.items() if mask >> bit & 1)
-            owed = sum(mask >> bit & 1 for mask in again)
+            owed = sum(mask >> bit & 1 for _, mask in again)
             missing = captured - owed - done.account(chest).captured
             if missing > 0:
                 self._note_lost(chest, "removed", missing)
@@ -228,6 +226,17 @@ class Journal:
             if dropped:
                 return True
         return False
+
+
+def _still_owed(writer: JournalWriter, source: JournalSource | None) -> list[tuple[Frame, int]]:
+    """The records that can still be read of a folder that is gone, and who has not got them."""
+    segment = writer.segment
+    if segment is None:
+        return []
+    frames = unpack(segment.read(), len(MAGIC))
+    if source is None:
+        return [(frame, frame.mask) for frame in frames]
+    return [(frame, source.still_owed(segment.number, frame)) for frame in frames]
 
 
 def _all_segments(root: Path) -> list[tuple[float, int, Path]]:

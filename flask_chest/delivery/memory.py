@@ -42,7 +42,7 @@ class MemoryBuffer:
 
     def read(self, chest: str, limit: int) -> Page | None:
         lines = self._queue(chest).take(limit)
-        return Page(lines, len(lines)) if lines else None
+        return Page(lines, len(lines), last=len(lines) < limit) if lines else None
 
     def commit(self, chest: str, page: Page, delivered: int, rejected: int) -> None:
         account = self._ledger.account(chest)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
-import sys
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 
-from .buffer import TornRecordError
 from .files import write_whole
 from .frame import MAGIC
 
@@ -45,18 +42,6 @@ class Segment:
             with suppress(OSError):
                 path.unlink()
             raise
-
-    @property
-    def torn(self) -> bool:
-        """Whether a record in it was cut short, so that none may follow."""
-        return self.size >= sys.maxsize
-
-    def tear(self) -> TornRecordError:
-        """Note that only a part of a record was taken, and tell so."""
-        # Cutting it off could take with it what another thread has written behind it. It stays,
-        # as the last thing in this segment: the reader finds it there, and counts it.
-        self.size = sys.maxsize
-        return TornRecordError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def read(self) -> bytes:
         """Everything in it, which works even when its file was removed."""

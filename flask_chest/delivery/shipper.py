@@ -68,6 +68,7 @@ class Shipper:
         self._failures = 0
         self._not_before = 0.0
         self._waiters: list[threading.Event] = []
+        self._hurried = False
         self._shipping = threading.Lock()
         #: Set while nothing is under way.
         self.idle = threading.Event()
@@ -88,10 +89,11 @@ class Shipper:
         return bool(self._waiters)
 
     def ship(self) -> None:
-        """Deliver what waits, until there is no more or the backend fails."""
+        """Deliver what waits; where somebody asked to flush, until there is no more."""
         # Where the scheduler was replaced, a thread of the old one may still be at it.
         with self._shipping:
             waiters, self._waiters = self._waiters, []
+            self._hurried = bool(waiters)
             self.idle.clear()
             try:
                 if time.monotonic() >= self._not_before:
@@ -119,6 +121,10 @@ class Shipper:
                 return True
             if not self._deliver(source, page):
                 return False
+            # What came while this was sent waits for its turn. Else the delivery of an app in use
+            # would never end: batches of a few records, each at the price of a whole one.
+            if page.last and not self._hurried:
+                return True
         return False
 
     def _deliver(self, source: Source, page: Page) -> bool:

@@ -87,13 +87,18 @@ class JournalSource:
             return None
         start = place.position
         reading = Reading(1 << self._bits[chest], start, limit)
-        # A page ends with its segment, so that it is given up as a whole or not at all.
-        while not reading.full and reading.position[0] == start[0]:
-            if not self._read_on(reading):
+        last = False
+        while not reading.full:
+            number = reading.position[0]
+            if self._read_on(reading):
+                continue
+            last = reading.position[0] == number
+            # A page ends with its segment, so that it is given up as a whole or not at all.
+            if last or reading.lines or reading.damaged:
                 break
         if reading.position == start:
             return None
-        return Page(reading.lines, reading.position, reading.damaged, start)
+        return Page(reading.lines, reading.position, reading.damaged, start, last)
 
     def commit(self, chest: str, page: Page, delivered: int, rejected: int) -> None:
         with self._lock:
@@ -124,11 +129,12 @@ class JournalSource:
 
     def has_more(self, chests: Collection[str]) -> bool:
         """Whether there is something to be delivered to any of these chests."""
-        return any(self.read(chest, 1) is not None for chest in chests)
+        pages = (self.read(chest, 1) for chest in chests)
+        return any(page is not None and (page.lines or page.damaged) for page in pages)
 
     def complete(self) -> bool:
         """Whether no record is added any more: the writer is dead, and its last request over."""
-        return self.dead and all(map(self._is_unlocked, segment_numbers(self.folder)))
+        return self.dead and all(map(self._is_final, segment_numbers(self.folder)))
 
     def finished(self) -> bool:
         """Whether it is complete, and every chest has got everything."""
@@ -201,17 +207,17 @@ class JournalSource:
         more = reading.read_on(segment_path(self.folder, number), final)
         if more is not None:
             return more
-        later = [each for each in segment_numbers(self.folder) if each > number]
+        numbers = segment_numbers(self.folder)
+        later = [each for each in numbers if each > number]
         if later:
             reading.position = (later[0], Place(self.folder).offset)
+        elif number in numbers and not self.dead:
+            # There may be no room for the next one until this one is passed, and so removed.
+            reading.position = (number + 1, Place(self.folder).offset)
         return False
 
     def _is_final(self, number: int) -> bool:
-        if not self.dead and not segment_path(self.folder, number + 1).exists():
-            return False
-        return self._is_unlocked(number)
-
-    def _is_unlocked(self, number: int) -> bool:
+        # Who writes to a segment keeps it locked, a dead one until its last request is over.
         return is_unlocked(segment_path(self.folder, number))
 
     def _keep(self, place: Place) -> None:

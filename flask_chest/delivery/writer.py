@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -14,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from .buffer import TornRecordError
 from .files import FileLock, read_json, replace_json, sync_file, sync_folder, write_json
 from .frame import pack
 from .place import Place
@@ -93,22 +95,24 @@ class JournalWriter:
         self._alive = FileLock(hidden / "alive.lock")
         try:
             self._describe_in(hidden, chests, owner)
-            self._segment = Segment(segment_path(hidden, 1), 1)
+            self._segment: Segment | None = Segment(segment_path(hidden, 1), 1)
+            self._number = 1
             hidden.rename(self.folder)
         except OSError:
             shutil.rmtree(hidden, ignore_errors=True)
             raise
 
     @property
-    def segment(self) -> Segment:
-        """The segment that is being written."""
+    def segment(self) -> Segment | None:
+        """The segment that is being written; ``None`` where that was ended by a full disk."""
         return self._segment
 
     @property
     def appended(self) -> Counter[int]:
         """How many records of which mask were appended."""
         with self._rotation:
-            return self._counted + Counter(self._segment.counts)
+            segment = self._segment
+            return self._counted + Counter({} if segment is None else segment.counts)
 
     def append(self, line: bytes, mask: int) -> None:
         """Hand one record to the kernel, from where it outlives this process.
@@ -117,13 +121,20 @@ class JournalWriter:
         :raises TornRecordError: a part of it was taken.
         """
         segment = self._segment
-        if segment.size >= self._segment_bytes:
+        if segment is None or segment.size >= self._segment_bytes:
             segment = self._rotate(segment)
         frame = pack(line, mask)
-        written = os.write(segment.descriptor, frame)
+        try:
+            written = os.write(segment.descriptor, frame)
+        except OSError:
+            self._end(segment)
+            raise
         segment.size += written
         if written != len(frame):
-            raise segment.tear()
+            # Cutting it off could take with it what another thread has written behind it. It
+            # stays, as the last thing in this segment: the reader finds it there, and counts it.
+            self._end(segment)
+            raise TornRecordError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         segment.counts[mask] += 1
 
     def sync(self) -> None:
@@ -138,7 +149,7 @@ class JournalWriter:
         self._make_spare()
         segment = self._segment
         number, _ = self._synced
-        if self._synced == (segment.number, segment.size):
+        if segment is None or self._synced == (segment.number, segment.size):
             return
         self._synced = (segment.number, segment.size)
         segment.sync()
@@ -156,9 +167,9 @@ class JournalWriter:
     def abandon(self) -> None:
         """In the child of a fork: let go of what the parent still holds."""
         self._alive.release()
-        self._segment.close()
-        if self._spare is not None:
-            self._spare.close()
+        for segment in (self._segment, self._spare):
+            if segment is not None:
+                segment.close()
 
     def _describe_in(self, folder: Path, chests: Sequence[str], owner: str) -> None:
         if not self._alive.acquire():
@@ -177,36 +188,49 @@ class JournalWriter:
         for bit in range(len(chests)):
             Place(place_path(folder, bit)).make()
 
-    def _rotate(self, full: Segment) -> Segment:
+    def _rotate(self, full: Segment | None) -> Segment:
         with self._rotation:
-            if self._segment is not full:
-                return self._segment
-            number = full.number + 1
+            current = self._segment
+            if current is not None and current is not full:
+                return current
             try:
-                self._segment = self._take_spare(number) or Segment(
-                    segment_path(self.folder, number), number
-                )
+                self._segment = self._begin(self._number + 1)
             except OSError:
-                if full.torn:
+                if current is None:
                     raise
-                return full  # one that is longer than it should be loses nothing
-            self._full.append((full.number, full.counts))
-            self._counted.update(full.counts)
+                return current  # one that is longer than it should be loses nothing
+            self._number += 1
+            if current is not None:
+                self._retire(current)
             return self._segment
 
+    def _end(self, failed: Segment) -> None:
+        # Nothing may follow a record that was cut short. And a disk that this segment has filled
+        # gets room again only when the segment is removed: so it must not wait for the next one,
+        # for which there is no room either.
+        with self._rotation:
+            if self._segment is failed:
+                self._segment = None
+                self._retire(failed)
+
+    def _retire(self, segment: Segment) -> None:
+        self._full.append((segment.number, segment.counts))
+        self._counted.update(segment.counts)
+
+    def _begin(self, number: int) -> Segment:
+        spare, self._spare = self._spare, None
+        begun = self.folder / (_SPARE if spare is not None else f"{number:08}.begun")
+        segment = spare or Segment(begun, number)
+        # Named when it is locked: a reader takes one that is not for one that nobody writes to.
+        begun.rename(segment_path(self.folder, number))
+        segment.number = number
+        return segment
+
     def _make_spare(self) -> None:
-        # When the disk is full, none can be made; and while the last one is in use, it cannot be
-        # removed, which may be what would make room.
+        # When the disk is full, none can be made.
         if self._spare is None:
             with suppress(OSError):
                 self._spare = Segment(self.folder / _SPARE, 0)
-
-    def _take_spare(self, number: int) -> Segment | None:
-        spare, self._spare = self._spare, None
-        if spare is not None:
-            (self.folder / _SPARE).rename(segment_path(self.folder, number))
-            spare.number = number
-        return spare
 
     def _finish(self, number: int, counts: Mapping[int, int]) -> None:
         """Bring a full segment to the disk, and spare others from counting its records."""

@@ -74,6 +74,23 @@ def test_everything_is_delivered_in_batches() -> None:
     assert setting.chest.calls == [40, 40, 20]
 
 
+def test_what_comes_meanwhile_waits_for_its_turn() -> None:
+    """An app in use does not have its records sent by twos and threes."""
+
+    def more_comes(_: list[str]) -> None:
+        if len(setting.chest.calls) < 20:
+            setting.put(3)
+
+    setting = Setting(more_comes, batch_size=40)
+    setting.put(100)
+    setting.shipper.ship()
+    assert setting.chest.calls == [40, 40, 26]
+    setting.shipper.ship()
+    assert setting.chest.calls == [40, 40, 26, 3]
+    setting.ship()  # somebody waits for it
+    assert setting.account()["pending"] == 0
+
+
 def test_a_backend_that_does_not_say_which() -> None:
     """Where some were rejected, nobody knows which, nothing is buried or sent again; the ledger
     has their number."""
