@@ -118,6 +118,9 @@ class FlaskChestPostgreSQL(SQLChest):
         # The server ends a statement that nobody waits for any more.
         milliseconds = max(1, int(self.timeout * 1000))
         connection.execute(f"SET statement_timeout = {milliseconds}")
+        # Questions look at few records: to compile them, or to start workers, takes longer than
+        # they do, and takes it from those who write.
+        connection.execute("SET jit = off; SET max_parallel_workers_per_gather = 0")
         connection.commit()
         connection.read_only = True
 

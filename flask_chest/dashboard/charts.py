@@ -65,10 +65,11 @@ class Chart:
 
 def rates(series: Series, query: Query) -> tuple[Values, Values]:
     """Requests and errors per second."""
-    line = _together(series)
-    lengths = _lengths(series, query)
-    counts = [each.count / length for each, length in zip(line, lengths, strict=True)]
-    errors = [each.errors / length for each, length in zip(line, lengths, strict=True)]
+    counts, errors = [], []
+    for place, length in enumerate(_lengths(series, query)):
+        found = [line[place] for line in series.lines.values()]
+        counts.append(sum(each.count for each in found) / length)
+        errors.append(sum(each.errors for each in found) / length)
     return counts, errors
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from flask import request, url_for
+from flask import request
 
 from ..errors import QueryError
 from ..reading.fields import ROUTE, Field, parse_field
@@ -17,7 +17,7 @@ from ..reading.reader import Reader
 from ..reading.summary import Summary
 from . import charts
 from .charts import Chart
-from .params import Params, query_string
+from .params import Params
 
 _ROUTES = 50
 _LAST = datetime.max.replace(tzinfo=timezone.utc)
@@ -52,9 +52,10 @@ class Row:
         return None if not before or after is None else after / before - 1
 
 
-def compare_page(reader: Reader, params: Params) -> dict[str, Any]:
+def compare_page(reader: Reader, params: Params, drill: str) -> dict[str, Any]:
     """What the page shows.
 
+    :param drill: a URL of requests, as for :class:`~flask_chest.dashboard.charts.Chart`.
     :raises flask_chest.errors.QueryError: it is not said what is to be compared.
     """
     field = request.args.get("field", "tags.version").strip() or "tags.version"
@@ -82,7 +83,7 @@ def compare_page(reader: Reader, params: Params) -> dict[str, Any]:
         "sides": sides,
         "wholes": [answer.whole for answer in answers],
         "rows": rows,
-        "charts": [_chart(reader, sides, params)],
+        "charts": [_chart(reader, sides, drill)],
         "estimated": min(answer.share for answer in answers) < 1,
     }
 
@@ -106,7 +107,7 @@ def _sides(params: Params, field: Field, given: dict[str, Any]) -> tuple[Side, S
     return one, other
 
 
-def _chart(reader: Reader, sides: tuple[Side, Side], params: Params) -> Chart:
+def _chart(reader: Reader, sides: tuple[Side, Side], drill: str) -> Chart:
     """p95 of both, one above the other, however far apart their ranges are."""
     longest = max(side.query.seconds for side in sides)
     step: float = step_of(longest)
@@ -119,6 +120,5 @@ def _chart(reader: Reader, sides: tuple[Side, Side], params: Params) -> Chart:
     for side, series in zip(sides, drawn, strict=True):
         values = list(charts.percentiles(series)[1][1])
         lines.append((f"{side.label}: p95", values + [None] * (len(starts) - len(values))))
-    drill = f"{url_for('.requests')}?{query_string({'where': params.where})}"
     shown = drawn[1].starts if len(drawn[1].starts) == len(starts) else starts
     return Chart("compared", "Duration: p95", "ms", shown, step, lines, drill=drill)

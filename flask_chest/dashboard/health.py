@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
-from .params import Params
+from .params import Params, chosen_chest
 
 if TYPE_CHECKING:
     from ..app_chest import AppChest
@@ -48,6 +48,7 @@ class Health:
             "flask_chest/health.html",
             rows=rows,
             params=Params.of(request.args),
+            chest=chosen_chest(request.args),
             everywhere=held.settings.buffer == "disk",
         )
 

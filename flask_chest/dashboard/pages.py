@@ -20,7 +20,7 @@ from ..reading.reader import PAGE, Reader
 from . import charts
 from .charts import Chart
 from .comparing import compare_page
-from .params import RANGES, Params, query_string, spell_moment
+from .params import RANGES, Params, chosen_chest, query_string, spell_moment
 
 _TOP = 8
 # Of an app; what has no end, such as paths that match none, is no route.
@@ -101,7 +101,8 @@ class Pages:
     def compare(self) -> ResponseReturnValue:
         """Two versions, two values of anything, or two ranges of time."""
         params = Params.of(request.args)
-        return self._render("compare", params, **compare_page(self._reader(), params))
+        context = compare_page(self._reader(), params, _drill(params))
+        return self._render("compare", params, **context)
 
     def requests(self) -> ResponseReturnValue:
         """A page of records, the newest first."""
@@ -115,9 +116,11 @@ class Pages:
         )
         older = None
         if len(records) == PAGE:
-            older = params.arguments(after=records[-1].id, **_chest())
+            older = params.arguments(after=records[-1].id, **chosen_chest(request.args))
         elif near is not None:
-            older = params.arguments(until=spell_moment(near.timestamp()), **_chest())
+            older = params.arguments(
+                until=spell_moment(near.timestamp()), **chosen_chest(request.args)
+            )
         return self._render("requests", params, records=records, older=older, near=near)
 
     def request(self, identity: str) -> ResponseReturnValue:
@@ -150,7 +153,7 @@ class Pages:
             page=page,
             params=params,
             ranges=RANGES,
-            chest=_chest(),
+            chest=chosen_chest(request.args),
             **context,
         )
 
@@ -195,7 +198,7 @@ def _word_chart(field: Field, series: Any, params: Params) -> Chart:
 
 def _drill(params: Params, *more: str) -> str:
     where = tuple(dict.fromkeys((*params.where, *more)))
-    return f"{url_for('.requests')}?{query_string({'where': where, **_chest()})}"
+    return f"{url_for('.requests')}?{query_string({'where': where, **chosen_chest(request.args)})}"
 
 
 def _exact(params: Params) -> Query:
@@ -206,8 +209,3 @@ def _exact(params: Params) -> Query:
 
 def _facts(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in {"vars", "tags"}}
-
-
-def _chest() -> dict[str, str]:
-    name = request.args.get("chest")
-    return {"chest": name} if name else {}

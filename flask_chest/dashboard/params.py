@@ -100,6 +100,12 @@ def query_string(values: Mapping[str, Any]) -> str:
     return urlencode(kept, doseq=True)
 
 
+def chosen_chest(arguments: Any) -> dict[str, str]:
+    """The argument that names a store, where there is one."""
+    name = arguments.get("chest")
+    return {"chest": name} if name else {}
+
+
 def spell_moment(seconds: float) -> str:
     """A time as it stands in a URL."""
     # An interval may end after the last day that there is.

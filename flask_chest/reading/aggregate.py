@@ -41,7 +41,7 @@ class Aggregate:
         self.share = slices.share
         self._step = step
         self._origin = query.since.timestamp() if origin is None else origin
-        self._facts = self._make_facts(table, slices).subquery()
+        self._facts = dialect.within(self._make_facts(table), slices.ranges)
 
     def figures(
         self, keys: Sequence[str | None] | None = None, *, together: bool = False
@@ -74,7 +74,7 @@ class Aggregate:
         count = sa.func.sum(facts.w)
         return sa.select(facts.k).group_by(facts.k).order_by(count.desc(), facts.k).limit(limit)
 
-    def _make_facts(self, table: sa.Table, slices: Slices) -> sa.Select[Any]:
+    def _make_facts(self, table: sa.Table) -> sa.Select[Any]:
         columns, query = table.columns, self._query
         value = self._dialect.number(query.measure)
         failed = sa.or_(columns.error.is_not(None), columns.status >= 500)
@@ -89,7 +89,7 @@ class Aggregate:
             self._dialect.code(value).label("code"),
             (1.0 / columns.sample_rate).label("w"),
             sa.case((failed, 1.0 / columns.sample_rate), else_=0.0).label("e"),
-        ).where(self._dialect.within(slices.ranges), *conditions(table, self._dialect, query.where))
+        ).where(*conditions(table, self._dialect, query.where))
 
     def _sums(self) -> list[Any]:
         facts = self._facts.columns

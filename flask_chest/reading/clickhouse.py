@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from ..encoding import to_microseconds
 from ..record import Record
 from .dialects import Dialect, Expression
 from .query import Query
+from .ranges import Ranges
 from .reader import PAGE, REACH
 from .slices import Slices
 from .sql import SQLReader, aware
@@ -125,19 +126,17 @@ class ClickHouse(Dialect):
         microseconds = sa.func.toUnixTimestamp64Micro(time, type_=sa.BigInteger)
         return microseconds / sa.literal_column("1e6", sa.Double)
 
-    def within(self, ranges: Sequence[tuple[datetime, datetime]]) -> Expression:
-        either = super().within(ranges)
-        if len(ranges) == 1:
-            return either
+    def in_many(self, query: sa.Select[Any], time: sa.Column[Any], ranges: Ranges) -> sa.Subquery:
         # To compare each row with each range would take most of the time. They serve to leave out
         # what the index shows to lie in none; of the rest, a row is looked at by the range that
         # began last.
-        time, (begin, end) = self._table.columns.time, ranges[0]
+        begin, end = ranges[0]
         moment = sa.func.toUnixTimestamp64Micro(time, type_=sa.BigInteger)
         begins = ", ".join(str(to_microseconds(begin)) for begin, _ in ranges)
         began = sa.func.roundDown(moment, sa.literal_column(f"[{begins}]"), type_=sa.BigInteger)
         length = (end - begin) // _SHORTEST
-        return sa.and_(time >= begin, moment - began < length, sa.func.indexHint(either))
+        hint = sa.func.indexHint(sa.or_(*(sa.and_(time >= one, time < two) for one, two in ranges)))
+        return query.where(time >= begin, moment - began < length, hint).subquery()
 
     def contains(self, text: Expression, part: str) -> Expression:
         # Its LIKE has no ESCAPE.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +12,7 @@ from sqlalchemy.dialects import mysql
 from ..errors import QueryError
 from .digest import OFFSET, SCALE, TINY
 from .fields import Field
+from .ranges import Ranges, in_array, in_json, in_words
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 Expression = sa.ColumnElement[Any]
@@ -57,10 +56,16 @@ class Dialect:
         seconds = self.seconds(self._table.columns.time)
         return self.floor((seconds - sa.literal_column(f"{since:.6f}")) / step)
 
-    def within(self, ranges: Sequence[tuple[datetime, datetime]]) -> Expression:
-        """Whether a record lies in one of these, which are in order and of one length."""
+    def within(self, query: sa.Select[Any], ranges: Ranges) -> sa.Subquery:
+        """What a query of the table finds in ranges of time that do not overlap."""
         time = self._table.columns.time
-        return sa.or_(*(sa.and_(time >= begin, time < end) for begin, end in ranges))
+        if len(ranges) > 1:
+            return self.in_many(query, time, ranges)
+        [(begin, end)] = ranges
+        return query.where(time >= begin, time < end).subquery()
+
+    def in_many(self, query: sa.Select[Any], time: sa.Column[Any], ranges: Ranges) -> sa.Subquery:
+        return in_words(query, time, ranges)
 
     def contains(self, text: Expression, part: str) -> Expression:
         """Whether a text has this in it, in capitals or not."""
@@ -93,6 +98,9 @@ class SQLite(Dialect):
         # Its LIKE makes no difference between them.
         return text.contains(part, autoescape=True)
 
+    def in_many(self, query: sa.Select[Any], time: sa.Column[Any], ranges: Ranges) -> sa.Subquery:
+        return in_json(query, time, ranges)
+
     def floor(self, value: Expression) -> Expression:
         # All values here are positive, so that to cut is to floor; older builds have no floor().
         return sa.cast(value, sa.Integer)
@@ -123,6 +131,9 @@ class SQLite(Dialect):
 
 class PostgreSQL(Dialect):
     """``->>`` of JSONB."""
+
+    def in_many(self, query: sa.Select[Any], time: sa.Column[Any], ranges: Ranges) -> sa.Subquery:
+        return in_array(query, time, ranges)
 
     def seconds(self, time: Expression) -> Expression:
         return sa.cast(sa.func.extract("epoch", time), sa.Double)

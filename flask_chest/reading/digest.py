@@ -51,13 +51,20 @@ class Digest:
 
     def merge(self, other: Digest) -> None:
         """Take in another digest."""
-        if not self.counts:
+        if self.counts:
+            self.add_all(other.counts, other.counts.values())
+        else:
             self.counts.update(other.counts)
-            return
-        # A year has hundreds of thousands of buckets to add up.
-        counts, known = self.counts, self.counts.get
-        for code, weight in other.counts.items():
-            counts[code] = known(code, 0.0) + weight
+
+    def add_all(self, codes: Iterable[int], weights: Iterable[float]) -> None:
+        """Count values of several buckets, each with its weight."""
+        # A year has hundreds of thousands of buckets to add up, most to ones that are there.
+        counts = self.counts
+        for code, weight in zip(codes, weights, strict=True):
+            try:
+                counts[code] += weight
+            except KeyError:
+                counts[code] = weight
 
     @property
     def total(self) -> float:

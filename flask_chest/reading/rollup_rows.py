@@ -42,17 +42,6 @@ class Sums:
                 max(mine[3], figures[3]),
             ]
 
-    def measured(self, measure: Field) -> Summary:
-        """The figures of what is measured; a variable's have no percentiles."""
-        if measure == DURATION:
-            return self.summary
-        found = Summary(
-            count=self.summary.count, rows=self.summary.rows, errors=self.summary.errors
-        )
-        if figures := self.numbers.get(measure.name):
-            found.measured, found.total, found.low, found.high = figures
-        return found
-
 
 def to_row(step: int, start: int, sums: Sums) -> dict[str, Any]:
     """As it stands in its table, without its id."""
@@ -93,3 +82,20 @@ def from_row(row: Mapping[str, Any]) -> Sums:
         digest=Digest(dict(zip(duration["codes"], duration["counts"], strict=True))),
     )
     return Sums(bool(row["is_request"]), row["route"], summary, dict(row.get("numbers", {})))
+
+
+def add_row(summary: Summary, row: Any, measure: Field) -> None:
+    """Add what a row of the table tells to figures; of a variable it tells no percentiles.
+
+    A year has thousands of rows, each with a hundred buckets: no object is made of any.
+    """
+    summary.count += row.weight
+    summary.rows += row.row_count
+    summary.errors += row.errors
+    if measure != DURATION:
+        if figures := row.numbers.get(measure.name):
+            summary.add_measured(*figures)
+        return
+    found = row.duration
+    summary.add_measured(found["measured"], found["total"], found["low"], found["high"])
+    summary.digest.add_all(found["codes"], found["counts"])

@@ -13,7 +13,6 @@ from ..chests.rollups import DAY, HOUR
 from .fields import ROUTE, Field
 from .filters import Filter
 from .query import DURATION, Query
-from .rollup_rows import Sums, from_row
 
 if TYPE_CHECKING:
     from ..chests.sql import SQLChest
@@ -79,8 +78,8 @@ class Rollups:
         left = tuple(each for each in raw if each[0] < each[1])
         return Plan(tuple(_cut(begin, end, step)), left, step)
 
-    def read(self, plan: Plan, query: Query) -> Iterator[tuple[int, Sums]]:
-        """The sums of a plan, each with its start."""
+    def read(self, plan: Plan, query: Query) -> Iterator[sa.Row[Any]]:
+        """The rows of a plan."""
         columns = self._table.columns
         needed = [each for each in columns if each.name != "numbers" or query.measure != DURATION]
         for step, begin, end in plan.sums:
@@ -94,8 +93,7 @@ class Rollups:
                     wanted = wanted.where(columns.route == each.value)
                 else:
                     wanted = wanted.where(columns.route.is_(None))
-            for row in self._rows(wanted):
-                yield row.start, from_row(dict(row._mapping))
+            yield from self._rows(wanted)
 
     def _rolled_until(self) -> float:
         columns = self._upkeep.columns

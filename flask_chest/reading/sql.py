@@ -29,6 +29,7 @@ from .fold import (
 )
 from .query import Query
 from .reader import PAGE, REACH, Reader
+from .rollup_rows import add_row
 from .rollups import Plan, Rollups
 from .slices import MOST, SAMPLE, Chosen, Slices, choose_slices
 from .summary import Answer, Group, Series, Summary
@@ -140,9 +141,9 @@ class SQLReader(Reader):
         if plan is None or self._rollups is None:
             return self._answer(query, limit)
         found: dict[str | None, Summary] = {}
-        for _, sums in self._rollups.read(plan, query):
-            key = None if query.by is None else sums.route
-            found.setdefault(key, Summary()).merge(sums.measured(query.measure))
+        for row in self._rollups.read(plan, query):
+            key = None if query.by is None else row.route
+            add_row(found.setdefault(key, Summary()), row, query.measure)
         share = 1.0
         for since, until in plan.records:
             part = self._answer(replace(query, since=since, until=until), GROUPS)
@@ -171,10 +172,10 @@ class SQLReader(Reader):
         step = plan.step
         series = empty_series(query, step)
         origin = query.since.timestamp()
-        for start, sums in self._rollups.read(plan, query):
-            key = None if query.by is None else sums.route
-            place = place_in(series, key, int((start - origin) // step))
-            place.merge(sums.measured(query.measure))
+        for row in self._rollups.read(plan, query):
+            key = None if query.by is None else row.route
+            place = place_in(series, key, int((row.start - origin) // step))
+            add_row(place, row, query.measure)
         for since, until in plan.records:
             part = replace(query, since=since, until=until)
             aggregate = Aggregate(
@@ -239,14 +240,10 @@ class SQLReader(Reader):
         return begin, aware(last[0].time) if last else query.until
 
     def _count_in(self, slices: Slices, limit: int) -> int:
-        time = self._table.columns.time
-        counted = 0
-        for start in range(0, len(slices.ranges), _AT_ONCE // 2):
-            some = slices.ranges[start : start + _AT_ONCE // 2]
-            rows = sa.select(time).where(self._dialect.within(some)).limit(limit).subquery()
-            asked = self._about(sa.select(sa.func.count()).select_from(rows))
-            counted += next(iter(self._rows(asked)), (0,))[0]
-        return counted
+        query = sa.select(self._table.columns.time)
+        found = sa.select(self._dialect.within(query, slices.ranges)).limit(limit).subquery()
+        counted = self._rows(self._about(sa.select(sa.func.count()).select_from(found)))
+        return int(counted[0][0]) if counted else 0
 
     def _about(self, query: sa.Select[Any]) -> sa.Select[Any]:
         """A question whose answer need not be exact."""
@@ -293,5 +290,8 @@ def _record(row: Any) -> Record:
 
 
 def aware(time: datetime) -> datetime:
-    """A time of a driver that names no zone: all stores keep UTC."""
-    return time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time
+    """A time in UTC: that is what a driver means that names no zone.
+
+    PostgreSQL gives times of the zone that its user has.
+    """
+    return time.replace(tzinfo=time.tzinfo or timezone.utc).astimezone(timezone.utc)

@@ -54,11 +54,19 @@ class Summary:
         self.count += other.count
         self.rows += other.rows
         self.errors += other.errors
-        self.total += other.total
-        self.measured += other.measured
-        self.low = _first(min, self.low, other.low)
-        self.high = _first(max, self.high, other.high)
+        self.add_measured(other.measured, other.total, other.low, other.high)
         self.digest.merge(other.digest)
+
+    def add_measured(
+        self, measured: float, total: float, low: float | None, high: float | None
+    ) -> None:
+        """Take in what else was measured, except how it is spread."""
+        self.measured += measured
+        self.total += total
+        if low is not None and (self.low is None or low < self.low):
+            self.low = low
+        if high is not None and (self.high is None or high > self.high):
+            self.high = high
 
     def to_dict(self, seconds: float) -> dict[str, Any]:
         """All figures by their names, for JSON.
@@ -143,10 +151,3 @@ class Series:
     step: float
     lines: dict[str | None, list[Summary]]
     share: float = 1.0
-
-
-def _first(choose: Any, one: float | None, other: float | None) -> float | None:
-    if one is None or other is None:
-        return one if other is None else other
-    chosen: float = choose(one, other)
-    return chosen

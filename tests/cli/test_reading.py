@@ -325,6 +325,24 @@ def test_forget(tmp_path: Path) -> None:
     assert len(DeadLetters(journal, "two").read()) == 9
 
 
+def test_forget_hands_out_each_record_once(tmp_path: Path) -> None:
+    """Each store is told with what it holds; what two of them hold is written once."""
+    app = make_app(
+        tmp_path, CHEST_CHESTS=["sqlite:///one.db", {"url": "sqlite:///two.db", "name": "two"}]
+    )
+    mine = [each for each in many() if each.vars["user_id"] == 3]
+    for chest, records in zip(
+        app.extensions["chest.held"].chests, (mine[:50], mine[40:60]), strict=True
+    ):
+        chest.write(records)
+        chest.close()
+    handed = tmp_path / "person.ndjson"
+    result = run(app, "forget", "--where", "user_id=3", "--export", str(handed))
+    assert result.stdout == "sqlite: 50 handed out\ntwo: 20 handed out\n"
+    ids = [json.loads(line)["id"] for line in handed.read_bytes().splitlines()]
+    assert sorted(ids) == sorted(each.id for each in mine[:60])
+
+
 def test_forget_tells_what_is_out_of_reach(tmp_path: Path) -> None:
     """A store that gives nothing back is named, and the command fails."""
     app = make_app(tmp_path, CHEST_CHESTS=["sqlite:///chest.db", "memory://"])

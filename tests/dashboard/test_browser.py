@@ -107,6 +107,42 @@ def test_overview(browser: Browser, address: str) -> None:
     picture(browser, "overview.png")
 
 
+def test_times_that_are_typed(browser: Browser, address: str) -> None:
+    """They are of the zone that the page names; a URL means the same moment everywhere."""
+    browser.place("Asia/Kolkata")
+    browser.open(f"{address}/")
+    browser.type("input[name=since]", "2026-03-20 14:30")
+    browser.type("input[name=until]", "2026-03-21")
+    browser.press("\ue007")
+    browser.until("return new URLSearchParams(location.search).get('since')?.endsWith('Z')")
+    asked = browser.run("return Object.fromEntries(new URLSearchParams(location.search))")
+    assert asked == {"since": "2026-03-20T09:00:00Z", "until": "2026-03-20T18:30:00Z", "where": ""}
+    browser.place("America/New_York")
+    browser.open(f"{address}/?since=2026-03-20T09:00")
+    browser.type("input[name=until]", "2 days")
+    browser.press("\ue007")
+    browser.until("return location.search.includes('until=2+days')")
+    assert "since=2026-03-20T09%3A00&" in browser.url, "what was there is not typed anew"
+    browser.open(f"{address}/compare")
+    browser.type("input[name=a_since]", "2026-03-08 03:30")  # an hour after the summer began
+    browser.press("\ue007")
+    browser.until("return location.search.includes('a_since=2026-03-08T07%3A30%3A00Z')")
+    browser.place("Europe/Berlin")
+
+
+def test_compare_two_ranges(browser: Browser, address: str) -> None:
+    """The second half of the day, of the slower release, over the first; a click shows requests."""
+    browser.open(f"{address}/compare?a_since=20+hours&a_until=11+hours&since=9+hours&chest=sqlite")
+    is_drawn(browser)
+    first = browser.run("return document.querySelector('#live-part > .scroll tbody tr').innerText")
+    assert first.startswith("/search")
+    assert "after: p95" in browser.text("figure.chart")
+    browser.click("figure.chart .u-over")
+    browser.until("return location.pathname.endsWith('/requests')")
+    assert "chest=sqlite" in browser.url
+    assert browser.run("return document.querySelectorAll('tbody tr').length") > 0
+
+
 def test_filter_and_click_through_to_one_request(browser: Browser, address: str) -> None:
     """From a chart to the requests of a point, and on to one of them."""
     browser.open(f"{address}/")

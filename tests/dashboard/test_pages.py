@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -342,6 +343,28 @@ def test_several_stores(tmp_path: Path) -> None:
     assert "No records" not in text
     assert "chest=two" in text, "links stay with it"
     assert client.get("/chest/?chest=memory").status_code == 400
+    app.extensions["chest"].close()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_the_store_stays(tmp_path: Path, path: str) -> None:
+    """Whatever leads on from a page of one store, links, forms and charts, leads to the same."""
+    app = make_app(
+        tmp_path, CHEST_CHESTS=["sqlite:///one.db", {"url": "sqlite:///two.db", "name": "two"}]
+    )
+    app.extensions["chest.held"].chests.reverse()
+    fill(app, 200)
+    app.extensions["chest.held"].chests.reverse()
+    given = f"{path}{'&' if '?' in path else '?'}chest=two"
+    text = unescape(open_client(app).get(f"/chest{given}").text)
+    assert "No records" not in text
+    leading = re.findall(r'<a href="([^"]*\?[^"]*)"', text) + re.findall(
+        r'"drill": ?"([^"]*)"', text
+    )
+    assert leading
+    assert [each for each in leading if "chest=two" not in each] == []
+    forms = re.findall(r'<form method="get".*?</form>', text, re.DOTALL)
+    assert [each for each in forms if 'name="chest" value="two"' not in each] == []
     app.extensions["chest"].close()
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from flask_chest import Chest, Record
+from flask_chest.chests.sql import SQLChest
 from flask_chest.reading.fields import Field, parse_field
 from flask_chest.reading.filters import parse_filter
 from flask_chest.reading.matching import matches
 from flask_chest.reading.query import Query
 from flask_chest.reading.reader import Reader, make_reader
+from flask_chest.reading.sql import SQLReader
 from flask_chest.reading.summary import Summary
 
 from .records import END, ODD, many
@@ -219,3 +223,44 @@ def _value(record: Record, field: Field) -> Any:
 def _number(value: Any) -> float | None:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return value if is_number else None
+
+
+def check_estimates(chest: SQLChest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more records than are looked at, the slices are found range by range, by their index.
+
+    :param chest: an empty one.
+    """
+    chest.write(many(6000))
+    monkeypatch.setattr(SQLReader, "most", 1000)
+    monkeypatch.setattr(SQLReader, "sample", 1000)
+    asked: list[tuple[str, Any]] = []
+    reader = make_reader(chest)
+    assert isinstance(reader, SQLReader)
+
+    @sa.event.listens_for(reader._engine, "before_cursor_execute")
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    query = WHOLE.filtered(parse_filter("route=/"), parse_filter("user_id!=3"))
+    for question in (WHOLE, query):
+        answer = reader.answer(question.grouped(parse_field("method")))
+        assert answer.share < 1
+        assert answer.whole.rows <= 1000
+        series = reader.series(question, 3600)
+        counted = sum(each.count for each in series.lines[None])
+        assert counted == pytest.approx(answer.whole.count)
+    assert reader.answer(WHOLE).whole.count == pytest.approx(9000, rel=0.1)
+    plans = [_plan(reader, *each) for each in asked.copy() if "GROUP BY" in each[0]]
+    reader.close()
+    chest.close()
+    assert len(plans) > 4
+    for plan in plans:
+        assert "ix_chest_records_" in plan, plan
+        assert not re.search(r"Seq Scan|SCAN chest_records", plan), plan
+
+
+def _plan(reader: SQLReader, statement: str, parameters: Any) -> str:
+    words = {"sqlite": "EXPLAIN QUERY PLAN "}.get(reader._engine.dialect.name, "EXPLAIN ")
+    with reader._engine.connect() as connection:
+        rows = connection.exec_driver_sql(words + statement, parameters).all()
+    return "\n".join(str(row) for row in rows)

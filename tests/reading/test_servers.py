@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timezone
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from ..servers.mariadb import MariaDB
 from ..servers.mongodb import MongoDB
 from ..servers.postgresql import PostgreSQL
 from .records import many
-from .suite import WHOLE, check_reader
+from .suite import WHOLE, check_estimates, check_reader
 
 pytestmark = pytest.mark.server
 
@@ -66,6 +67,37 @@ def test_more_than_can_be_looked_at(server: Any, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(module, "GROUPS", 50)
     many_values = reader.answer(WHOLE.grouped(parse_field("unique")), limit=5)
     assert (len(many_values.groups), many_values.complete) == (5, False)
+    reader.close()
+    chest.close()
+
+
+def test_estimates(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slices are looked up, whatever else is asked for."""
+    chest = chest_of(server, "chest_records")
+    if not isinstance(chest, SQLChest):
+        pytest.skip("MongoDB has a pipeline of its own")
+    check_estimates(chest, monkeypatch)
+
+
+def test_times_are_utc(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever zone a server's users live in."""
+    if not isinstance(server, PostgreSQL):
+        pytest.skip("others keep no zone")
+    zone = "?options=-c%20timezone%3DAmerica/St_Johns"
+    chest = make_chest({"url": server.url + zone, "table": "of_a_zone"})
+    assert isinstance(chest, SQLChest)
+    records = many(6000)
+    chest.write(records)
+    monkeypatch.setattr(SQLReader, "most", 1000)
+    monkeypatch.setattr(SQLReader, "sample", 1000)
+    reader = SQLReader(chest)
+    with reader._engine.connect() as connection:
+        assert connection.exec_driver_sql("SHOW timezone").scalar() == "America/St_Johns"
+    [latest] = reader.latest(1)
+    assert latest.time.isoformat() == records[0].time.isoformat()
+    slices = reader._slices(WHOLE)
+    assert slices.share < 1
+    assert {begin.tzinfo for begin, _ in slices.ranges} == {timezone.utc}
     reader.close()
     chest.close()
 

@@ -23,7 +23,7 @@ from flask_chest.reading.reader import make_reader
 from flask_chest.reading.sql import SQLReader
 
 from .records import END, many
-from .suite import WHOLE, check_reader
+from .suite import WHOLE, check_estimates, check_reader
 
 
 def chest_in(folder: Path) -> FlaskChestSQLite:
@@ -35,6 +35,11 @@ def chest_in(folder: Path) -> FlaskChestSQLite:
 def test_finds_everything(tmp_path: Path) -> None:
     """It passes the suite that every reader must pass."""
     check_reader(chest_in(tmp_path))
+
+
+def test_estimates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slices are looked up, whatever else is asked for."""
+    check_estimates(chest_in(tmp_path), monkeypatch)
 
 
 def test_without_functions_of_mathematics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,16 @@
     if (zone) zone.textContent = "Times are those of " + (Intl.DateTimeFormat().resolvedOptions().timeZone || "this computer") + ".";
   }
 
+  // What is typed is meant in the zone that the page shows; in the URL it is the same for all.
+  function nameZone(event) {
+    for (const each of event.target.querySelectorAll("input[name$=since], input[name$=until]")) {
+      if (each.type === "hidden" || each.value === each.defaultValue) continue;
+      const found = /^\s*(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?))?\s*$/.exec(each.value);
+      const time = found && new Date(`${found[1]}T${found[2] || "00:00"}`);
+      if (time && !isNaN(time)) each.value = spell(time.getTime() / 1000);
+    }
+  }
+
   // Areas lie on top of one another: each line is drawn as the sum of itself and all below.
   function stack(lines) {
     const sums = new Array(lines.length ? lines[0].values.length : 0).fill(0);
@@ -103,6 +113,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     localTimes(document);
     drawAll();
+    document.addEventListener("submit", nameZone);
     let width = innerWidth;
     addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; drawAll(); } });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
