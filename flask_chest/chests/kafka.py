@@ -147,6 +147,8 @@ class FlaskChestKafka(Chest):
         try:
             error = outbox.topic_error(self.timeout)
         except KafkaException as failure:
+            if outbox.is_broken:
+                self.close()
             raise self._later(outbox.trouble or failure.args[0]) from None
         if error is not None:
             raise self._later(error)

@@ -6,7 +6,7 @@ import ctypes
 import logging
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 _MAX_REMEMBERED = 100_000
 # Seconds between looks at a client whose queue is full.
 _PAUSE = 0.05
+# Seconds to wait for the reason why a producer has given up.
+_REASON_SECONDS = 1.0
 
-# Why a producer that has given up lets go of its messages, it tells apart from them.
-_PURGED = {"_PURGE_QUEUE", "_PURGE_INFLIGHT"}
+# What a producer that has given up says of messages; why it has, it tells apart from them.
+_GIVEN_UP = {"_FATAL", "_PURGE_QUEUE", "_PURGE_INFLIGHT"}
 
 
 class Message(NamedTuple):
@@ -90,12 +92,14 @@ class Outbox:
     def topic_error(self, seconds: float) -> Any:
         """What the brokers have against the topic; ``None`` where it is there.
 
-        :raises confluent_kafka.KafkaException: no broker answers.
+        :raises confluent_kafka.KafkaException: no broker answers, or the producer has given up.
         """
         try:
             found = self._producer.list_topics(self._topic, timeout=seconds)
         finally:
-            self._producer.poll(0)  # for what the client says of its brokers
+            self._heed(self._producer.poll, 0)  # for what the client says of its brokers
+        if self.is_broken:
+            raise self._failure(self.trouble)
         self.trouble = None
         return found.topics[self._topic].error
 
@@ -110,7 +114,8 @@ class Outbox:
         for message in messages:
             if message.id not in self._waiting and message.id not in self._acknowledged:
                 self._hand_over(message, deadline)
-        self._wait(max(0.0, deadline - time.monotonic()))
+        self._heed(self._producer.flush, max(0.0, deadline - time.monotonic()))
+        self._hear_why(deadline)
         ids = [message.id for message in messages]
         left = {each: self._refused.get(each) for each in ids if each not in self._acknowledged}
         if not left:
@@ -120,9 +125,18 @@ class Outbox:
             self._acknowledged.clear()
         return left
 
-    def _wait(self, seconds: float) -> None:
+    def _hear_why(self, deadline: float) -> None:
+        # That it has given up, the client tells a moment before it tells why. Not for long: thrown
+        # through a report, that may be lost, and the next producer tells it again.
+        deadline = min(deadline, time.monotonic() + _REASON_SECONDS)
+        while self.is_broken and self.trouble is None and not self._refused:
+            if time.monotonic() > deadline:
+                return
+            self._heed(self._producer.poll, _PAUSE)
+
+    def _heed(self, wait: Callable[[float], object], seconds: float) -> None:
         try:
-            self._producer.flush(seconds)
+            wait(seconds)
         except (self._failure, SystemError) as error:
             # A fatal error is thrown right through the reports, which the interpreter resents:
             # https://github.com/confluentinc/librdkafka/blob/master/INTRODUCTION.md#fatal-errors
@@ -135,7 +149,7 @@ class Outbox:
         if not self.is_ours:
             return
         self._producer.purge()
-        self._wait(0)
+        self._heed(self._producer.flush, 0)
         producer, self._producer = self._producer, None
         ctypes.pythonapi.Py_DecRef(ctypes.py_object(producer))
 
@@ -166,10 +180,13 @@ class Outbox:
         self._waiting.discard(record_id)
         if error is None:
             self._acknowledged.add(record_id)
-        elif error.name() not in _PURGED:
+        else:
             self._refuse(record_id, error)
 
     def _refuse(self, record_id: bytes, error: Any) -> None:
+        if error.name() in _GIVEN_UP:
+            self.is_broken = True
+            return
         self._refused[record_id] = error
         self.is_broken = self.is_broken or error.fatal()
 
