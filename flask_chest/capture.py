@@ -94,7 +94,11 @@ class Capture:
         if plan.names is None:
             found: dict[str, Any] = dict(values)
         else:
-            found = {name: values[name] for name in plan.names if name in values}
+            try:
+                found = {name: values[name] for name in plan.names if name in values}
+            except KeyError:  # taken away by another thread since we looked
+                there = dict(values)
+                found = {name: there[name] for name in plan.names if name in there}
         # Most often a view sets the same names each time, to values that are plain already.
         if tuple(found) in plan.kept_whole and self._are_plain(found.values()):
             return found

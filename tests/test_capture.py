@@ -47,6 +47,23 @@ def test_named_variables(make_site: Callable[..., Site]) -> None:
     ]
 
 
+def test_a_named_variable_that_is_taken_away_meanwhile(make_site: Callable[..., Site]) -> None:
+    """Another thread may do that between a look at it and the taking of its value."""
+
+    class Fleeting(dict[str, Any]):
+        def __setattr__(self, name: str, value: object) -> None:
+            self[name] = value
+
+        def __getitem__(self, name: str) -> Any:
+            if name == "gone":
+                self.pop(name)
+            return super().__getitem__(name)
+
+    site = make_site(CHEST_TRACKED_VARS=["a", "gone", "b"])
+    site.app.app_ctx_globals_class = Fleeting  # type: ignore[assignment]
+    assert visit(site, a=1, gone=2, b=3) == {"a": 1, "b": 3}
+
+
 @pytest.mark.parametrize(
     "name",
     [

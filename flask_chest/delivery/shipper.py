@@ -80,7 +80,6 @@ class Shipper:
         """Ask for everything to be tried now; the event is set when it was."""
         done = threading.Event()
         self._waiters.append(done)
-        self._not_before = 0.0
         return done
 
     @property
@@ -96,7 +95,8 @@ class Shipper:
             self._hurried = bool(waiters)
             self.idle.clear()
             try:
-                if time.monotonic() >= self._not_before:
+                # Asked for, it is tried even where a failure has just said when to try again.
+                if waiters or time.monotonic() >= self._not_before:
                     self._ship_all()
             finally:
                 self.idle.set()

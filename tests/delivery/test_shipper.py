@@ -202,6 +202,21 @@ def test_a_record_that_cannot_be_buried_is_kept() -> None:
     assert setting.account()["rejected"] == 0
 
 
+def test_a_flush_asked_for_while_a_try_fails_is_tried() -> None:
+    """It does not wait for as long as that failure asks to."""
+
+    def fail(_: list[str]) -> None:
+        if len(setting.chest.calls) == 1:
+            setting.shipper.ask_to_flush()
+        raise DeliveryError("down", retry_after=600)
+
+    setting = Setting(fail)
+    setting.put(1)
+    for _ in range(3):
+        setting.shipper.ship()
+    assert setting.chest.calls == [1, 1]
+
+
 def test_a_flush_that_was_asked_for_is_answered_even_by_a_failure() -> None:
     """Who waits for a flush is told that it was tried."""
 
