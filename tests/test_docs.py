@@ -56,7 +56,7 @@ def test_every_config_key() -> None:
     assert re.findall(r"^\.\. confval:: (\w+)$", table, re.MULTILINE) == list(KEYS)
     for key in KEYS.values():
         assert f":default: ``{key.default!r}``" in table
-    named = set(re.findall(r"(?<!\w)(?:FLASK_)?(CHEST_[A-Z][A-Z_]+)", TEXT))
+    named = set(re.findall(r"(?<!\w)(?:FLASK_)?(CHEST_(?!TEST_)[A-Z][A-Z_]+)", TEXT))
     assert named - _SLIPS <= set(KEYS)
 
 
@@ -242,3 +242,11 @@ def test_every_tox_environment() -> None:
     told = re.findall(r"^(?:``)?([a-z0-9 ]+)``  ", table.partition("\n\n")[0], re.MULTILINE)
     sections = {name.removeprefix("testenv:") for name in tox if name.startswith("testenv:")}
     assert set(" ".join(told).split()) == sections | set(re.split(r"\W+", tox["tox"]["env_list"]))
+
+
+def test_every_server_of_ones_own() -> None:
+    """CONTRIBUTING.rst names each variable that leads tests to a server of one's own."""
+    pattern = r"\bCHEST_TEST_[A-Z]+_URL\b"
+    read = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
+    told = (ROOT / "CONTRIBUTING.rst").read_text(encoding="utf-8")
+    assert set(re.findall(pattern, told)) == set(re.findall(pattern, "\n".join(read)))

@@ -222,6 +222,15 @@ def test_users(server: Redis, client: Any) -> None:
     )
     chest.write(make_records(1))
     assert client.xlen("chest") == 1
+    with pytest.raises(DeliveryError, match="grant this user the commands"):
+        chest.check()
+    client.acl_setuser("few", enabled=True, commands=["+type"])
+    chest.check()
+    with closing(make_chest(url.replace("/0", "/1"))) as another:
+        with pytest.raises(DeliveryError, match="grant this user the commands"):
+            another.write(make_records(1))
+        client.acl_setuser("few", enabled=True, commands=["+select"])
+        another.write(make_records(1))
     client.acl_setuser("few", commands=["-xadd"])
     with pytest.raises(DeliveryError, match="grant this user the commands"):
         chest.write(make_records(1))
