@@ -64,9 +64,8 @@ def relay(source: str, target: str, group_name: str | None, claim_after: float) 
 
 
 def _chests(held: AppChest, source: str, target: str) -> tuple[FlaskChestRedis, Chest]:
-    by_name = {chest.name: chest for chest in held.chests}
-    stream = by_name.get(source) or make_chest(source, "SOURCE")
-    store = by_name.get(target) or make_chest(target, "TARGET")
+    stream = _chest(held, source, "SOURCE")
+    store = _chest(held, target, "TARGET")
     if not isinstance(stream, FlaskChestRedis):
         raise click.UsageError(f"SOURCE is {stream.describe()}; expected redis:// or rediss://")
     if store.describe() == stream.describe():
@@ -74,6 +73,18 @@ def _chests(held: AppChest, source: str, target: str) -> tuple[FlaskChestRedis, 
     number_unnamed([stream, store])
     held.settle([stream, store])
     return stream, store
+
+
+def _chest(held: AppChest, word: str, argument: str) -> Chest:
+    by_name = {chest.name: chest for chest in held.chests}
+    if word in by_name:
+        return by_name[word]
+    if ":" not in word:
+        names = ", ".join(map(repr, by_name))
+        raise click.UsageError(
+            f"{argument}: CHEST_CHESTS has no chest {word!r}; it has {names}; or write a URL"
+        )
+    return make_chest(word, argument)
 
 
 def _exporter(

@@ -210,7 +210,7 @@ def invoke(folder: Path, *words: str) -> Result:
         ("sqlite:///x.db", "memory", "expected redis:// or rediss://"),
         ("redis", "redis", "SOURCE and TARGET are one stream"),
         ("redis://127.0.0.1/0?steam=x", "memory", "did you mean 'stream'"),
-        ("redis", "rediss", "TARGET: a URL needs a scheme"),
+        ("redis", "rediss", "TARGET: CHEST_CHESTS has no chest 'rediss'; it has 'memory', 'redis'"),
         ("redis", "mysq://h", "TARGET: unknown scheme 'mysq'; did you mean 'mysql'"),
     ],
 )
