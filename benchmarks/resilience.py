@@ -108,7 +108,7 @@ def backlog(count: int) -> None:
             print(f"ledger: {clocked(chest.stats) * 1e3:.0f} ms, {name} time")
         assert chest.stats()["chests"]["sqlite"]["pending"] == count
         threading.Event().wait(1.5)  # what is written behind our back goes to the disk
-        # Last: what were delivered before the clock runs would be delivered in no time.
+        # Not before: what is delivered while no clock runs would make the rate better than it is.
         store.up = True
         seconds = clocked(lambda: chest.flush(None))
         account = chest.stats()["chests"]["sqlite"]

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+# Which loads the library, too.
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from typing_extensions import Self
 
@@ -133,8 +134,6 @@ def _read(consumer: Consumer, topic: str) -> list[Message]:
 
 @cache
 def _library() -> ctypes.CDLL:
-    import confluent_kafka  # noqa: F401  # it loads the library
-
     [path] = {
         str(Path(file.locate()).resolve())
         for file in files("confluent-kafka") or []
