@@ -14,7 +14,7 @@ from typing_extensions import Self
 
 from tests.servers.process import ROOT
 from tests.torture.app import environment
-from tests.torture.oracle import wait_until
+from tests.waiting import wait_until
 
 APP = "tests.torture.app:create_app()"
 

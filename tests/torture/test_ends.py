@@ -16,10 +16,11 @@ import pytest
 from tests.servers.gunicorn import gunicorn
 from tests.servers.process import ROOT, ServerProcess
 from tests.servers.uwsgi import uwsgi
+from tests.waiting import wait_until
 
 from .app import CONFIG, environment, make_app
 from .load import Load, put
-from .oracle import Oracle, wait_until
+from .oracle import Oracle
 from .store import FaultyStore
 
 APP = "tests.torture.app:create_app()"

@@ -13,8 +13,8 @@ from flask_chest import FlaskChest
 from flask_chest.chests.base import Chest
 from flask_chest.errors import DeliveryError
 from flask_chest.record import Record
+from tests.waiting import wait_until
 
-from .oracle import wait_until
 from .test_disk import look_around
 
 
