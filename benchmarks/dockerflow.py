@@ -2,8 +2,7 @@
 
 Three apps answer the same request in turn, round by round and by processor time, since these
 machines are noisy: a bare one, one with python-dockerflow and one with Flask-Chest's Dockerflow,
-both logging mozlog to ``/dev/null``. Run it with ``python -m benchmarks.dockerflow``;
-python-dockerflow must be installed.
+both logging mozlog to ``/dev/null``. Run it with ``python -m benchmarks.dockerflow``.
 """
 
 from __future__ import annotations
@@ -12,18 +11,18 @@ import gc
 import logging
 import os
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from time import thread_time_ns
 from typing import TYPE_CHECKING, Any
 
-import dockerflow.flask
-import dockerflow.logging
 from flask import Flask
-from werkzeug.test import EnvironBuilder
 
 import flask_chest.dockerflow
 import flask_chest.dockerflow.logging
 
+from .apps import ENVIRON
+from .installed import installed
+from .stretches import drain, start_response
 from .verdicts import Promise, tell
 
 if TYPE_CHECKING:
@@ -35,11 +34,12 @@ REQUESTS = 50
 #: The share of python-dockerflow's cost that is promised at most.
 PROMISE = 0.5
 
-Headers = list[tuple[str, str]]
-
 
 def main() -> None:
     """Measure, and print the ratio."""
+    if not installed(["dockerflow"]):
+        print("left out: python-dockerflow: not installed")
+        return
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         apps = {
             "bare": _app(),
@@ -71,32 +71,11 @@ def measure(apps: dict[str, Callable[..., Any]]) -> dict[str, float]:
 
 
 def _one_round(app: WSGIApplication) -> float:
-    environs = [dict(_ENVIRON) for _ in range(REQUESTS)]
+    environs = [dict(ENVIRON) for _ in range(REQUESTS)]
     began = thread_time_ns()
     for environ in environs:
-        _drain(app(environ, _start_response))
+        drain(app(environ, start_response))
     return (thread_time_ns() - began) / REQUESTS / 1000
-
-
-_ENVIRON = EnvironBuilder(
-    "/orders/7?full=1",
-    headers=[
-        ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"),
-        ("Accept-Language", "en-GB,en;q=0.5"),
-    ],
-).get_environ()
-
-
-def _start_response(status: str, headers: Headers, exc_info: Any = None) -> Callable[[bytes], None]:
-    return lambda data: None
-
-
-def _drain(body: Iterable[bytes]) -> None:
-    for _ in body:
-        pass
-    close = getattr(body, "close", None)
-    if close is not None:
-        close()
 
 
 def _app() -> Flask:
@@ -110,6 +89,9 @@ def _app() -> Flask:
 
 
 def _with_theirs(app: Flask, nowhere: Any) -> Flask:
+    import dockerflow.flask
+    import dockerflow.logging
+
     extension = dockerflow.flask.Dockerflow(app)
     extension.summary_logger = _logger("theirs", dockerflow.logging.MozlogHandler(nowhere))
     return app

@@ -13,8 +13,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
+
+from .installed import installed
 
 REQUESTS = 200
 _WARM_UP = 100
@@ -88,7 +89,7 @@ def serve(root: Path, names: Sequence[str]) -> None:
 
 
 def main() -> None:
-    found = count(["bare", *(sys.argv[1:] or _installed())])
+    found = count(["bare", *(sys.argv[1:] or _default())])
     bare = found.pop("bare")
     print(f"instructions of a request to the bare app: {bare:,}")
     for name, each in found.items():
@@ -96,11 +97,11 @@ def main() -> None:
         print(f"  added by {name:16}{each - bare:>10,}{beside}")
 
 
-def _installed() -> list[str]:
+def _default() -> Sequence[str]:
     # Who connects to a signal makes it dearer for all that come later: those come last.
-    rivals = {"prometheus": "prometheus_flask_exporter", "dockerflow": "dockerflow"}
-    there = [name for name, module in rivals.items() if find_spec(module)]
-    return ["disk", "memory", "none", *there, "floor", "least", "by_hand"]
+    return installed(
+        ("disk", "memory", "none", "prometheus", "dockerflow", "floor", "least", "by_hand")
+    )
 
 
 if __name__ == "__main__":

@@ -141,7 +141,9 @@ def weigh_log(cluster: Kafka) -> float:
         "stats_cb": lambda text: told.append(json.loads(text)["rx_bytes"]),
     }
     consumer = Consumer(settings)
-    consumer.assign([TopicPartition(cluster.topic, number, 0) for number in range(2)])
+    consumer.assign(
+        [TopicPartition(cluster.topic, number, 0) for number in range(cluster.partitions)]
+    )
     found = 0
     while found < count:
         found += len(consumer.consume(count - found, 1))

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import sys
 import tempfile
 import threading
 import time
@@ -29,13 +28,12 @@ from flask_chest.record import Record
 
 from . import apps
 from .reading import log_in, make_app
-from .rounds import make_records
+from .rounds import BATCH, make_records
 from .verdicts import Promise, load, tell
 
 ROUNDS = 9
 WEEK = 7 * 86_400
 ENDPOINTS = 20
-BATCH = 1000
 
 
 class Request(NamedTuple):
@@ -164,4 +162,4 @@ def _ask(client: FlaskClient, path: str, expected: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -15,7 +15,6 @@ import argparse
 import math
 import random
 import statistics
-import sys
 import tempfile
 import threading
 import time
@@ -174,7 +173,7 @@ def batches(count: int, days: float) -> Iterator[Batch]:
     end = datetime.now(timezone.utc)
     for begin in range(0, count, _BATCH):
         numbers = range(begin, min(begin + _BATCH, count))
-        yield Batch([encode(_record(number, count, end, chance)) for number in numbers])
+        yield Batch([encode(_record(n / count, n, end, days, chance)) for n in numbers])
 
 
 def _record(share: float, number: int, end: datetime, days: float, chance: random.Random) -> Record:
@@ -271,4 +270,4 @@ def per_request(client: FlaskClient, seconds: float) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -16,6 +16,7 @@ import sys
 from statistics import median, quantiles
 from typing import NamedTuple
 
+from .installed import installed
 from .stretches import Cost, Worker
 from .verdicts import Promise, load, tell
 
@@ -107,8 +108,11 @@ def ratios(one: Added, other: Added) -> list[float]:
 
 
 def _generation(number: int) -> Rounds:
-    groups = [Group(_TOGETHER), Group(("elastic",)), Group(("sentry",))]
+    together = installed(_TOGETHER)
+    groups = [Group(together), Group(("elastic",)), Group(("sentry",))]
     groups += [Group(("dashboard",)), *_old()]
+    if not number and (missing := set(_TOGETHER) - set(together)):
+        print(f"left out: {', '.join(sorted(missing))}: not installed", flush=True)
     workers = [Worker(group.names, group.python) for group in groups]
     serving = []
     for worker in workers:

@@ -43,7 +43,7 @@ def silent_port() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def latency() -> float:
+def latency() -> None:
     """The p99 of requests with a hanging store, of that without it; rounds are interleaved."""
     with ExitStack() as stack:
         port = stack.enter_context(silent_port())
@@ -62,8 +62,7 @@ def latency() -> float:
     for name, seconds in (("without", without), ("hanging", with_it)):
         print(f"  {name:8} p50 {median(seconds) * 1e3:6.2f} ms   p99 {p99(seconds) * 1e3:6.2f} ms")
     ratio = p99(with_it) / p99(without)
-    print(f"latency: p99 with a hanging store is {ratio:.2f} of that without (promise: 1.10)")
-    return ratio
+    tell([Promise("p99 of a request while a store hangs, of that without it", ratio, 1.1)])
 
 
 def timed(port: int, ident: str) -> float:
@@ -108,14 +107,14 @@ def backlog(count: int) -> None:
         for name in ("first", "second"):
             print(f"ledger: {clocked(chest.stats) * 1e3:.0f} ms, {name} time")
         assert chest.stats()["chests"]["sqlite"]["pending"] == count
-        store.up = True
         threading.Event().wait(1.5)  # what is written behind our back goes to the disk
+        # Not before: what is delivered while no clock runs would make the rate better than it is.
+        store.up = True
         seconds = clocked(lambda: chest.flush(None))
         account = chest.stats()["chests"]["sqlite"]
-        print(
-            f"drain: {account['delivered'] / seconds:,.0f} records/s to SQLite (promise: 50,000); "
-            f"{account['delivered']:,} of {count:,} in {seconds:.1f} s"
-        )
+        print(f"drain: {account['delivered']:,} of {count:,} in {seconds:.1f} s")
+        rate = account["delivered"] / seconds
+        tell([Promise("records a second to SQLite when it is back", rate, 50_000, at_least=True)])
         chest.close()
 
 

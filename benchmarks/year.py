@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import random
 import sqlite3
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -173,4 +172,4 @@ def _records(begin: datetime, seconds: int, count: int, chance: random.Random) -
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -65,3 +65,8 @@ def put(name: str, value: object, answer: str) -> str:
     """Put a variable on ``g`` and answer: a view that fits into a lambda."""
     setattr(g, name, value)
     return answer
+
+
+def facts(record: Record) -> tuple[Any, ...]:
+    """Which request it was, and how it ended."""
+    return record.method, record.route, record.endpoint, record.status, record.error

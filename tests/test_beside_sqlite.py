@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, closing
@@ -17,6 +16,7 @@ from examples.shop.traffic import drive
 from tests.servers.collector import Collector
 from tests.servers.gunicorn import gunicorn
 from tests.servers.kafka import Kafka
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.server
 
@@ -112,14 +112,15 @@ def test_same_counts_and_sums(name: str, tmp_path: Path) -> None:
     assert summed_up(arrived) == summed_up(kept)
 
 
-def wait_for(outlet: Outlet, log: Callable[[], str], seconds: float = 180) -> list[Row]:
-    """What has arrived, each record once, when it is all or the time is up."""
-    deadline = time.monotonic() + seconds
+def wait_for(outlet: Outlet, log: Callable[[], str]) -> list[Row]:
+    """What has arrived, each record once, when it is all."""
     found: dict[str, Row] = {}
-    while len(found) < REQUESTS and time.monotonic() < deadline:
-        time.sleep(0.1)
-        found = {row.id: row for row in outlet.rows()}
-    assert len(found) == REQUESTS, log()[-2000:]
+
+    def is_all() -> bool:
+        found.update({row.id: row for row in outlet.rows()})
+        return len(found) >= REQUESTS
+
+    wait_until(is_all, lambda: log()[-2000:])
     return list(found.values())
 
 

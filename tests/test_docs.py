@@ -56,6 +56,7 @@ def test_every_config_key() -> None:
     assert re.findall(r"^\.\. confval:: (\w+)$", table, re.MULTILINE) == list(KEYS)
     for key in KEYS.values():
         assert f":default: ``{key.default!r}``" in table
+    # Those of the tests themselves are no keys of an app.
     named = set(re.findall(r"(?<!\w)(?:FLASK_)?(CHEST_(?!TEST_)[A-Z][A-Z_]+)", TEXT))
     assert named - _SLIPS <= set(KEYS)
 

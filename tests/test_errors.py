@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,13 +9,7 @@ import pytest
 from flask import Flask, g
 from flask.typing import ResponseReturnValue
 
-from flask_chest import Record
-
-from .apps import Site
-
-
-def facts(record: Record) -> tuple[Any, ...]:
-    return record.method, record.route, record.endpoint, record.status, record.error
+from .apps import Site, facts
 
 
 def test_an_exception(site: Site) -> None:
@@ -162,8 +155,8 @@ def test_a_store_that_fails_before_the_response(make_site: Callable[..., Site]) 
         site.app.test_client().get("/broken")
 
 
-def test_the_app_is_named_in_no_frame(site: Site) -> None:
-    """A propagated exception is the app's own object, with its own traceback."""
+def test_a_propagated_exception_is_the_apps_own(site: Site) -> None:
+    """It is the app's object, raised where the view did it, while nothing else was handled."""
     error = LookupError("mine")
 
     @site.app.get("/")
@@ -174,4 +167,5 @@ def test_the_app_is_named_in_no_frame(site: Site) -> None:
     with pytest.raises(LookupError) as caught:
         site.app.test_client().get("/")
     assert caught.value is error
-    assert sys.exc_info() == (None, None, None)
+    assert caught.traceback[-1].name == "view"
+    assert (error.__cause__, error.__context__) == (None, None)

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 APPS = 30
 DRIVERS = (
     *("sqlite3", "psycopg", "pymysql", "pymongo", "influxdb_client", "requests", "urllib3"),
-    *("confluent_kafka", "google.protobuf"),
+    *("confluent_kafka", "google.protobuf", "redis", "clickhouse_connect"),
 )
 
 
@@ -199,7 +199,8 @@ def test_a_second_init_app_is_refused_with_advice(tmp_path: Path, enabled: bool)
             again(app)
     app.test_client().get("/1")
     assert chest.flush()
-    assert numbers(app) == [1] if enabled else True
+    delivered = [each["delivered"] for each in chest.stats()["chests"].values()]
+    assert delivered == ([1] if enabled else [])
     chest.close()
 
 
@@ -253,8 +254,7 @@ def test_flush_and_stats_within_and_outside_of_contexts(tmp_path: Path) -> None:
     chest = FlaskChest()
     one, two = make_app(tmp_path / "1"), make_app(tmp_path / "2")
     chest.init_app(one)
-    for app in (one,):
-        app.test_client().get("/1")
+    one.test_client().get("/1")
     assert chest.flush()
     assert chest.stats()["chests"] == {
         "memory": {"captured": 1, "delivered": 1, "pending": 0, "rejected": 0, "lost": {}}
@@ -513,7 +513,8 @@ def test_nothing_before_the_first_request(tmp_path: Path) -> None:
     app.config["CHEST_CHESTS"] = ["sqlite:///chest.db", "https://127.0.0.1:1/hook"]
     for url in ("postgresql://u:p@127.0.0.1:1/db", "mysql://u:p@127.0.0.1:1/db",
                 "mongodb://127.0.0.1:1/db", "influxdb://:token@127.0.0.1:1/org/bucket",
-                "kafka://127.0.0.1:1/topic", "otlp+http://127.0.0.1:1"):
+                "kafka://127.0.0.1:1/topic", "otlp+http://127.0.0.1:1",
+                "redis://127.0.0.1:1/0", "clickhouse://u:p@127.0.0.1:1/db"):
         try:
             app.config["CHEST_CHESTS"].append(flask_chest.chests.urls.make_chest(url))
         except (flask_chest.errors.ConfigError, ModuleNotFoundError):

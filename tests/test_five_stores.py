@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.servers.influxdb import InfluxDB
 from tests.servers.mariadb import MariaDB
 from tests.servers.mongodb import MongoDB
 from tests.servers.postgresql import PostgreSQL
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.server
 
@@ -108,18 +108,20 @@ def test_four_complete_and_the_fifth_catches_up(stores: Stores, tmp_path: Path) 
         assert secret not in server.log
 
 
-def expect(store: Ids, sent: list[str], log: Callable[[], str], seconds: float = 180) -> None:
+def expect(store: Ids, sent: list[str], log: Callable[[], str]) -> None:
     """Wait until a store holds what was sent, each once."""
-    deadline = time.monotonic() + seconds
-    found: list[str] = []
-    while time.monotonic() < deadline:
+
+    def found() -> list[str]:
         # The table may not be there yet.
         with suppress(psycopg.Error, pymysql.Error):
-            found = sorted(store())
-        if len(found) >= len(sent):
-            break
-        time.sleep(0.2)
-    assert found == sent, f"{store.__name__}: {len(found)} of {len(sent)}\n{log()[-2000:]}"
+            return sorted(store())
+        return []
+
+    def told() -> str:
+        return f"{store.__name__}: {len(found())} of {len(sent)}\n{log()[-2000:]}"
+
+    wait_until(lambda: len(found()) >= len(sent), told)
+    assert found() == sent, told()
 
 
 def test_sqlite_is_one_of_them(tmp_path: Path) -> None:

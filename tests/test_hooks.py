@@ -11,14 +11,10 @@ from flask import Flask, abort, g, redirect, request
 from flask.views import MethodView
 from werkzeug.routing import Rule
 
-from flask_chest import FlaskChest, Record, flask_chest
+from flask_chest import FlaskChest, flask_chest
 from flask_chest.chests.memory import MemoryChest
 
-from .apps import Site, put
-
-
-def facts(record: Record) -> tuple[Any, ...]:
-    return record.method, record.route, record.endpoint, record.status, record.error
+from .apps import Site, facts, put
 
 
 def test_a_plain_view(site: Site) -> None:

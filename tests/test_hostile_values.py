@@ -296,6 +296,8 @@ def test_a_dict_that_changes_while_it_is_read(naming_site: ManySite) -> None:
         gc.callbacks.remove(collected)
     assert (found["before"], found["after"]) == (1, "x")
     assert len(found["value"]) >= 500
+    # From 3.12 on nothing is collected in the midst of a call: https://docs.python.org/3/whatsnew/3.12.html
+    assert len(left) < 3 or sys.version_info >= (3, 12), "nobody changed it meanwhile"
 
 
 def test_a_g_that_another_thread_changes(make_site: Callable[..., Site]) -> None:

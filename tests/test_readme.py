@@ -15,14 +15,14 @@ from flask_chest import FlaskChest
 from flask_chest.chests.urls import SCHEMES
 from flask_chest.testing import capture_records
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.rst").read_text()
+from .docs.pages import ROOT, find_blocks
+
+README = (ROOT / "README.rst").read_text(encoding="utf-8")
 
 
-def find_blocks(language: str) -> list[str]:
-    """The bodies of all ``code-block`` directives of a language, without their indentation."""
-    bodies = re.findall(rf"\.\. code-block:: {language}\n\n((?:    .*\n|\n)+)", README)
-    return [re.sub(r"^    ", "", body, flags=re.MULTILINE).strip() for body in bodies]
+def blocks(language: str) -> list[str]:
+    """The code of a language."""
+    return [block.body for block in find_blocks(README) if block.kind == language]
 
 
 def test_the_example_leaves_the_rows_that_are_shown(
@@ -31,7 +31,7 @@ def test_the_example_leaves_the_rows_that_are_shown(
     """The ten lines run as they are, and every stable value in the shown rows is true."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "example"}
-    exec(find_blocks("python")[0], names)
+    exec(blocks("python")[0], names)
     app = names["app"]
     assert isinstance(app, Flask)
     assert app.test_client().post("/orders/7").text == "paid"
@@ -55,7 +55,7 @@ def test_every_store_that_is_named_is_there() -> None:
 
 def test_ci_runs_the_command_that_readers_are_given() -> None:
     """``.ci/run`` is the README's second command, nothing else."""
-    command = find_blocks("shell")[1]
+    command = blocks("shell")[1].strip()
     assert command in (ROOT / ".ci" / "run").read_text().splitlines()
 
 
@@ -69,7 +69,7 @@ def test_links_lead_somewhere() -> None:
 def test_the_rules_hold(tmp_path: Path) -> None:
     """With the rules that are shown, what is named is recorded, and nothing else."""
     app = Flask("shown", instance_path=str(tmp_path))
-    exec(find_blocks("python")[1], {"app": app})
+    exec(blocks("python")[1], {"app": app})
     app.config.update(CHEST_CHESTS=["memory://"], CHEST_BUFFER="none")
     FlaskChest(app)
 

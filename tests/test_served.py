@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from flask_chest.reading.sql import SQLReader
 
 from .servers.gunicorn import gunicorn
 from .servers.process import ServerProcess
+from .waiting import wait_until
 
 pytestmark = pytest.mark.server
 
@@ -51,11 +51,9 @@ def reader(tmp_path: Path) -> Iterator[SQLReader]:
 
 def wait_for(reader: SQLReader, count: int) -> list[Record]:
     """The records in the store, once there are so many."""
-    deadline = time.monotonic() + 120
-    while len(records := reader.latest(10_000)) < count:
-        assert time.monotonic() < deadline, records
-        time.sleep(0.02)  # SQLite tells nobody when another process has written.
-    return records
+    # SQLite tells nobody when another process has written.
+    wait_until(lambda: len(reader.latest(10_000)) >= count, lambda: str(reader.latest(10_000)))
+    return reader.latest(10_000)
 
 
 def ask(server: ServerProcess, text: bytes) -> socket.socket:

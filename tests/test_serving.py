@@ -23,6 +23,7 @@ from .servers.gunicorn import gunicorn
 from .servers.process import ServerProcess
 from .servers.programs import find_program
 from .servers.uwsgi import uwsgi
+from .waiting import wait_until
 
 pytestmark = pytest.mark.server
 
@@ -54,17 +55,16 @@ def select(instance: Path, sql: str) -> list[Any]:
         return base.execute(sql).fetchall()
 
 
-def wait_for_rows(instance: Path, sql: str, wanted: object, seconds: float = 120) -> None:
+def wait_for_rows(instance: Path, sql: str, wanted: object) -> None:
     """Wait until a query gives what is wanted: another process delivers in its own time."""
-    deadline = time.monotonic() + seconds
-    found: object = None
-    while found != wanted:
-        assert time.monotonic() < deadline, (found, wanted)
-        time.sleep(0.05)
+
+    def found() -> object:
         try:
-            found = select(instance, sql)
+            return select(instance, sql)
         except sqlite3.OperationalError as error:
-            found = error
+            return error
+
+    wait_until(lambda: found() == wanted, lambda: f"{found()} is not {wanted}")
 
 
 def environment(folder: Path, **settings: object) -> dict[str, str]:
@@ -164,12 +164,11 @@ def test_rows_are_answers_at_full_speed(options: list[str], tmp_path: Path) -> N
 def deliver_the_rest(folder: Path) -> None:
     """Start a server on the same folder until it has delivered what others left."""
     with gunicorn(APP, folder, env=environment(folder)) as server:
-        deadline = time.monotonic() + 120
         ask(server, "/log")  # the first record starts delivery
         # Of its own requests the last one may still wait.
-        while ask(server, "/stats").json()["sqlite"]["pending"] > 1:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until(
+            lambda: ask(server, "/stats").json()["sqlite"]["pending"] <= 1, lambda: server.log
+        )
         server.stop()
 
 
@@ -181,10 +180,7 @@ def test_sigterm_while_serving(tmp_path: Path) -> None:
     server = gunicorn(APP, tmp_path, workers=2, options=ACCESS_LOG, env=env)
     with server:
         load = Load(server, 2)
-        deadline = time.monotonic() + 120
-        while answered(server) < 500:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_until(lambda: answered(server) >= 500, lambda: server.log)
         os.kill(server.master_pid, signal.SIGTERM)
         load.wait()
         server.stop()

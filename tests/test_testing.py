@@ -46,7 +46,7 @@ def test_an_exception_in_the_block(site: Site) -> None:
     assert records == []
 
 
-def test_commands_and_jobs(site: Site) -> None:
+def test_jobs(site: Site) -> None:
     """Jobs are collected as well."""
     with capture_records(site.app) as records, site.app.app_context():
         g.rows = 1

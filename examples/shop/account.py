@@ -33,7 +33,7 @@ def login_form() -> str:
 def login() -> Response:
     user_id = (CUSTOMERS | STAFF).get(request.form["email"])
     given = request.form["password"]
-    if user_id is None or not hmac.compare_digest(given, PASSWORD):
+    if user_id is None or not hmac.compare_digest(given.encode(), PASSWORD.encode()):
         g.login = "refused"
         abort(401, "Wrong e-mail address or password.")
     g.login = "ok"

@@ -8,11 +8,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+#: How many records each worker writes.
 ROUNDS = 10
 
 
 def write_at_once(class_name: str, arguments: Mapping[str, Any], *, workers: int) -> None:
-    """Start workers, let them all write ten records at once, and see that none of them fails."""
+    """Start workers, let them all write their records at once, and see that none of them fails."""
     command = [sys.executable, "-W", "error", "-m", __name__, class_name, json.dumps(arguments)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     processes = [subprocess.Popen(command, text=True, **pipes) for _ in range(workers)]  # type: ignore[call-overload]

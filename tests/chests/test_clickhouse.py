@@ -26,7 +26,7 @@ from flask_chest.testing import check_chest
 from tests.servers.certificates import PrivateCA
 from tests.servers.clickhouse import ClickHouse, ask, in_process
 
-from .first_use import write_at_once
+from .first_use import ROUNDS, write_at_once
 
 
 @pytest.fixture(scope="module")
@@ -251,7 +251,7 @@ def test_first_use_by_many_workers(server: ClickHouse) -> None:
     """Three processes that find no table make one, and none of them fails."""
     arguments = {"url": server.url, "table": "at_once"}
     write_at_once("FlaskChestClickHouse", arguments, workers=3)
-    assert server.ask("SELECT count() FROM at_once FINAL") == [(3 * 10,)]
+    assert server.ask("SELECT count() FROM at_once FINAL") == [(3 * ROUNDS,)]
 
 
 @pytest.mark.server

@@ -79,7 +79,7 @@ def test_what_capture_makes(site: Site) -> None:
     assert len(CopyText()._cut(lines)) == len(lines)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=settings().max_examples * 4)
 @given(variables, texts)
 @example(EVERYTHING, "r")
 @example({"a": "}", "status": 1, "kind": {"status": 2}}, 'x\\},"status":200')

@@ -22,7 +22,7 @@ from flask_chest.testing import check_chest
 from tests.servers.certificates import PrivateCA
 from tests.servers.mariadb import MariaDB
 
-from .first_use import write_at_once
+from .first_use import ROUNDS, write_at_once
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def test_long_route(url: str, table: str) -> None:
 def test_first_use_by_many_workers(url: str, table: str) -> None:
     """Eight processes that find no table make one, and none of them fails."""
     write_at_once("FlaskChestMySQL", {"url": url, "table": table}, workers=8)
-    assert ask(url, f"SELECT count(*) FROM `{table}`") == [(8 * 10,)]
+    assert ask(url, f"SELECT count(*) FROM `{table}`") == [(8 * ROUNDS,)]
 
 
 @pytest.mark.server

@@ -140,6 +140,7 @@ def test_other_ways_to_say_yes(server: Collector, reply: Reply) -> None:
     """JSON, or nothing at all, is an answer of a collector too."""
     server.replies.append(reply)
     FlaskChestOTLP(server.url).write(make_records(1))
+    assert len(server.requests) == 1
 
 
 def test_partial_success_in_json(server: Collector) -> None:

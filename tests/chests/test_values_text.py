@@ -46,7 +46,7 @@ def _typed(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, **texts_, "time": moment, "duration_ms": float(row["duration_ms"])}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=settings().max_examples * 4)
 @given(variables, texts)
 @example(EVERYTHING, "r")
 @example({"a": "}", "status": 1, "kind": {"status": 2}}, "x\\},'); DROP TABLE x; --")

@@ -274,7 +274,7 @@ def luminance(colour: str) -> float:
     return sum(f * p for f, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-def test_a_million_distinct_values(browser: Browser, address: str) -> None:
+def test_a_value_for_each_request(browser: Browser, address: str) -> None:
     """A variable that never has the same value twice freezes nothing."""
     browser.open(f"{address}/variable?name=vars.word&as=words")
     assert is_drawn(browser)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,18 +24,8 @@ CHESTS = ("one", "two")
 BOTH = 0b11
 
 
-class Losses:
-    """Remembers what a journal said was lost."""
-
-    def __init__(self) -> None:
-        self.told: Counter[tuple[str, str]] = Counter()
-
-    def __call__(self, chest: str, reason: str, count: int) -> None:
-        self.told[chest, reason] += count
-
-
 def make(root: Path, reads: Reads = Reads.OWN_AND_ORPHANED, max_bytes: int = 2**20) -> Journal:
-    return Journal(root, CHESTS, max_bytes, Losses(), reads)
+    return Journal(root, CHESTS, max_bytes, lambda *_: None, reads)
 
 
 def line(number: int) -> bytes:
@@ -367,8 +358,6 @@ class JournalModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        import tempfile
-
         self._folder = tempfile.TemporaryDirectory()
         self.root = Path(self._folder.name)
         self.journals = [make(self.root, max_bytes=2**24) for _ in range(2)]

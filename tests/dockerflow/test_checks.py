@@ -346,6 +346,7 @@ def test_app_context(app: Flask, dockerflow: Dockerflow) -> None:
 
 def test_a_failing_teardown_is_a_finding(app: Flask, dockerflow: Dockerflow) -> None:
     """An app context that cannot be left is the check's trouble, not the heartbeat's."""
+    dockerflow.check(name="fine")(list)
 
     @app.teardown_appcontext
     def tear_down(error: BaseException | None) -> None:
@@ -357,7 +358,9 @@ def test_a_failing_teardown_is_a_finding(app: Flask, dockerflow: Dockerflow) -> 
         g.of_the_check = True
         return []
 
-    assert app.test_client().get("/__heartbeat__").json is not None
+    answer = app.test_client().get("/__heartbeat__").json
+    assert answer is not None
+    assert answer["checks"] == {"fine": "ok", "check": "critical"}
 
 
 def test_an_async_check_that_cancels_itself() -> None:

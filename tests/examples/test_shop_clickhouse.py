@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from itertools import islice
@@ -17,6 +16,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from examples.shop.traffic import drive
 from tests.servers.clickhouse import ClickHouse
 from tests.servers.gunicorn import gunicorn
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.server
 
@@ -47,22 +47,19 @@ def test_the_same_beside_sqlite(tmp_path: Path) -> None:
             served += len(list(answers))
             assert served >= REQUESTS
             log = running.log
-            wait_for(lambda: in_sqlite(tmp_path, "select count(*) from {0}") == [(served,)])
-            wait_for(lambda: in_clickhouse(server, "select count(*) from {0}") == [(served,)])
+            count = "select count(*) from {0}"
+            wait_until(lambda: has(lambda: in_sqlite(tmp_path, count), served), lambda: log)
+            wait_until(lambda: has(lambda: in_clickhouse(server, count), served), lambda: log)
         for question in (COUNTS, SUMS, TOTAL):
             assert same(in_sqlite(tmp_path, question), in_clickhouse(server, question)), question
         assert "secret" not in log
 
 
-def wait_for(is_so: Callable[[], bool], seconds: float = 180) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        # The table may not be there yet.
-        with suppress(sqlite3.Error, ClickHouseError):
-            if is_so():
-                return
-        time.sleep(0.2)
-    raise AssertionError(f"not so within {seconds} s")
+def has(count: Callable[[], list[Any]], wanted: int) -> bool:
+    """Whether a store has so many; its table may not be there yet."""
+    with suppress(sqlite3.Error, ClickHouseError):
+        return count() == [(wanted,)]
+    return False
 
 
 def in_sqlite(folder: Path, question: str) -> list[Any]:

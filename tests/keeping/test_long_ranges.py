@@ -41,14 +41,14 @@ def test_intervals_shorter_than_a_day(chest: FlaskChestSQLite) -> None:
     chest.close()
 
 
-@pytest.mark.parametrize("changes", ["status", "tags.version", "vars.nowhere"])
-def test_what_sums_do_not_hold(chest: FlaskChestSQLite, changes: str) -> None:
+@pytest.mark.parametrize("measure", ["status", "tags.version", "vars.nowhere"])
+def test_what_sums_do_not_hold(chest: FlaskChestSQLite, measure: str) -> None:
     """Of columns and tags, and of other filters than the route, the records tell."""
     end = now()
     chest.write(list(days_of_records(end)))
     keep(chest)
     reader = reader_of(chest)
-    query = replace(long_query(end), measure=parse_field(changes))
+    query = replace(long_query(end), measure=parse_field(measure))
     assert reader.answer(query).whole.rows == DAYS * 200
     filtered = long_query(end).filtered(parse_filter("user_id=3"))
     assert reader.answer(filtered).whole.rows == reader.count(filtered) > 0

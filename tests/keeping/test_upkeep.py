@@ -17,6 +17,7 @@ from flask import Flask
 
 from flask_chest import FlaskChest, FlaskChestSQLite
 from flask_chest.chests.base import Surroundings
+from flask_chest.chests.sql import SCHEMA_VERSION
 from flask_chest.delivery import process
 from flask_chest.errors import ReadError
 from flask_chest.keeping.lease import Lease
@@ -237,6 +238,6 @@ def test_a_database_of_version_1(tmp_path: Path) -> None:
     chest.write(list(days_of_records(now())))
     keep(chest)
     assert reader.answer(long_query(now())).whole.rows >= DAYS * 200
-    assert ask(tmp_path, "SELECT version FROM chest_schema") == [(2,)]
+    assert ask(tmp_path, "SELECT version FROM chest_schema") == [(SCHEMA_VERSION,)]
     reader.close()
     chest.close()

@@ -16,7 +16,7 @@ from flask_chest import FlaskChestSQLite
 from flask_chest.chests.base import Surroundings
 from flask_chest.encoding import EPOCH
 from flask_chest.errors import ReadError
-from flask_chest.reading import aggregate, slices, sql
+from flask_chest.reading import slices, sql
 from flask_chest.reading.fields import parse_field
 from flask_chest.reading.filters import parse_filter
 from flask_chest.reading.reader import make_reader
@@ -140,11 +140,8 @@ def test_a_variable_with_very_many_values(tmp_path: Path, monkeypatch: pytest.Mo
     chest = chest_in(tmp_path)
     chest.write(many())
     chest.close()
-    for module in (aggregate, sql):
-        monkeypatch.setattr(module, "GROUPS", 100)
-    reader = SQLReader(chest)
-    monkeypatch.undo()
     monkeypatch.setattr(sql, "GROUPS", 100)
+    reader = SQLReader(chest)
     answer = reader.answer(WHOLE.grouped(parse_field("unique")), limit=5)
     assert len(answer.groups) == 5
     assert not answer.complete

@@ -1,4 +1,4 @@
-"""``flask chest relay`` as a process: ``with Relay(app, folder, source, target) as relay: ...``."""
+"""``flask chest relay`` as a process: ``with Relay(folder, source, target) as relay: ...``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing_extensions import Self
 
 from tests.servers.process import ROOT
 from tests.torture.app import environment
-from tests.torture.oracle import wait_until
+from tests.waiting import wait_until
 
 APP = "tests.torture.app:create_app()"
 
@@ -38,7 +38,6 @@ class Relay:
         self._command = [sys.executable, "-m", "flask", "--app", app, "chest", "relay", *words]
         config = {"CHEST_CHESTS": ["memory://"], "CHEST_BATCH_SIZE": 100}
         self._env = {**os.environ, **environment(folder, **config), **(env or {})}
-        self.log = ""
         self._file = folder / "relay.log"
 
     def __enter__(self) -> Self:

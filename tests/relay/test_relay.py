@@ -24,7 +24,7 @@ from flask_chest.record import Record
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.redis import DURABLE, Redis
 from tests.torture.app import make_app
-from tests.torture.oracle import wait_until
+from tests.waiting import wait_until
 
 from .process import Relay
 

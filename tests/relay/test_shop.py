@@ -16,7 +16,7 @@ from examples.shop.server import serve
 from examples.shop.traffic import drive
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.redis import DURABLE, Redis
-from tests.torture.oracle import wait_until
+from tests.waiting import wait_until
 
 from .process import Relay
 

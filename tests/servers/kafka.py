@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+# Which loads the library, too.
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from typing_extensions import Self
 
@@ -26,12 +27,12 @@ _FOREVER = 60_000
 class Kafka:
     """``with Kafka() as cluster: ... cluster.url``. It has one broker, so that all go down at once.
 
-    :param topic: made with so many partitions.
+    :param topic: made with so many ``partitions``.
     """
 
     def __init__(self, topic: str = "records", partitions: int = 2) -> None:
         self.topic = topic
-        self._partitions = partitions
+        self.partitions = partitions
         self._handle: Any = None
         self._cluster: Any = None
 
@@ -68,7 +69,7 @@ class Kafka:
 
     def make_topic(self, name: str) -> None:
         _check(
-            _library().rd_kafka_mock_topic_create(self._cluster, name.encode(), self._partitions, 1)
+            _library().rd_kafka_mock_topic_create(self._cluster, name.encode(), self.partitions, 1)
         )
 
     def stop(self) -> None:
@@ -133,8 +134,6 @@ def _read(consumer: Consumer, topic: str) -> list[Message]:
 
 @cache
 def _library() -> ctypes.CDLL:
-    import confluent_kafka  # noqa: F401  # it loads the library
-
     [path] = {
         str(Path(file.locate()).resolve())
         for file in files("confluent-kafka") or []

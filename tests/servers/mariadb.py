@@ -44,7 +44,7 @@ class MariaDB(Daemon):
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
         )
-        (self.folder / "users.sql").write_text(_USERS.replace(";\n", ";").replace(";", ";\n"))
+        (self.folder / "users.sql").write_text(_USERS)
         for file in self._certificate or ():
             copy = self.folder / file.name
             copy.write_bytes(file.read_bytes())

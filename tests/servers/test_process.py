@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import requests
+
+from tests.waiting import wait_until
 
 from .gunicorn import gunicorn
 from .process import ServerProcess
@@ -35,10 +36,8 @@ def test_a_killed_worker_is_replaced(serve: Serve, tmp_path: Path) -> None:
     """The master starts a new one, which answers."""
     with serve(HELLO, tmp_path) as server:
         killed = server.kill_worker()
-        deadline = time.monotonic() + 120
-        while killed in server.worker_pids() or not server.worker_pids():
-            assert time.monotonic() < deadline, server.log
-            time.sleep(0.05)  # The master looks after its children now and then.
+        # The master looks after its children now and then.
+        wait_until(lambda: set(server.worker_pids()) - {killed}, lambda: server.log)
         assert int(requests.get(server.url, timeout=60).text) in server.worker_pids()
 
 

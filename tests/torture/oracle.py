@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
 from flask_chest.delivery.ledger import Account
 from flask_chest.delivery.totals import read_ledger
+from tests.waiting import wait_until
 
 from .app import proof_of
 from .store import FaultyStore
 
 OWNER = "tortured"
-_PATIENCE = 180.0
 
 
 class Oracle:
@@ -83,13 +82,3 @@ class Oracle:
         for ident, values in rows:
             assert json.loads(values) == {"ident": ident, "proof": proof_of(ident)}
         return [ident for ident, _ in rows]
-
-
-def wait_until(
-    is_so: Callable[[], object], tell: Callable[[], str], seconds: float = _PATIENCE
-) -> None:
-    """Ask again and again, for what no event tells of."""
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, tell()
-        time.sleep(0.05)

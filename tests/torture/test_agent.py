@@ -15,9 +15,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.servers.process import ROOT
+from tests.waiting import wait_until
 
 from .app import environment, make_app
-from .oracle import Oracle, wait_until
+from .oracle import Oracle
 from .store import FaultyStore
 from .test_disk import look_around
 

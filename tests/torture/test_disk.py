@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 import resource
+import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -197,8 +198,6 @@ def test_a_folder_that_cannot_be_written_to(
 
 def test_a_journal_removed_while_in_use(tmp_path: Path) -> None:
     """Nothing that somebody deletes makes the numbers wrong, or keeps later records away."""
-    import shutil
-
     store = Switch()
     visits = Visits(tmp_path, store)
     visits.send(5)

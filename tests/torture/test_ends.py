@@ -16,14 +16,14 @@ import pytest
 from tests.servers.gunicorn import gunicorn
 from tests.servers.process import ROOT, ServerProcess
 from tests.servers.uwsgi import uwsgi
+from tests.waiting import wait_until
 
 from .app import CONFIG, environment, make_app
 from .load import Load, put
-from .oracle import Oracle, wait_until
+from .oracle import Oracle
 from .store import FaultyStore
 
 APP = "tests.torture.app:create_app()"
-UWSGI_APP = "tests.torture.app:create_app"
 TIMEOUT = 1.0
 # Seconds that a call to a store that hangs takes. Who ends in half of them has not waited for it,
 # however busy the machine is; nor was it killed by its server, which has patience for 30.
@@ -78,7 +78,7 @@ def _gunicorn(*options: str, threads: int = 1) -> Serve:
 
 def _uwsgi(*options: str) -> Serve:
     # Called by each worker, or once by the master: as it is with the app of a user.
-    return partial(uwsgi, UWSGI_APP + "()", threads=2, options=options)
+    return partial(uwsgi, APP, threads=2, options=options)
 
 
 SERVERS = {

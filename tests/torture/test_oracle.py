@@ -14,10 +14,11 @@ import pytest
 
 from tests.servers.gunicorn import gunicorn
 from tests.servers.process import ServerProcess
+from tests.waiting import wait_until
 
 from .app import environment
 from .load import Load, put
-from .oracle import Oracle, wait_until
+from .oracle import Oracle
 from .store import WEATHERS, FaultyStore
 
 KILLS = int(os.environ.get("TORTURE_KILLS", "6"))

@@ -10,7 +10,7 @@ import pytest
 
 from flask_chest.delivery.journal import Journal
 
-from .test_damage import FRESH, deliver
+from .test_damage import FRESH, deliver, ignore
 
 # Whole processes and large journals: too long for the fast tests.
 pytestmark = pytest.mark.server
@@ -53,7 +53,7 @@ def test_what_was_synced_is_delivered_from_what_survives(
 ) -> None:
     """At any moment: all that was synced arrives, nothing that was committed comes again."""
     platter = Platter(tmp_path / "journal", monkeypatch)
-    journal = Journal(tmp_path / "journal", ["one"], 128 * 1024, _ignore)
+    journal = Journal(tmp_path / "journal", ["one"], 128 * 1024, ignore)
     committed = 0
     for moment in range(30):
         for number in range(moment * 20, moment * 20 + 20):
@@ -77,7 +77,3 @@ def test_what_was_synced_is_delivered_from_what_survives(
         assert found[: synced - committed] == [line(n) for n in range(committed, synced)]
         assert len(set(found)) == len(found)
     journal.close()
-
-
-def _ignore(chest: str, reason: str, count: int) -> None:
-    pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from flask_chest import FlaskChest
 from flask_chest.chests.base import Chest
 from flask_chest.errors import DeliveryError
 from flask_chest.record import Record
+from tests.waiting import wait_until
 
-from .oracle import wait_until
 from .test_disk import look_around
 
 
@@ -122,8 +123,6 @@ def test_chests_that_come_and_go_between_runs(
 
 def test_a_record_handed_over_while_delivery_is_closed(tmp_path: Path) -> None:
     """Requests go on while close() is called again and again: none is lost, none comes twice."""
-    import threading
-
     store = Store("store")
     app = make(tmp_path, "app", store)
     over = threading.Event()
