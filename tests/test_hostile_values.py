@@ -289,15 +289,20 @@ def test_a_dict_that_changes_while_it_is_read(naming_site: ManySite) -> None:
     before = gc.get_threshold()
     gc.callbacks.append(collected)
     gc.set_threshold(50)
+    # From 3.12 on nothing is collected in the midst of a call: https://docs.python.org/3/whatsnew/3.12.html
+    changes = sys.version_info < (3, 12)
     try:
-        found = naming_site.visit(("before", 1), ("value", shared), ("after", "x"))
+        # While another thread collects, nobody else does: so it may take more than one request.
+        for _ in range(100):
+            found = naming_site.visit(("before", 1), ("value", shared), ("after", "x"))
+            assert (found["before"], found["after"]) == (1, "x")
+            assert len(found["value"]) >= 500
+            if not changes or len(left) < 3:
+                break
     finally:
         gc.set_threshold(*before)
         gc.callbacks.remove(collected)
-    assert (found["before"], found["after"]) == (1, "x")
-    assert len(found["value"]) >= 500
-    # From 3.12 on nothing is collected in the midst of a call: https://docs.python.org/3/whatsnew/3.12.html
-    assert len(left) < 3 or sys.version_info >= (3, 12), "nobody changed it meanwhile"
+    assert len(left) < 3 or not changes, "nobody changed it meanwhile"
 
 
 def test_a_g_that_another_thread_changes(make_site: Callable[..., Site]) -> None:
