@@ -16,6 +16,7 @@ from .capture import Capture
 from .chests.base import Chest, Surroundings
 from .chests.urls import make_chests, number_newcomers
 from .config import Settings
+from .decorated import decoration_of, decorations
 from .delivery.buffer import Buffer, LossListener
 from .delivery.dead import DeadLetters
 from .delivery.direct import Direct
@@ -36,9 +37,6 @@ from .tracked import Tracked
 from .typing import RequestIdGenerator
 
 _logger = logging.getLogger("flask_chest")
-
-#: Where a decorated view carries what its decorator said.
-OVERRIDE = "__flask_chest__"
 
 #: Where an app carries what is held for it, among its extensions.
 HELD = "chest.held"
@@ -76,6 +74,8 @@ class AppChest:
         self.chests = make_chests(settings.chests)
         _refuse_too_many("CHEST_CHESTS", len(self.chests))
         self._settle_in(self.chests)
+        #: Those of ``CHEST_CHESTS``; decorators' join the others later.
+        self.configured = tuple(self.chests)
         self._scheduler = scheduler
         self._joining = ProcessLock()
         self._closers: list[Callable[[], None]] = []
@@ -119,6 +119,15 @@ class AppChest:
             if new:
                 self._take_in(new)
         return tuple(chest.name for chest in listed)
+
+    def join_decorated(self) -> None:
+        """Take in the chests of all decorators, in the order of their views.
+
+        What waits in the journal is kept by a chest's name. In the order of first requests another
+        process, or the next start, could call another chest by it.
+        """
+        for decoration in decorations(self.app):
+            decoration.take_in(self)
 
     def _take_in(self, new: Sequence[Chest]) -> None:
         _refuse_too_many("flask_chest(chests)", len(self.chests) + len(new))
@@ -245,13 +254,9 @@ class AppChest:
             yield Route(None, name, "")
 
     def _override_of(self, endpoint: str) -> Override | None:
-        # Of all views at once, so that delivery is not made anew for each chest that they name.
-        overrides = {
-            name: decoration.override_in(self)
-            for name, view in list(self.app.view_functions.items())
-            if (decoration := getattr(view, OVERRIDE, None)) is not None
-        }
-        return overrides.get(endpoint)
+        self.join_decorated()
+        decoration = decoration_of(self.app, endpoint)
+        return None if decoration is None else decoration.take_in(self)
 
 
 def _command_names(group: click.Group, above: str = "") -> Iterable[str]:

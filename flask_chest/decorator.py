@@ -9,25 +9,24 @@ from inspect import iscoroutinefunction, isroutine
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-from flask import Flask, current_app, g, request
+from flask import current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from . import checks, config
-from .app_chest import OVERRIDE, AppChest
+from .app_chest import AppChest
 from .chests.base import Chest
 from .chests.urls import make_chests
+from .decorated import OVERRIDE
 from .delivery.direct import Direct
 from .errors import ConfigError
 from .request_route import route_of
 from .request_state import RequestState, current_request
 from .rule import Route
 from .rules import Override, Plan
+from .stand_in import stand_in
 from .typing import RequestIdGenerator, TrackedVars
 
 View = TypeVar("View", bound=Callable[..., Any])
-
-#: Where an app without a ``FlaskChest`` carries what is held for its decorated views.
-_STAND_IN = "chest.stand-in"
 
 
 def flask_chest(
@@ -87,7 +86,8 @@ class _Decoration:
         request_id_generator: RequestIdGenerator | None,
         raise_exceptions: bool,
     ) -> None:
-        self._chests = chests
+        self.chests = tuple(chests or ())
+        self._elsewhere = chests is not None
         self._raises = raise_exceptions
         self._override = Override(
             tracked_vars=tracked_vars,
@@ -98,11 +98,20 @@ class _Decoration:
 
     def override_in(self, held: AppChest) -> Override:
         """What is overridden in one app."""
+        if held not in self._overrides:
+            held.join_decorated()
+        return self.take_in(held)
+
+    def take_in(self, held: AppChest) -> Override:
+        """Have an app deliver to its chests, where they are not written to at once.
+
+        :returns: what it overrides there.
+        """
         found = self._overrides.get(held)
         if found is None:
             found = self._override
-            if self._chests is not None and not self._writes_in(held):
-                found = replace(found, chests=_join(self._chests, held))
+            if self._elsewhere and not self._writes_in(held):
+                found = replace(found, chests=_join(self.chests, held))
             self._overrides[held] = found
         return found
 
@@ -113,9 +122,9 @@ class _Decoration:
             held = state.recorder.held
             state.recorder.plans.override(_route(), self.override_in(held))
             return _Call(self, held, state) if self._writes_in(held) else None
-        if self._chests is None:
+        if not self._elsewhere:
             return None
-        held = self._stand_in(current_app._get_current_object())  # type: ignore[attr-defined]
+        held = stand_in(current_app._get_current_object())  # type: ignore[attr-defined]
         return None if held is None else _Call(self, held, None)
 
     def keep(self, held: AppChest, line: bytes, plan: Plan) -> None:
@@ -123,10 +132,9 @@ class _Decoration:
         if not self._writes_in(held):
             held.carrier.hand_over(line, plan.mask)
             return
-        chests = self._chests or []
-        held.settle(chests)
+        held.settle(self.chests)
         try:
-            Direct(chests, held.app).hand_over(line, (1 << len(chests)) - 1)
+            Direct(self.chests, held.app).hand_over(line, (1 << len(self.chests)) - 1)
         except Exception:
             if self._raises:
                 raise
@@ -134,16 +142,7 @@ class _Decoration:
 
     def _writes_in(self, held: AppChest) -> bool:
         """Whether records are written at once; without a buffer there is no background."""
-        return self._chests is not None and (self._raises or held.settings.buffer == "none")
-
-    def _stand_in(self, app: Flask) -> AppChest | None:
-        """What is held for an app that has no ``FlaskChest``; ``None`` where recording is off."""
-        if _STAND_IN not in app.extensions:
-            settings = replace(config.read(app.config), chests=[])
-            made = AppChest(app, settings) if settings.enabled else None
-            app.extensions.setdefault(_STAND_IN, made)
-        held: AppChest | None = app.extensions[_STAND_IN]
-        return held
+        return self._elsewhere and (self._raises or held.settings.buffer == "none")
 
 
 class _Call:

@@ -288,6 +288,20 @@ def test_a_name_that_is_taken(make_site: Callable[..., Site]) -> None:
     assert (site.store.name, other.name, third.name) == ("memory", "memory-2", "memory-3")
 
 
+@KINDS
+def test_names_are_the_same_in_every_process(
+    kind: str, plain: Flask, make_site: Callable[..., Site]
+) -> None:
+    """Whichever view is asked first: what waits in the journal is kept by a chest's name."""
+    app, _ = make_app(kind, plain, make_site)
+    chests = [MemoryChest(name="m") for _ in range(3)]
+    for number, chest in enumerate(chests):
+        view = flask_chest([chest], raise_exceptions=False)(put_three)
+        app.add_url_rule(f"/{number}", f"view-{number}", view)
+    app.test_client().get("/2")
+    assert [chest.name for chest in chests] == ["m", "m-2", "m-3"]
+
+
 def test_more_chests_than_there_are_bits(
     make_site: Callable[..., Site], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -21,6 +21,7 @@ from ..reading.query import Query
 from ..reading.reader import Reader, make_reader
 from ..record import Record
 from .current import chosen_chests, current_held, told_errors
+from .destination import destination
 from .options import (
     FIRST,
     LAST,
@@ -39,7 +40,10 @@ _Stores = list[tuple[Chest, Reader | None]]
 @click.command()
 @where_option
 @click.option(
-    "--export", "output", type=click.File("wb"), help="Write them to this file; erase nothing."
+    "--export",
+    "output",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Write them to this file; erase nothing.",
 )
 @every_chest_option
 @yes_option
@@ -47,7 +51,7 @@ _Stores = list[tuple[Chest, Reader | None]]
 @with_appcontext
 def forget(
     where: tuple[Filter, ...],
-    output: BinaryIO | None,
+    output: str | None,
     chest_name: str | None,
     yes: bool,
     as_json: bool,
@@ -64,7 +68,8 @@ def forget(
     held = current_held()
     with told_errors(), _opened(chosen_chests(chest_name)) as stores:
         if output is not None:
-            told = _hand_out(held, stores, query, output)
+            with destination(output) as file:
+                told = _hand_out(held, stores, query, file)
         else:
             if not yes:
                 _confirm(stores, query)
@@ -107,7 +112,7 @@ def _erase(held: AppChest, chest: Chest, reader: Reader | None, query: Query) ->
 
 
 def _hand_out(
-    held: AppChest, stores: _Stores, query: Query, output: BinaryIO
+    held: AppChest, stores: _Stores, query: Query, file: BinaryIO
 ) -> dict[str, int | None]:
     told: dict[str, int | None] = {}
     # Stores hold the same records; one person has few enough to remember their ids.
@@ -118,7 +123,7 @@ def _hand_out(
             count += 1
             if record.id not in written:
                 written.add(record.id)
-                output.write(to_line(record) + b"\n")
+                file.write(to_line(record) + b"\n")
         told[chest.name] = count if reader is not None else count or None
     return told
 

@@ -14,8 +14,8 @@ from ..encoding import Batch, encode
 from ..errors import QueryError
 from ..reading.lines import from_line
 from ..record import Record
-from .current import chosen_chests, told_errors
-from .options import every_chest_option, json_option
+from .current import chosen_chests, current_held, told_errors
+from .options import json_option
 from .output import print_json, progress
 
 _BATCH = 1000
@@ -45,17 +45,19 @@ class _Lines:
 
 @click.command("import")
 @click.argument("file", type=click.File("rb"), default="-")
-@every_chest_option
+@click.option(
+    "--chest", "chest_name", metavar="NAME", help="The chest; default: all of CHEST_CHESTS."
+)
 @json_option
 @with_appcontext
 def import_records(file: BinaryIO, chest_name: str | None, as_json: bool) -> None:
-    """Write exported records to a chest, or to all.
+    """Write exported records to a chest, or to all of CHEST_CHESTS.
 
     FILE is NDJSON, as export makes it; without it, standard input is read. A record that is there
     already stays as it is. Lines that are no records are told and passed over; the command then
     ends with an error.
     """
-    chests = chosen_chests(chest_name)
+    chests = _targets(chest_name)
     taken = 0
     with told_errors(), progress("import", _size(file)) as step:
         lines = _Lines(file, step)
@@ -73,6 +75,16 @@ def import_records(file: BinaryIO, chest_name: str | None, as_json: bool) -> Non
         click.echo(f"{taken} imported")
     if lines.refused:
         raise click.ClickException(f"{lines.refused} lines are no records")
+
+
+def _targets(name: str | None) -> Sequence[Chest]:
+    if name is not None:
+        return chosen_chests(name)
+    # A decorator's chest holds what its view left, and not what all others did.
+    chests = current_held().configured
+    if not chests:
+        raise click.UsageError("CHEST_CHESTS names no chest; say which one: --chest NAME")
+    return chests
 
 
 def _write(chests: Sequence[Chest], records: Sequence[Record]) -> None:

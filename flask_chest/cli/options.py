@@ -58,7 +58,7 @@ chest_option = click.option(
     "--chest", "chest_name", metavar="NAME", help="The chest; default: the first readable one."
 )
 every_chest_option = click.option(
-    "--chest", "chest_name", metavar="NAME", help="The chest; default: every chest of the app."
+    "--chest", "chest_name", metavar="NAME", help="The chest; default: all, decorators' among them."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")

@@ -11,11 +11,13 @@ from flask.cli import with_appcontext
 from .. import table
 from ..app_chest import AppChest
 from ..chests.base import Chest
-from .current import current_held
+from .current import chests_beside, current_held
 from .options import json_option
 from .output import one_line, print_json
 
 _HEADER = ("chest", "health", "captured", "delivered", "pending", "rejected", "lost")
+# What is written within the request stands in no ledger.
+_FIGURES = len(_HEADER) - 2
 _DOWN = "unreachable"
 
 
@@ -32,6 +34,10 @@ def status(as_json: bool) -> None:
         rows.append(_ledger_row(each.name, each.describe(), _health(each), account))
     for name, account in ledger.items():
         rows.append(_ledger_row(name, None, "not in CHEST_CHESTS", account))
+    rows.extend(
+        (each.name, each.describe(), _health(each), *[None] * _FIGURES)
+        for each in chests_beside(held)
+    )
     if as_json:
         _print_json(held, rows)
         return
@@ -57,7 +63,7 @@ def _short(row: Sequence[Any]) -> list[Any]:
 def _print_json(held: AppChest, rows: Sequence[tuple[Any, ...]]) -> None:
     ledger = held.carrier.ledger().to_dict()
     told = {row[0]: {"address": row[1] or "-", "health": row[2]} for row in rows}
-    chests = {name: {**told[name], **account} for name, account in ledger.items()}
+    chests = {name: {**each, **ledger.get(name, {})} for name, each in told.items()}
     journal = str(held.journal_dir) if held.settings.buffer == "disk" else None
     print_json({"chests": chests, "journal": journal})
 

@@ -1,0 +1,144 @@
+"""Commands reach the chests that decorators name, though no request has told of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, g
+from flask.views import MethodView
+
+from flask_chest import FlaskChest, flask_chest
+from flask_chest.cli.current import current_held
+from flask_chest.delivery.dead import DeadLetters
+from flask_chest.encoding import encode
+from tests.waiting import wait_until
+
+from ..reading.records import many
+from .shop import run
+
+NAMES = ("now", "later", "method")
+
+
+def make_app(folder: Path, *, extended: bool = True, **config: Any) -> Flask:
+    """An app whose views write to databases of their own: one at once, two in the background."""
+    app = Flask("decorated", instance_path=str(folder))
+    app.config.update(TESTING=True, CHEST_CHESTS=["sqlite:///own.db"], **config)
+    if extended:
+        FlaskChest(app)
+    now, later, method = [{"url": f"sqlite:///{name}.db", "name": name} for name in NAMES]
+
+    def put() -> str:
+        g.user_id = 7
+        return "done"
+
+    class Method(MethodView):
+        @flask_chest([method], raise_exceptions=False)
+        def get(self) -> str:
+            return put()
+
+    app.add_url_rule("/now", "now", flask_chest([now])(put))
+    app.add_url_rule("/later", "later", flask_chest([later], raise_exceptions=False)(put))
+    app.add_url_rule("/method", view_func=Method.as_view("method"))
+    return app
+
+
+def visit(app: Flask, *paths: str) -> None:
+    client = app.test_client()
+    for path in paths:
+        assert client.get(path).status_code == 200
+
+
+def deliver(app: Flask) -> None:
+    """Deliver what waits in the journal, as ``flask chest agent`` does."""
+    with app.app_context():
+        agent = current_held().agent()
+    agent.start()
+
+    def is_done() -> bool:
+        return not any(each.pending for each in agent.ledger().accounts.values())
+
+    wait_until(is_done, lambda: str(agent.ledger().to_dict()))
+    agent.close()
+
+
+def exported(app: Flask, name: str) -> list[Any]:
+    return [json.loads(line) for line in run(app, "export", "--chest", name).stdout.splitlines()]
+
+
+KINDS = pytest.mark.parametrize("extended", [True, False], ids=["extended", "alone"])
+
+
+@KINDS
+def test_an_agent_delivers_for_decorators(tmp_path: Path, extended: bool) -> None:
+    """What decorated views left in the journal goes where it belongs."""
+    serving = make_app(tmp_path, extended=extended, CHEST_EXPORTER="agent")
+    visit(serving, "/method", "/method", "/later", "/now", "/now", "/now")
+    agent = make_app(tmp_path, extended=extended, CHEST_EXPORTER="agent")
+    deliver(agent)
+    found = {name: len(exported(agent, name)) for name in NAMES}
+    assert found == {"now": 3, "later": 1, "method": 2}
+
+
+@KINDS
+def test_status(tmp_path: Path, extended: bool) -> None:
+    """Each is there with its address; what is written within the request has no ledger."""
+    app = make_app(tmp_path, extended=extended, CHEST_EXPORTER="agent")
+    visit(app, "/later", "/later", "/now")
+    told = json.loads(run(make_app(tmp_path, extended=extended), "status", "--json").stdout)
+    chests = told["chests"]
+    assert list(chests) == [*(["sqlite"] if extended else []), "later", "method", "now"]
+    assert chests["now"] == {"address": str(tmp_path / "now.db"), "health": "ok"}
+    assert (chests["later"]["health"], chests["later"]["pending"]) == ("ok", 2)
+    lines = run(make_app(tmp_path, extended=extended), "status").stdout.splitlines()
+    assert [line.split() for line in lines if line.startswith("now ")] == [["now", "ok", *"-----"]]
+
+
+@KINDS
+def test_forget(tmp_path: Path, extended: bool) -> None:
+    """A person's records go from every store, those of decorators among them."""
+    app = make_app(tmp_path, extended=extended, CHEST_EXPORTER="agent")
+    visit(app, "/now", "/later", "/method")
+    deliver(app)
+    again = make_app(tmp_path, extended=extended)
+    handed = tmp_path / "person.ndjson"
+    assert run(again, "forget", "--where", "user_id=7", "--export", str(handed)).exit_code == 0
+    assert len(handed.read_bytes().splitlines()) == 3
+    told = json.loads(run(again, "forget", "--where", "user_id=7", "--yes", "--json").stdout)
+    own = {"sqlite": 0} if extended else {}
+    assert told["erased"] == {**own, "later": 1, "method": 1, "now": 1}
+    assert [exported(again, name) for name in NAMES] == [[], [], []]
+
+
+def test_replay(tmp_path: Path) -> None:
+    """Dead letters of a decorator's chest are sent again."""
+    app = make_app(tmp_path)
+    journal = app.extensions["chest.held"].journal_dir
+    DeadLetters(journal, "later").add([encode(record) for record in many(10)], "refused")
+    assert "later: 10 delivered, 0 left" in run(app, "replay").stdout.splitlines()
+    assert len(exported(app, "later")) == 10
+
+
+def test_import(tmp_path: Path) -> None:
+    """All go to the app's own chests; a decorator's gets them where it is named."""
+    app = make_app(tmp_path)
+    file = tmp_path / "records.ndjson"
+    file.write_bytes(b"".join(encode(record) + b"\n" for record in many(10)))
+    assert run(app, "import", str(file)).stdout == "10 imported\n"
+    assert len(exported(app, "sqlite")) == 10
+    assert [exported(app, name) for name in NAMES] == [[], [], []]
+    run(app, "import", str(file), "--chest", "now")
+    assert len(exported(app, "now")) == 10
+    refused = run(make_app(tmp_path, extended=False), "import", str(file))
+    assert refused.exit_code == 2
+    assert "CHEST_CHESTS names no chest; say which one: --chest NAME" in refused.output
+
+
+@KINDS
+def test_an_app_that_is_off(tmp_path: Path, extended: bool) -> None:
+    """Commands say so."""
+    result = run(make_app(tmp_path, extended=extended, CHEST_ENABLED=False), "status")
+    assert result.exit_code == 1
+    assert "recording is off: CHEST_ENABLED is False" in result.output
