@@ -14,7 +14,7 @@ from flask import Flask
 
 from .capture import Capture
 from .chests.base import Chest, Surroundings
-from .chests.urls import make_chests, number_newcomers
+from .chests.urls import make_chests, number_newcomers, stores_of
 from .config import Settings
 from .decorated import decoration_of, decorations
 from .delivery.buffer import Buffer, LossListener
@@ -26,6 +26,7 @@ from .delivery.journal import Journal, Reads
 from .delivery.ledger import Ledger
 from .delivery.memory import MemoryBuffer
 from .delivery.process import Delivery
+from .delivery.totals import add_rejected
 from .errors import ConfigError
 from .hooks import Recorder
 from .keeping.upkeep import Upkeep
@@ -221,7 +222,7 @@ class AppChest:
                 sender=self.app,
                 chests=list(self.chests),
                 make_buffer=self._buffer_maker([chest.name for chest in self.chests], reads),
-                bury=lambda chest, lines, reason: DeadLetters(root, chest).add(lines, reason),
+                bury=self._bury,
                 batch_size=settings.batch_size,
                 interval=settings.export_interval,
                 shutdown_timeout=settings.shutdown_timeout,
@@ -231,6 +232,12 @@ class AppChest:
                 kept_in=f"the journal {root}" if settings.buffer == "disk" else "memory",
             )
         )
+
+    def _bury(self, chest: str, lines: Sequence[bytes], reason: str) -> None:
+        root, owner = self.journal_dir, self.app.name
+        DeadLetters(root, chest, owner, stores_of(self.chests).get(chest, "")).add(lines, reason)
+        if self.settings.buffer != "disk":
+            add_rejected(root, chest, len(lines), owner)
 
     def _upkeep(self) -> Callable[[threading.Event], None] | None:
         if not any(chest.needs_upkeep for chest in self.chests):
@@ -242,8 +249,8 @@ class AppChest:
         if self.settings.buffer == "memory":
             return lambda on_lost: MemoryBuffer(names, most, on_lost)
         root = self.journal_dir
-        owner = self.app.name
-        return lambda on_lost: Journal(root, names, most, on_lost, reads, owner)
+        owner, stores = self.app.name, stores_of(self.chests)
+        return lambda on_lost: Journal(root, names, most, on_lost, reads, owner, stores)
 
     def _routes(self) -> Iterable[Route]:
         for rule in self.app.url_map.iter_rules():

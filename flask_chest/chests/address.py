@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..errors import ConfigError
@@ -76,6 +77,11 @@ class Address:
         user = f"{self.username}@" if self.username else ""
         path = f"/{self.path}" if self.path else ""
         return f"{self.scheme}://{user}{self.hosts}{path}"
+
+
+def digest(text: str) -> str:
+    """What stands for a text that may be a secret."""
+    return sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def scrub(text: str, secrets: tuple[str, ...]) -> str:

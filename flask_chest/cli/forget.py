@@ -136,7 +136,7 @@ def _records_of(
         yield from reader.walk(query)
     for letter in DeadLetters(held.journal_dir, chest.name).read():
         record = decode(letter.line)
-        if matches(record, query.where):
+        if letter.is_of(held.app.name) and matches(record, query.where):
             yield record
 
 

@@ -16,7 +16,7 @@ from ..delivery.dead import DeadLetters
 from ..delivery.exporter import Exporter
 from ..delivery.ledger import Ledger
 from ..delivery.process import Delivery
-from ..delivery.totals import add_to_totals
+from ..delivery.totals import add_rejected
 from ..keeping.upkeep import Upkeep
 from ..relay.buffer import StreamBuffer
 from ..relay.group import Group
@@ -93,11 +93,9 @@ def _exporter(
     settings = held.settings
 
     def bury(chest: str, lines: Sequence[bytes], reason: str) -> None:
-        DeadLetters(held.journal_dir, chest).add(lines, reason)
-        # Whence `flask chest replay` takes them when it has sent them again.
-        rejected = Ledger()
-        rejected.account(chest).rejected = len(lines)
-        add_to_totals(held.journal_dir, rejected, owner=held.app.name)
+        place = store.whereabouts() if chest == store.name else ""
+        DeadLetters(held.journal_dir, chest, held.app.name, place).add(lines, reason)
+        add_rejected(held.journal_dir, chest, len(lines), held.app.name)
 
     def make_buffer(on_lost: LossListener) -> StreamBuffer:
         return StreamBuffer(group, store.name, bury, on_lost, claim_after, ledger)

@@ -24,11 +24,12 @@ def replay(name: str | None, as_json: bool) -> None:
     failures = []
     for each in chosen_chests(name):
         with told_errors():
-            again = Replay(held.journal_dir, each, held.app.name)
+            again = Replay(held.journal_dir, each, held.app.name, held.chests)
         with progress(each.name, len(again)) as step:
             for _ in again.run():
                 step(1)
-        each.close()
+        for one in (each, *held.chests):
+            one.close()
         if as_json:
             print_json({"chest": each.name, "delivered": again.delivered, "left": len(again.left)})
         else:
