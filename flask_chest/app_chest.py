@@ -260,9 +260,11 @@ class AppChest:
         for name in _command_names(self.app.cli):
             yield Route(None, name, "")
 
-    def _override_of(self, endpoint: str) -> Override | None:
+    def _override_of(self, endpoint: str | None) -> Override | None:
+        # Before the first record, also of what has no view: delivery that has begun would be made
+        # anew, and what waits in memory, and its ledger, would be gone.
         self.join_decorated()
-        decoration = decoration_of(self.app, endpoint)
+        decoration = None if endpoint is None else decoration_of(self.app, endpoint)
         return None if decoration is None else decoration.take_in(self)
 
 
