@@ -10,7 +10,7 @@ from flask.cli import with_appcontext
 from ..app_chest import AppChest
 from ..chests.base import Chest
 from ..chests.redis import FlaskChestRedis
-from ..chests.urls import make_chest, number_unnamed
+from ..chests.urls import make_chest, number_newcomers, number_unnamed
 from ..delivery.buffer import LossListener
 from ..delivery.dead import DeadLetters
 from ..delivery.exporter import Exporter
@@ -46,8 +46,9 @@ def relay(source: str, target: str, group_name: str | None, claim_after: float) 
     """
     held = current_held()
     with told_errors():
-        stream, store = _chests(held, source, target)
+        stream, store = find_chests(held, source, target)
     group = Group(stream, group_name or f"{store.name} {store.describe()}")
+    name_apart(held, store)
     ledger = Ledger()
     exporter = _exporter(held, group, store, claim_after, ledger)
     with ending() as wait:
@@ -63,7 +64,11 @@ def relay(source: str, target: str, group_name: str | None, claim_after: float) 
     )
 
 
-def _chests(held: AppChest, source: str, target: str) -> tuple[FlaskChestRedis, Chest]:
+def find_chests(held: AppChest, source: str, target: str) -> tuple[FlaskChestRedis, Chest]:
+    """The stream and the store of these words.
+
+    :raises click.UsageError: there is none, or it is none of that kind.
+    """
     stream = _chest(held, source, "SOURCE")
     store = _chest(held, target, "TARGET")
     if not isinstance(stream, FlaskChestRedis):
@@ -73,6 +78,18 @@ def _chests(held: AppChest, source: str, target: str) -> tuple[FlaskChestRedis, 
     number_unnamed([stream, store])
     held.settle([stream, store])
     return stream, store
+
+
+def name_apart(held: AppChest, store: Chest) -> None:
+    """See that what the target refuses is sent again to it, and to no other of its name."""
+    if store in held.chests:
+        return
+    place = store.whereabouts()
+    same = [each.name for each in held.chests if place and each.whereabouts() == place]
+    if same:
+        store.name = same[0]
+    else:
+        number_newcomers([store], [each.name for each in held.chests])
 
 
 def _chest(held: AppChest, word: str, argument: str) -> Chest:
