@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import click
 from flask import Flask
 
+from .app_routes import routes_of
 from .capture import Capture
 from .chests.base import Chest, Surroundings
 from .chests.urls import make_chests, number_newcomers, stores_of
@@ -24,6 +24,7 @@ from .delivery.exporter import Exporter
 from .delivery.frame import MAX_CHESTS
 from .delivery.journal import Journal, Reads
 from .delivery.ledger import Ledger
+from .delivery.left import warn_of_left
 from .delivery.memory import MemoryBuffer
 from .delivery.process import Delivery
 from .delivery.totals import add_rejected
@@ -32,7 +33,7 @@ from .hooks import Recorder
 from .keeping.upkeep import Upkeep
 from .plans import Plans
 from .process_lock import ProcessLock
-from .rule import Route, Rule, checked_rule
+from .rule import Rule, checked_rule
 from .rules import Override, rules_of
 from .tracked import Tracked
 from .typing import RequestIdGenerator
@@ -84,10 +85,12 @@ class AppChest:
         self.plans = Plans(
             rules_of(settings, [chest.name for chest in self.chests]),
             late=self._late_rules,
-            routes=self._routes,
+            routes=lambda: routes_of(app),
             override_of=self._override_of,
             report=_report_unmatched,
         )
+        if settings.buffer != "disk":
+            warn_of_left(self.journal_dir, app.name, settings.buffer)
         self.carrier: _Carrier = self._make_carrier()
         self.capture = Capture(settings.redact, settings.max_value_bytes, settings.max_record_bytes)
         self.recorder = Recorder(
@@ -252,27 +255,12 @@ class AppChest:
         owner, stores = self.app.name, stores_of(self.chests)
         return lambda on_lost: Journal(root, names, most, on_lost, reads, owner, stores)
 
-    def _routes(self) -> Iterable[Route]:
-        for rule in self.app.url_map.iter_rules():
-            for method in rule.methods or ("",):
-                yield Route(rule.rule, rule.endpoint, method)
-        # A command that leaves a record is selected by its name, as an endpoint.
-        for name in _command_names(self.app.cli):
-            yield Route(None, name, "")
-
     def _override_of(self, endpoint: str | None) -> Override | None:
         # Before the first record, also of what has no view: delivery that has begun would be made
         # anew, and what waits in memory, and its ledger, would be gone.
         self.join_decorated()
         decoration = None if endpoint is None else decoration_of(self.app, endpoint)
         return None if decoration is None else decoration.take_in(self)
-
-
-def _command_names(group: click.Group, above: str = "") -> Iterable[str]:
-    for name, command in group.commands.items():
-        yield above + name
-        if isinstance(command, click.Group):
-            yield from _command_names(command, f"{above}{name} ")
 
 
 def _refuse_contradictions(settings: Settings) -> None:

@@ -173,6 +173,46 @@ def test_chests_that_come_and_go_between_runs(
     assert not list((tmp_path / "chest-journal").glob("*/*.segment"))
 
 
+@pytest.mark.parametrize("buffer", ["memory", "none"])
+def test_a_buffer_that_is_on_disk_no_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, buffer: str
+) -> None:
+    """What waits in the journal waits on, and the app says so; another app's is its own matter."""
+    store = Store("store", up=False)
+    before = make(tmp_path, "app", store)
+    visit(before, "before")
+    end(before)
+    make(tmp_path, "other", Store("store"), CHEST_BUFFER=buffer)
+    assert "nobody delivers them" not in caplog.text
+    store.up = True
+    between = make(tmp_path, "app", store, CHEST_BUFFER=buffer)
+    assert f"with CHEST_BUFFER '{buffer}' nobody delivers them" in caplog.text
+    visit(between, "between")
+    end(between)
+    after = make(tmp_path, "app", store)
+    visit(after, "after")
+    deliver(after)
+    assert sorted(store.idents) == ["after", "before", "between"]
+    end(after)
+    caplog.clear()
+    make(tmp_path, "app", store, CHEST_BUFFER=buffer)
+    assert caplog.text == ""
+
+
+def test_what_is_refused_without_a_journal(tmp_path: Path) -> None:
+    """It is sent again from dead/, and a ledger that is kept later on tells of it once."""
+    store = Store("store", refuses=True)
+    app = make(tmp_path, "app", store, CHEST_BUFFER="memory")
+    visit(app, "first")
+    assert app.extensions["chest"].flush(60)
+    assert account(app, "store")["rejected"] == 1
+    end(app)
+    store.refuses = False
+    assert run(app, "replay").stdout == "store: 1 delivered, 0 left\n"
+    found = account(make(tmp_path, "app", store), "store")
+    assert (found["captured"], found["delivered"], found["rejected"]) == (1, 1, 0)
+
+
 def test_a_record_handed_over_while_delivery_is_closed(tmp_path: Path) -> None:
     """Requests go on while close() is called again and again: none is lost, none comes twice."""
     store = Store("store")
