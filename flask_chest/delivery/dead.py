@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import orjson
 
@@ -35,6 +35,14 @@ class Letter(NamedTuple):
     def is_of(self, app: str) -> bool:
         """Whether it is an app's to be dealt with."""
         return self.app in ("", app)
+
+
+def chests_with_letters(root: Path) -> list[str]:
+    """The names of all chests that have dead letters, also of those that are there no more.
+
+    :param root: the journal's folder.
+    """
+    return sorted(unquote(path.stem) for path in root.glob("dead/*.ndjson"))
 
 
 class DeadLetters:

@@ -14,6 +14,7 @@ from ..errors import ChestError
 from ..reading.matching import matches
 from ..reading.query import Query
 from ..reading.reader import Reader
+from ..record import Record
 from .eraser import BATCH, make_eraser
 
 
@@ -81,5 +82,16 @@ def _erase(letters: DeadLetters, query: Query, owner: str) -> int:
     return len(there) - len(kept)
 
 
+def meant_letters(root: Path, chest: str, query: Query, owner: str) -> list[Record]:
+    """The records of an app among the dead letters of a chest that are asked for."""
+    letters = DeadLetters(root, chest).read()
+    return [decode(each.line) for each in letters if _is_meant(each, query, owner)]
+
+
 def _is_meant(letter: Letter, query: Query, owner: str) -> bool:
-    return letter.is_of(owner) and matches(decode(letter.line), query.where)
+    if not letter.is_of(owner):
+        return False
+    try:
+        return matches(decode(letter.line), query.where)
+    except (KeyError, TypeError):
+        return False  # what a relay found in its stream, and is no record
