@@ -50,6 +50,8 @@ class Replay:
         self.delivered = 0
         #: Those that are still rejected, or were not tried any more.
         self.left: list[Letter] = []
+        #: Where stores are that no chest leads to, and that have refused some of those.
+        self.strange: set[str] = set()
         #: Why it was ended early.
         self.failure: DeliveryError | None = None
 
@@ -79,11 +81,12 @@ class Replay:
             add_to_totals(self._root, moved, owner=self._owner)
 
     def _send(self, letter: Letter) -> None:
-        if self.failure is not None:
+        target = self._target_of(letter)
+        if target is None or self.failure is not None:
             self.left.append(letter)
             return
         try:
-            self._stores.get(letter.store, self._chest).write(Batch([letter.line]))
+            target.write(Batch([letter.line]))
         except RejectedError as error:
             self.left.append(letter._replace(reason=str(error)))
         except DeliveryError as error:
@@ -91,3 +94,12 @@ class Replay:
             self.left.append(letter)
         else:
             self.delivered += 1
+
+    def _target_of(self, letter: Letter) -> Chest | None:
+        found = self._stores.get(letter.store)
+        if found is None and (self._chest.named or not letter.store):
+            return self._chest
+        if found is None:
+            # The store may be gone, and its number another's.
+            self.strange.add(letter.store)
+        return found

@@ -75,8 +75,12 @@ class Address:
     def public(self) -> str:
         """The URL without password and query, where further credentials may stand."""
         user = f"{self.username}@" if self.username else ""
+        return self.place().replace("://", f"://{user}", 1)
+
+    def place(self) -> str:
+        """The URL without user and query: who asks for it may change, and where it is does not."""
         path = f"/{self.path}" if self.path else ""
-        return f"{self.scheme}://{user}{self.hosts}{path}"
+        return f"{self.scheme}://{self.hosts}{path}"
 
 
 def digest(text: str) -> str:

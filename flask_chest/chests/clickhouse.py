@@ -98,7 +98,7 @@ class FlaskChestClickHouse(Chest):
         return self.address.public()
 
     def whereabouts(self) -> str:
-        return f"{self.describe()} {self.table}"
+        return f"{self.address.place()} {self.table}"
 
     def secrets(self) -> tuple[str, ...]:
         return (self.address.password,)

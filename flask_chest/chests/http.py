@@ -94,7 +94,7 @@ class FlaskChestCustomWriter(Chest):
         return f"{self.address.scheme}://{self.address.hosts}"
 
     def whereabouts(self) -> str:
-        return f"{self.describe()} {digest(self.url)}"
+        return f"{self.describe()} {digest(self.address.path)}"
 
     def secrets(self) -> tuple[str, ...]:
         proxies = [urlsplit(proxy).password or "" for proxy in self._settings["proxies"].values()]

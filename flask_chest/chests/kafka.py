@@ -105,7 +105,7 @@ class FlaskChestKafka(Chest):
         return self.address.public()
 
     def whereabouts(self) -> str:
-        return self.describe()
+        return self.address.place()
 
     def secrets(self) -> tuple[str, ...]:
         hidden = [str(value) for name, value in self._options.items() if _SECRET.search(name)]

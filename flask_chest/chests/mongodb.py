@@ -77,7 +77,7 @@ class FlaskChestMongoDB(Chest):
         return self.address.public()
 
     def whereabouts(self) -> str:
-        return f"{self.describe()} {self.collection}"
+        return f"{self.address.place()} {self.collection}"
 
     def secrets(self) -> tuple[str, ...]:
         query = {name.lower(): value for name, value in self.address.query.items()}

@@ -100,7 +100,7 @@ class FlaskChestOTLP(Chest):
         return f"otlp+{self.address.scheme}://{self.address.hosts}"
 
     def whereabouts(self) -> str:
-        return f"{self.describe()} {digest(self.url)}"
+        return f"{self.describe()} {digest(self.address.path)}"
 
     def secrets(self) -> tuple[str, ...]:
         return (self.address.password, *map(str, self._own_headers.values()))

@@ -105,7 +105,7 @@ class FlaskChestRedis(Chest):
         return f"{self.address.public()}?stream={self.stream}"
 
     def whereabouts(self) -> str:
-        return self.describe()
+        return f"{self.address.place()}?stream={self.stream}"
 
     def secrets(self) -> tuple[str, ...]:
         return (self.address.password,)

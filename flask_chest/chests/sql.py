@@ -170,9 +170,6 @@ class SQLChest(Chest):
         except exc.SQLAlchemyError as error:
             raise DeliveryError(str(self._told(error))) from None
 
-    def whereabouts(self) -> str:
-        return f"{self.describe()} {self.records.name}"
-
     def close(self) -> None:
         engine, self._engine = self._engine, None
         if engine is not None:

@@ -34,6 +34,12 @@ def replay(name: str | None, as_json: bool) -> None:
             print_json({"chest": each.name, "delivered": again.delivered, "left": len(again.left)})
         else:
             click.echo(f"{each.name}: {again.delivered} delivered, {len(again.left)} left")
+        for place in sorted(again.strange):
+            text = (
+                f"{each.name}: some were refused by {place}, where no chest leads to; name it in "
+                f"CHEST_CHESTS, or call the chest that took its place by the name {each.name!r}"
+            )
+            click.secho(text, fg="yellow", err=True)
         if again.failure is not None:
             failures.append(str(again.failure))  # one that is away keeps no other from its records
     if failures:

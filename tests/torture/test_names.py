@@ -147,6 +147,24 @@ def test_dead_letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     end(again)
 
 
+def test_dead_letters_of_one_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that has its number does not get them; one that is given its name does."""
+    app = make_app(tmp_path, "app", Strict("a.db"))
+    visit(app, "bad")
+    deliver(app)
+    end(app)
+    monkeypatch.setattr(Strict, "refused", "")
+    other = make(tmp_path, "b")
+    told = run(other, "replay")
+    assert told.stdout == "sqlite: 0 delivered, 1 left\n"
+    assert f"refused by {tmp_path}/a.db chest_records, where no chest leads to" in told.stderr
+    end(other)
+    named = make_app(tmp_path, "app", {"url": "sqlite:///b.db", "name": "sqlite"})
+    assert run(named, "replay").stdout == "sqlite: 1 delivered, 0 left\n"
+    assert stored(tmp_path, "b") == ["bad"]
+    end(named)
+
+
 def test_stores_differ(tmp_path: Path) -> None:
     """Wherever one can tell where it is, another place, or another table, tells them apart."""
     from flask_chest.chests.urls import make_chest
@@ -180,3 +198,25 @@ def test_stores_differ(tmp_path: Path) -> None:
     assert all(places)
     assert len(set(places)) == len(places)
     assert not any("secret" in place or "/hook" in place for place in places)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://{}:{}@host/db",
+        "mysql://{}:{}@host/db",
+        "mongodb://{}:{}@host/db",
+        "clickhouse://{}:{}@host/db",
+        "redis://{}:{}@host/0",
+        "kafka://{}:{}@host/topic",
+        "influxdb://{}:{}@host/org/bucket",
+        "https://{}:{}@host/hook",
+        "otlp+https://{}:{}@host/logs",
+    ],
+)
+def test_other_credentials(url: str) -> None:
+    """They make no other store of it: some are made anew for each start."""
+    from flask_chest.chests.urls import make_chest
+
+    one, other = (make_chest(url.format(word, word)) for word in ("one", "other"))
+    assert one.whereabouts() == other.whereabouts() != ""
