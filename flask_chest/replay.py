@@ -45,7 +45,7 @@ class Replay:
                 "again already, or are not writable; wait for the other replay to end"
             )
         # One that was rejected in the moment of a crash may have been kept twice.
-        self._waiting = list({letter.line: letter for letter in found}.values())
+        self._waiting = list({(each.line, each.store): each for each in found}.values())
         #: How many were accepted this time.
         self.delivered = 0
         #: Those that are still rejected, or were not tried any more.

@@ -147,6 +147,23 @@ def test_dead_letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     end(again)
 
 
+def test_dead_letters_of_two_in_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two stores, called alike one after the other, have refused one record: both get it."""
+    app = make_app(tmp_path, "app", Strict("a.db"), {"url": "sqlite:///b.db", "name": "b"})
+    (tmp_path / "b.db").mkdir()
+    visit(app, "bad")
+    deliver(app)
+    end(app)
+    (tmp_path / "b.db").rmdir()
+    other = make_app(tmp_path, "app", FlaskChestSQLite("a.db", name="a"), Strict("b.db"))
+    visit(other, "good")
+    deliver(other)
+    end(other)
+    monkeypatch.setattr(Strict, "refused", "")
+    assert run(make(tmp_path, *"ab"), "replay", "sqlite").stdout == "sqlite: 2 delivered, 0 left\n"
+    assert sorted(stored(tmp_path, "a")) == sorted(stored(tmp_path, "b")) == ["bad", "good"]
+
+
 def test_dead_letters_of_one_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that has its number does not get them; one that is given its name does."""
     app = make_app(tmp_path, "app", Strict("a.db"))
