@@ -27,6 +27,17 @@ def present_names(
     return found if len({*found}) == len(found) else before
 
 
+def moved_stores(
+    names: Iterable[str], then: Mapping[str, str], now: Mapping[str, str]
+) -> dict[str, tuple[str, str]]:
+    """Where a chest of these names was, and where it is now, if that is not the same.
+
+    :param names: what chests are called now.
+    """
+    both = {name: (then[name], now[name]) for name in names if name in then and name in now}
+    return {name: (was, now) for name, (was, now) in both.items() if was != now}
+
+
 def _called_now(name: str, then: Mapping[str, str], now: Mapping[str, str]) -> str:
     place = then.get(name)
     if not place or now.get(name) == place:

@@ -15,7 +15,7 @@ from .frame import Frame
 from .ledger import Ledger
 from .pending import count_from, count_in
 from .place import Place
-from .present_names import NOWHERE, present_names
+from .present_names import NOWHERE, moved_stores, present_names
 from .reading import Reading, is_unlocked
 from .writer import (
     VERSION,
@@ -57,8 +57,12 @@ class JournalSource:
         #: The app that it was written for.
         self.owner = str(described.get("owner", ""))
         self._on_lost = on_lost
-        names = present_names(described.get("chests", ()), described.get("stores", {}), stores)
+        called, then = described.get("chests", ()), described.get("stores", {})
+        names = present_names(called, then, stores)
         self._bits = {name: bit for bit, name in enumerate(names)}
+        kept = [name for name, before in zip(names, called, strict=True) if name == before]
+        #: Chests whose records wait by their names alone: where they were, and are.
+        self.moved = moved_stores(kept, then, stores)
         self._places = self._load_places()
         self._reader = FileLock(folder / "reader.lock")
         self._lock = threading.Lock()

@@ -193,6 +193,18 @@ class Sources:
         source.notice_death()
         if (source.dead or own or self._reads is Reads.ALL) and source.claim():
             self._held.append(source)
+            self._tell_moved(source)
+
+    def _tell_moved(self, source: JournalSource) -> None:
+        for name, (was, now) in source.moved.items():
+            if source.has_more([name]):
+                self._log.warning(
+                    "moved",
+                    "chest %r was at %s, and is at %s now: what waits for it goes there",
+                    name,
+                    was,
+                    now,
+                )
 
     def _look_after(self, source: JournalSource) -> None:
         if not source.folder.is_dir():

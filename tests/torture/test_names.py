@@ -93,13 +93,16 @@ def test_one_that_goes_and_comes_back(tmp_path: Path, caplog: pytest.LogCaptureF
     end(again)
 
 
-def test_another_address(tmp_path: Path) -> None:
-    """A database that has moved gets what waits under its name."""
+def test_another_address(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A database that has moved gets what waits under its name, and that is told."""
     waiting(tmp_path, *"ab")
     app = make(tmp_path, *"ac")
     visit(app, "after")
     deliver(app)
     assert stored(tmp_path, "a") == stored(tmp_path, "c") == ["before", "after"]
+    told = [each for each in caplog.messages if "what waits for it goes there" in each]
+    assert len(told) == 1
+    assert f"'sqlite-2' was at {tmp_path}/b.db chest_records, and is at {tmp_path}/c.db" in told[0]
     end(app)
 
 
