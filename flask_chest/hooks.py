@@ -200,9 +200,9 @@ class Recorder:
         if not plan.record:
             return None
         duration = (time.perf_counter() - state.began) * 1000
+        if state.error is not None:
+            state.judge_error()
         error, status, rate = state.error, state.status, plan.sample
-        if error is not None and status is None and isinstance(error, Exception):
-            status = 500  # what a server answers when an exception reaches it
         if rate < 1:
             if error is not None or duration >= self._slow_ms or (status or 0) >= 500:
                 rate = 1.0

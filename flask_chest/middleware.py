@@ -39,7 +39,10 @@ class ChestMiddleware:
             body = self.wsgi_app(environ, state.start_response)
         except BaseException as error:
             current_request.reset(token)
-            state.error = error
+            if _is_taken_over(error, environ):
+                state.status = 101
+            else:
+                state.error = error
             _finish_failed(state)
             raise
         current_request.reset(token)
@@ -116,6 +119,16 @@ def _is_stream(response: Response) -> bool:
     # a body that is there already.
     ready = isinstance(response.response, ClosingIterator) and "Content-Length" in response.headers
     return not ready
+
+
+def _is_taken_over(error: BaseException, environ: WSGIEnvironment) -> bool:
+    """Whether this is no failure, but tells the server that a WebSocket has had its connection.
+
+    Of Flask-Sock and Flask-SocketIO below gunicorn and Werkzeug's server:
+    https://github.com/miguelgrinberg/python-engineio/blob/v4.12.2/src/engineio/async_drivers/_websocket_wsgi.py
+    """
+    asked = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+    return asked and isinstance(error, (StopIteration, ConnectionError))
 
 
 def _finish_failed(state: RequestState, more: Mapping[str, Any] = NOTHING_MORE) -> None:
