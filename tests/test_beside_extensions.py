@@ -8,6 +8,15 @@ from typing import Any
 import pytest
 from flask import Flask, Response, abort, g
 from flask.signals import got_request_exception
+from sqlalchemy import ForeignKey, create_engine, event
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    MappedAsDataclass,
+    Session,
+    mapped_column,
+    relationship,
+)
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
@@ -100,3 +109,49 @@ def test_an_app_that_always_sends_the_same_headers(
         first, second = (site.client.get("/health").headers["X-Request-ID"] for _ in range(2))
     assert first != second
     assert headers == kind([("Content-Type", "text/plain")])
+
+
+class Base(MappedAsDataclass, DeclarativeBase):
+    """Models that are dataclasses."""
+
+
+class User(Base):
+    __tablename__ = "users"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    password_hash: Mapped[str]
+    orders: Mapped[list[Order]] = relationship(default_factory=list)
+
+
+class Order(Base):
+    __tablename__ = "orders"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id))
+
+
+def test_a_row_is_not_loaded_further(site: Site) -> None:
+    """A model on ``g`` that is a dataclass shows what was loaded; the database is not asked."""
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    with Session(engine) as first:
+        first.add(User(7, "ann", "x", [Order(1, 7)]))
+        first.commit()
+    session = Session(engine)
+    asked: list[str] = []
+
+    @site.app.get("/")
+    def view() -> str:
+        g.order = session.get(Order, 1)
+        session.commit()  # which forgets what was loaded
+        g.user = session.get(User, 7)
+        event.listen(engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+        return "done"
+
+    site.client.get("/")
+    assert site.only().vars == {
+        "order": {},
+        "user": {"id": 7, "name": "ann", "password_hash": "[REDACTED]"},
+    }
+    assert asked == []
+    session.close()
+    engine.dispose()
