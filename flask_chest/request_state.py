@@ -41,6 +41,8 @@ class RequestState:
     named = False
     #: Whether the request id can be sent back.
     echoed = True
+    #: It had begun when it was first heard of, so nobody knows how long it took.
+    began_before = False
     #: The record was made elsewhere, or is not to be made.
     settled = False
 
