@@ -50,7 +50,7 @@ class ChestMiddleware:
         if response is None and isinstance(body, GeneratorType):
             # Another middleware, which calls the app once its body is asked for.
             return StreamedBody(body, state)
-        if response is not None and response.is_streamed and _is_stream(response):
+        if response is not None and response.is_streamed and _is_stream(response, body):
             return StreamedBody(body, state)
         try:
             recorder.finish(state)
@@ -111,10 +111,12 @@ class StreamedBody:
             _finish_failed(self._state, more)
 
 
-def _is_stream(response: Response) -> bool:
+def _is_stream(response: Response, body: Iterable[bytes]) -> bool:
     """Whether what Werkzeug cannot measure is made while it is sent."""
     if response.direct_passthrough:
         return False  # a file, handed back as it is: the server may use sendfile()
+    if isinstance(body, (list, tuple)):
+        return False  # another middleware has gathered it: the server measures it, if it may
     # An error page of abort() has been through Response.force_type(), which leaves an iterator of
     # a body that is there already.
     ready = isinstance(response.response, ClosingIterator) and "Content-Length" in response.headers
