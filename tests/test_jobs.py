@@ -167,6 +167,30 @@ def test_how_a_command_ends(site: Site, end: Callable[[], object], error: str | 
     assert (record.kind, record.endpoint, record.error) == ("command", "end", error)
 
 
+@pytest.mark.parametrize(
+    ("module", "kind"),
+    [("celery.bin.celery", "job"), ("rq.cli.cli", "job"), ("shop.manage", "command")],
+)
+def test_a_job_of_a_worker(site: Site, module: str, kind: str) -> None:
+    """What ``celery worker`` and ``rq worker`` run are jobs; other programs have commands."""
+
+    def program() -> None:
+        pass
+
+    program.__module__ = module
+    group = click.group()(program)
+
+    @group.command("worker")
+    def worker() -> None:
+        with site.app.app_context():
+            g.rows = 1
+
+    group.main(["worker"], standalone_mode=False)
+    record = site.only()
+    assert (record.kind, record.vars) == (kind, {"rows": 1})
+    assert record.endpoint == (None if kind == "job" else "worker")
+
+
 def test_a_job_within_a_command(site: Site) -> None:
     """An app context within a command carries the command's name."""
 
