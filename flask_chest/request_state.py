@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from flask.wrappers import Response
 
     from .hooks import Recorder
+
+#: Where the environment of a request that came past the middleware has its state.
+STATE = "flask_chest.request"
 
 #: Makes the ids of this process' records.
 ids = IdMaker()
@@ -103,6 +107,19 @@ def asked_status(error: BaseException) -> int | None:
     if not isinstance(error, HTTPException):
         return 500 if isinstance(error, Exception) else None
     return error.code if error.response is None else error.response.status_code
+
+
+def _forget() -> None:
+    # What a view's child does is no part of the request that its parent serves. Else a context that
+    # it pushes would leave no record, and its end another one with the id of the parent's.
+    state = current_request.get()
+    if state is not None:
+        state.settled = True
+        state.environ[STATE] = state
+        current_request.set(None)
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def values_on(holder: Any) -> Mapping[str, object]:

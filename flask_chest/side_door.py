@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, request
 from flask.signals import request_started
 
-from .request_state import RequestState, current_request
+from .request_state import STATE, RequestState, current_request
 
 if TYPE_CHECKING:
     from flask.wrappers import Response
 
     from .hooks import Recorder
-
-#: Where the environment of such a request has its state.
-_KEY = "flask_chest.request"
 
 
 class SideDoor:
@@ -71,9 +68,9 @@ class SideDoor:
 
     def _state(self) -> RequestState:
         environ = request.environ
-        state: RequestState | None = environ.get(_KEY)
-        if state is None or state.recorder is not self._recorder or state.settled:
-            state = environ[_KEY] = RequestState(self._recorder, environ, _no_response)
+        state: RequestState | None = environ.get(STATE)
+        if state is None or state.recorder is not self._recorder:
+            state = environ[STATE] = RequestState(self._recorder, environ, _no_response)
         return state
 
     def _watch(self) -> None:
@@ -93,7 +90,7 @@ class SideDoor:
                 self._recorder.trouble("begin a record")
 
     def _end(self, _: BaseException | None) -> None:
-        state = request.environ.get(_KEY)
+        state = request.environ.get(STATE)
         if state is not None and state.recorder is self._recorder:
             self._recorder.finish(state, {"duration_ms": None} if state.began_before else {})
 

@@ -10,7 +10,6 @@ import click
 from flask.cli import with_appcontext
 
 from ..chests.base import Chest
-from ..encoding import Batch, encode
 from ..errors import QueryError
 from ..reading.lines import from_line
 from ..record import Record
@@ -88,9 +87,8 @@ def _targets(name: str | None) -> Sequence[Chest]:
 
 
 def _write(chests: Sequence[Chest], records: Sequence[Record]) -> None:
-    batch = Batch([encode(record) for record in records])
     for chest in chests:
-        chest.write(batch)
+        chest.write(records)
 
 
 def _size(file: BinaryIO) -> int | None:

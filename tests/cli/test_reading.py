@@ -325,6 +325,31 @@ def test_forget(tmp_path: Path) -> None:
     assert len(DeadLetters(journal, "two").read()) == 9
 
 
+def test_forget_reaches_what_chests_have_left(tmp_path: Path) -> None:
+    """Dead letters of one that is there no more are erased; what waits for it is told of."""
+    gone = {"url": "http://127.0.0.1:1/hook", "name": "gone"}
+    before = make_app(tmp_path, CHEST_CHESTS=["sqlite:///chest.db", gone], CHEST_EXPORTER="agent")
+    before.test_client().get("/")
+    before.extensions["chest"].close()
+    app = make_app(tmp_path)
+    journal = app.extensions["chest.held"].journal_dir
+    records = [encode(record) for record in many(10)]
+    DeadLetters(journal, "gone", app.name).add(records, "refused")
+    DeadLetters(journal, "redis strangers").add([b'{"entry":"0-1","fields":{}}'], "no record")
+    handed = tmp_path / "person.ndjson"
+    command = ["forget", "--where", "user_id=3"]
+    told = run(app, *command, "--export", str(handed)).stdout
+    assert told == "sqlite: 0 handed out\ngone: 1 handed out\n"
+    assert len(handed.read_bytes().splitlines()) == 1
+    result = run(app, *command, "--yes", "--json")
+    assert json.loads(result.stdout) == {
+        "erased": {"sqlite": 0, "gone": 1},
+        "pending": {"sqlite": 1, "gone": 1},
+    }
+    assert "gone: 1 records wait in the journal" in result.stderr
+    assert len(DeadLetters(journal, "gone").read()) == 9
+
+
 def test_forget_hands_out_each_record_once(tmp_path: Path) -> None:
     """Each store is told with what it holds; what two of them hold is written once."""
     app = make_app(
