@@ -7,10 +7,13 @@ it answers questions about long ranges.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
+
+if TYPE_CHECKING:
+    from .sql import SQLChest
 
 #: Seconds of the two kinds of rows.
 HOUR, DAY = 3600, 86_400
@@ -76,31 +79,39 @@ def late_row(table: str) -> str:
     return f"{table}:late"
 
 
-def note_late(engine: sa.Engine, upkeep: sa.Table, table: str, oldest: float) -> None:
+def note_late(chest: SQLChest, oldest: float) -> None:
     """Tell upkeep of records that were written so late that it would not look for them.
 
-    :param table: the name of the table of records.
     :param oldest: the time of the oldest: seconds since 1970.
     """
     if oldest >= time.time() - LATE:
         return
-    columns, at = upkeep.columns, int(oldest)
-    mine = columns.table_name == late_row(table)
+    try:
+        _tell(chest.engine(), chest.upkeep, late_row(chest.records.name), int(oldest))
+    except sa.exc.SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        told = chest.explain(cause, "sums lack records that came days late")
+        chest.log.warning("late", "%s", told)
+
+
+def _tell(engine: sa.Engine, upkeep: sa.Table, row: str, at: int) -> None:
+    columns = upkeep.columns
     earlier = sa.case((columns.rolled_until > at, at), else_=columns.rolled_until)
     # Counted, so that who looks for them now sees that more have come meanwhile.
-    tell = sa.update(upkeep).where(mine)
-    tell = tell.values(rolled_until=earlier, held_until=columns.held_until + 1)
-    row = {"table_name": late_row(table), "holder": "", "held_until": 0, "rolled_until": at}
+    told = {"rolled_until": earlier, "held_until": columns.held_until + 1}
+    update = sa.update(upkeep).where(columns.table_name == row).values(told)
+    there = sa.select(columns.table_name).where(columns.table_name == row)
     with engine.begin() as connection:
-        connection.execute(tell)
-        if connection.execute(sa.select(columns.table_name).where(mine)).first() is not None:
+        connection.execute(update)
+        if connection.execute(there).first() is not None:
             return
+    first = {"table_name": row, "holder": "", "held_until": 0, "rolled_until": at}
     try:
         with engine.begin() as connection:
-            connection.execute(sa.insert(upkeep).values(row))
+            connection.execute(sa.insert(upkeep).values(first))
     except sa.exc.IntegrityError:  # another one was faster
         with engine.begin() as connection:
-            connection.execute(tell)
+            connection.execute(update)
 
 
 def add_rollups(connection: sa.Connection, table: str) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.dialects import mysql, postgresql
 
 from ..errors import ConfigError, DeliveryError, RejectedError
 from ..record import Record
+from ..sparse_log import SparseLog
 from .base import Chest
 from .lines import oldest_of
 from .rollups import add_rollups, note_late, rollups_table, upkeep_table
@@ -136,17 +137,19 @@ class SQLChest(Chest):
         self._schema = schema_table(self.metadata)
         self._engine: sa.Engine | None = None
         self._pid = 0
+        self.log = SparseLog(self.logger)
 
     def write(self, records: Sequence[Record]) -> None:
         if not records:
             return
         try:
             self._write(records)
-            note_late(self.engine(), self.upkeep, self.records.name, oldest_of(records))
         except RejectedError as error:
             raise RejectedError(self.explain(str(error)), record_ids=error.record_ids) from None
         except exc.SQLAlchemyError as error:
             raise self._told(error) from None
+        # They are stored: what goes wrong now does not have them sent again.
+        note_late(self, oldest_of(records))
 
     def _write(self, records: Sequence[Record]) -> None:
         begun = time.monotonic()

@@ -90,6 +90,18 @@ def test_records_that_come_days_late_on_a_server(server: Callable[[], Any]) -> N
         check_late(chest)
 
 
+def test_late_records_that_nobody_can_be_told_of(
+    chest: FlaskChestSQLite, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are stored all the same, and not sent again and again."""
+    chest.write(list(days_of_records(now(), 1)))
+    with chest.engine().begin() as connection:
+        connection.exec_driver_sql("DROP TABLE chest_upkeep")
+    chest.write(list(days_of_records(now() - timedelta(days=9), 1)))
+    assert "no such table: chest_upkeep; sums lack records that came days late" in caplog.text
+    chest.close()
+
+
 def test_records_that_come_while_late_ones_are_summed_up(
     chest: FlaskChestSQLite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
