@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from ..encoding import Batch, encode
+from ..encoding import Batch, encode, made_at
 from ..errors import RejectedError
 from ..record import Record
 
 # NUL as JSON writes it: an odd number of backslashes before "u0000".
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 _NUL_PICTURE = rb"\1" + "\u2400".encode()
+# It stands behind the id; the quotes of a text are escaped.
+_TIME = re.compile(rb'"time":(\d+)')
 
 
 def lines_of(records: Sequence[Record]) -> Sequence[bytes]:
@@ -27,6 +29,19 @@ def lines_of(records: Sequence[Record]) -> Sequence[bytes]:
         # Only a batch of one is itself to blame: of a bigger one nothing was sent yet.
         blamed = [records[0].id] if len(records) == 1 else None
         raise RejectedError(f"not a plain value: {error}", record_ids=blamed) from None
+
+
+def oldest_of(records: Sequence[Record]) -> float:
+    """When the first of them was made: seconds since 1970."""
+    if isinstance(records, Batch):
+        return min(map(_made_at, records.lines)) / 1_000_000
+    return min(record.time.timestamp() for record in records)
+
+
+def _made_at(line: bytes) -> int:
+    # Not decoded: that would take longer than to cut it into a row.
+    found = _TIME.search(line)
+    return made_at(line) if found is None else int(found[1])
 
 
 def without_nul(body: bytes) -> bytes:

@@ -17,6 +17,7 @@ from ..record import Record
 from .current import chosen_chests, current_held, told_errors
 from .options import json_option
 from .output import print_json, progress
+from .past import tell_of_the_past
 
 _BATCH = 1000
 _TOLD = 5
@@ -66,6 +67,7 @@ def import_records(file: BinaryIO, chest_name: str | None, as_json: bool) -> Non
             while batch := list(islice(records, _BATCH)):
                 _write(chests, batch)
                 taken += len(batch)
+            tell_of_the_past(chests)
         finally:
             for chest in chests:
                 chest.close()

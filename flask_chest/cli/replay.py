@@ -9,6 +9,7 @@ from ..replay import Replay
 from .current import chosen_chests, current_held, told_errors
 from .options import json_option
 from .output import print_json, progress
+from .past import tell_of_the_past
 
 
 @click.command()
@@ -28,6 +29,7 @@ def replay(name: str | None, as_json: bool) -> None:
         with progress(each.name, len(again)) as step:
             for _ in again.run():
                 step(1)
+        tell_of_the_past([each])
         each.close()
         if as_json:
             print_json({"chest": each.name, "delivered": again.delivered, "left": len(again.left)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 import time
 from collections.abc import Iterable
@@ -143,17 +144,18 @@ def _identity(step: int, start: int, sums: Sums) -> str:
 
 
 def roll(
-    roller: Roller, lease: Lease, until: int, ended: threading.Event, since: int | None = None
+    roller: Roller, lease: Lease, until: int, ended: threading.Event, late_from: float = math.inf
 ) -> None:
     """Sum up every hour whose records are not in its sums yet, then the days around them.
 
     :param until: where the last hour ends: seconds since 1970.
     :param ended: set when the process comes to its end.
-    :param since: where to begin; by default a little before the last time's end.
+    :param late_from: when the oldest record was made that may have come late: seconds since 1970.
+        It begins a little before the last time's end anyway.
     """
     noted = lease.rolled_until
     # A clock that was ahead for a while has noted hours that are still to come.
-    at = max(0, min(noted, until) - LATE) if since is None else since
+    at = max(0, int(min(noted - LATE, until - LATE, late_from)))
     while not ended.is_set():
         hour = roller.next_hour(at)
         if hour is None or hour >= until:
@@ -167,5 +169,6 @@ def roll(
         roller.roll_day(day)
     # Also those that were just made of late records: hours are there from one moment on, or not.
     roller.drop(HOUR, int(time.time()) - HOURS_KEPT)
-    if not ended.is_set() and (since is None or until > noted):
+    # Pruning ends long before now, and takes nothing back; a clock that was ahead is put right.
+    if not ended.is_set() and not until <= noted <= time.time():
         lease.note(until)

@@ -73,6 +73,20 @@ def test_records_that_come_late(chest: FlaskChestSQLite) -> None:
     chest.close()
 
 
+def test_records_that_come_days_late(chest: FlaskChestSQLite) -> None:
+    """Hours and days before the last ones that were summed up are summed up, too."""
+    end = now()
+    chest.write(list(days_of_records(end, 1)))
+    keep(chest)
+    chest.write(list(days_of_records(end - timedelta(days=20), 1)))
+    keep(chest)
+    reader = reader_of(chest)
+    long = Query(since=end - timedelta(days=30), until=end)
+    assert reader.answer(long).whole.rows == 400
+    reader.close()
+    chest.close()
+
+
 def test_records_that_come_too_late_to_be_kept(chest: FlaskChestSQLite) -> None:
     """Those older than the retention are in the sums before they go."""
     end = now()
