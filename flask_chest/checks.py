@@ -120,7 +120,7 @@ def header(value: Any) -> str:
 def chests(value: Any) -> Sequence[object]:
     if isinstance(value, (list, tuple)) and value:
         return list(value)
-    expected = "expected a list of URLs, dicts or chests, e.g. ['sqlite:///chest.db']"
+    expected = "expected a list of URLs, dicts or chests, not empty, e.g. ['sqlite:///chest.db']"
     if isinstance(value, str):
         # What is no JSON in an environment variable stays a text.
         expected += """; in the environment, write '["sqlite:///chest.db"]'"""

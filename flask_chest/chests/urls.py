@@ -6,6 +6,7 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Iterable, Mapping
+from types import NoneType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,6 +37,9 @@ SCHEMES = {
     "otlp+https": ("otlp", "FlaskChestOTLP"),
     "memory": ("memory", "MemoryChest"),
 }
+
+# Arguments of one chest or another that have members.
+_MAPPINGS = {"custom_tags", "headers", "options", "params", "proxies", "resource", "settings"}
 
 #: Public class -> module, for lazy loading by the package.
 CLASSES = {name: module for module, name in SCHEMES.values()}
@@ -98,6 +102,9 @@ def _from_url(url: str, arguments: dict[str, Any], key: str) -> Chest:
     scheme = _scheme(url, key)
     if scheme not in SCHEMES:
         raise ConfigError(f"{key}: {_unknown_scheme(scheme)}")
+    if not url.partition(":")[2].startswith("//"):
+        right = "sqlite:///chest.db" if scheme == "sqlite" else f"{scheme}://..."
+        raise ConfigError(f"{key}: '//' must follow '{scheme}:'; write {right!r}")
     _, class_name = SCHEMES[scheme]
     chest_class = load_class(class_name)
     _check_arguments(chest_class, arguments, key)
@@ -106,7 +113,8 @@ def _from_url(url: str, arguments: dict[str, Any], key: str) -> Chest:
     except ConfigError as error:
         raise ConfigError(f"{key}: {error}") from error
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{key}: {error}") from error
+        remedy = "; leave out what the URL says" if "multiple values" in str(error) else ""
+        raise ConfigError(f"{key}: {error}{remedy}") from error
     return made
 
 
@@ -132,7 +140,11 @@ def _check_arguments(chest_class: type[Chest], arguments: Mapping[str, Any], key
         *inspect.signature(chest_class).parameters.values(),
     ]
     known = [each.name for each in parameters if each.kind is not each.VAR_KEYWORD]
-    for name in arguments:
+    for name, value in arguments.items():
+        if name in _MAPPINGS and not isinstance(value, (Mapping, NoneType)):
+            # Not the value: of headers it may be a key.
+            kind = type(value).__name__
+            raise ConfigError(f"{key}: {name!r} is of type {kind!r}; expected a mapping of names")
         if name in known:
             continue
         near = difflib.get_close_matches(name, known, n=1)
