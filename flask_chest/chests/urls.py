@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import inspect
 from collections.abc import Iterable, Mapping
 from types import NoneType
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError
-from .base import Chest
+from .base import Chest, known_arguments, unknown_argument
 
 #: URL scheme -> module and class. The module is imported when such a chest is made, its driver when
 #: the chest first writes.
@@ -135,21 +134,14 @@ def _unknown_scheme(scheme: str) -> str:
 
 
 def _check_arguments(chest_class: type[Chest], arguments: Mapping[str, Any], key: str) -> None:
-    parameters = [
-        *inspect.signature(Chest).parameters.values(),
-        *inspect.signature(chest_class).parameters.values(),
-    ]
-    known = [each.name for each in parameters if each.kind is not each.VAR_KEYWORD]
+    known = known_arguments(chest_class)
     for name, value in arguments.items():
         if name in _MAPPINGS and not isinstance(value, (Mapping, NoneType)):
             # Not the value: of headers it may be a key.
             kind = type(value).__name__
             raise ConfigError(f"{key}: {name!r} is of type {kind!r}; expected a mapping of names")
-        if name in known:
-            continue
-        near = difflib.get_close_matches(name, known, n=1)
-        advice = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-        raise ConfigError(f"{key}: {chest_class.__name__} has no argument {name!r}; {advice}")
+        if name not in known:
+            raise ConfigError(f"{key}: {unknown_argument(chest_class, name)}")
 
 
 def number_unnamed(chests: Iterable[Chest]) -> None:
