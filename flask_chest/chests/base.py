@@ -55,6 +55,7 @@ class Chest(ABC):
         numbered where there are several.
     :param logger: where it logs; default ``flask_chest.chests``.
     :param app: the app whose instance folder and settings it takes, for use without ``FlaskChest``.
+    :param unknown: nothing: what else is given is refused, with the names that there are.
 
     .. versionadded:: 1.0
     """
