@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import time
@@ -19,7 +18,7 @@ from ..errors import ConfigError, DeliveryError, RejectedError
 from ..record import Record
 from .base import Chest
 from .lines import oldest_of
-from .rollups import add_rollups, rollups_table, upkeep_table
+from .rollups import add_rollups, note_late, rollups_table, upkeep_table
 
 #: The version of the schema that this release writes.
 SCHEMA_VERSION = 2
@@ -135,8 +134,6 @@ class SQLChest(Chest):
         self.rollups = rollups_table(table, self.metadata)
         self.upkeep = upkeep_table(self.metadata)
         self._schema = schema_table(self.metadata)
-        #: When the oldest record was made that was written since upkeep last asked: seconds.
-        self.oldest = math.inf
         self._engine: sa.Engine | None = None
         self._pid = 0
 
@@ -145,7 +142,7 @@ class SQLChest(Chest):
             return
         try:
             self._write(records)
-            self.oldest = min(self.oldest, oldest_of(records))
+            note_late(self.engine(), self.upkeep, self.records.name, oldest_of(records))
         except RejectedError as error:
             raise RejectedError(self.explain(str(error)), record_ids=error.record_ids) from None
         except exc.SQLAlchemyError as error:

@@ -144,6 +144,11 @@ def _check_arguments(chest_class: type[Chest], arguments: Mapping[str, Any], key
             raise ConfigError(f"{key}: {unknown_argument(chest_class, name)}")
 
 
+def stores_of(chests: Iterable[Chest]) -> dict[str, str]:
+    """Where chests are, by name, as far as they can tell."""
+    return {each.name: place for each in chests if (place := each.whereabouts())}
+
+
 def number_unnamed(chests: Iterable[Chest]) -> None:
     """Give chests that nobody named a name of their own: ``sqlite``, ``sqlite-2``, ..."""
     chests = list(chests)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import BinaryIO
@@ -10,14 +11,13 @@ import click
 from flask.cli import with_appcontext
 
 from ..chests.base import Chest
-from ..encoding import Batch, encode
 from ..errors import QueryError
+from ..keeping.upkeep import Upkeep
 from ..reading.lines import from_line
 from ..record import Record
 from .current import chosen_chests, current_held, told_errors
 from .options import json_option
 from .output import print_json, progress
-from .past import tell_of_the_past
 
 _BATCH = 1000
 _TOLD = 5
@@ -67,7 +67,8 @@ def import_records(file: BinaryIO, chest_name: str | None, as_json: bool) -> Non
             while batch := list(islice(records, _BATCH)):
                 _write(chests, batch)
                 taken += len(batch)
-            tell_of_the_past(chests)
+            # Else long ranges would lack them until an app of this store next looks.
+            Upkeep(chests, None).run(threading.Event())
         finally:
             for chest in chests:
                 chest.close()
@@ -90,9 +91,8 @@ def _targets(name: str | None) -> Sequence[Chest]:
 
 
 def _write(chests: Sequence[Chest], records: Sequence[Record]) -> None:
-    batch = Batch([encode(record) for record in records])
     for chest in chests:
-        chest.write(batch)
+        chest.write(records)
 
 
 def _size(file: BinaryIO) -> int | None:

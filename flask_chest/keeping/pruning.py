@@ -49,7 +49,7 @@ def _prune(chest: SQLChest, end: datetime, ended: threading.Event) -> Iterator[i
         roller = Roller(chest, engine)
         try:
             # What came late must be in the sums before it goes.
-            roll(roller, lease, int(end.timestamp()), ended, late_from=0)
+            roll(roller, lease, int(end.timestamp()), ended, since=0)
             yield from _delete(chest, end, lease, ended)
         finally:
             roller.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from collections.abc import Sequence
@@ -66,12 +65,8 @@ class Upkeep:
             if not lease.take():
                 return
             roller = Roller(chest, engine)
-            oldest, chest.oldest = chest.oldest, math.inf
             try:
-                roll(roller, lease, until, ended, late_from=oldest)
-            except BaseException:
-                chest.oldest = min(chest.oldest, oldest)
-                raise
+                roll(roller, lease, until, ended)
             finally:
                 roller.close()
                 lease.give_back()
@@ -88,17 +83,3 @@ class Upkeep:
         gone = sum(prune(chest, before, ended))
         if gone:
             _logger.info("chest %r: %d records beyond CHEST_RETENTION deleted", chest.name, gone)
-
-
-def catch_up(chests: Sequence[Chest]) -> list[Chest]:
-    """Sum up at once what this process has written, however late that came.
-
-    :returns: those where it could not be: they are away, or another process is at it.
-    """
-    written = [each for each in chests if _is_behind(each)]
-    Upkeep(written, None).run(threading.Event())
-    return [each for each in written if _is_behind(each)]
-
-
-def _is_behind(chest: Chest) -> bool:
-    return chest.needs_upkeep and cast("SQLChest", chest).oldest < math.inf
