@@ -206,7 +206,8 @@ class AppChest:
         """
         if self.settings.buffer != "disk":
             raise ConfigError(
-                f"CHEST_BUFFER: with {self.settings.buffer!r} there is no journal for an agent"
+                f"CHEST_BUFFER: with {self.settings.buffer!r} there is no journal for an agent; "
+                "set it to 'disk'"
             )
         return self._exporter(Reads.ALL)
 

@@ -120,7 +120,7 @@ def header(value: Any) -> str:
 def chests(value: Any) -> Sequence[object]:
     if isinstance(value, (list, tuple)) and value:
         return list(value)
-    expected = "expected a list of URLs, dicts or chests, e.g. ['sqlite:///chest.db']"
+    expected = "expected a list of URLs, dicts or chests, not empty, e.g. ['sqlite:///chest.db']"
     if isinstance(value, str):
         # What is no JSON in an environment variable stays a text.
         expected += """; in the environment, write '["sqlite:///chest.db"]'"""
@@ -217,9 +217,9 @@ def seconds(value: Any) -> float:
         value = float(match[1]) * _SECONDS[match[2].lower()]
     if _is_number(value) and 0 < value <= _LONGEST_DURATION:
         return float(value)
-    raise ValueError(
-        "expected a duration up to 100 years, e.g. '30 days', '12 hours' or a number of seconds"
-    )
+    # Of a text that is a bare number nobody knows what it counts: it may be days.
+    number = "" if isinstance(value, str) else ", or a number of seconds"
+    raise ValueError(f"expected a duration up to 100 years, e.g. '30 days' or '12 hours'{number}")
 
 
 def function(value: Any) -> Any:

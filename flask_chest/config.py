@@ -251,7 +251,8 @@ _ALL = (
         "CHEST_RETENTION",
         None,
         checks.optional(checks.seconds),
-        "How long rows are kept, e.g. '30 days'; stores that can, delete older ones.",
+        "How long rows are kept, e.g. '30 days' (a plain number is seconds); stores that can, "
+        "delete older ones.",
     ),
     Key(
         "CHEST_DASHBOARD",

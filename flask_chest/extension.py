@@ -21,8 +21,15 @@ if TYPE_CHECKING:
     from .dashboard.access import AccessCheck
     from .dashboard.board import Dashboard
 
-#: A keyword argument that was not given; ``None`` is a value of ``tracked_vars``.
-_UNSET: Any = object()
+
+class _Unset:
+    """A keyword argument that was not given; ``None`` is a value of ``tracked_vars``."""
+
+    def __repr__(self) -> str:
+        return "<unset>"  # in signatures
+
+
+_UNSET: Any = _Unset()
 
 
 class FlaskChest:

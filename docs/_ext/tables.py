@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import cleandoc
 
 import click
 
@@ -49,13 +50,15 @@ def _command(command: click.Command, words: str) -> Iterator[str]:
     arguments = [part for part in command.collect_usage_pieces(context) if part != "[OPTIONS]"]
     yield f".. describe:: {' '.join([words, *arguments])}"
     yield ""
-    for line in (command.help or "").splitlines():
+    # As click has it before it shows it: else all paragraphs but the first were quotations.
+    for line in cleandoc(command.help or "").splitlines():
         # Where click is told not to wrap, reStructuredText is told the same.
         yield f"   {escape(line)}" if line.strip() != "\b" else ""
     yield ""
     for parameter in command.params:
         told = parameter.get_help_record(context)
-        if told is not None:
+        # Arguments stand in the first line already; newer versions of click repeat them.
+        if told is not None and told[1]:
             yield f"   ``{told[0]}``"
             yield f"      {escape(told[1])}"
             yield ""

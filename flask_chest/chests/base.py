@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 from urllib.parse import quote
 
 from ..errors import ConfigError, DeliveryError, RejectedError
@@ -53,6 +55,7 @@ class Chest(ABC):
         numbered where there are several.
     :param logger: where it logs; default ``flask_chest.chests``.
     :param app: the app whose instance folder and settings it takes, for use without ``FlaskChest``.
+    :param unknown: nothing: what else is given is refused, with the names that there are.
 
     .. versionadded:: 1.0
     """
@@ -70,7 +73,10 @@ class Chest(ABC):
         name: str | None = None,
         logger: logging.Logger | None = None,
         app: _HasInstancePath | None = None,
+        **unknown: NoReturn,
     ) -> None:
+        for word in unknown:
+            raise TypeError(unknown_argument(type(self), word))
         if name is not None:
             _check_name(name)
         self.name = name or self.scheme
@@ -177,6 +183,21 @@ class Chest(ABC):
         :param name: as for every chest; default: the writer's class name in lower case.
         """
         return _TupleWriterChest(writer, name=name)
+
+
+def known_arguments(chest_class: type[Chest]) -> list[str]:
+    """What the constructor of a chest takes."""
+    both = [inspect.signature(each).parameters.values() for each in (chest_class, Chest)]
+    named = [each.name for part in both for each in part if each.kind is not each.VAR_KEYWORD]
+    return list(dict.fromkeys(named))
+
+
+def unknown_argument(chest_class: type[Chest], name: str) -> str:
+    """What is said of an argument that a chest's constructor does not take."""
+    known = known_arguments(chest_class)
+    near = difflib.get_close_matches(name, known, n=1)
+    advice = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    return f"{chest_class.__name__} has no argument {name!r}; {advice}"
 
 
 def _check_name(name: object) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from .. import checks
+from ..config import check_argument
 from ..errors import ConfigError, DeliveryError, RejectedError
 from ..record import Record
 from ..typing import ContextTuple
@@ -15,7 +17,7 @@ from .address import Address, digest
 from .base import Chest, context_tuples
 from .drivers import require
 from .http_answer import Answer
-from .http_client import CREDENTIALS, HTTPClient
+from .http_client import CREDENTIALS, HTTPClient, checked_timeout
 from .lines import lines_of
 
 #: Makes the payload from ``[(variable_name, variable_value, request_id), ...]``.
@@ -47,7 +49,8 @@ class FlaskChestCustomWriter(Chest):
         ``False`` together with https is logged as a warning, once.
     :param success_status_codes: the answers that mean "stored".
     :param timeout: seconds for one request; default: ``CHEST_EXPORT_TIMEOUT``.
-    :raises flask_chest.errors.ConfigError: neither ``url`` nor ``host`` is given, or both are.
+    :raises flask_chest.errors.ConfigError: neither ``url`` nor ``host`` is given, or both are, or
+        an argument cannot be.
 
     .. versionadded:: 1.0
     """
@@ -72,6 +75,9 @@ class FlaskChestCustomWriter(Chest):
         require("requests", "all")
         self.url = _endpoint(url, https, host, port)
         self.address = Address.parse(self.url)
+        if not self.address.host:
+            raise ConfigError("'url' names no host; write e.g. 'https://host/path'")
+        _ = self.address.port
         super().__init__(**arguments)
         self._settings: dict[str, Any] = {
             "params": dict(params or {}),
@@ -79,9 +85,11 @@ class FlaskChestCustomWriter(Chest):
             "verify": verify,
         }
         self._headers = {"Content-Type": _JSON, "Accept": _JSON, **(headers or {})}
-        self._generate = payload_generator
-        self._success = frozenset(success_status_codes)
-        self._own_timeout = timeout
+        self._generate = check_argument(
+            "payload_generator", payload_generator, checks.optional(checks.function)
+        )
+        self._success = _statuses(success_status_codes)
+        self._own_timeout = checked_timeout(timeout)
         self._client = HTTPClient(self, self.url, self._headers, self._settings)
 
     @classmethod
@@ -167,6 +175,15 @@ def _endpoint(url: str | None, https: bool, host: str | None, port: int | str | 
     if urlsplit(url).scheme not in {"http", "https"}:
         raise ConfigError("'url' must begin with 'https://' or 'http://'")
     return url
+
+
+def _statuses(codes: Iterable[int]) -> frozenset[int]:
+    found = frozenset(codes) if isinstance(codes, Iterable) else frozenset()
+    if not found or not all(isinstance(each, int) for each in found):
+        raise ConfigError(
+            f"success_status_codes {checks.short(codes)}: expected HTTP statuses, e.g. [200, 202]"
+        )
+    return found
 
 
 def _idempotency_key(records: Sequence[Record]) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from .. import checks
+from ..config import check_argument
 from ..errors import ConfigError, DeliveryError
 from .base import Chest
 from .http_answer import Answer, read_answer
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 CREDENTIALS = frozenset({401, 403, 407})
 
 
+_TIMEOUT = checks.optional(checks.number(0, above=True))
 # As they stand in a URL.
 _YES, _NO = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
@@ -34,6 +37,15 @@ def checked_verify(verify: bool | str) -> bool | str:
     if word in _NO or not word:
         raise ConfigError("'verify' is True, or the file of the CA that signed the certificate")
     return True if word in _YES else verify
+
+
+def checked_timeout(timeout: float | None) -> float | None:
+    """Seconds that one request may take, where a chest says so itself.
+
+    :raises ConfigError: it is no number above 0.
+    """
+    found: float | None = check_argument("timeout", timeout, _TIMEOUT)
+    return found
 
 
 class HTTPClient:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .. import checks
+from ..config import check_argument
 from ..encoding import loads
 from ..errors import ConfigError, DeliveryError, RejectedError
 from ..record import Record
@@ -68,6 +70,7 @@ class FlaskChestInfluxDB(Chest):
         **arguments: Any,
     ) -> None:
         require("influxdb_client", "all")
+        host = check_argument("host", host, checks.text)  # older versions took an app first
         self.url = url or f"{'https' if https else 'http'}://{host}:{port}"
         self.address = Address.parse(self.url)
         if self.address.scheme not in {"http", "https"}:

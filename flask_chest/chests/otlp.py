@@ -14,7 +14,7 @@ from .address import Address, digest
 from .base import Chest
 from .drivers import require
 from .http_answer import Answer
-from .http_client import CREDENTIALS, HTTPClient, checked_verify
+from .http_client import CREDENTIALS, HTTPClient, checked_timeout, checked_verify
 from .lines import lines_of
 from .otlp_answer import Outcome, read_outcome, told
 from .otlp_records import LogEncoder
@@ -72,7 +72,7 @@ class FlaskChestOTLP(Chest):
             raise ConfigError(f"compression {compression!r}: expected 'gzip' or 'none'")
         super().__init__(**arguments)
         self._compresses = compression == "gzip"
-        self._own_timeout = timeout
+        self._own_timeout = checked_timeout(timeout)
         self._encoder = LogEncoder(_plain(resource or {}))
         self._own_headers = dict(headers or {})
         sent = {"Content-Type": _TYPE, "Accept": _TYPE, **self._own_headers}

@@ -75,7 +75,13 @@ class FlaskChestSQLite(SQLChest):
                 "SQLite needs a file that all processes share, e.g. 'sqlite:///chest.db'; "
                 "to keep records in memory use 'memory://'"
             )
-        self.path = Path(path)
+        try:
+            self.path = Path(path)
+        except TypeError:
+            # An app, say, which older versions took first.
+            kind = type(path).__name__
+            told = f"path: expected a file's name, not a value of type {kind!r}"
+            raise ConfigError(f"{told}; the app is 'app='") from None
         super().__init__(table=table, **arguments)
 
     @classmethod

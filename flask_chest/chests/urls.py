@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import inspect
 from collections.abc import Iterable, Mapping
+from types import NoneType
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError
-from .base import Chest
+from .base import Chest, known_arguments, unknown_argument
 
 #: URL scheme -> module and class. The module is imported when such a chest is made, its driver when
 #: the chest first writes.
@@ -36,6 +36,9 @@ SCHEMES = {
     "otlp+https": ("otlp", "FlaskChestOTLP"),
     "memory": ("memory", "MemoryChest"),
 }
+
+# Arguments of one chest or another that have members.
+_MAPPINGS = {"custom_tags", "headers", "options", "params", "proxies", "resource", "settings"}
 
 #: Public class -> module, for lazy loading by the package.
 CLASSES = {name: module for module, name in SCHEMES.values()}
@@ -98,6 +101,9 @@ def _from_url(url: str, arguments: dict[str, Any], key: str) -> Chest:
     scheme = _scheme(url, key)
     if scheme not in SCHEMES:
         raise ConfigError(f"{key}: {_unknown_scheme(scheme)}")
+    if not url.partition(":")[2].startswith("//"):
+        right = "sqlite:///chest.db" if scheme == "sqlite" else f"{scheme}://..."
+        raise ConfigError(f"{key}: '//' must follow '{scheme}:'; write {right!r}")
     _, class_name = SCHEMES[scheme]
     chest_class = load_class(class_name)
     _check_arguments(chest_class, arguments, key)
@@ -106,7 +112,8 @@ def _from_url(url: str, arguments: dict[str, Any], key: str) -> Chest:
     except ConfigError as error:
         raise ConfigError(f"{key}: {error}") from error
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{key}: {error}") from error
+        remedy = "; leave out what the URL says" if "multiple values" in str(error) else ""
+        raise ConfigError(f"{key}: {error}{remedy}") from error
     return made
 
 
@@ -127,17 +134,14 @@ def _unknown_scheme(scheme: str) -> str:
 
 
 def _check_arguments(chest_class: type[Chest], arguments: Mapping[str, Any], key: str) -> None:
-    parameters = [
-        *inspect.signature(Chest).parameters.values(),
-        *inspect.signature(chest_class).parameters.values(),
-    ]
-    known = [each.name for each in parameters if each.kind is not each.VAR_KEYWORD]
-    for name in arguments:
-        if name in known:
-            continue
-        near = difflib.get_close_matches(name, known, n=1)
-        advice = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-        raise ConfigError(f"{key}: {chest_class.__name__} has no argument {name!r}; {advice}")
+    known = known_arguments(chest_class)
+    for name, value in arguments.items():
+        if name in _MAPPINGS and not isinstance(value, (Mapping, NoneType)):
+            # Not the value: of headers it may be a key.
+            kind = type(value).__name__
+            raise ConfigError(f"{key}: {name!r} is of type {kind!r}; expected a mapping of names")
+        if name not in known:
+            raise ConfigError(f"{key}: {unknown_argument(chest_class, name)}")
 
 
 def stores_of(chests: Iterable[Chest]) -> dict[str, str]:

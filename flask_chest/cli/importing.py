@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import BinaryIO
@@ -11,6 +12,7 @@ from flask.cli import with_appcontext
 
 from ..chests.base import Chest
 from ..errors import QueryError
+from ..keeping.upkeep import Upkeep
 from ..reading.lines import from_line
 from ..record import Record
 from .current import chosen_chests, current_held, told_errors
@@ -65,6 +67,8 @@ def import_records(file: BinaryIO, chest_name: str | None, as_json: bool) -> Non
             while batch := list(islice(records, _BATCH)):
                 _write(chests, batch)
                 taken += len(batch)
+            # Else long ranges would lack them until an app of this store next looks.
+            Upkeep(chests, None).run(threading.Event())
         finally:
             for chest in chests:
                 chest.close()

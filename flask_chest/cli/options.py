@@ -77,7 +77,8 @@ def range_options(since: str) -> Callable[[F], F]:
             callback=_moment,
             default=since,
             show_default=True,
-            help="Beginning of the range: '2 hours', '2026-11-20', '2026-11-20T14:30+01:00'.",
+            help="Beginning of the range: '2 hours', '2026-11-20', '2026-11-20T14:30+01:00'; "
+            "UTC where no zone is named.",
         )
         return begin(until(command))
 

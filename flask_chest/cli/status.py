@@ -19,13 +19,20 @@ _HEADER = ("chest", "health", "captured", "delivered", "pending", "rejected", "l
 # What is written within the request stands in no ledger.
 _FIGURES = len(_HEADER) - 2
 _DOWN = "unreachable"
+_DELIVERERS = {
+    "thread": "the app's processes, each from its first record on",
+    "agent": "flask chest agent, wherever that runs (CHEST_EXPORTER)",
+}
 
 
 @click.command()
 @json_option
 @with_appcontext
 def status(as_json: bool) -> None:
-    """Every chest: where it is, whether it answers, and its ledger."""
+    """Every chest: where it is, whether it answers, and its ledger.
+
+    Pending records wait for their chest to answer, or for who delivers them.
+    """
     held = current_held()
     ledger = held.carrier.ledger().accounts
     rows = []
@@ -51,6 +58,7 @@ def status(as_json: bool) -> None:
             click.secho(f"  {one_line(health, 1000)}", fg="red")
     if held.settings.buffer == "disk":
         click.echo(f"journal: {held.journal_dir}")
+        click.echo(f"delivered by: {_DELIVERERS[held.settings.exporter]}")
     else:
         click.echo("The buffer is not on disk, so this is only what this very command recorded.")
 
@@ -65,7 +73,7 @@ def _print_json(held: AppChest, rows: Sequence[tuple[Any, ...]]) -> None:
     told = {row[0]: {"address": row[1] or "-", "health": row[2]} for row in rows}
     chests = {name: {**each, **ledger.get(name, {})} for name, each in told.items()}
     journal = str(held.journal_dir) if held.settings.buffer == "disk" else None
-    print_json({"chests": chests, "journal": journal})
+    print_json({"chests": chests, "journal": journal, "exporter": held.settings.exporter})
 
 
 def _ledger_row(name: str, address: str | None, health: str, account: Any) -> tuple[Any, ...]:

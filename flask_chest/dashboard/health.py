@@ -46,6 +46,7 @@ class Health:
             rows.append({**told, **account, "waits": None})
         return render_template(
             "flask_chest/health.html",
+            page="health",
             rows=rows,
             params=Params.of(request.args),
             chest=chosen_chest(request.args),

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from flask import abort, render_template, request, url_for
+from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..errors import QueryError
@@ -126,9 +126,13 @@ class Pages:
     def request(self, identity: str) -> ResponseReturnValue:
         """One record, whole; of a request's or a trace's id, all records."""
         records = self._reader().find(identity[:255])
-        if not records:
-            abort(404)
         params = Params.of(request.args)
+        if not records:
+            told = (
+                f"there is no record of {identity[:80]!r} in this chest; one that was just made is "
+                "there after CHEST_EXPORT_INTERVAL"
+            )
+            return render_template("flask_chest/error.html", error=told, params=params), 404
         return self._render(
             "request", params, records=[(record, _facts(to_mapping(record))) for record in records]
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from flask_chest.chests.influxdb import FlaskChestInfluxDB
 from flask_chest.chests.urls import make_chest
@@ -127,7 +128,14 @@ def test_wrong_url(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"measurement": ""}, {"measurement": "_x"}, {"verify": False}, {"url": "ftp://h"}]
+    "arguments",
+    [
+        {"measurement": ""},
+        {"measurement": "_x"},
+        {"verify": False},
+        {"url": "ftp://h"},
+        {"host": Flask(__name__)},  # as it was written for older versions
+    ],
 )
 def test_wrong_arguments(arguments: dict[str, Any]) -> None:
     """So are arguments that cannot be."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 
 from flask_chest.chests import sql
 from flask_chest.chests.base import Surroundings
@@ -47,6 +48,19 @@ def chest_in(folder: Path, **arguments: Any) -> FlaskChestSQLite:
 def ask(file: Path, query: str) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(file)) as connection:
         return connection.execute(query).fetchall()
+
+
+def test_an_app_in_place_of_a_path() -> None:
+    """As it was written for older versions: it is told where it goes."""
+    with pytest.raises(ConfigError, match="not a value of type 'Flask'; the app is 'app='"):
+        FlaskChestSQLite(Flask(__name__))  # type: ignore[arg-type]
+
+
+def test_arguments_of_older_versions() -> None:
+    """One that is gone is told by the class' name, with those that there are."""
+    arguments: dict[str, Any] = {"db_uri": "db.sqlite3"}
+    with pytest.raises(TypeError, match="FlaskChestSQLite has no argument 'db_uri'; known: path, "):
+        FlaskChestSQLite(**arguments)
 
 
 def test_conforms(tmp_path: Path) -> None:

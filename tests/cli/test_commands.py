@@ -183,7 +183,10 @@ def test_status(tmp_path: Path) -> None:
     lines = run(app, "status").stdout.splitlines()
     assert f"sqlite: {tmp_path / 'chest.db'}" in lines
     assert lines[lines.index("down: down") + 1] == "  unreachable: no route to host"
-    assert last == f"journal: {tmp_path / 'chest-journal'}"
+    assert lines[-2] == f"journal: {tmp_path / 'chest-journal'}"
+    assert last == "delivered by: the app's processes, each from its first record on"
+    _, last = status(make_app(tmp_path, CHEST_EXPORTER="agent"))
+    assert last == "delivered by: flask chest agent, wherever that runs (CHEST_EXPORTER)"
     for _ in range(3):
         app.test_client().get("/")
     assert not app.extensions["chest"].flush(60)

@@ -10,6 +10,7 @@ import re
 import stat
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -23,11 +24,12 @@ from flask_chest import Record
 from flask_chest.cli import chest as chest_group
 from flask_chest.delivery.dead import DeadLetters
 from flask_chest.encoding import encode
+from flask_chest.keeping.upkeep import Upkeep
 from flask_chest.reading.lines import to_line
 from flask_chest.reading.sql import SQLReader
 
 from ..reading.records import END, many
-from .shop import make_app, run
+from .shop import deliver, make_app, run
 
 SINCE = ["--since", "2026-11-20", "--until", "2026-11-21"]
 
@@ -238,6 +240,23 @@ def test_export_into_what_is_no_file(shop: Flask, tmp_path: Path) -> None:
     there = run(shop, *command, str(tmp_path / "nowhere" / "some.ndjson"))
     assert there.exit_code == 1
     assert "nowhere/some.ndjson': No such file or directory" in there.output
+
+
+def test_import_of_the_past(tmp_path: Path) -> None:
+    """Long ranges, which are answered from sums, tell of it at once."""
+    app = make_app(tmp_path)
+    app.test_client().get("/")
+    deliver(app)
+    [chest] = app.extensions["chest.held"].chests
+    Upkeep([chest], None).run(threading.Event())
+    file = tmp_path / "past.ndjson"
+    past = datetime.now(timezone.utc) - timedelta(days=7)
+    old = [replace(each, time=past, route="/old", sample_rate=1.0) for each in many(3)]
+    file.write_bytes(b"".join(to_line(record) + b"\n" for record in old))
+    assert run(app, "import", str(file)).stderr == ""
+    stats = run(app, "stats", "--since", "30 days", "--where", "route=/old", "--json")
+    assert [group["count"] for group in json.loads(stats.stdout)["groups"]] == [3]
+    chest.close()
 
 
 def test_import_through_a_pipe(tmp_path: Path) -> None:

@@ -172,11 +172,29 @@ def test_nonsense(shop: Flask, path: str, told: str | None) -> None:
     assert Structure(answer.text).faults == []
 
 
+def test_each_page_is_called_by_its_name(shop: Flask) -> None:
+    """In its title and in the list of pages; an error is none of them."""
+    client = open_client(shop)
+    titles = {"": "Overview", "variable": "Variables", "compare": "Compare", "health": "Health"}
+    for path, title in titles.items():
+        text = client.get(f"/chest/{path}").text
+        assert f"<title>{title} " in text
+        assert re.findall(r'aria-current="page">(\w+)<', text) == [title]
+    missing = client.get("/chest/requests/nowhere").text
+    assert "there is no record of &#39;nowhere&#39;" in missing
+    for text in (missing, client.get("/chest/?since=Tuesday").text):
+        assert "Health</a>" in text
+        assert 'aria-current="page"' not in text
+
+
 @pytest.mark.parametrize("identity", ["nowhere", "..", "%00", "a" * 500, quote(EVIL)])
 def test_requests_that_are_not_there(tmp_path: Path, identity: str) -> None:
     """They are not found, whatever they are called."""
     app = make_app(tmp_path)  # some lead past the dashboard, and are recorded
-    assert open_client(app).get(f"/chest/requests/{identity}").status_code == 404
+    answer = open_client(app).get(f"/chest/requests/{identity}")
+    assert answer.status_code == 404
+    assert "<script>document" not in answer.text
+    assert Structure(answer.text).faults == []
     app.extensions["chest"].close()
 
 
