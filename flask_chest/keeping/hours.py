@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ..chests.rollups import HOUR
 from ..encoding import EPOCH
-from ..reading.aggregate import Aggregate
+from ..reading.aggregate import HUGE, Aggregate
 from ..reading.dialects import Dialect
 from ..reading.fields import Field
 from ..reading.filters import Filter
@@ -116,7 +116,7 @@ class Hours:
             number = self._dialect.number(Field("vars", name))
             figures += [
                 sa.func.sum(sa.case((number.is_not(None), weight))),
-                sa.func.sum(weight * number),
+                sa.func.sum(weight * _tamed(number)),
                 sa.func.min(number),
                 sa.func.max(number),
             ]
@@ -143,6 +143,11 @@ def _numeric_names(documents: Iterable[Any]) -> tuple[str, ...]:
     most = sorted(counts, key=lambda name: (-counts[name], name))[:NAMES]
     # In one order, whatever the hour: a question that was asked before is known.
     return tuple(sorted(most))
+
+
+def _tamed(number: Any) -> Any:
+    """A number that can be summed up: an hour that cannot would keep all others waiting."""
+    return sa.case((number > HUGE, HUGE), (number < -HUGE, -HUGE), else_=number)
 
 
 def _by_name(names: Sequence[str], figures: Sequence[Any]) -> dict[str, list[float]]:

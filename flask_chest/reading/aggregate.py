@@ -14,6 +14,8 @@ from .slices import Slices
 
 #: Groups of one answer, each with all its buckets.
 GROUPS = 20_000
+#: From here on a sum of values may be beyond what a float can be, which most databases refuse.
+HUGE = 1e280
 
 
 class Aggregate:
@@ -97,7 +99,8 @@ class Aggregate:
             sa.func.count().label("n"),
             sa.func.sum(facts.w).label("w"),
             sa.func.sum(facts.e).label("e"),
-            sa.func.sum(facts.w * facts.x).label("s"),
+            # Of a bucket of huge values its weight tells what they amount to.
+            sa.func.sum(sa.case((sa.func.abs(facts.x) < HUGE, facts.w * facts.x))).label("s"),
             sa.func.min(facts.x).label("low"),
             sa.func.max(facts.x).label("high"),
         ]

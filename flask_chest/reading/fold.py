@@ -14,7 +14,7 @@ def fold_answer(rows: Iterable[Any], share: float, limit: int) -> Answer:
     """Add up the rows of each group.
 
     :param rows: group, interval, bucket; records, their weight, that of the errors, the sum, the
-        least and the greatest of what is measured.
+        least and the greatest of what is measured; no sum where that would be too great.
     :param share: the share of the records that the rows stand for.
     :param limit: how many groups are told by name.
     """
@@ -104,10 +104,6 @@ def _add(summary: Summary, row: Any, share: float) -> None:
         return
     # MariaDB gives decimals.
     low, high = float(low), float(high)
-    summary.total += float(total) / share
-    summary.measured += weight
-    if summary.low is None or low < summary.low:
-        summary.low = low
-    if summary.high is None or high > summary.high:
-        summary.high = high
+    total = weight * (low / 2 + high / 2) if total is None else float(total) / share
+    summary.add_measured(weight, total, low, high)
     summary.digest.add(int(code), weight)

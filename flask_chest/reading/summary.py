@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from .digest import Digest
 
 _SHARES = (0.5, 0.95, 0.99)
+_GREATEST = sys.float_info.max
 # A value that was met so rarely may be as frequent as any other.
 _SEEN = 2
 
@@ -62,7 +64,8 @@ class Summary:
     ) -> None:
         """Take in what else was measured, except how it is spread."""
         self.measured += measured
-        self.total += total
+        # Never infinite, which is not JSON.
+        self.total = min(max(self.total + total, -_GREATEST), _GREATEST)
         if low is not None and (self.low is None or low < self.low):
             self.low = low
         if high is not None and (self.high is None or high > self.high):

@@ -28,7 +28,7 @@ from flask_chest.reading.query import Query
 from ..chests.test_sqlite import VERSION_1
 from ..servers.mariadb import MariaDB
 from ..servers.postgresql import PostgreSQL
-from .suite import DAYS, check_upkeep, days_of_records, keep, long_query, now, reader_of
+from .suite import DAYS, check_huge, check_upkeep, days_of_records, keep, long_query, now, reader_of
 
 
 @pytest.fixture
@@ -57,6 +57,13 @@ def test_sums_outlive_records_on_a_server(server: Callable[[], Any]) -> None:
     with server() as running:
         chest: Any = make_chest(running.url)
         check_upkeep(chest)
+        huge: Any = make_chest({"url": running.url, "table": "huge"})
+        check_huge(huge)
+
+
+def test_sums_of_huge_numbers(chest: FlaskChestSQLite) -> None:
+    """What two requests put on ``g`` ends neither an answer nor the upkeep of everything."""
+    check_huge(chest)
 
 
 def test_records_that_come_late(chest: FlaskChestSQLite) -> None:

@@ -4,7 +4,7 @@
   const EVERY = 5000;
   const drawn = new Map();
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const number = (value) => value == null ? "–" : Math.abs(value) >= 100 ? Math.round(value).toLocaleString() : String(Number(value.toPrecision(3)));
+  const number = (value) => value == null ? "–" : Math.abs(value) >= 1e15 ? value.toExponential(2) : Math.abs(value) >= 100 ? Math.round(value).toLocaleString() : String(Number(value.toPrecision(3)));
   const spell = (seconds) => new Date(Math.min(seconds, 253402300799) * 1000).toISOString().replace(/\.\d+Z$/, "Z");
 
   function localTimes(root) {
