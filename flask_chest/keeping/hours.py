@@ -12,7 +12,7 @@ from ..chests.rollups import HOUR
 from ..encoding import EPOCH
 from ..reading.aggregate import HUGE, Aggregate
 from ..reading.dialects import Dialect
-from ..reading.fields import Field
+from ..reading.fields import ROUTE, Field
 from ..reading.filters import Filter
 from ..reading.fold import fold_answer
 from ..reading.query import Query
@@ -85,7 +85,7 @@ class Hours:
             since=EPOCH,
             until=EPOCH + timedelta(seconds=HOUR),
             where=(_KINDS[is_request],),
-            by=Field("", "route"),
+            by=ROUTE,
         )
         slices = Slices(((self._begin, self._end),), 1.0)
         return Aggregate(self._table, self._dialect, query, slices).figures().limit(None)
@@ -121,8 +121,8 @@ class Hours:
                 sa.func.max(number),
             ]
         is_kind = columns.kind == "request" if is_request else columns.kind != "request"
-        sums = sa.select(columns.route, *figures).where(*self._within, is_kind)
-        return sums.group_by(columns.route)
+        route = self._dialect.key(ROUTE)
+        return sa.select(route, *figures).where(*self._within, is_kind).group_by(route)
 
 
 def _range_of(hour: int) -> dict[str, datetime]:

@@ -80,7 +80,7 @@ class Aggregate:
         columns, query = table.columns, self._query
         value = self._dialect.number(query.measure)
         failed = sa.or_(columns.error.is_not(None), columns.status >= 500)
-        key = sa.null() if query.by is None else self._dialect.text(query.by)
+        key = sa.null() if query.by is None else self._dialect.key(query.by)
         interval: Any = sa.literal_column("0")
         if self._step is not None:
             interval = self._dialect.interval(self._origin, self._step)

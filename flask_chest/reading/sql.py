@@ -95,7 +95,8 @@ class SQLReader(Reader):
         for column in (columns.id, columns.request_id, columns.trace_id):
             if column is columns.trace_id and len(identity) != 32:
                 break  # it has no index: ask only what can be one
-            found = sa.select(self._table).where(column == identity).order_by(columns.id)
+            same = self._dialect.equals(column, identity)
+            found = sa.select(self._table).where(same).order_by(columns.id)
             if records := self._first(found, limit):
                 return records
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from datetime import timedelta
@@ -13,14 +14,14 @@ import sqlalchemy as sa
 from flask_chest import Chest, Record
 from flask_chest.chests.sql import SQLChest
 from flask_chest.reading.fields import Field, parse_field
-from flask_chest.reading.filters import parse_filter
-from flask_chest.reading.matching import matches
+from flask_chest.reading.filters import Filter, parse_filter
+from flask_chest.reading.matching import matches, text_of
 from flask_chest.reading.query import Query
 from flask_chest.reading.reader import Reader, make_reader
 from flask_chest.reading.sql import SQLReader
 from flask_chest.reading.summary import Summary
 
-from .records import END, ODD, many
+from .records import END, ODD, alike, many
 
 WHOLE = Query(since=END - timedelta(hours=11), until=END)
 
@@ -46,6 +47,8 @@ FILTERS = (
     "unique~value 10",
     "unique~VALUE 10",
     "unique~%",
+    "mixed~MÜLLER",
+    "mixed~müLL",
     f"{ODD}=2",
     "nowhere=1",
     "nowhere=",
@@ -82,6 +85,9 @@ def check_reader(chest: Chest) -> None:
     _measures_over_time(reader, records)
     _pages(reader, records)
     _finds(reader, records)
+    later = alike()
+    chest.write(later)
+    _tells_apart(reader, later)
     reader.close()
     chest.close()
 
@@ -180,6 +186,33 @@ def _finds(reader: Reader, records: list[Record]) -> None:
     assert reader.find("f" * 32) == []
     assert reader.page(WHOLE, after="gone") == []
     assert reader.find("' OR 1=1 --") == reader.find("") == []
+
+
+def _tells_apart(reader: Reader, records: list[Record]) -> None:
+    """One person's values are nobody else's, however much like them they are."""
+    query = Query(since=END, until=END + timedelta(hours=2))
+    for name in ("name", "route"):
+        field = parse_field(name)
+        expected: dict[str | None, list[Record]] = {}
+        for record in records:
+            expected.setdefault(text_of(_value(record, field)), []).append(record)
+        found = reader.answer(query.grouped(field), limit=100).groups
+        assert {group.key for group in found} == expected.keys()
+        for group in found:
+            _compare(group.summary, expected[group.key], Field("", "duration_ms"))
+        lines = reader.series(query.grouped(field), 3600, 100, list(expected)).lines
+        assert {key: sum(each.rows for each in line) for key, line in lines.items()} == {
+            key: len(each) for key, each in expected.items()
+        }
+        for key, operator in itertools.product(expected, ("=", "!=")):
+            wanted = Filter(field, operator, key or "")
+            meant = {each.id for each in records if matches(each, [wanted])}
+            asked = query.filtered(wanted)
+            assert reader.count(asked) == len(meant), str(wanted)
+            assert {each.id for each in reader.page(asked)} == meant, str(wanted)
+    for record in records:
+        same = {each.id for each in records if each.request_id == record.request_id}
+        assert {each.id for each in reader.find(record.request_id)} == same
 
 
 def _compare(summary: Summary, records: list[Record], measure: Field) -> None:
