@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ..reading.figure import figure
+from ..reading.matching import spelled
 
 # What changes the direction of text, or is not seen: shown, so that no value can pose as another.
 _HIDDEN = {
@@ -36,6 +37,8 @@ def words(value: datetime | str) -> str:
 
 def value(value: Any) -> str:
     """Any value as text in which nothing is hidden."""
+    if isinstance(value, float):
+        return spelled(value)  # as filters take it
     is_text = isinstance(value, str)
     text: str = value if is_text else json.dumps(value, ensure_ascii=False, default=str)
     return text.translate(_HIDDEN)

@@ -31,7 +31,10 @@ class Dialect:
         """A field as text; NULL where there is none."""
         if field.place:
             return self.member_text(self._table.columns[field.place], field.name)
-        return self.cast_text(self._table.columns[field.name])
+        column = self._table.columns[field.name]
+        if isinstance(column.type, sa.Boolean):
+            return sa.case((column.is_(None), None), (column, "true"), else_="false")
+        return self.cast_text(column)
 
     def key(self, field: Field) -> Expression:
         """The same, for groups: only what is written alike is alike."""
@@ -118,7 +121,9 @@ class SQLite(Dialect):
         return sa.cast(value, sa.Integer)
 
     def seconds(self, time: Expression) -> Expression:
-        return sa.cast(sa.func.strftime("%s", time), sa.Integer)
+        # Behind them stand the microseconds.
+        whole = sa.cast(sa.func.strftime("%s", time), sa.Integer)
+        return whole + sa.cast(sa.func.substr(sa.type_coerce(time, sa.Text), 20), sa.Double)
 
     def member_text(self, document: Expression, name: str) -> Expression:
         kind, value = self._member(document, name)
@@ -182,7 +187,7 @@ class MySQL(Dialect):
     _NUMBERS = ("INTEGER", "UNSIGNED INTEGER", "DOUBLE", "DECIMAL")
 
     def seconds(self, time: Expression) -> Expression:
-        unit = sa.literal_column("MICROSECOND")
+        unit: Expression = sa.literal_column("MICROSECOND")
         return sa.func.timestampdiff(unit, "1970-01-01", time) / sa.literal_column("1e6")
 
     def key(self, field: Field) -> Expression:

@@ -41,6 +41,22 @@ def cut_answer(found: Mapping[str | None, Summary], share: float, limit: int) ->
     return Answer(groups[:limit], rest, share, complete=len(groups) <= limit)
 
 
+def without(whole: Summary, groups: Iterable[Group]) -> Summary:
+    """What is left of a whole beside some of its groups; its least and greatest are not known."""
+    for group in groups:
+        for name in ("count", "rows", "errors", "measured"):
+            left = getattr(whole, name) - getattr(group.summary, name)
+            setattr(whole, name, max(0, left))
+        whole.total -= group.summary.total
+        for code, weight in group.summary.digest.counts.items():
+            whole.digest.add(code, -weight)
+    whole.digest.counts = {code: n for code, n in whole.digest.counts.items() if n > 1e-6}
+    whole.low = whole.high = None
+    if not whole.digest.counts:
+        whole.total = whole.measured = 0.0  # and not what rounding left of them
+    return whole if whole.rows else Summary()
+
+
 def fold_series(rows: Iterable[Any], query: Query, step: float, share: float) -> Series:
     """Put the rows of each group and interval in their places.
 

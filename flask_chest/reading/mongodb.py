@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..errors import ReadError
 from ..record import Record
 from .aggregate import GROUPS
-from .fold import fold_answer, fold_series
+from .fold import biggest_lines, fold_answer, fold_series, without
 from .matching import text_of
 from .mongo_documents import read_document
 from .mongo_pipeline import condition, figures, top, whether
 from .query import Query
 from .reader import PAGE, REACH, Reader
 from .slices import MOST, SAMPLE, Chosen, Slices, choose_slices
-from .summary import Answer, Series, Summary
+from .summary import Answer, Series
 
 if TYPE_CHECKING:
     from ..chests.mongodb import FlaskChestMongoDB
@@ -107,12 +107,16 @@ class MongoReader(Reader):
             return fold_answer(_merged(rows), slices.share, limit)
         keys = self._told(
             lambda: [
-                each["_id"] for each in self._records_of().aggregate([match, *top(query, limit)])
+                each["_id"]["k"]
+                for each in self._records_of().aggregate([match, *top(query, limit)])
             ]
         )
         rows = self._rows([match, *figures(query, keys=keys)])
         found = fold_answer(_merged(rows), slices.share, limit)
-        return Answer(found.groups, Summary(), slices.share, complete=False)
+        rows = self._rows([match, *figures(query.grouped(None))])
+        whole = fold_answer(_merged(rows), slices.share, 1).whole
+        rest = without(whole, found.groups)
+        return Answer(found.groups, rest, slices.share, complete=False)
 
     def series(
         self, query: Query, step: float, lines: int = 8, keys: Sequence[str | None] | None = None
@@ -124,12 +128,13 @@ class MongoReader(Reader):
         if query.by is not None:
             found = self._told(
                 lambda: [
-                    each["_id"]
+                    each["_id"]["k"]
                     for each in self._records_of().aggregate([match, *top(query, lines)])
                 ]
             )
         rows = self._rows([match, *figures(query, keys=found, step=step)])
-        return fold_series(_merged(rows), query, step, slices.share)
+        series = fold_series(_merged(rows), query, step, slices.share)
+        return series if found is None else biggest_lines(series, lines)
 
     def names(self, query: Query) -> list[str]:
         near = self.reach(query) or query.since

@@ -26,13 +26,14 @@ from .fold import (
     fold_answer,
     fold_series,
     place_in,
+    without,
 )
 from .query import Query
 from .reader import PAGE, REACH, Reader
 from .rollup_rows import add_row
 from .rollups import Plan, Rollups
 from .slices import MOST, SAMPLE, Chosen, Slices, choose_slices
-from .summary import Answer, Group, Series, Summary
+from .summary import Answer, Series, Summary
 
 # Parameters of one query: SQLite of old took no more than 999.
 _AT_ONCE = 500
@@ -162,7 +163,7 @@ class SQLReader(Reader):
         top = [row.k for row in self._rows(aggregate.top(limit))]
         found = fold_answer(self._rows(aggregate.figures(top)), aggregate.share, limit)
         whole = fold_answer(self._rows(aggregate.figures(together=True)), aggregate.share, 1).whole
-        return Answer(found.groups, _without(whole, found.groups), aggregate.share, complete=False)
+        return Answer(found.groups, without(whole, found.groups), aggregate.share, complete=False)
 
     def series(
         self, query: Query, step: float, lines: int = 8, keys: Sequence[str | None] | None = None
@@ -271,17 +272,6 @@ class SQLReader(Reader):
             # str(error) would hold the SQL and its parameters: values of the app's users.
             cause = getattr(error, "orig", None) or error
             raise ReadError(self._chest.explain(cause, self._chest.remedy(error))) from None
-
-
-def _without(whole: Summary, groups: Sequence[Group]) -> Summary:
-    for group in groups:
-        for name in ("count", "rows", "errors", "total", "measured"):
-            left = getattr(whole, name) - getattr(group.summary, name)
-            setattr(whole, name, max(0, left))
-        for code, weight in group.summary.digest.counts.items():
-            whole.digest.add(code, -weight)
-    whole.digest.counts = {code: n for code, n in whole.digest.counts.items() if n > 1e-6}
-    return whole
 
 
 def _record(row: Any) -> Record:

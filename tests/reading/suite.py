@@ -116,12 +116,12 @@ def _filters(reader: Reader, records: list[Record]) -> None:
 
 
 def _groups(reader: Reader, records: list[Record]) -> None:
-    for name in ("route", "status", "user_id", ODD, "tags.version"):
+    for name in ("route", "status", "user_id", ODD, "tags.version", "disconnected"):
         field = parse_field(name)
         expected: dict[Any, list[Record]] = {}
         for record in records:
             value = _value(record, field)
-            expected.setdefault(None if value is None else str(value), []).append(record)
+            expected.setdefault(text_of(value), []).append(record)
         answer = reader.answer(WHOLE.grouped(field))
         assert answer.share == 1
         assert answer.complete
