@@ -110,6 +110,6 @@ def _together(series: Series) -> list[Summary]:
 
 
 def _lengths(series: Series, query: Query) -> list[float]:
-    """Seconds of each interval that have passed: the last one may have just begun."""
-    end = query.until.timestamp()
-    return [min(series.step, max(1.0, end - start)) for start in series.starts]
+    """Seconds of each interval that the range has: the last one may have just begun."""
+    begin, end = query.since.timestamp(), query.until.timestamp()
+    return [max(1.0, min(start + series.step, end) - max(start, begin)) for start in series.starts]

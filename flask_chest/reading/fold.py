@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .query import Query
@@ -86,12 +86,18 @@ def answer_of(series: Series, limit: int) -> Answer:
     return cut_answer(found, series.share, limit)
 
 
-def biggest_lines(series: Series, number: int) -> Series:
-    """The groups with the highest counts."""
+def biggest_lines(
+    series: Series, number: int, share: float, keys: Sequence[str | None] | None = None
+) -> Series:
+    """The groups with the highest counts.
+
+    :param share: the share of the records that was looked at.
+    :param keys: these groups, in place of the biggest ones.
+    """
     counts = {key: sum(each.count for each in line) for key, line in series.lines.items()}
     biggest = sorted(counts, key=lambda key: (-counts[key], key or ""))[:number]
-    lines = {key: series.lines[key] for key in biggest}
-    return Series(series.starts, series.step, lines, series.share)
+    lines = {key: series.lines[key] for key in keys or biggest if key in counts}
+    return Series(series.starts, series.step, lines, share)
 
 
 def empty_series(query: Query, step: float, share: float = 1.0) -> Series:

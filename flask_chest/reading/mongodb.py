@@ -134,7 +134,7 @@ class MongoReader(Reader):
             )
         rows = self._rows([match, *figures(query, keys=found, step=step)])
         series = fold_series(_merged(rows), query, step, slices.share)
-        return series if found is None else biggest_lines(series, lines)
+        return series if found is None else biggest_lines(series, lines, slices.share)
 
     def names(self, query: Query) -> list[str]:
         near = self.reach(query) or query.since

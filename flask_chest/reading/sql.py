@@ -171,20 +171,19 @@ class SQLReader(Reader):
         plan = self._plan(query, step)
         if plan is None or self._rollups is None:
             return self._series(query, step, lines, keys)
-        step = plan.step
-        series = empty_series(query, step)
-        origin = query.since.timestamp()
+        series = empty_series(replace(query, since=plan.begin), plan.step)
+        origin, share = plan.begin.timestamp(), 1.0
         for row in self._rollups.read(plan, query):
             key = None if query.by is None else row.route
-            place = place_in(series, key, int((row.start - origin) // step))
+            place = place_in(series, key, int((row.start - origin) // plan.step))
             add_row(place, row, query.measure)
         for since, until in plan.records:
             part = replace(query, since=since, until=until)
-            aggregate = Aggregate(
-                self._table, self._dialect, part, self._slices(part), step, origin
-            )
+            slices = self._slices(part)
+            aggregate = Aggregate(self._table, self._dialect, part, slices, plan.step, origin)
             add_to_series(series, self._rows(aggregate.over_time(None)), aggregate.share)
-        return biggest_lines(series, lines)
+            share = min(share, aggregate.share)
+        return biggest_lines(series, lines, share, keys)
 
     def _series(
         self, query: Query, step: float, lines: int, keys: Sequence[str | None] | None

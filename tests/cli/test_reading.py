@@ -10,6 +10,7 @@ import re
 import stat
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -23,6 +24,8 @@ from flask_chest import Record
 from flask_chest.cli import chest as chest_group
 from flask_chest.delivery.dead import DeadLetters
 from flask_chest.encoding import encode
+from flask_chest.keeping.lease import Lease
+from flask_chest.keeping.upkeep import Upkeep
 from flask_chest.reading.lines import to_line
 from flask_chest.reading.sql import SQLReader
 
@@ -238,6 +241,31 @@ def test_export_into_what_is_no_file(shop: Flask, tmp_path: Path) -> None:
     there = run(shop, *command, str(tmp_path / "nowhere" / "some.ndjson"))
     assert there.exit_code == 1
     assert "nowhere/some.ndjson': No such file or directory" in there.output
+
+
+def test_what_is_imported_is_summed_up(tmp_path: Path) -> None:
+    """Records that are older than upkeep looks back are in the figures of long ranges."""
+    app = make_app(tmp_path)
+    [chest] = app.extensions["chest.held"].chests
+    now = datetime.now(timezone.utc)
+    chest.write([replace(each, time=now - (END - each.time)) for each in many()])
+    Upkeep([chest], None).run(threading.Event())
+    file = tmp_path / "old"
+    old = [
+        replace(each, id=f"a{each.id[1:]}", time=each.time - timedelta(days=9)) for each in many()
+    ]
+    file.write_bytes(b"".join(encode(each) + b"\n" for each in old))
+    lease = Lease(chest, engine := chest.make_engine())
+    assert lease.take()
+    result = run(app, "import", str(file))
+    assert result.exit_code == 1
+    assert "import it again later" in result.stderr
+    lease.give_back()
+    engine.dispose()
+    assert run(app, "import", str(file)).exit_code == 0
+    [told] = lines_of(run(app, "stats", "--since", "20 days", "--json"))
+    assert sum(each["count"] for each in told["groups"]) == 2 * 900
+    chest.close()
 
 
 def test_import_through_a_pipe(tmp_path: Path) -> None:
