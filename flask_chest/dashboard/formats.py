@@ -21,7 +21,8 @@ _HIDDEN |= {code: f"\\u{code:04x}" for code in (*range(0x2060, 0x2070), 0xFEFF)}
 
 def percent(value: float) -> str:
     """A share as percents."""
-    return f"{value * 100:.3g} %"
+    percents = value * 100
+    return f"{percents:,.0f} %" if abs(percents) >= 1000 else f"{percents:.3g} %"
 
 
 def moment(value: datetime) -> str:
@@ -50,11 +51,17 @@ def short(text: Any) -> str:
     return line if len(line) <= 60 else f"{line[:59]}…"
 
 
-FILTERS: dict[str, Callable[..., str]] = {
+def can_be_asked_for(text: str) -> bool:
+    """Whether a filter finds this value: spaces around it are not the value's, nor is nothing."""
+    return bool(text) and text == text.strip()
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
     "number": figure,
     "percent": percent,
     "moment": moment,
     "words": words,
     "value": value,
     "short": short,
+    "can_be_asked_for": can_be_asked_for,
 }

@@ -15,7 +15,7 @@ from .matching import text_of
 from .mongo_documents import read_document
 from .mongo_pipeline import condition, figures, top, whether
 from .query import Query
-from .reader import PAGE, REACH, Reader
+from .reader import PAGE, REACH, Reader, united
 from .slices import MOST, SAMPLE, Chosen, Slices, choose_slices
 from .summary import Answer, Series
 
@@ -53,12 +53,16 @@ class MongoReader(Reader):
         yield from self._records({"_id": {"$in": sorted(ids)}}, {"_id": 1}, 0)
 
     def find(self, identity: str, limit: int = PAGE) -> list[Record]:
-        for name in ("_id", "request_id", "trace_id"):
-            if name == "trace_id" and len(identity) != 32:
-                break  # it has no index: ask only what can be one
-            if records := self._records({name: identity}, {"_id": 1}, limit):
-                return records
-        return []
+        # A record's id may be the request's id of others: of those that it was handed on to.
+        own, others = (self._find(each, identity, limit) for each in ("_id", "request_id"))
+        if own or others:
+            return united(own, others)[:limit]
+        if len(identity) != 32:
+            return []  # it has no index: ask only what can be one
+        return self._find("trace_id", identity, limit)
+
+    def _find(self, name: str, identity: str, limit: int) -> list[Record]:
+        return self._records({name: identity}, {"_id": 1}, limit)
 
     def page(self, query: Query, *, after: str = "", limit: int = PAGE) -> list[Record]:
         if not limit:

@@ -29,7 +29,7 @@ from .fold import (
     without,
 )
 from .query import Query
-from .reader import PAGE, REACH, Reader
+from .reader import PAGE, REACH, Reader, united
 from .rollup_rows import add_row
 from .rollups import Plan, Rollups
 from .slices import MOST, SAMPLE, Chosen, Slices, choose_slices
@@ -93,14 +93,20 @@ class SQLReader(Reader):
 
     def find(self, identity: str, limit: int = PAGE) -> list[Record]:
         columns = self._table.columns
-        for column in (columns.id, columns.request_id, columns.trace_id):
-            if column is columns.trace_id and len(identity) != 32:
-                break  # it has no index: ask only what can be one
-            same = self._dialect.equals(column, identity)
-            found = sa.select(self._table).where(same).order_by(columns.id)
-            if records := self._first(found, limit):
-                return records
-        return []
+        # A record's id may be the request's id of others: of those that it was handed on to.
+        own, others = (
+            self._find(each, identity, limit) for each in (columns.id, columns.request_id)
+        )
+        if own or others:
+            return united(own, others)[:limit]
+        if len(identity) != 32:
+            return []  # it has no index: ask only what can be one
+        return self._find(columns.trace_id, identity, limit)
+
+    def _find(self, column: sa.Column[Any], identity: str, limit: int) -> list[Record]:
+        same = self._dialect.equals(column, identity)
+        found = sa.select(self._table).where(same).order_by(self._table.columns.id)
+        return self._first(found, limit)
 
     def page(self, query: Query, *, after: str = "", limit: int = PAGE) -> list[Record]:
         columns = self._table.columns

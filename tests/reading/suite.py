@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -87,7 +88,7 @@ def check_reader(chest: Chest) -> None:
     _finds(reader, records)
     later = alike()
     chest.write(later)
-    _tells_apart(reader, later)
+    _tells_apart(chest, reader, later)
     reader.close()
     chest.close()
 
@@ -188,7 +189,7 @@ def _finds(reader: Reader, records: list[Record]) -> None:
     assert reader.find("' OR 1=1 --") == reader.find("") == []
 
 
-def _tells_apart(reader: Reader, records: list[Record]) -> None:
+def _tells_apart(chest: Chest, reader: Reader, records: list[Record]) -> None:
     """One person's values are nobody else's, however much like them they are."""
     query = Query(since=END, until=END + timedelta(hours=2))
     for name in ("name", "route"):
@@ -213,6 +214,10 @@ def _tells_apart(reader: Reader, records: list[Record]) -> None:
     for record in records:
         same = {each.id for each in records if each.request_id == record.request_id}
         assert {each.id for each in reader.find(record.request_id)} == same
+    handed_on = replace(records[0], id="f" * 32, request_id=records[1].id)
+    chest.write([handed_on])
+    assert reader.find(records[1].id) == [records[1], handed_on]
+    assert reader.find(records[1].id, 1) == [records[1]]
 
 
 def _compare(summary: Summary, records: list[Record], measure: Field) -> None:
