@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import click
 from flask import Flask
 
+from .app_routes import routes_of
 from .capture import Capture
 from .chests.base import Chest, Surroundings
-from .chests.urls import make_chests, number_newcomers
+from .chests.urls import make_chests, number_newcomers, stores_of
 from .config import Settings
 from .decorated import decoration_of, decorations
 from .delivery.buffer import Buffer, LossListener
@@ -24,14 +24,16 @@ from .delivery.exporter import Exporter
 from .delivery.frame import MAX_CHESTS
 from .delivery.journal import Journal, Reads
 from .delivery.ledger import Ledger
+from .delivery.left import warn_of_left
 from .delivery.memory import MemoryBuffer
 from .delivery.process import Delivery
+from .delivery.totals import add_rejected
 from .errors import ConfigError
 from .hooks import Recorder
 from .keeping.upkeep import Upkeep
 from .plans import Plans
 from .process_lock import ProcessLock
-from .rule import Route, Rule, checked_rule
+from .rule import Rule, checked_rule
 from .rules import Override, rules_of
 from .tracked import Tracked
 from .typing import RequestIdGenerator
@@ -83,10 +85,12 @@ class AppChest:
         self.plans = Plans(
             rules_of(settings, [chest.name for chest in self.chests]),
             late=self._late_rules,
-            routes=self._routes,
+            routes=lambda: routes_of(app),
             override_of=self._override_of,
             report=_report_unmatched,
         )
+        if settings.buffer != "disk":
+            warn_of_left(self.journal_dir, app.name, settings.buffer)
         self.carrier: _Carrier = self._make_carrier()
         self.capture = Capture(settings.redact, settings.max_value_bytes, settings.max_record_bytes)
         self.recorder = Recorder(
@@ -221,7 +225,7 @@ class AppChest:
                 sender=self.app,
                 chests=list(self.chests),
                 make_buffer=self._buffer_maker([chest.name for chest in self.chests], reads),
-                bury=lambda chest, lines, reason: DeadLetters(root, chest).add(lines, reason),
+                bury=self._bury,
                 batch_size=settings.batch_size,
                 interval=settings.export_interval,
                 shutdown_timeout=settings.shutdown_timeout,
@@ -231,6 +235,12 @@ class AppChest:
                 kept_in=f"the journal {root}" if settings.buffer == "disk" else "memory",
             )
         )
+
+    def _bury(self, chest: str, lines: Sequence[bytes], reason: str) -> None:
+        root, owner = self.journal_dir, self.app.name
+        DeadLetters(root, chest, owner, stores_of(self.chests).get(chest, "")).add(lines, reason)
+        if self.settings.buffer != "disk":
+            add_rejected(root, chest, len(lines), owner)
 
     def _upkeep(self) -> Callable[[threading.Event], None] | None:
         if not any(chest.needs_upkeep for chest in self.chests):
@@ -242,28 +252,15 @@ class AppChest:
         if self.settings.buffer == "memory":
             return lambda on_lost: MemoryBuffer(names, most, on_lost)
         root = self.journal_dir
-        owner = self.app.name
-        return lambda on_lost: Journal(root, names, most, on_lost, reads, owner)
+        owner, stores = self.app.name, stores_of(self.chests)
+        return lambda on_lost: Journal(root, names, most, on_lost, reads, owner, stores)
 
-    def _routes(self) -> Iterable[Route]:
-        for rule in self.app.url_map.iter_rules():
-            for method in rule.methods or ("",):
-                yield Route(rule.rule, rule.endpoint, method)
-        # A command that leaves a record is selected by its name, as an endpoint.
-        for name in _command_names(self.app.cli):
-            yield Route(None, name, "")
-
-    def _override_of(self, endpoint: str) -> Override | None:
+    def _override_of(self, endpoint: str | None) -> Override | None:
+        # Before the first record, also of what has no view: delivery that has begun would be made
+        # anew, and what waits in memory, and its ledger, would be gone.
         self.join_decorated()
-        decoration = decoration_of(self.app, endpoint)
+        decoration = None if endpoint is None else decoration_of(self.app, endpoint)
         return None if decoration is None else decoration.take_in(self)
-
-
-def _command_names(group: click.Group, above: str = "") -> Iterable[str]:
-    for name, command in group.commands.items():
-        yield above + name
-        if isinstance(command, click.Group):
-            yield from _command_names(command, f"{above}{name} ")
 
 
 def _refuse_contradictions(settings: Settings) -> None:

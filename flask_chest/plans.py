@@ -16,7 +16,7 @@ class Plans:
     :param rules: the app's rules.
     :param late: rules that can be told only once the app is whole; asked for when plans are made.
     :param routes: all routes of the app, as they are when it is called.
-    :param override_of: what a decorator says of an endpoint's view.
+    :param override_of: what a decorator says of an endpoint's view; ``None`` stands for no view.
     :param report: told, with the first request, of the rules that select nothing.
     """
 
@@ -26,7 +26,7 @@ class Plans:
         *,
         late: Callable[[], Iterable[tuple[dict[str, Any], str]]],
         routes: Callable[[], Iterable[Route]],
-        override_of: Callable[[str], Override | None],
+        override_of: Callable[[str | None], Override | None],
         report: Callable[[list[Rule]], None],
     ) -> None:
         self.rules = rules
@@ -92,7 +92,7 @@ class Plans:
         known = self.known
         self._add_late_rules()
         override = self._overrides.get((route.endpoint, route.method))
-        if override is None and route.endpoint is not None:
+        if override is None:
             override = self._override_of(route.endpoint)
         plan = known[route] = self.rules.plan(route, override)
         return plan

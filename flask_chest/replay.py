@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from .chests.base import Chest
@@ -18,30 +18,40 @@ class Replay:
 
     :param root: the journal's folder.
     :param chest: the chest.
-    :param owner: the app that it belongs to.
+    :param owner: the app that it belongs to; letters of other apps are left alone.
+    :param others: the app's other chests. Where chests were numbered anew, a letter goes to the one
+        that had rejected it, whatever that is called now.
     :raises ChestError: they are being sent again already.
     """
 
-    def __init__(self, root: Path, chest: Chest, owner: str = "") -> None:
+    def __init__(
+        self, root: Path, chest: Chest, owner: str = "", others: Iterable[Chest] = ()
+    ) -> None:
         self._root = root
         self._chest = chest
         self._owner = owner
+        self._stores = {place: each for each in others if (place := each.whereabouts())}
+        self._stores[chest.whereabouts()] = chest
         self._letters = DeadLetters(root, chest.name)
         # Two at once would each put back what the other one has dealt with.
         alone = self._letters.replaying.acquire()
-        found = self._letters.read()
+        everything = self._letters.read()
+        self._taken = len(everything)
+        found = [letter for letter in everything if letter.is_of(owner)]
+        self._of_others = [letter for letter in everything if not letter.is_of(owner)]
         if found and not alone:
             raise ChestError(
                 f"chest {chest.name!r}: its dead letters in {self._letters.path} are being sent "
                 "again already, or are not writable; wait for the other replay to end"
             )
-        self._taken = len(found)
         # One that was rejected in the moment of a crash may have been kept twice.
-        self._waiting = list({letter.line: letter for letter in found}.values())
+        self._waiting = list({(each.line, each.store): each for each in found}.values())
         #: How many were accepted this time.
         self.delivered = 0
         #: Those that are still rejected, or were not tried any more.
         self.left: list[Letter] = []
+        #: Where stores are that no chest leads to, and that have refused some of those.
+        self.strange: set[str] = set()
         #: Why it was ended early.
         self.failure: DeliveryError | None = None
 
@@ -62,7 +72,7 @@ class Replay:
             self._settle()
 
     def _settle(self) -> None:
-        self._letters.replace(self.left, taken=self._taken)
+        self._letters.replace([*self._of_others, *self.left], taken=self._taken)
         self._letters.replaying.release()
         if self.delivered:
             moved = Ledger()
@@ -71,15 +81,25 @@ class Replay:
             add_to_totals(self._root, moved, owner=self._owner)
 
     def _send(self, letter: Letter) -> None:
-        if self.failure is not None:
+        target = self._target_of(letter)
+        if target is None or self.failure is not None:
             self.left.append(letter)
             return
         try:
-            self._chest.write(Batch([letter.line]))
+            target.write(Batch([letter.line]))
         except RejectedError as error:
-            self.left.append(Letter(str(error), letter.line))
+            self.left.append(letter._replace(reason=str(error)))
         except DeliveryError as error:
             self.failure = error
             self.left.append(letter)
         else:
             self.delivered += 1
+
+    def _target_of(self, letter: Letter) -> Chest | None:
+        found = self._stores.get(letter.store)
+        if found is None and (self._chest.named or not letter.store):
+            return self._chest
+        if found is None:
+            # The store may be gone, and its number another's.
+            self.strange.add(letter.store)
+        return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -80,6 +81,18 @@ class RequestState:
 
 #: The request that is being served in this thread, task or greenlet.
 current_request: ContextVar[RequestState | None] = ContextVar("flask_chest_request", default=None)
+
+
+def _forget() -> None:
+    # What a view's child does is no part of the request that its parent serves. Else a context that
+    # it pushes would leave no record, and its end another one with the id of the parent's.
+    state = current_request.get()
+    if state is not None:
+        state.settled = True
+        current_request.set(None)
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def values_on(holder: Any) -> Mapping[str, object]:

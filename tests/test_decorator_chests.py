@@ -288,6 +288,18 @@ def test_a_name_that_is_taken(make_site: Callable[..., Site]) -> None:
     assert (site.store.name, other.name, third.name) == ("memory", "memory-2", "memory-3")
 
 
+@pytest.mark.parametrize("buffer", ["memory", "disk", "none"])
+def test_what_came_before_stays_in_the_ledger(make_site: Callable[..., Site], buffer: str) -> None:
+    """Also a request that found no route, which is the first of all: nothing is begun anew."""
+    site = make_site(CHEST_BUFFER=buffer)
+    view = flask_chest([MemoryChest()], raise_exceptions=False)(put_three)
+    site.app.add_url_rule("/other", "other", view)
+    for path in ("/nothing", "/other"):
+        site.client.get(path)
+    assert site.chest.flush(10)
+    assert site.chest.stats()["chests"]["memory"]["delivered"] == 1
+
+
 @KINDS
 def test_names_are_the_same_in_every_process(
     kind: str, plain: Flask, make_site: Callable[..., Site]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -13,10 +15,11 @@ import pytest
 from flask import Flask, g
 from flask.cli import AppGroup, FlaskGroup, ScriptInfo
 
-from flask_chest import FlaskChestSQLite
+from flask_chest import FlaskChest, FlaskChestSQLite
 from flask_chest.reading.sql import SQLReader
 
 from .apps import Site
+from .torture.test_disk import look_around
 
 ROOT = Path(__file__).parents[1]
 
@@ -232,3 +235,53 @@ def test_a_process_of_its_own(tmp_path: Path, words: str) -> None:
     reader.close()
     assert (record.kind, record.vars) == ("command", {"rows": 10})
     assert record.endpoint == words.removesuffix(" users")
+
+
+FORKING = """
+import os, sys
+from flask import Flask, g
+from flask_chest import FlaskChest
+
+app = Flask("forking", instance_path=sys.argv[1])
+chest = FlaskChest(app)
+
+
+@app.get("/")
+def view():
+    g.n = 1
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        return "done"
+    with app.app_context():
+        g.rows = 10
+    if sys.argv[2] == "exit":
+        sys.exit(3)
+    os._exit(0)
+
+
+try:
+    app.test_client().get("/", headers={"X-Request-ID": "asked"})
+except SystemExit:
+    os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("end", ["exit", "_exit"])
+def test_a_job_in_a_child_of_a_view(tmp_path: Path, end: str) -> None:
+    """It is a job as any other, and the request's record is the parent's."""
+    subprocess.run([sys.executable, "-c", FORKING, str(tmp_path), end], check=True, cwd=ROOT)
+    app = Flask("forking", instance_path=str(tmp_path))
+    extension = FlaskChest(app)
+    with app.app_context():
+        g.last = True
+    look_around(app)
+    assert extension.flush(60)
+    with closing(sqlite3.connect(tmp_path / "chest.db")) as connection:
+        [asked] = connection.execute("SELECT status FROM chest_records WHERE kind = 'request'")
+        jobs = connection.execute("SELECT vars FROM chest_records WHERE kind = 'job'").fetchall()
+    assert asked == (200,)
+    assert ('{"rows":10}',) in jobs
+    account = extension.stats()["chests"]["sqlite"]
+    assert account["delivered"] == 1 + len(jobs)
+    extension.close()

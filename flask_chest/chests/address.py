@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..errors import ConfigError
@@ -74,8 +75,17 @@ class Address:
     def public(self) -> str:
         """The URL without password and query, where further credentials may stand."""
         user = f"{self.username}@" if self.username else ""
+        return self.place().replace("://", f"://{user}", 1)
+
+    def place(self) -> str:
+        """The URL without user and query: who asks for it may change, and where it is does not."""
         path = f"/{self.path}" if self.path else ""
-        return f"{self.scheme}://{user}{self.hosts}{path}"
+        return f"{self.scheme}://{self.hosts}{path}"
+
+
+def digest(text: str) -> str:
+    """What stands for a text that may be a secret."""
+    return sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def scrub(text: str, secrets: tuple[str, ...]) -> str:

@@ -139,6 +139,15 @@ class Chest(ABC):
         """The backend's address for logs and errors, without any credential."""
         return self.scheme
 
+    def whereabouts(self) -> str:
+        """What tells this store from others, however the chest is called, for the journal to note.
+
+        No credential; empty where the name is all there is to go by.
+
+        .. versionadded:: 1.0
+        """
+        return ""
+
     def secrets(self) -> tuple[str, ...]:
         """What must never stand in a log or an error: passwords, tokens."""
         return ()

@@ -97,6 +97,9 @@ class FlaskChestClickHouse(Chest):
     def describe(self) -> str:
         return self.address.public()
 
+    def whereabouts(self) -> str:
+        return f"{self.address.place()} {self.table}"
+
     def secrets(self) -> tuple[str, ...]:
         return (self.address.password,)
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from ..errors import ConfigError, DeliveryError, RejectedError
 from ..record import Record
 from ..typing import ContextTuple
-from .address import Address
+from .address import Address, digest
 from .base import Chest, context_tuples
 from .drivers import require
 from .http_answer import Answer
@@ -92,6 +92,9 @@ class FlaskChestCustomWriter(Chest):
     def describe(self) -> str:
         # Neither path nor query: of many webhooks they are the password.
         return f"{self.address.scheme}://{self.address.hosts}"
+
+    def whereabouts(self) -> str:
+        return f"{self.describe()} {digest(self.address.path)}"
 
     def secrets(self) -> tuple[str, ...]:
         proxies = [urlsplit(proxy).password or "" for proxy in self._settings["proxies"].values()]

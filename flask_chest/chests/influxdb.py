@@ -77,6 +77,7 @@ class FlaskChestInfluxDB(Chest):
             raise ConfigError(f"measurement {measurement!r}: begin with a letter")
         super().__init__(**arguments)
         self.token, self.org, self.bucket = token, org, bucket
+        self.measurement = measurement
         self._verify = verify
         self._encoder = LineEncoder(measurement, custom_tags or {})
         self._client: Any = None
@@ -111,6 +112,9 @@ class FlaskChestInfluxDB(Chest):
 
     def describe(self) -> str:
         return f"{self.address.scheme}://{self.address.hosts}/{self.org}/{self.bucket}"
+
+    def whereabouts(self) -> str:
+        return f"{self.describe()} {self.measurement}"
 
     def secrets(self) -> tuple[str, ...]:
         return (self.token, self.address.password)

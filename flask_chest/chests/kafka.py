@@ -104,6 +104,9 @@ class FlaskChestKafka(Chest):
     def describe(self) -> str:
         return self.address.public()
 
+    def whereabouts(self) -> str:
+        return self.address.place()
+
     def secrets(self) -> tuple[str, ...]:
         hidden = [str(value) for name, value in self._options.items() if _SECRET.search(name)]
         return (self.address.password, *hidden)

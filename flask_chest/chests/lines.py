@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from ..encoding import Batch, encode
+from ..encoding import Batch, encode, made_at
 from ..errors import RejectedError
 from ..record import Record
 
@@ -27,6 +27,14 @@ def lines_of(records: Sequence[Record]) -> Sequence[bytes]:
         # Only a batch of one is itself to blame: of a bigger one nothing was sent yet.
         blamed = [records[0].id] if len(records) == 1 else None
         raise RejectedError(f"not a plain value: {error}", record_ids=blamed) from None
+
+
+def oldest_of(records: Sequence[Record]) -> float:
+    """The time of the oldest record of a batch: seconds since 1970."""
+    if isinstance(records, Batch):
+        # A line begins with the id, and that with the time: none but one need be decoded.
+        return made_at(min(records.lines)) / 1_000_000
+    return min(record.time for record in records).timestamp()
 
 
 def without_nul(body: bytes) -> bytes:

@@ -76,6 +76,9 @@ class FlaskChestMongoDB(Chest):
     def describe(self) -> str:
         return self.address.public()
 
+    def whereabouts(self) -> str:
+        return f"{self.address.place()} {self.collection}"
+
     def secrets(self) -> tuple[str, ...]:
         query = {name.lower(): value for name, value in self.address.query.items()}
         token = query.get("authmechanismproperties", "")

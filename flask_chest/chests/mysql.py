@@ -92,6 +92,9 @@ class FlaskChestMySQL(SQLChest):
     def describe(self) -> str:
         return self.address.public()
 
+    def whereabouts(self) -> str:
+        return f"{self.address.place()} {self.records.name}"
+
     def secrets(self) -> tuple[str, ...]:
         return (self.address.password,)
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from ..errors import ConfigError, DeliveryError, RejectedError
 from ..record import Record
 from ..sparse_log import SparseLog
-from .address import Address
+from .address import Address, digest
 from .base import Chest
 from .drivers import require
 from .http_answer import Answer
@@ -98,6 +98,9 @@ class FlaskChestOTLP(Chest):
     def describe(self) -> str:
         # Not the path: of some vendors it holds the key.
         return f"otlp+{self.address.scheme}://{self.address.hosts}"
+
+    def whereabouts(self) -> str:
+        return f"{self.describe()} {digest(self.address.path)}"
 
     def secrets(self) -> tuple[str, ...]:
         return (self.address.password, *map(str, self._own_headers.values()))

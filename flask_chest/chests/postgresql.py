@@ -87,6 +87,9 @@ class FlaskChestPostgreSQL(SQLChest):
     def describe(self) -> str:
         return self.address.public()
 
+    def whereabouts(self) -> str:
+        return f"{self.address.place()} {self.records.name}"
+
     def secrets(self) -> tuple[str, ...]:
         query = self.address.query
         return (self.address.password, query.get("password", ""), query.get("sslpassword", ""))

@@ -104,6 +104,9 @@ class FlaskChestRedis(Chest):
     def describe(self) -> str:
         return f"{self.address.public()}?stream={self.stream}"
 
+    def whereabouts(self) -> str:
+        return f"{self.address.place()}?stream={self.stream}"
+
     def secrets(self) -> tuple[str, ...]:
         return (self.address.password,)
 

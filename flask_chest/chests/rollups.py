@@ -6,6 +6,7 @@ it answers questions about long ranges.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +14,8 @@ from sqlalchemy.dialects import mysql, postgresql
 
 #: Seconds of the two kinds of rows.
 HOUR, DAY = 3600, 86_400
+#: Late records are looked for so far back from where the last sums end.
+LATE = 2 * DAY
 
 _MYSQL: dict[str, Any] = {
     "mysql_engine": "InnoDB",
@@ -61,6 +64,43 @@ def upkeep_table(metadata: sa.MetaData) -> sa.Table:
         sa.Column("rolled_until", sa.BigInteger, nullable=False),
         **_MYSQL,
     )
+
+
+def late_row(table: str) -> str:
+    """The row that says, in ``rolled_until``, how far back sums are to be looked at again.
+
+    In ``held_until`` it counts how often that was said.
+
+    :param table: the name of the table of records, which has no colon.
+    """
+    return f"{table}:late"
+
+
+def note_late(engine: sa.Engine, upkeep: sa.Table, table: str, oldest: float) -> None:
+    """Tell upkeep of records that were written so late that it would not look for them.
+
+    :param table: the name of the table of records.
+    :param oldest: the time of the oldest: seconds since 1970.
+    """
+    if oldest >= time.time() - LATE:
+        return
+    columns, at = upkeep.columns, int(oldest)
+    mine = columns.table_name == late_row(table)
+    earlier = sa.case((columns.rolled_until > at, at), else_=columns.rolled_until)
+    # Counted, so that who looks for them now sees that more have come meanwhile.
+    tell = sa.update(upkeep).where(mine)
+    tell = tell.values(rolled_until=earlier, held_until=columns.held_until + 1)
+    row = {"table_name": late_row(table), "holder": "", "held_until": 0, "rolled_until": at}
+    with engine.begin() as connection:
+        connection.execute(tell)
+        if connection.execute(sa.select(columns.table_name).where(mine)).first() is not None:
+            return
+    try:
+        with engine.begin() as connection:
+            connection.execute(sa.insert(upkeep).values(row))
+    except sa.exc.IntegrityError:  # another one was faster
+        with engine.begin() as connection:
+            connection.execute(tell)
 
 
 def add_rollups(connection: sa.Connection, table: str) -> None:

@@ -17,7 +17,8 @@ from sqlalchemy.dialects import mysql, postgresql
 from ..errors import ConfigError, DeliveryError, RejectedError
 from ..record import Record
 from .base import Chest
-from .rollups import add_rollups, rollups_table, upkeep_table
+from .lines import oldest_of
+from .rollups import add_rollups, note_late, rollups_table, upkeep_table
 
 #: The version of the schema that this release writes.
 SCHEMA_VERSION = 2
@@ -141,6 +142,7 @@ class SQLChest(Chest):
             return
         try:
             self._write(records)
+            note_late(self.engine(), self.upkeep, self.records.name, oldest_of(records))
         except RejectedError as error:
             raise RejectedError(self.explain(str(error)), record_ids=error.record_ids) from None
         except exc.SQLAlchemyError as error:

@@ -94,6 +94,9 @@ class FlaskChestSQLite(SQLChest):
     def describe(self) -> str:
         return str(self.file())
 
+    def whereabouts(self) -> str:
+        return f"{self.file()} {self.records.name}"
+
     def file(self) -> Path:
         """Where the database lies."""
         if self.surroundings is None:

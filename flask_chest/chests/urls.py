@@ -140,6 +140,11 @@ def _check_arguments(chest_class: type[Chest], arguments: Mapping[str, Any], key
         raise ConfigError(f"{key}: {chest_class.__name__} has no argument {name!r}; {advice}")
 
 
+def stores_of(chests: Iterable[Chest]) -> dict[str, str]:
+    """Where chests are, by name, as far as they can tell."""
+    return {each.name: place for each in chests if (place := each.whereabouts())}
+
+
 def number_unnamed(chests: Iterable[Chest]) -> None:
     """Give chests that nobody named a name of their own: ``sqlite``, ``sqlite-2``, ..."""
     chests = list(chests)

@@ -11,12 +11,10 @@ from flask.cli import with_appcontext
 
 from ..app_chest import AppChest
 from ..chests.base import Chest
-from ..delivery.dead import DeadLetters
-from ..encoding import decode
-from ..keeping.forgetting import Forgetting, forget_letters
+from ..delivery.dead import chests_with_letters
+from ..keeping.forgetting import Forgetting, forget_letters, meant_letters
 from ..reading.filters import Filter
 from ..reading.lines import to_line
-from ..reading.matching import matches
 from ..reading.query import Query
 from ..reading.reader import Reader, make_reader
 from ..record import Record
@@ -35,6 +33,8 @@ from .output import print_json, progress
 
 #: Each chest, and what reads it; nothing where a store only takes.
 _Stores = list[tuple[Chest, Reader | None]]
+#: The same by name, with chests that are there no more, and have left dead letters.
+_Sources = list[tuple[str, Reader | None]]
 
 
 @click.command()
@@ -67,13 +67,17 @@ def forget(
     query = make_query(FIRST, LAST, where)
     held = current_held()
     with told_errors(), _opened(chosen_chests(chest_name)) as stores:
+        gone = [] if chest_name else _gone(held, stores)
         if output is not None:
+            sources: _Sources = [(each.name, reader) for each, reader in stores]
             with destination(output) as file:
-                told = _hand_out(held, stores, query, file)
+                told = _hand_out(held, sources + [(name, None) for name in gone], query, file)
         else:
             if not yes:
                 _confirm(stores, query)
             told = {each.name: _erase(held, each, reader, query) for each, reader in stores}
+            told |= {name: _erase_letters(held, name, query) or None for name in gone}
+    told = {name: number for name, number in told.items() if number or name not in gone}
     _tell(told, held, as_json, "erased" if output is None else "handed out")
     beyond = [each.name for each, reader in stores if reader is None]
     if beyond:
@@ -99,8 +103,18 @@ def _confirm(stores: _Stores, query: Query) -> None:
     click.confirm(f"erase records with {filters}: {', '.join(counts) or 'none'}?", abort=True)
 
 
+def _gone(held: AppChest, stores: _Stores) -> list[str]:
+    """Chests that are there no more, and have left dead letters."""
+    there = {each.name for each, _ in stores}
+    return [name for name in chests_with_letters(held.journal_dir) if name not in there]
+
+
+def _erase_letters(held: AppChest, chest: str, query: Query) -> int:
+    return forget_letters(held.journal_dir, chest, query, held.app.name)
+
+
 def _erase(held: AppChest, chest: Chest, reader: Reader | None, query: Query) -> int | None:
-    letters = forget_letters(held.journal_dir, chest.name, query, held.app.name)
+    letters = _erase_letters(held, chest.name, query)
     if reader is None:
         return letters or None
     gone = letters
@@ -112,43 +126,46 @@ def _erase(held: AppChest, chest: Chest, reader: Reader | None, query: Query) ->
 
 
 def _hand_out(
-    held: AppChest, stores: _Stores, query: Query, file: BinaryIO
+    held: AppChest, sources: _Sources, query: Query, file: BinaryIO
 ) -> dict[str, int | None]:
     told: dict[str, int | None] = {}
     # Stores hold the same records; one person has few enough to remember their ids.
     written: set[str] = set()
-    for chest, reader in stores:
+    for name, reader in sources:
         count = 0
-        for record in _records_of(held, chest, reader, query):
+        for record in _records_of(held, name, reader, query):
             count += 1
             if record.id not in written:
                 written.add(record.id)
                 file.write(to_line(record) + b"\n")
-        told[chest.name] = count if reader is not None else count or None
+        told[name] = count if reader is not None else count or None
     return told
 
 
 def _records_of(
-    held: AppChest, chest: Chest, reader: Reader | None, query: Query
+    held: AppChest, chest: str, reader: Reader | None, query: Query
 ) -> Iterator[Record]:
     """One person's records in a store, and among the dead letters that wait for it."""
     if reader is not None:
         yield from reader.walk(query)
-    for letter in DeadLetters(held.journal_dir, chest.name).read():
-        record = decode(letter.line)
-        if matches(record, query.where):
-            yield record
+    yield from meant_letters(held.journal_dir, chest, query, held.app.name)
 
 
 def _tell(told: Mapping[str, int | None], held: AppChest, as_json: bool, what: str) -> None:
     accounts = held.carrier.ledger().accounts
-    pending = {name: accounts[name].pending for name in told if name in accounts}
+    there = {each.name for each in held.chests}
+    pending = {
+        name: each.pending
+        for name, each in accounts.items()
+        if name in told or (each.pending and name not in there)
+    }
     if as_json:
         content: dict[str, Any] = {what.replace(" ", "_"): told, "pending": pending}
         print_json(content)
     for name, number in told.items():
         if not as_json and number is not None:
             click.echo(f"{name}: {number} {what}")
-        if pending.get(name):
-            text = f"{name}: {pending[name]} records wait in the journal; run this again later"
+    for name, number in pending.items():
+        if number:
+            text = f"{name}: {number} records wait in the journal; run this again later"
             click.secho(text, fg="yellow", err=True)

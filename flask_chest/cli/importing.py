@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
 from itertools import islice
 from typing import BinaryIO
 
@@ -11,7 +10,6 @@ import click
 from flask.cli import with_appcontext
 
 from ..chests.base import Chest
-from ..encoding import Batch, encode
 from ..errors import QueryError
 from ..reading.lines import from_line
 from ..record import Record
@@ -30,8 +28,6 @@ class _Lines:
         self._file = file
         self._step = step
         self.refused = 0
-        #: When the first and the last of the records were made.
-        self.edges: tuple[datetime, datetime] | None = None
 
     def __iter__(self) -> Iterator[Record]:
         for number, line in enumerate(self._file, 1):
@@ -39,15 +35,11 @@ class _Lines:
             if not line.strip():
                 continue
             try:
-                record = from_line(line)
+                yield from_line(line)
             except QueryError as error:
                 self.refused += 1
                 if self.refused <= _TOLD:
                     click.secho(f"line {number}: {error}", fg="yellow", err=True)
-                continue
-            first, last = self.edges or (record.time, record.time)
-            self.edges = min(first, record.time), max(last, record.time)
-            yield record
 
 
 @click.command("import")
@@ -73,7 +65,6 @@ def import_records(file: BinaryIO, chest_name: str | None, as_json: bool) -> Non
             while batch := list(islice(records, _BATCH)):
                 _write(chests, batch)
                 taken += len(batch)
-            _sum_up(chests, lines.edges)
         finally:
             for chest in chests:
                 chest.close()
@@ -96,19 +87,8 @@ def _targets(name: str | None) -> Sequence[Chest]:
 
 
 def _write(chests: Sequence[Chest], records: Sequence[Record]) -> None:
-    batch = Batch([encode(record) for record in records])
     for chest in chests:
-        chest.write(batch)
-
-
-def _sum_up(chests: Sequence[Chest], edges: tuple[datetime, datetime] | None) -> None:
-    """Upkeep looks back two days: what is older would be missing in long ranges."""
-    from ..chests.sql import SQLChest
-    from ..keeping.catching_up import catch_up
-
-    for chest in chests:
-        if edges is not None and isinstance(chest, SQLChest):
-            catch_up(chest, *edges)
+        chest.write(records)
 
 
 def _size(file: BinaryIO) -> int | None:

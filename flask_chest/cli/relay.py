@@ -10,13 +10,13 @@ from flask.cli import with_appcontext
 from ..app_chest import AppChest
 from ..chests.base import Chest
 from ..chests.redis import FlaskChestRedis
-from ..chests.urls import make_chest, number_unnamed
+from ..chests.urls import make_chest, number_newcomers, number_unnamed
 from ..delivery.buffer import LossListener
 from ..delivery.dead import DeadLetters
 from ..delivery.exporter import Exporter
 from ..delivery.ledger import Ledger
 from ..delivery.process import Delivery
-from ..delivery.totals import add_to_totals
+from ..delivery.totals import add_rejected
 from ..keeping.upkeep import Upkeep
 from ..relay.buffer import StreamBuffer
 from ..relay.group import Group
@@ -46,8 +46,9 @@ def relay(source: str, target: str, group_name: str | None, claim_after: float) 
     """
     held = current_held()
     with told_errors():
-        stream, store = _chests(held, source, target)
+        stream, store = find_chests(held, source, target)
     group = Group(stream, group_name or f"{store.name} {store.describe()}")
+    name_apart(held, store)
     ledger = Ledger()
     exporter = _exporter(held, group, store, claim_after, ledger)
     with ending() as wait:
@@ -63,7 +64,11 @@ def relay(source: str, target: str, group_name: str | None, claim_after: float) 
     )
 
 
-def _chests(held: AppChest, source: str, target: str) -> tuple[FlaskChestRedis, Chest]:
+def find_chests(held: AppChest, source: str, target: str) -> tuple[FlaskChestRedis, Chest]:
+    """The stream and the store of these words.
+
+    :raises click.UsageError: there is none, or it is none of that kind.
+    """
     stream = _chest(held, source, "SOURCE")
     store = _chest(held, target, "TARGET")
     if not isinstance(stream, FlaskChestRedis):
@@ -73,6 +78,18 @@ def _chests(held: AppChest, source: str, target: str) -> tuple[FlaskChestRedis, 
     number_unnamed([stream, store])
     held.settle([stream, store])
     return stream, store
+
+
+def name_apart(held: AppChest, store: Chest) -> None:
+    """See that what the target refuses is sent again to it, and to no other of its name."""
+    if store in held.chests:
+        return
+    place = store.whereabouts()
+    same = [each.name for each in held.chests if place and each.whereabouts() == place]
+    if same:
+        store.name = same[0]
+    else:
+        number_newcomers([store], [each.name for each in held.chests])
 
 
 def _chest(held: AppChest, word: str, argument: str) -> Chest:
@@ -93,11 +110,9 @@ def _exporter(
     settings = held.settings
 
     def bury(chest: str, lines: Sequence[bytes], reason: str) -> None:
-        DeadLetters(held.journal_dir, chest).add(lines, reason)
-        # Whence `flask chest replay` takes them when it has sent them again.
-        rejected = Ledger()
-        rejected.account(chest).rejected = len(lines)
-        add_to_totals(held.journal_dir, rejected, owner=held.app.name)
+        place = store.whereabouts() if chest == store.name else ""
+        DeadLetters(held.journal_dir, chest, held.app.name, place).add(lines, reason)
+        add_rejected(held.journal_dir, chest, len(lines), held.app.name)
 
     def make_buffer(on_lost: LossListener) -> StreamBuffer:
         return StreamBuffer(group, store.name, bury, on_lost, claim_after, ledger)

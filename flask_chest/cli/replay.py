@@ -24,15 +24,22 @@ def replay(name: str | None, as_json: bool) -> None:
     failures = []
     for each in chosen_chests(name):
         with told_errors():
-            again = Replay(held.journal_dir, each, held.app.name)
+            again = Replay(held.journal_dir, each, held.app.name, held.chests)
         with progress(each.name, len(again)) as step:
             for _ in again.run():
                 step(1)
-        each.close()
+        for one in (each, *held.chests):
+            one.close()
         if as_json:
             print_json({"chest": each.name, "delivered": again.delivered, "left": len(again.left)})
         else:
             click.echo(f"{each.name}: {again.delivered} delivered, {len(again.left)} left")
+        for place in sorted(again.strange):
+            text = (
+                f"{each.name}: some were refused by {place}, where no chest leads to; name it in "
+                f"CHEST_CHESTS, or call the chest that took its place by the name {each.name!r}"
+            )
+            click.secho(text, fg="yellow", err=True)
         if again.failure is not None:
             failures.append(str(again.failure))  # one that is away keeps no other from its records
     if failures:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import orjson
 
@@ -19,10 +19,30 @@ _PATIENCE = 1.0
 
 
 class Letter(NamedTuple):
-    """One dead letter: why it was rejected, and the encoded record."""
+    """One dead letter.
+
+    :param reason: why it was rejected.
+    :param line: the encoded record.
+    :param app: whose it is; others may share the folder. Empty where that is not known.
+    :param store: where the chest was that rejected it; empty where that is not known.
+    """
 
     reason: str
     line: bytes
+    app: str = ""
+    store: str = ""
+
+    def is_of(self, app: str) -> bool:
+        """Whether it is an app's to be dealt with."""
+        return self.app in ("", app)
+
+
+def chests_with_letters(root: Path) -> list[str]:
+    """The names of all chests that have dead letters, also of those that are there no more.
+
+    :param root: the journal's folder.
+    """
+    return sorted(unquote(path.stem) for path in root.glob("dead/*.ndjson"))
 
 
 class DeadLetters:
@@ -30,9 +50,13 @@ class DeadLetters:
 
     :param root: the journal's folder.
     :param chest: the chest's name.
+    :param app: whose letters are added.
+    :param store: where the chest is.
     """
 
-    def __init__(self, root: Path, chest: str) -> None:
+    def __init__(self, root: Path, chest: str, app: str = "", store: str = "") -> None:
+        self._app = app
+        self._store = store
         # A chest's name is the user's word: it must not lead out of the folder.
         name = re.sub(r"^\.", "_", quote(chest, safe=" "))
         self.path = root / "dead" / f"{name}.ndjson"
@@ -46,10 +70,10 @@ class DeadLetters:
         :raises OSError: they could not be kept.
         """
         with self._locked():
-            _append(self.path, (Letter(reason, line) for line in lines))
+            _append(self.path, (Letter(reason, line, self._app, self._store) for line in lines))
 
     def read(self) -> list[Letter]:
-        """All letters, oldest first; a damaged line is left out."""
+        """All letters, of all apps, oldest first; a damaged line is left out."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
@@ -84,10 +108,7 @@ class DeadLetters:
 
 
 def _append(path: Path, letters: Iterable[Letter]) -> None:
-    content = b"".join(
-        b'{"reason":%b,"record":%b}\n' % (orjson.dumps(letter.reason), letter.line)
-        for letter in letters
-    )
+    content = b"".join(map(_to_text, letters))
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         before = os.fstat(descriptor).st_size
@@ -103,9 +124,17 @@ def _append(path: Path, letters: Iterable[Letter]) -> None:
         os.close(descriptor)
 
 
+def _to_text(letter: Letter) -> bytes:
+    told = {"reason": letter.reason, "app": letter.app, "store": letter.store}
+    # The record as it is, for a reader to find it at the end.
+    return b'%b,"record":%b}\n' % (orjson.dumps(told)[:-1], letter.line)
+
+
 def _letter(text: bytes) -> Letter | None:
     try:
         content = orjson.loads(text)
-        return Letter(str(content["reason"]), orjson.dumps(content["record"]))
-    except (ValueError, KeyError, TypeError):
+        line = orjson.dumps(content["record"])
+        whose = str(content.get("app", "")), str(content.get("store", ""))
+        return Letter(str(content["reason"]), line, *whose)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -14,13 +14,14 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..sparse_log import SparseLog
 from .buffer import ClosedError, LossListener
 from .frame import MAGIC, Frame, unpack
 from .ledger import Ledger
+from .present_names import NOWHERE
 from .source import JournalSource
 from .sources import Reads as Reads
 from .sources import Sources
@@ -45,6 +46,7 @@ class Journal:
     :param on_lost: told of records that are gone.
     :param reads: whose records this process delivers.
     :param owner: the app; others may share the folder.
+    :param stores: where the chests are, by name, as far as that is known.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Journal:
         on_lost: LossListener,
         reads: Reads = Reads.OWN_AND_ORPHANED,
         owner: str = "",
+        stores: Mapping[str, str] = NOWHERE,
     ) -> None:
         self.root = root
         self.appended = 0
@@ -63,9 +66,10 @@ class Journal:
         self._segment_bytes = min(_SEGMENT_BYTES, max_bytes // 8)
         self._on_lost = on_lost
         self._owner = owner
+        self._stores = stores
         self._log = SparseLog(_logger)
         self._writer: JournalWriter | None = None
-        self._sources = Sources(root, self._chests, on_lost, reads, owner)
+        self._sources = Sources(root, self._chests, on_lost, reads, owner, stores)
         # What is known to no folder: it goes to the totals from time to time.
         self._unkept = Ledger()
         self._noting = threading.Lock()
@@ -103,7 +107,7 @@ class Journal:
 
     def ledger(self) -> Ledger:
         with self._keeping:
-            found = read_ledger(self.root, self._chests, self._owner)
+            found = read_ledger(self.root, self._chests, self._owner, self._stores)
             with self._noting:
                 found.add(self._unkept)
         return found
@@ -138,7 +142,9 @@ class Journal:
             if now < self._open_after:
                 raise OSError(f"the journal {self.root} could not be opened a moment ago")
             self._open_after = now + _OPEN_AGAIN
-            writer = JournalWriter(self.root, self._chests, self._segment_bytes, self._owner)
+            writer = JournalWriter(
+                self.root, self._chests, self._segment_bytes, self._owner, self._stores
+            )
             self._open_after = 0.0
             self._sources.take_own(writer.folder)
             self._writer = writer
@@ -212,7 +218,7 @@ class Journal:
 
     def _drop_what_is_too_much(self) -> None:
         while True:
-            segments = _all_segments(self.root)
+            segments = self._all_segments()
             if sum(size for _, size, _ in segments) <= self._max_bytes:
                 return
             if not self._drop_oldest(segments):
@@ -227,6 +233,18 @@ class Journal:
                 return True
         return False
 
+    def _all_segments(self) -> list[tuple[float, int, Path]]:
+        found = []
+        for folder in writer_folders(self.root):
+            # What others need is no matter of ours, and not ours to give up.
+            if not self._sources.is_ours(folder):
+                continue
+            for number in segment_numbers(folder):
+                with contextlib.suppress(FileNotFoundError):
+                    status = segment_path(folder, number).stat()
+                    found.append((status.st_mtime, status.st_size, folder))
+        return found
+
 
 def _still_owed(writer: JournalWriter, source: JournalSource | None) -> list[tuple[Frame, int]]:
     """The records that can still be read of a folder that is gone, and who has not got them."""
@@ -237,13 +255,3 @@ def _still_owed(writer: JournalWriter, source: JournalSource | None) -> list[tup
     if source is None:
         return [(frame, frame.mask) for frame in frames]
     return [(frame, source.still_owed(segment.number, frame)) for frame in frames]
-
-
-def _all_segments(root: Path) -> list[tuple[float, int, Path]]:
-    found = []
-    for folder in writer_folders(root):
-        for number in segment_numbers(folder):
-            with contextlib.suppress(FileNotFoundError):
-                status = segment_path(folder, number).stat()
-                found.append((status.st_mtime, status.st_size, folder))
-    return found

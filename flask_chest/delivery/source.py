@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ..sparse_log import SparseLog
@@ -15,6 +15,7 @@ from .frame import Frame
 from .ledger import Ledger
 from .pending import count_from, count_in
 from .place import Place
+from .present_names import NOWHERE, present_names
 from .reading import Reading, is_unlocked
 from .writer import (
     VERSION,
@@ -41,10 +42,13 @@ class JournalSource:
 
     :param folder: the writer's folder.
     :param on_lost: told of records that could not be read or had to go.
+    :param stores: where the chests that there are now are, by name.
     :raises ForeignFolderError: the folder is of another version, or no writer's at all.
     """
 
-    def __init__(self, folder: Path, on_lost: LossListener) -> None:
+    def __init__(
+        self, folder: Path, on_lost: LossListener, stores: Mapping[str, str] = NOWHERE
+    ) -> None:
         described = read_description(folder)
         if described is None or described.get("version") != VERSION:
             raise ForeignFolderError(str(folder))
@@ -53,7 +57,8 @@ class JournalSource:
         #: The app that it was written for.
         self.owner = str(described.get("owner", ""))
         self._on_lost = on_lost
-        self._bits = {str(name): bit for bit, name in enumerate(described.get("chests", ()))}
+        names = present_names(described.get("chests", ()), described.get("stores", {}), stores)
+        self._bits = {name: bit for bit, name in enumerate(names)}
         self._places = self._load_places()
         self._reader = FileLock(folder / "reader.lock")
         self._lock = threading.Lock()

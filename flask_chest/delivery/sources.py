@@ -6,7 +6,7 @@ import logging
 import re
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
@@ -15,6 +15,7 @@ from ..encoding import made_at
 from ..sparse_log import SparseLog
 from .buffer import LossListener, Page
 from .files import FileLock
+from .present_names import NOWHERE
 from .source import ForeignFolderError, JournalSource
 from .totals import add_to_totals, writer_folders
 
@@ -44,16 +45,24 @@ class Sources:
     :param on_lost: told of records that are gone.
     :param reads: whose records it delivers.
     :param owner: its app; other apps may have their records in the same folder.
+    :param stores: where its chests are, by name.
     """
 
     def __init__(
-        self, root: Path, chests: Sequence[str], on_lost: LossListener, reads: Reads, owner: str
+        self,
+        root: Path,
+        chests: Sequence[str],
+        on_lost: LossListener,
+        reads: Reads,
+        owner: str,
+        stores: Mapping[str, str] = NOWHERE,
     ) -> None:
         self._root = root
         self._chests = chests
         self._on_lost = on_lost
         self._reads = reads
         self._owner = owner
+        self._stores = stores
         self._log = SparseLog(_logger)
         self._held: list[JournalSource] = []
         # Folders with nothing for our chests.
@@ -67,7 +76,7 @@ class Sources:
         """Deliver what this process itself writes, unless an agent was faster."""
         if self._reads is Reads.NOTHING:
             return
-        source = JournalSource(folder, self._on_lost)
+        source = self._source(folder)
         if source.claim():
             self._held.append(source)
 
@@ -104,7 +113,7 @@ class Sources:
                 return source.drop_oldest()
         # Nobody may be there to deliver it: an agent that does not run, say.
         try:
-            source = JournalSource(folder, self._on_lost)
+            source = self._source(folder)
         except (ForeignFolderError, OSError):
             return False
         if not source.claim():
@@ -114,6 +123,13 @@ class Sources:
             return source.drop_oldest()
         finally:
             source.release()
+
+    def is_ours(self, folder: Path) -> bool:
+        """Whether a folder was written for our app, by a version that writes as we do."""
+        try:
+            return self._source(folder).owner == self._owner
+        except (ForeignFolderError, OSError):
+            return False
 
     def oldest(self, chest: str) -> int | None:
         """When the oldest record that waits for a chest was made, whoever delivers it."""
@@ -139,9 +155,12 @@ class Sources:
         for source in self.listed():
             source.abandon()
 
+    def _source(self, folder: Path) -> JournalSource:
+        return JournalSource(folder, self._on_lost, self._stores)
+
     def _next_page(self, folder: Path, chest: str) -> Page | None:
         try:
-            source = JournalSource(folder, self._on_lost)
+            source = self._source(folder)
             return source.read(chest, 1) if source.owner == self._owner else None
         except (ForeignFolderError, OSError):
             return None
@@ -156,7 +175,7 @@ class Sources:
 
     def _look_at(self, folder: Path, own: bool) -> None:
         try:
-            source = JournalSource(folder, self._on_lost)
+            source = self._source(folder)
         except ForeignFolderError:
             self._log.warning(
                 "foreign",

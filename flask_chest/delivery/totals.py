@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .files import FileLock, read_json, replace_json
 from .ledger import Ledger
+from .present_names import NOWHERE
 from .source import ForeignFolderError, JournalSource
 
 # A process that holds the lock is done in milliseconds, unless it was stopped.
@@ -24,11 +25,17 @@ def writer_folders(root: Path) -> list[Path]:
         return []
 
 
-def read_ledger(root: Path, chests: Sequence[str] = (), owner: str = "") -> Ledger:
+def read_ledger(
+    root: Path,
+    chests: Sequence[str] = (),
+    owner: str = "",
+    stores: Mapping[str, str] = NOWHERE,
+) -> Ledger:
     """The ledger of all processes of an app, living and dead, from what lies in the journal.
 
     :param chests: names to show even where nothing is known of them.
     :param owner: the app; others may share the journal.
+    :param stores: where its chests are, by name.
     """
     # Under the lock no writer goes from the folders to the totals while they are added up.
     with _locked(root):
@@ -38,7 +45,7 @@ def read_ledger(root: Path, chests: Sequence[str] = (), owner: str = "") -> Ledg
         for folder in writer_folders(root):
             if folder.name not in counted:
                 with contextlib.suppress(ForeignFolderError, OSError):
-                    source = JournalSource(folder, lambda *_: None)
+                    source = JournalSource(folder, lambda *_: None, stores)
                     if source.owner == owner:
                         totals.add(source.ledger())
     return totals
@@ -66,6 +73,16 @@ def add_to_totals(root: Path, ledger: Ledger, writer: str | None = None, owner: 
             root / "ledger.json",
             {"owners": owners, "counted": [name for name in (*counted, writer) if name in there]},
         )
+
+
+def add_rejected(root: Path, chest: str, count: int, owner: str = "") -> None:
+    """Count dead letters of what keeps no ledger here: from there a replay takes them again.
+
+    :raises OSError: the totals could not be kept, or another process holds on to them.
+    """
+    rejected = Ledger()
+    rejected.account(chest).rejected = count
+    add_to_totals(root, rejected, owner=owner)
 
 
 @contextlib.contextmanager

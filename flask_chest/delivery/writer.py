@@ -19,6 +19,7 @@ from .buffer import TornRecordError
 from .files import FileLock, read_json, replace_json, sync_file, sync_folder, write_json
 from .frame import pack
 from .place import Place
+from .present_names import NOWHERE
 from .segment import Segment
 
 #: What ``writer.json`` says; a folder that says otherwise was made by another version.
@@ -72,11 +73,17 @@ class JournalWriter:
     :param chests: names of the chests; their order gives the bits of a mask.
     :param segment_bytes: from this size on the next segment is begun.
     :param owner: the app that it writes for.
+    :param stores: where the chests are, by name, as far as that is known.
     :raises OSError: the folder cannot be made.
     """
 
     def __init__(
-        self, root: Path, chests: Sequence[str], segment_bytes: int, owner: str = ""
+        self,
+        root: Path,
+        chests: Sequence[str],
+        segment_bytes: int,
+        owner: str = "",
+        stores: Mapping[str, str] = NOWHERE,
     ) -> None:
         self._segment_bytes = segment_bytes
         self._rotation = threading.Lock()
@@ -94,7 +101,7 @@ class JournalWriter:
         hidden.mkdir(mode=0o700)
         self._alive = FileLock(hidden / "alive.lock")
         try:
-            self._describe_in(hidden, chests, owner)
+            self._describe_in(hidden, chests, owner, stores)
             self._segment: Segment | None = Segment(segment_path(hidden, 1), 1)
             self._number = 1
             hidden.rename(self.folder)
@@ -171,7 +178,9 @@ class JournalWriter:
             if segment is not None:
                 segment.close()
 
-    def _describe_in(self, folder: Path, chests: Sequence[str], owner: str) -> None:
+    def _describe_in(
+        self, folder: Path, chests: Sequence[str], owner: str, stores: Mapping[str, str]
+    ) -> None:
         if not self._alive.acquire():
             raise OSError(
                 f"files in {folder.parent} cannot be locked; "
@@ -182,6 +191,7 @@ class JournalWriter:
             "pid": os.getpid(),
             "owner": owner,
             "chests": list(chests),
+            "stores": dict(stores),
         }
         for name in _DESCRIPTIONS:
             write_json(folder / name, described)

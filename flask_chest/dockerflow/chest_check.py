@@ -20,6 +20,7 @@ from .settings import ChestSettings, chest_settings, heartbeat_settings
 if TYPE_CHECKING:
     from ..app_chest import AppChest
     from ..chests.base import Chest
+    from ..delivery.ledger import Account
 
 NAME = "chest"
 
@@ -57,7 +58,7 @@ class ChestCheck:
                 found += _pending(chest.name, now - oldest / 1_000_000, settings)
             if chest.name in accounts:
                 losses = self._losses.setdefault(chest.name, Losses())
-                lost = losses.lately(accounts[chest.name].lost.total(), time.monotonic())
+                lost = losses.lately(_missed(accounts[chest.name]), time.monotonic())
                 found += _lost(chest.name, lost, settings)
         return found
 
@@ -109,6 +110,11 @@ class _Reaching:
             except errors.ChestError as error:
                 return [self.level(str(error))]
         return []
+
+
+def _missed(account: Account) -> int:
+    # What somebody has had erased among the rejected is no loss to be told of.
+    return account.lost.total() - account.lost["forgotten"]
 
 
 def _unreachable(name: str, finding: CheckMessage, level: type[CheckMessage]) -> CheckMessage:

@@ -14,6 +14,7 @@ from ..errors import ChestError
 from ..reading.matching import matches
 from ..reading.query import Query
 from ..reading.reader import Reader
+from ..record import Record
 from .eraser import BATCH, make_eraser
 
 
@@ -56,13 +57,13 @@ def forget_letters(root: Path, chest: str, query: Query, owner: str) -> int:
     :raises flask_chest.errors.ChestError: they are being sent again, or cannot be written.
     """
     letters = DeadLetters(root, chest)
-    if not any(_is_meant(letter, query) for letter in letters.read()):
+    if not any(_is_meant(letter, query, owner) for letter in letters.read()):
         return 0
     # A replay that ends now would put back what it had read; one that has ended has left others.
     if not letters.replaying.acquire():
         raise ChestError(f"chest {chest!r}: its dead letters are being sent again; try again later")
     try:
-        gone = _erase(letters, query)
+        gone = _erase(letters, query, owner)
         moved = Ledger()
         account = moved.account(chest)
         account.rejected, account.lost["forgotten"] = -gone, gone
@@ -74,12 +75,23 @@ def forget_letters(root: Path, chest: str, query: Query, owner: str) -> int:
     return gone
 
 
-def _erase(letters: DeadLetters, query: Query) -> int:
+def _erase(letters: DeadLetters, query: Query, owner: str) -> int:
     there = letters.read()
-    kept = [letter for letter in there if not _is_meant(letter, query)]
+    kept = [letter for letter in there if not _is_meant(letter, query, owner)]
     letters.replace(kept, taken=len(there))
     return len(there) - len(kept)
 
 
-def _is_meant(letter: Letter, query: Query) -> bool:
-    return matches(decode(letter.line), query.where)
+def meant_letters(root: Path, chest: str, query: Query, owner: str) -> list[Record]:
+    """The records of an app among the dead letters of a chest that are asked for."""
+    letters = DeadLetters(root, chest).read()
+    return [decode(each.line) for each in letters if _is_meant(each, query, owner)]
+
+
+def _is_meant(letter: Letter, query: Query, owner: str) -> bool:
+    if not letter.is_of(owner):
+        return False
+    try:
+        return matches(decode(letter.line), query.where)
+    except (KeyError, TypeError):
+        return False  # what a relay found in its stream, and is no record

@@ -7,9 +7,11 @@ import socket
 import time
 import uuid
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
+
+from ..chests.rollups import late_row
 
 if TYPE_CHECKING:
     from ..chests.sql import SQLChest
@@ -31,6 +33,17 @@ def is_begun(chest: SQLChest) -> bool:
         engine.dispose()
 
 
+class Late(NamedTuple):
+    """Records that came so late that they would not be looked for.
+
+    :param since: the time of the oldest: seconds since 1970.
+    :param told: how often such were told of.
+    """
+
+    since: int
+    told: int
+
+
 class Lease:
     """The right to look after the table of a chest.
 
@@ -43,6 +56,7 @@ class Lease:
     def __init__(self, chest: SQLChest, engine: sa.Engine) -> None:
         self._table = chest.upkeep
         self._name = chest.records.name
+        self._is_late = chest.upkeep.columns.table_name == late_row(self._name)
         self._engine = engine
         self._renew_at = 0.0
         self._holder = f"{socket.gethostname()[:20]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -92,6 +106,22 @@ class Lease:
         update = sa.update(self._table).where(columns.table_name == self._name)
         with self._engine.begin() as connection:
             connection.execute(update.values(rolled_until=rolled_until))
+
+    @property
+    def late(self) -> Late | None:
+        """What came too late to be looked for, where something did."""
+        columns = self._table.columns
+        query = sa.select(columns.rolled_until, columns.held_until)
+        with self._engine.connect() as connection:
+            found = connection.execute(query.where(self._is_late)).first()
+        return None if found is None else Late(*found)
+
+    def have_looked(self, late: Late) -> None:
+        """Say that it is summed up, but for what has come meanwhile."""
+        told = self._table.columns.held_until == late.told
+        delete = sa.delete(self._table).where(self._is_late, told)
+        with self._engine.begin() as connection:
+            connection.execute(delete)
 
     def _make_row(self) -> None:
         columns = self._table.columns

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from ..chests.rollups import DAY, HOUR
+from ..chests.rollups import DAY, HOUR, LATE
 from ..reading.dialects import DIALECTS
 from ..reading.rollup_rows import Sums, from_row, to_row
 from .hours import Hours, moment_of
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ..chests.sql import SQLChest
     from .lease import Lease
 
-#: Late records are looked for so far back from where the last sums end.
-LATE = 2 * DAY
 #: Sums of hours are kept so long; those of days stay.
 HOURS_KEPT = 90 * DAY
 
@@ -149,11 +147,13 @@ def roll(
 
     :param until: where the last hour ends: seconds since 1970.
     :param ended: set when the process comes to its end.
-    :param since: where to begin; by default a little before the last time's end.
+    :param since: where to begin; by default a little before the last time's end, or before the
+        oldest of the records that came later than that.
     """
-    noted = lease.rolled_until
+    noted, late = lease.rolled_until, lease.late
     # A clock that was ahead for a while has noted hours that are still to come.
-    at = max(0, min(noted, until) - LATE) if since is None else since
+    begin = min(noted, until, until if late is None else late.since)
+    at = max(0, begin - LATE) if since is None else since
     while not ended.is_set():
         hour = roller.next_hour(at)
         if hour is None or hour >= until:
@@ -167,5 +167,9 @@ def roll(
         roller.roll_day(day)
     # Also those that were just made of late records: hours are there from one moment on, or not.
     roller.drop(HOUR, int(time.time()) - HOURS_KEPT)
-    if not ended.is_set() and (since is None or until > noted):
+    if ended.is_set():
+        return
+    if since is None or until > noted:
         lease.note(until)
+    if since is None and late is not None:
+        lease.have_looked(late)

@@ -10,7 +10,6 @@ import re
 import stat
 import subprocess
 import sys
-import threading
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -24,8 +23,6 @@ from flask_chest import Record
 from flask_chest.cli import chest as chest_group
 from flask_chest.delivery.dead import DeadLetters
 from flask_chest.encoding import encode
-from flask_chest.keeping.lease import Lease
-from flask_chest.keeping.upkeep import Upkeep
 from flask_chest.reading.lines import to_line
 from flask_chest.reading.sql import SQLReader
 
@@ -265,31 +262,6 @@ def test_export_into_what_is_no_file(shop: Flask, tmp_path: Path) -> None:
     assert "nowhere/some.ndjson': No such file or directory" in there.output
 
 
-def test_what_is_imported_is_summed_up(tmp_path: Path) -> None:
-    """Records that are older than upkeep looks back are in the figures of long ranges."""
-    app = make_app(tmp_path)
-    [chest] = app.extensions["chest.held"].chests
-    now = datetime.now(timezone.utc)
-    chest.write([replace(each, time=now - (END - each.time)) for each in many()])
-    Upkeep([chest], None).run(threading.Event())
-    file = tmp_path / "old"
-    old = [
-        replace(each, id=f"a{each.id[1:]}", time=each.time - timedelta(days=9)) for each in many()
-    ]
-    file.write_bytes(b"".join(encode(each) + b"\n" for each in old))
-    lease = Lease(chest, engine := chest.make_engine())
-    assert lease.take()
-    result = run(app, "import", str(file))
-    assert result.exit_code == 1
-    assert "import it again later" in result.stderr
-    lease.give_back()
-    engine.dispose()
-    assert run(app, "import", str(file)).exit_code == 0
-    [told] = lines_of(run(app, "stats", "--since", "20 days", "--json"))
-    assert sum(each["count"] for each in told["groups"]) == 2 * 900
-    chest.close()
-
-
 def test_import_through_a_pipe(tmp_path: Path) -> None:
     """Standard input has no size; what comes is taken all the same."""
     app = make_app(tmp_path)
@@ -373,6 +345,31 @@ def test_forget(tmp_path: Path) -> None:
         assert len(left) == 514
         assert not [each for each in left if each["vars"]["user_id"] == 3]
     assert len(DeadLetters(journal, "two").read()) == 9
+
+
+def test_forget_reaches_what_chests_have_left(tmp_path: Path) -> None:
+    """Dead letters of one that is there no more are erased; what waits for it is told of."""
+    gone = {"url": "http://127.0.0.1:1/hook", "name": "gone"}
+    before = make_app(tmp_path, CHEST_CHESTS=["sqlite:///chest.db", gone], CHEST_EXPORTER="agent")
+    before.test_client().get("/")
+    before.extensions["chest"].close()
+    app = make_app(tmp_path)
+    journal = app.extensions["chest.held"].journal_dir
+    records = [encode(record) for record in many(10)]
+    DeadLetters(journal, "gone", app.name).add(records, "refused")
+    DeadLetters(journal, "redis strangers").add([b'{"entry":"0-1","fields":{}}'], "no record")
+    handed = tmp_path / "person.ndjson"
+    command = ["forget", "--where", "user_id=3"]
+    told = run(app, *command, "--export", str(handed)).stdout
+    assert told == "sqlite: 0 handed out\ngone: 1 handed out\n"
+    assert len(handed.read_bytes().splitlines()) == 1
+    result = run(app, *command, "--yes", "--json")
+    assert json.loads(result.stdout) == {
+        "erased": {"sqlite": 0, "gone": 1},
+        "pending": {"sqlite": 1, "gone": 1},
+    }
+    assert "gone: 1 records wait in the journal" in result.stderr
+    assert len(DeadLetters(journal, "gone").read()) == 9
 
 
 def test_forget_hands_out_each_record_once(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from flask import Flask, g
 from flask_chest import FlaskChest, flask_chest
 from flask_chest.chests.base import Chest
 from flask_chest.chests.memory import MemoryChest
+from flask_chest.delivery.ledger import Ledger
+from flask_chest.delivery.totals import add_to_totals
 from flask_chest.dockerflow import Dockerflow
 from flask_chest.dockerflow.chest_check import Losses
 from flask_chest.errors import ConfigError, DeliveryError
@@ -372,6 +374,19 @@ def test_losses(app: Flask, moody: Moody) -> None:
     assert list(answer["details"]["chest"]["messages"]) == ["flask_chest.health.lost.moody"]
     app.config["DOCKERFLOW_CHEST_LOST_ERROR"] = 1
     assert client.get("/__heartbeat__").status_code == 500
+
+
+def test_what_was_forgotten_is_no_loss(app: Flask, moody: Moody) -> None:
+    """Erased on request, among what a store had rejected, it alarms nobody."""
+    app.config.update(CHEST_CHESTS=[moody], CHEST_BUFFER="disk")
+    FlaskChest(app)
+    Dockerflow(app)
+    forgotten = Ledger()
+    forgotten.account("moody").lost["forgotten"] = 3
+    journal = app.extensions["chest.held"].journal_dir
+    journal.mkdir(parents=True)
+    add_to_totals(journal, forgotten, owner=app.name)
+    assert app.test_client().get("/__heartbeat__").get_json()["status"] == "ok"
 
 
 def test_old_losses_are_no_news() -> None:

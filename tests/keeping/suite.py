@@ -12,6 +12,7 @@ import pytest
 
 from flask_chest import Record
 from flask_chest.chests.sql import SQLChest
+from flask_chest.encoding import Batch, encode
 from flask_chest.keeping.upkeep import Upkeep
 from flask_chest.reading.fields import parse_field
 from flask_chest.reading.filters import parse_filter
@@ -120,6 +121,22 @@ def check_huge(chest: SQLChest) -> None:
     chest.write([one])
     alone = replace(query, since=end - timedelta(minutes=2))
     assert reader.answer(alone).whole.mean == pytest.approx(1e308)
+    reader.close()
+    chest.close()
+
+
+def check_late(chest: SQLChest) -> None:
+    """Sum up, write what is older, twice, and be told of all of it."""
+    end = now()
+    query = Query(since=end - timedelta(days=40), until=end)
+    reader = reader_of(chest)
+    for number, days in enumerate((0, 20, 10, 30), 1):
+        records = list(days_of_records(end - timedelta(days=days), 1))
+        for some in (records[100:], records[:100]):
+            chest.write(Batch([encode(record) for record in some]))
+        keep(chest)
+        assert reader.answer(query).whole.rows == number * 200
+        assert reader.count(query) == number * 200
     reader.close()
     chest.close()
 

@@ -22,6 +22,7 @@ from flask_chest.delivery import process
 from flask_chest.errors import ReadError
 from flask_chest.keeping.lease import Lease
 from flask_chest.keeping.pruning import prune
+from flask_chest.keeping.roller import Roller
 from flask_chest.keeping.upkeep import Upkeep
 from flask_chest.reading.fields import parse_field
 from flask_chest.reading.query import Query
@@ -29,7 +30,17 @@ from flask_chest.reading.query import Query
 from ..chests.test_sqlite import VERSION_1
 from ..servers.mariadb import MariaDB
 from ..servers.postgresql import PostgreSQL
-from .suite import DAYS, check_huge, check_upkeep, days_of_records, keep, long_query, now, reader_of
+from .suite import (
+    DAYS,
+    check_huge,
+    check_late,
+    check_upkeep,
+    days_of_records,
+    keep,
+    long_query,
+    now,
+    reader_of,
+)
 
 
 @pytest.fixture
@@ -98,6 +109,50 @@ def test_records_that_come_late(chest: FlaskChestSQLite) -> None:
     keep(chest)
     reader = reader_of(chest)
     assert reader.answer(long_query(end)).whole.rows == 400
+    reader.close()
+    chest.close()
+
+
+def test_records_that_come_days_late(chest: FlaskChestSQLite) -> None:
+    """From a machine that was cut off, or imported: their hours are summed up all the same."""
+    check_late(chest)
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("server", [PostgreSQL, MariaDB])
+def test_records_that_come_days_late_on_a_server(server: Callable[[], Any]) -> None:
+    """The same in the databases that are servers."""
+    from flask_chest.chests.urls import make_chest
+
+    with server() as running:
+        chest: Any = make_chest(running.url)
+        check_late(chest)
+
+
+def test_records_that_come_while_late_ones_are_summed_up(
+    chest: FlaskChestSQLite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are looked for the next time."""
+    end = now()
+    first, second = (list(days_of_records(end - timedelta(days=days), 1)) for days in (30, 20))
+    chest.write(list(days_of_records(end, 1)))
+    keep(chest)
+    chest.write(first)
+    stale_days = Roller.stale_days
+
+    def write_meanwhile(roller: Roller) -> list[int]:
+        monkeypatch.undo()
+        chest.write(second)
+        return stale_days(roller)
+
+    monkeypatch.setattr(Roller, "stale_days", write_meanwhile)
+    query = Query(since=end - timedelta(days=40), until=end)
+    reader = reader_of(chest)
+    keep(chest)
+    assert reader.answer(query).whole.rows == 400
+    keep(chest)
+    assert reader.answer(query).whole.rows == 600
+    assert ask(tmp_path, "SELECT count(*) FROM chest_upkeep") == [(1,)], "there is none left"
     reader.close()
     chest.close()
 

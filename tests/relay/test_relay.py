@@ -16,7 +16,7 @@ from click.testing import Result
 
 from flask_chest import FlaskChest
 from flask_chest.chests.redis import FlaskChestRedis
-from flask_chest.cli.relay import relay
+from flask_chest.cli.relay import find_chests, name_apart, relay
 from flask_chest.conformance import make_records
 from flask_chest.delivery.dead import DeadLetters
 from flask_chest.delivery.totals import read_ledger
@@ -219,3 +219,23 @@ def test_wrong_words(tmp_path: Path, source: str, target: str, told: str) -> Non
     result = invoke(tmp_path, source, target)
     assert result.exit_code != 0
     assert told in result.output
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        ("sqlite:///own.db", "own"),
+        ("sqlite:///other.db", "sqlite-2"),
+        ("sqlite:///chest.db", "sqlite"),
+        ("memory://", "memory"),
+        ("own", "own"),
+    ],
+)
+def test_whose_dead_letters(tmp_path: Path, target: str, name: str) -> None:
+    """What a target refuses is not sent again to another chest that has its name in the app."""
+    own = {"url": "sqlite:///own.db", "name": "own"}
+    app = make_app(tmp_path, CHEST_CHESTS=[own, "sqlite:///chest.db", "redis://127.0.0.1:1/0"])
+    held = app.extensions["chest.held"]
+    _, store = find_chests(held, "redis", target)
+    name_apart(held, store)
+    assert store.name == name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -24,8 +25,10 @@ class Platter:
     """
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._root = root
+        self._root = root.resolve()
         self._synced: dict[int, bytes] = {}
+        # While a file is open, no other gets its number.
+        self._open: dict[int, BinaryIO] = {}
         for name in ("fsync", "fdatasync"):
             monkeypatch.setattr(os, name, self._sync)
 
@@ -40,8 +43,16 @@ class Platter:
 
     def _sync(self, descriptor: int) -> None:
         path = Path(f"/proc/self/fd/{descriptor}")
-        if path.is_file():
-            self._synced[os.fstat(descriptor).st_ino] = path.read_bytes()
+        # Not what is made of a copy.
+        if path.is_file() and path.resolve().is_relative_to(self._root):
+            number = os.fstat(descriptor).st_ino
+            if number not in self._open:
+                self._open[number] = path.open("rb")
+            self._synced[number] = path.read_bytes()
+
+    def close(self) -> None:
+        for each in self._open.values():
+            each.close()
 
 
 def line(number: int) -> bytes:
@@ -77,3 +88,4 @@ def test_what_was_synced_is_delivered_from_what_survives(
         assert found[: synced - committed] == [line(n) for n in range(committed, synced)]
         assert len(set(found)) == len(found)
     journal.close()
+    platter.close()

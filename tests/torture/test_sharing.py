@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask, g
 
 from flask_chest import FlaskChest
 from flask_chest.chests.base import Chest
-from flask_chest.errors import DeliveryError
+from flask_chest.errors import DeliveryError, RejectedError
 from flask_chest.record import Record
 from tests.waiting import wait_until
 
+from ..cli.shop import run
 from .test_disk import look_around
 
 
 class Store(Chest):
     """Takes records, or does not."""
 
-    def __init__(self, name: str, up: bool = True) -> None:
+    def __init__(self, name: str, up: bool = True, refuses: bool = False) -> None:
         super().__init__(name=name)
         self.up = up
+        self.refuses = refuses
         self.idents: list[str] = []
 
     def write(self, records: Sequence[Record]) -> None:
         if not self.up:
             raise DeliveryError("down")
+        if self.refuses:
+            raise RejectedError("no", record_ids=[record.id for record in records])
         self.idents += [record.request_id for record in records]
 
 
-def make(folder: Path, name: str, *stores: Store) -> Flask:
+def make(folder: Path, name: str, *stores: Any, **config: Any) -> Flask:
     app = Flask(name, instance_path=str(folder), static_folder=None)
     app.config.update(
-        CHEST_CHESTS=list(stores), CHEST_EXPORT_INTERVAL=0.05, CHEST_SHUTDOWN_TIMEOUT=60
+        CHEST_CHESTS=list(stores), CHEST_EXPORT_INTERVAL=0.05, CHEST_SHUTDOWN_TIMEOUT=60, **config
     )
     FlaskChest(app)
 
@@ -90,6 +96,52 @@ def test_two_apps_leave_each_others_records_alone(tmp_path: Path) -> None:
     assert not list((tmp_path / "chest-journal").glob("*/*.segment"))
 
 
+def test_two_apps_leave_each_others_dead_letters_alone(tmp_path: Path) -> None:
+    """What one store has refused is sent again to it, and erased by its own app, and no other."""
+    apps, stores = {}, {}
+    for name in ("first", "second"):
+        store = stores[name] = Store("store", refuses=True)
+        app = apps[name] = make(tmp_path, name, store)
+        visit(app, f"of-the-{name}")
+        deliver(app)
+        assert account(app, "store")["rejected"] == 1
+    for store in stores.values():
+        store.refuses = False
+
+    told = run(apps["first"], "replay")
+    assert (told.exit_code, told.stdout) == (0, "store: 1 delivered, 0 left\n")
+    assert stores["first"].idents == ["of-the-first"]
+    assert (account(apps["first"], "store")["delivered"], stores["second"].idents) == (1, [])
+
+    person = ("--where", "ident=of-the-second", "--yes", "--json")
+    for name, number in (("first", None), ("second", 1)):
+        assert json.loads(run(apps[name], "forget", *person).stdout)["erased"] == {"store": number}
+    found = [account(app, "store") for app in apps.values()]
+    assert [(each["captured"], each["rejected"]) for each in found] == [(1, 0), (1, 0)]
+    for app in apps.values():
+        end(app)
+
+
+def test_two_apps_have_room_of_their_own(tmp_path: Path) -> None:
+    """An app that may have little in its journal does not make room there at another's cost."""
+    store = Store("store", up=False)
+    large = make(tmp_path, "large", store)
+    for _ in range(20):
+        visit(large, "x" * 4096)
+    end(large)
+    small = make(tmp_path, "small", Store("store"), CHEST_BUFFER_MAX_BYTES=65_536)
+    visit(small, "one")
+    deliver(small)
+    end(small)
+    store.up = True
+    again = make(tmp_path, "large", store)
+    visit(again, "last")
+    deliver(again)
+    assert len(store.idents) == 21
+    assert account(again, "store")["lost"] == {}
+    end(again)
+
+
 def test_chests_that_come_and_go_between_runs(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -119,6 +171,46 @@ def test_chests_that_come_and_go_between_runs(
     end(between)
     end(other)
     assert not list((tmp_path / "chest-journal").glob("*/*.segment"))
+
+
+@pytest.mark.parametrize("buffer", ["memory", "none"])
+def test_a_buffer_that_is_on_disk_no_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, buffer: str
+) -> None:
+    """What waits in the journal waits on, and the app says so; another app's is its own matter."""
+    store = Store("store", up=False)
+    before = make(tmp_path, "app", store)
+    visit(before, "before")
+    end(before)
+    make(tmp_path, "other", Store("store"), CHEST_BUFFER=buffer)
+    assert "nobody delivers them" not in caplog.text
+    store.up = True
+    between = make(tmp_path, "app", store, CHEST_BUFFER=buffer)
+    assert f"with CHEST_BUFFER '{buffer}' nobody delivers them" in caplog.text
+    visit(between, "between")
+    end(between)
+    after = make(tmp_path, "app", store)
+    visit(after, "after")
+    deliver(after)
+    assert sorted(store.idents) == ["after", "before", "between"]
+    end(after)
+    caplog.clear()
+    make(tmp_path, "app", store, CHEST_BUFFER=buffer)
+    assert caplog.text == ""
+
+
+def test_what_is_refused_without_a_journal(tmp_path: Path) -> None:
+    """It is sent again from dead/, and a ledger that is kept later on tells of it once."""
+    store = Store("store", refuses=True)
+    app = make(tmp_path, "app", store, CHEST_BUFFER="memory")
+    visit(app, "first")
+    assert app.extensions["chest"].flush(60)
+    assert account(app, "store")["rejected"] == 1
+    end(app)
+    store.refuses = False
+    assert run(app, "replay").stdout == "store: 1 delivered, 0 left\n"
+    found = account(make(tmp_path, "app", store), "store")
+    assert (found["captured"], found["delivered"], found["rejected"]) == (1, 1, 0)
 
 
 def test_a_record_handed_over_while_delivery_is_closed(tmp_path: Path) -> None:

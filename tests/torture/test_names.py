@@ -1,0 +1,239 @@
+"""What waits goes to the store that it was captured for, whatever that is called by now."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from flask_chest import FlaskChestSQLite, Record
+from flask_chest.chests.base import Surroundings
+from flask_chest.delivery.present_names import present_names
+from flask_chest.errors import RejectedError
+
+from ..cli.shop import run
+from .test_sharing import deliver, end, visit
+from .test_sharing import make as make_app
+
+
+def make(folder: Path, *letters: str) -> Flask:
+    """An app with a database for each letter, unnamed."""
+    return make_app(folder, "app", *(f"sqlite:///{letter}.db" for letter in letters))
+
+
+def block(folder: Path, *letters: str) -> None:
+    """Nothing can be written there: a folder is in the way."""
+    for letter in letters:
+        (folder / f"{letter}.db").mkdir()
+
+
+def free(folder: Path, *letters: str) -> None:
+    for letter in letters:
+        (folder / f"{letter}.db").rmdir()
+
+
+def stored(folder: Path, letter: str) -> list[str]:
+    file = folder / f"{letter}.db"
+    if not file.exists():
+        return []
+    with closing(sqlite3.connect(file)) as connection:
+        found = connection.execute("SELECT request_id FROM chest_records ORDER BY id")
+        return [ident for (ident,) in found]
+
+
+def waiting(folder: Path, *letters: str) -> None:
+    """A record waits for each of these databases."""
+    block(folder, *letters)
+    before = make(folder, *letters)
+    visit(before, "before")
+    end(before)
+    free(folder, *letters)
+
+
+@pytest.mark.parametrize("now", ["cba", "xaybzc"])
+def test_other_numbers(tmp_path: Path, now: str) -> None:
+    """A chest that comes, or another order, changes numbers; each database gets its own."""
+    waiting(tmp_path, *"abc")
+    app = make(tmp_path, *now)
+    visit(app, "after")
+    deliver(app)
+    for letter in now:
+        mine = ["before", "after"] if letter in "abc" else ["after"]
+        assert stored(tmp_path, letter) == mine, letter
+    accounts = app.extensions["chest"].stats()["chests"]
+    assert sum(each["delivered"] for each in accounts.values()) == 3 + len(now)
+    assert not any(each["pending"] for each in accounts.values())
+    end(app)
+
+
+def test_one_that_goes_and_comes_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Another one has its name meanwhile, and does not get what waits for it."""
+    waiting(tmp_path, *"ab")
+    between = make(tmp_path, "b")
+    visit(between, "between")
+    deliver(between)
+    assert stored(tmp_path, "b") == ["before", "between"]
+    assert "which this process does not have" in caplog.text
+    assert f"{tmp_path}/a.db" in caplog.text
+    told = json.loads(run(between, "status", "--json").stdout)["chests"]
+    [name] = set(told) - {"sqlite"}
+    assert (told["sqlite"]["pending"], told[name]["pending"]) == (0, 1)
+    end(between)
+    again = make(tmp_path, *"ab")
+    visit(again, "again")
+    deliver(again)
+    assert stored(tmp_path, "a") == ["before", "again"]
+    assert stored(tmp_path, "b") == ["before", "between", "again"]
+    end(again)
+
+
+def test_another_address(tmp_path: Path) -> None:
+    """A database that has moved gets what waits under its name."""
+    waiting(tmp_path, *"ab")
+    app = make(tmp_path, *"ac")
+    visit(app, "after")
+    deliver(app)
+    assert stored(tmp_path, "a") == stored(tmp_path, "c") == ["before", "after"]
+    end(app)
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "found"),
+    [
+        ({}, {"one": "here"}, ["one", "two"]),
+        ({"one": "here", "two": "here"}, {"other": "here"}, ["one", "two"]),
+        ({"one": "here"}, {"other": "here"}, ["other", "two"]),
+        # The second cannot tell where it was: of two of one name, one would be overlooked.
+        ({"one": "here"}, {"two": "here"}, ["one", "two"]),
+        ({"one": "here", "two": "there"}, {"x": "here", "y": "here"}, ["one", "two"]),
+        ({"one": "here", "two": "there"}, {"one": "there"}, ["one (here)", "one"]),
+    ],
+)
+def test_names(then: dict[str, str], now: dict[str, str], found: list[str]) -> None:
+    """Each has one name, and no two have the same."""
+    assert present_names(["one", "two"], then, now) == found
+
+
+class Strict(FlaskChestSQLite):
+    """Refuses one record, until it does not."""
+
+    refused = "bad"
+
+    def write(self, records: Sequence[Record]) -> None:
+        bad = [record.id for record in records if record.request_id == self.refused]
+        if bad:
+            raise RejectedError("no", record_ids=bad)
+        super().write(records)
+
+
+def test_dead_letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are sent again to the store that refused them."""
+    app = make_app(tmp_path, "app", Strict("a.db"), FlaskChestSQLite("b.db"))
+    visit(app, "bad")
+    deliver(app)
+    end(app)
+    assert (stored(tmp_path, "a"), stored(tmp_path, "b")) == ([], ["bad"])
+    monkeypatch.setattr(Strict, "refused", "")
+    again = make(tmp_path, *"cba")
+    told = run(again, "replay")
+    assert told.stdout.startswith("sqlite: 1 delivered, 0 left\n")
+    assert [stored(tmp_path, letter) for letter in "abc"] == [["bad"], ["bad"], []]
+    end(again)
+
+
+def test_dead_letters_of_two_in_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two stores, called alike one after the other, have refused one record: both get it."""
+    app = make_app(tmp_path, "app", Strict("a.db"), {"url": "sqlite:///b.db", "name": "b"})
+    (tmp_path / "b.db").mkdir()
+    visit(app, "bad")
+    deliver(app)
+    end(app)
+    (tmp_path / "b.db").rmdir()
+    other = make_app(tmp_path, "app", FlaskChestSQLite("a.db", name="a"), Strict("b.db"))
+    visit(other, "good")
+    deliver(other)
+    end(other)
+    monkeypatch.setattr(Strict, "refused", "")
+    assert run(make(tmp_path, *"ab"), "replay", "sqlite").stdout == "sqlite: 2 delivered, 0 left\n"
+    assert sorted(stored(tmp_path, "a")) == sorted(stored(tmp_path, "b")) == ["bad", "good"]
+
+
+def test_dead_letters_of_one_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that has its number does not get them; one that is given its name does."""
+    app = make_app(tmp_path, "app", Strict("a.db"))
+    visit(app, "bad")
+    deliver(app)
+    end(app)
+    monkeypatch.setattr(Strict, "refused", "")
+    other = make(tmp_path, "b")
+    told = run(other, "replay")
+    assert told.stdout == "sqlite: 0 delivered, 1 left\n"
+    assert f"refused by {tmp_path}/a.db chest_records, where no chest leads to" in told.stderr
+    end(other)
+    named = make_app(tmp_path, "app", {"url": "sqlite:///b.db", "name": "sqlite"})
+    assert run(named, "replay").stdout == "sqlite: 1 delivered, 0 left\n"
+    assert stored(tmp_path, "b") == ["bad"]
+    end(named)
+
+
+def test_stores_differ(tmp_path: Path) -> None:
+    """Wherever one can tell where it is, another place, or another table, tells them apart."""
+    from flask_chest.chests.urls import make_chest
+
+    specs: list[Any] = [
+        "sqlite:///a.db",
+        "sqlite:///b.db",
+        {"url": "sqlite:///a.db", "table": "other"},
+        "postgresql://me:secret@host/db",
+        {"url": "postgresql://me:secret@host/db", "table": "other"},
+        "mysql://me:secret@host/db",
+        "mongodb://me:secret@host/db",
+        {"url": "mongodb://me:secret@host/db", "collection": "other"},
+        "clickhouse://me:secret@host/db",
+        {"url": "clickhouse://me:secret@host/db", "table": "other"},
+        "influxdb://:secret@host/org/bucket",
+        "influxdb://:secret@host/org/bucket?measurement=other",
+        "redis://:secret@host/0",
+        "redis://:secret@host/0?stream=other",
+        "kafka://host/topic",
+        "kafka://host/other",
+        "https://host/hook",
+        "https://host/other",
+        "otlp+https://host/one",
+        "otlp+https://host/other",
+    ]
+    chests = [make_chest(spec) for spec in specs]
+    for chest in chests:
+        chest.settle(Surroundings(instance_path=tmp_path))
+    places = [chest.whereabouts() for chest in chests]
+    assert all(places)
+    assert len(set(places)) == len(places)
+    assert not any("secret" in place or "/hook" in place for place in places)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://{}:{}@host/db",
+        "mysql://{}:{}@host/db",
+        "mongodb://{}:{}@host/db",
+        "clickhouse://{}:{}@host/db",
+        "redis://{}:{}@host/0",
+        "kafka://{}:{}@host/topic",
+        "influxdb://{}:{}@host/org/bucket",
+        "https://{}:{}@host/hook",
+        "otlp+https://{}:{}@host/logs",
+    ],
+)
+def test_other_credentials(url: str) -> None:
+    """They make no other store of it: some are made anew for each start."""
+    from flask_chest.chests.urls import make_chest
+
+    one, other = (make_chest(url.format(word, word)) for word in ("one", "other"))
+    assert one.whereabouts() == other.whereabouts() != ""
