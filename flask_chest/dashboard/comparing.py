@@ -95,6 +95,9 @@ def _sides(params: Params, field: Field, given: dict[str, Any]) -> tuple[Side, S
     if given["a_since"] or given["a_until"]:
         since = parse_moment(given["a_since"], params.now)
         default = since + min(timedelta(seconds=query.seconds), _LAST - since)
+        if since < query.since:
+            # The page's range begins with an interval, a little before what was asked for.
+            default = min(default, query.since)
         until = parse_moment(given["a_until"], params.now) if given["a_until"] else default
         before = Query(since=since, until=until, where=query.where)
         return Side("before", before), Side("after", query)

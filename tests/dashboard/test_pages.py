@@ -343,6 +343,23 @@ def test_links_lead_to_what_they_say(
     assert ("others with it" in one) == is_linked
 
 
+def test_compare_with_the_range_before(tmp_path: Path) -> None:
+    """No request is on both sides, and none between them is left out."""
+    app = make_app(tmp_path, CHEST_EXPORTER="agent")
+    [chest] = app.extensions["chest.held"].chests
+    now = datetime.now(timezone.utc)
+    chest.write(
+        [
+            Record(id=f"{minute:032x}", time=now - timedelta(minutes=minute), route="/every/minute")
+            for minute in range(1, 1400)
+        ]
+    )
+    text = open_client(app).get("/chest/compare?since=12+hours&a_since=1+day").text
+    [row] = re.findall(r"/every/minute</bdi></a></th>(.*?)</tr>", text, re.DOTALL)
+    before, _, _, after, *_ = re.findall(r'<td class="n">([^<]*)</td>', row)
+    assert int(before) + int(after.replace(",", "")) == 1399
+
+
 def test_compare_many_routes(tmp_path: Path) -> None:
     """A route that is rare on one side is told with both its figures."""
     app = make_app(tmp_path, CHEST_EXPORTER="agent")
