@@ -7,11 +7,16 @@ from collections.abc import Iterator
 
 import click
 
+# Their command is ``worker``, whatever the job.
+_RUN_JOBS = ("celery", "rq")
+
 
 def command_name() -> str | None:
     """The name of the CLI command, e.g. ``import-products`` or ``users create``."""
     context = click.get_current_context(silent=True)
-    return None if context is None else " ".join(_names(context)) or None
+    if context is None or _program(context) in _RUN_JOBS:
+        return None
+    return " ".join(_names(context)) or None
 
 
 def ended_well(error: BaseException | None) -> bool:
@@ -21,6 +26,11 @@ def ended_well(error: BaseException | None) -> bool:
     if isinstance(error, SystemExit):
         return not error.code
     return error is None
+
+
+def _program(context: click.Context) -> str:
+    callback = context.find_root().command.callback
+    return getattr(callback, "__module__", "").partition(".")[0]
 
 
 def _names(context: click.Context) -> list[str]:

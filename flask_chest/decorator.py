@@ -20,7 +20,7 @@ from .decorated import OVERRIDE
 from .delivery.direct import Direct
 from .errors import ConfigError
 from .request_route import route_of
-from .request_state import RequestState, current_request
+from .request_state import RequestState, asked_status, current_request
 from .rule import Route
 from .rules import Override, Plan
 from .stand_in import stand_in
@@ -161,7 +161,7 @@ class _Call:
         """The view has raised; that must be seen, so nothing of ours may hide it."""
         shown = None if isinstance(error, HTTPException) else error
         try:
-            self._record(_status_of_error(error), shown)
+            self._record(asked_status(error), shown)
         except Exception:  # noqa: BLE001 - as said
             self._held.recorder.trouble("write the record of a view that raised")
 
@@ -237,12 +237,6 @@ def _status_of(result: Any) -> int | None:
         return _status_of(result[0])
     status = getattr(result, "status_code", 200)
     return status if isinstance(status, int) else None
-
-
-def _status_of_error(error: BaseException) -> int | None:
-    if not isinstance(error, HTTPException):
-        return 500 if isinstance(error, Exception) else None
-    return error.code if error.response is None else error.response.status_code
 
 
 def _no_response(*_: Any) -> Any:

@@ -23,6 +23,7 @@ from .plans import Plans
 from .request_route import route_of, unrouted
 from .request_state import RequestState, current_request, values_on
 from .rules import Plan
+from .side_door import SideDoor
 from .signals import announce, record_captured
 from .sparse_log import SparseLog
 from .typing import Plain, RequestIdGenerator
@@ -79,6 +80,7 @@ class Recorder:
         self.request_id_generator = request_id_generator
         self._log = SparseLog(_logger)
         self._jobs = Jobs(plans, capture)
+        self._side_door = SideDoor(self)
 
     def listen(self) -> None:
         """Connect to the app's signals, and to the end of its contexts."""
@@ -88,13 +90,17 @@ class Recorder:
             state = current_request.get()
             if state is not None and state.recorder is self:
                 state.response = response
-                self._look_around(state)
+                self.look_around(state)
+            else:
+                self._side_door.answered(response)
 
         def on_exception(sender: Flask, exception: BaseException, **_: Any) -> None:
             state = current_request.get()
             if state is not None and state.recorder is self:
                 state.error = exception
-                self._look_around(state)
+                self.look_around(state)
+            else:
+                self._side_door.failed(exception)
 
         def on_context_end(exc: BaseException | None) -> None:
             state = current_request.get()
@@ -200,9 +206,9 @@ class Recorder:
         if not plan.record:
             return None
         duration = (time.perf_counter() - state.began) * 1000
+        if state.error is not None:
+            state.judge_error()
         error, status, rate = state.error, state.status, plan.sample
-        if error is not None and status is None and isinstance(error, Exception):
-            status = 500  # what a server answers when an exception reaches it
         if rate < 1:
             if error is not None or duration >= self._slow_ms or (status or 0) >= 500:
                 rate = 1.0
@@ -242,7 +248,7 @@ class Recorder:
     def _announce(self, line: bytes) -> None:
         announce(record_captured, self.app, record=decode(line))
 
-    def _look_around(self, state: RequestState) -> None:
+    def look_around(self, state: RequestState) -> None:
         """Take what can be reached only while Flask's contexts are there."""
         try:
             # The object, not the proxy: what is put on g later, while a body is streamed or by

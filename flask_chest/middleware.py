@@ -39,7 +39,10 @@ class ChestMiddleware:
             body = self.wsgi_app(environ, state.start_response)
         except BaseException as error:
             current_request.reset(token)
-            state.error = error
+            if _is_taken_over(error, environ):
+                state.status = 101
+            else:
+                state.error = error
             _finish_failed(state)
             raise
         current_request.reset(token)
@@ -47,7 +50,7 @@ class ChestMiddleware:
         if response is None and isinstance(body, GeneratorType):
             # Another middleware, which calls the app once its body is asked for.
             return StreamedBody(body, state)
-        if response is not None and response.is_streamed and _is_stream(response):
+        if response is not None and response.is_streamed and _is_stream(response, body):
             return StreamedBody(body, state)
         try:
             recorder.finish(state)
@@ -108,14 +111,26 @@ class StreamedBody:
             _finish_failed(self._state, more)
 
 
-def _is_stream(response: Response) -> bool:
+def _is_stream(response: Response, body: Iterable[bytes]) -> bool:
     """Whether what Werkzeug cannot measure is made while it is sent."""
     if response.direct_passthrough:
         return False  # a file, handed back as it is: the server may use sendfile()
+    if isinstance(body, (list, tuple)):
+        return False  # another middleware has gathered it: the server measures it, if it may
     # An error page of abort() has been through Response.force_type(), which leaves an iterator of
     # a body that is there already.
     ready = isinstance(response.response, ClosingIterator) and "Content-Length" in response.headers
     return not ready
+
+
+def _is_taken_over(error: BaseException, environ: WSGIEnvironment) -> bool:
+    """Whether this is no failure, but tells the server that a WebSocket has had its connection.
+
+    Of Flask-Sock and Flask-SocketIO below gunicorn and Werkzeug's server:
+    https://github.com/miguelgrinberg/python-engineio/blob/v4.12.2/src/engineio/async_drivers/_websocket_wsgi.py
+    """
+    asked = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+    return asked and isinstance(error, (StopIteration, ConnectionError))
 
 
 def _finish_failed(state: RequestState, more: Mapping[str, Any] = NOTHING_MORE) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from werkzeug.exceptions import HTTPException
+
 from .ids import IdMaker, accepted_request_id
 from .rules import Plan
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from flask.wrappers import Response
 
     from .hooks import Recorder
+
+#: Where the environment of a request that came past the middleware has its state.
+STATE = "flask_chest.request"
 
 #: Makes the ids of this process' records.
 ids = IdMaker()
@@ -40,6 +45,8 @@ class RequestState:
     named = False
     #: Whether the request id can be sent back.
     echoed = True
+    #: It had begun when it was first heard of, so nobody knows how long it took.
+    began_before = False
     #: The record was made elsewhere, or is not to be made.
     settled = False
 
@@ -73,14 +80,33 @@ class RequestState:
                 if name.lower() == wanted:
                     break
             else:
-                headers.append((recorder.request_id_header, self.request_id))
+                # Not appended: an app below a dispatcher may send the same list each time.
+                headers = [*headers, (recorder.request_id_header, self.request_id)]
         if exc_info is None:
             return self._start_response(status, headers)
         return self._start_response(status, headers, exc_info)
 
+    def judge_error(self) -> None:
+        """Look at the exception beside what was answered."""
+        error, status = self.error, self.status
+        if status is None:
+            if isinstance(error, Exception):
+                self.status = 500  # what a server answers when an exception reaches it
+        elif isinstance(error, HTTPException) and (status < 500 or status == asked_status(error)):
+            # Not one that Flask tells of: Flask-RESTful and Flask-RESTX send the signal for each
+            # abort(), https://github.com/flask-restful/flask-restful/blob/0.3.10/flask_restful/__init__.py#L308
+            self.error = None
+
 
 #: The request that is being served in this thread, task or greenlet.
 current_request: ContextVar[RequestState | None] = ContextVar("flask_chest_request", default=None)
+
+
+def asked_status(error: BaseException) -> int | None:
+    """The status that an exception asks for."""
+    if not isinstance(error, HTTPException):
+        return 500 if isinstance(error, Exception) else None
+    return error.code if error.response is None else error.response.status_code
 
 
 def _forget() -> None:
@@ -89,6 +115,7 @@ def _forget() -> None:
     state = current_request.get()
     if state is not None:
         state.settled = True
+        state.environ[STATE] = state
         current_request.set(None)
 
 

@@ -13,7 +13,8 @@ set, frozenset                         a list, sorted where its items can be
 datetime, date                         ISO 8601
 UUID, Decimal                          their text
 Enum                                   its value
-dataclass                              a dict of its fields
+dataclass                              a dict of its fields; of a row that SQLAlchemy has mapped
+                                       as one, those that are loaded
 a value over the byte limit            cut; text and lists end with the mark, a dict has it as a key
 a value that holds itself              the inner one is ``…[cycle]``
 more than 16 levels                    ``…[deep]``
@@ -222,7 +223,20 @@ def _dataclass_items(value: Any) -> dict[str, Any] | None:
         names = [each.name for each in fields(value)]
     except BaseException:  # noqa: BLE001 - whatever that attribute is, even SystemExit
         return None
+    held = _held_by(value)
+    if "_sa_instance_state" in held:
+        # A row that SQLAlchemy has mapped: asked for what is not loaded, it would go to the
+        # database, and leave a transaction open.
+        # https://docs.sqlalchemy.org/en/20/orm/dataclasses.html
+        return {name: held[name] for name in names if name in held}
     return {name: _field(value, name) for name in names}
+
+
+def _held_by(value: Any) -> dict[str, Any]:
+    try:
+        return dict(object.__getattribute__(value, "__dict__"))
+    except BaseException:  # noqa: BLE001 - slots, or an attribute of theirs, even SystemExit
+        return {}
 
 
 def _field(value: Any, name: str) -> Any:

@@ -170,6 +170,30 @@ def test_how_a_command_ends(site: Site, end: Callable[[], object], error: str | 
     assert (record.kind, record.endpoint, record.error) == ("command", "end", error)
 
 
+@pytest.mark.parametrize(
+    ("module", "kind"),
+    [("celery.bin.celery", "job"), ("rq.cli.cli", "job"), ("shop.manage", "command")],
+)
+def test_a_job_of_a_worker(site: Site, module: str, kind: str) -> None:
+    """What ``celery worker`` and ``rq worker`` run are jobs; other programs have commands."""
+
+    def program() -> None:
+        pass
+
+    program.__module__ = module
+    group = click.group()(program)
+
+    @group.command("worker")
+    def worker() -> None:
+        with site.app.app_context():
+            g.rows = 1
+
+    group.main(["worker"], standalone_mode=False)
+    record = site.only()
+    assert (record.kind, record.vars) == (kind, {"rows": 1})
+    assert record.endpoint == (None if kind == "job" else "worker")
+
+
 def test_a_job_within_a_command(site: Site) -> None:
     """An app context within a command carries the command's name."""
 
@@ -257,6 +281,8 @@ def view():
         g.rows = 10
     if sys.argv[2] == "exit":
         sys.exit(3)
+    if sys.argv[2] == "raise":
+        raise LookupError
     os._exit(0)
 
 
@@ -267,7 +293,7 @@ except SystemExit:
 """
 
 
-@pytest.mark.parametrize("end", ["exit", "_exit"])
+@pytest.mark.parametrize("end", ["exit", "raise", "_exit"])
 def test_a_job_in_a_child_of_a_view(tmp_path: Path, end: str) -> None:
     """It is a job as any other, and the request's record is the parent's."""
     subprocess.run([sys.executable, "-c", FORKING, str(tmp_path), end], check=True, cwd=ROOT)

@@ -226,6 +226,22 @@ def test_another_middleware(tmp_path: Path, middleware: Any, place: str) -> None
         assert site.take().status == 404
 
 
+def test_a_middleware_that_gathers_a_stream(tmp_path: Path) -> None:
+    """The list that it makes of a stream goes to the server, which takes the length from it."""
+    site = Site(tmp_path)
+
+    @site.app.get("/")
+    def stream() -> Response:
+        return Response(stream_with_context(put("n", n, "x") for n in range(3)))
+
+    site.app.wsgi_app = Shouting(site.app.wsgi_app)  # type: ignore[method-assign]
+    with site.recording():
+        body = site.app(EnvironBuilder().get_environ(), lambda *_: lambda _: None)
+    assert body == [b"XXX"]
+    record = site.only()
+    assert (record.vars, record.bytes_sent) == ({"n": 2}, None)
+
+
 def test_a_middleware_that_answers_itself(tmp_path: Path) -> None:
     """What never reached the app leaves no record of the app."""
     site = Site(tmp_path)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask, redirect
+from flask import Flask, abort, redirect, request, session
 from flask.testing import FlaskClient
 
 from flask_chest import FlaskChest
@@ -73,6 +74,32 @@ def test_token(tmp_path: Path) -> None:
     assert TOKEN not in cookie
     assert {"HttpOnly", "SameSite=Strict", "Path=/chest"} <= set(cookie.split("; "))
     assert client.get("/chest/requests").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["csrf_token", "_csrf_token"])
+def test_an_app_that_guards_its_forms(tmp_path: Path, name: str) -> None:
+    """Flask-WTF's CSRFProtect refuses a form without its token, and says what it is called."""
+    app = make_app(tmp_path, SECRET_KEY="only a test", WTF_CSRF_FIELD_NAME=name)
+    if name.startswith("_"):
+        del app.config["WTF_CSRF_FIELD_NAME"]  # Flask-SeaSurf's name, and that of Flask's snippet
+    app.jinja_env.globals["csrf_token"] = lambda: session.setdefault("csrf", "the app's")
+
+    @app.before_request
+    def guard() -> None:
+        if request.method == "POST" and request.form.get(name) != session.get("csrf", ""):
+            abort(400)
+
+    client = app.test_client()
+    assert log_in(client).status_code == 400
+    assert log_in(client, **{name: hidden(client, name, "/chest/login")}).status_code == 303
+    data = {"form": form_of(client, "/chest/"), name: hidden(client, name, "/chest/")}
+    assert client.post("/chest/logout", data=data).status_code == 303
+
+
+def hidden(client: FlaskClient, name: str, path: str) -> str:
+    found = re.search(f'name="{name}" value="([^"]+)"', client.get(path).text)
+    assert found is not None
+    return html.unescape(found[1])
 
 
 @pytest.mark.parametrize(
