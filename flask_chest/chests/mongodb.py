@@ -207,20 +207,20 @@ def _document(line: bytes) -> dict[str, Any]:
     values: dict[str, Any] = loads(without_nul(line))
     document = {"_id": values.pop("id")} | values
     document["time"] = DatetimeMS(values["time"] // 1000)
-    document["vars"] = _storable(values["vars"])
-    document["tags"] = _storable(values["tags"])
+    document["vars"] = storable(values["vars"])
+    document["tags"] = storable(values["tags"])
     return document
 
 
-def _storable(value: Any) -> Any:
+def storable(value: Any) -> Any:
     """A value with names and integers as MongoDB takes them; itself, where nothing is to change."""
     if type(value) is dict:
         return {
-            spell(name): _storable(each) if type(each) in _STRANGE else each
+            spell(name): storable(each) if type(each) in _STRANGE else each
             for name, each in value.items()
         }
     if type(value) is list:
-        return [_storable(each) for each in value]
+        return [storable(each) for each in value]
     if type(value) is int and value > _LARGEST:
         from bson.decimal128 import Decimal128
 

@@ -12,6 +12,8 @@ from typing import Any
 import click
 import orjson
 
+from ..reading.matching import spelled
+
 _BARS = "▁▂▃▄▅▆▇█"
 
 
@@ -33,6 +35,8 @@ def one_line(value: object, most: int = 60) -> str:
 
 def as_text(value: object) -> str:
     """A variable as it was stored: JSON, but for words, which need no quotes here."""
+    if isinstance(value, float):
+        return spelled(value)  # as filters take it
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -6,6 +6,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..reading.lines import to_line, to_mapping
+from ..reading.reader import PAGE
 from ..record import Record
 from .current import reading
 from .options import chest_option, json_option
@@ -23,20 +24,23 @@ def show(request_id: str, chest_name: str | None, as_json: bool) -> None:
     REQUEST_ID is a request's, a record's or a trace's id.
     """
     with reading(chest_name) as reader:
-        records = reader.find(request_id)
+        records = reader.find(request_id, PAGE + 1)
         name = reader.name
     if not records:
         raise click.ClickException(
             f"the chest {name!r} has no record of {one_line(request_id)!r}; one that was just "
             "made is there after CHEST_EXPORT_INTERVAL"
         )
-    for number, record in enumerate(records):
+    for number, record in enumerate(records[:PAGE]):
         if as_json:
             click.echo(to_line(record))
             continue
         if number:
             click.echo()
         _print(record)
+    if len(records) > PAGE:
+        told = f"these are the oldest {PAGE}; for all: flask chest export --where request_id=..."
+        click.secho(told, fg="yellow", err=True)
 
 
 def _print(record: Record) -> None:

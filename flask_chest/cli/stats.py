@@ -65,7 +65,7 @@ def stats(
         _print_json(query, answer, trends)
         return
     if not answer.groups:
-        click.echo("no such records")
+        click.echo("no such records" if answer.share == 1 else _none_seen(answer.share))
         return
     shown = _table(query, answer, trends)
     click.echo(shown if fits(shown) else _table(query, answer, None))
@@ -93,6 +93,12 @@ def _figures(
     return answer, trends
 
 
+def _none_seen(share: float) -> str:
+    return (
+        f"no such records in the {share:.2%} of the range that was looked at; ask for a shorter one"
+    )
+
+
 def _warn_of_nothing(query: Query, answer: Answer) -> None:
     # A name that was mistyped, most of the time: it looks like a store with nothing in it.
     if [group.key for group in answer.groups] == [None]:
@@ -109,7 +115,7 @@ def _table(query: Query, answer: Answer, trends: dict[str | None, list[float]] |
     header += () if trends is None else ("trend",)
     rows = []
     for group in answer.groups:
-        key = "(none)" if group.key is None else one_line(group.key)
+        key = "(none)" if group.key is None else one_line(group.key or '""')
         trend = [] if trends is None else [sparkline(trends.get(group.key, []))]
         rows.append([*_row(key, query, group.summary, seconds), *trend])
     if answer.rest.count:

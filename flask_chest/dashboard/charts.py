@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..reading.query import Query
@@ -25,6 +25,7 @@ class Chart:
     :param lines: label and values.
     :param stacked: as areas, one on top of the other.
     :param drill: a URL of requests, to which the range of a point is added.
+    :param nothing: the value of an interval that has no records: 0 of what is counted.
     """
 
     name: str
@@ -35,12 +36,12 @@ class Chart:
     lines: Sequence[tuple[str, Values]]
     stacked: bool = False
     drill: str = ""
-    notes: Sequence[str] = field(default=())
+    nothing: float | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether there is no value at all."""
-        return not any(value for _, values in self.lines for value in values)
+        return not any(self._tells(values) for _, values in self.lines)
 
     def payload(self) -> dict[str, Any]:
         """What the script draws."""
@@ -58,9 +59,12 @@ class Chart:
         found = []
         for place, start in enumerate(self.starts):
             values = [line[place] for _, line in self.lines]
-            if any(values):
+            if self._tells(values):
                 found.append((spell_moment(start), spell_moment(start + self.step), values))
         return found[::-1]
+
+    def _tells(self, values: Iterable[float | None]) -> bool:
+        return any(value is not None and value != self.nothing for value in values)
 
 
 def rates(series: Series, query: Query) -> tuple[Values, Values]:
@@ -110,6 +114,6 @@ def _together(series: Series) -> list[Summary]:
 
 
 def _lengths(series: Series, query: Query) -> list[float]:
-    """Seconds of each interval that have passed: the last one may have just begun."""
-    end = query.until.timestamp()
-    return [min(series.step, max(1.0, end - start)) for start in series.starts]
+    """Seconds of each interval that the range has: the last one may have just begun."""
+    begin, end = query.since.timestamp(), query.until.timestamp()
+    return [max(1.0, min(start + series.step, end) - max(start, begin)) for start in series.starts]

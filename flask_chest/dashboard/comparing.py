@@ -19,7 +19,8 @@ from . import charts
 from .charts import Chart
 from .params import Params
 
-_ROUTES = 50
+# Of so many routes both sides are known; so many of each side's most frequent ones are shown.
+_KNOWN, _SHOWN = 1000, 50
 _LAST = datetime.max.replace(tzinfo=timezone.utc)
 
 
@@ -74,9 +75,10 @@ def compare_page(reader: Reader, params: Params, drill: str) -> dict[str, Any]:
         values = reader.answer(params.query(by=parsed), 20)
         known = [group.key for group in values.groups if group.key is not None]
         return {**context, "known": known}
-    answers = [reader.answer(side.query.grouped(ROUTE), _ROUTES) for side in sides]
+    answers = [reader.answer(side.query.grouped(ROUTE), _KNOWN) for side in sides]
     found = [{group.key: group.summary for group in answer.groups} for answer in answers]
-    rows = [Row(key, found[0].get(key), found[1].get(key)) for key in {**found[0], **found[1]}]
+    shown = dict.fromkeys(group.key for answer in answers for group in answer.groups[:_SHOWN])
+    rows = [Row(key, found[0].get(key), found[1].get(key)) for key in shown]
     rows.sort(key=lambda row: -(row.slower or -1))
     return {
         **context,
@@ -93,6 +95,9 @@ def _sides(params: Params, field: Field, given: dict[str, Any]) -> tuple[Side, S
     if given["a_since"] or given["a_until"]:
         since = parse_moment(given["a_since"], params.now)
         default = since + min(timedelta(seconds=query.seconds), _LAST - since)
+        if since < query.since:
+            # The page's range begins with an interval, a little before what was asked for.
+            default = min(default, query.since)
         until = parse_moment(given["a_until"], params.now) if given["a_until"] else default
         before = Query(since=since, until=until, where=query.where)
         return Side("before", before), Side("after", query)

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ..reading.figure import figure
+from ..reading.matching import spelled
 
 # What changes the direction of text, or is not seen: shown, so that no value can pose as another.
 _HIDDEN = {
@@ -20,7 +21,8 @@ _HIDDEN |= {code: f"\\u{code:04x}" for code in (*range(0x2060, 0x2070), 0xFEFF)}
 
 def percent(value: float) -> str:
     """A share as percents."""
-    return f"{value * 100:.3g} %"
+    percents = value * 100
+    return f"{percents:,.0f} %" if abs(percents) >= 1000 else f"{percents:.3g} %"
 
 
 def moment(value: datetime) -> str:
@@ -36,6 +38,8 @@ def words(value: datetime | str) -> str:
 
 def value(value: Any) -> str:
     """Any value as text in which nothing is hidden."""
+    if isinstance(value, float):
+        return spelled(value)  # as filters take it
     is_text = isinstance(value, str)
     text: str = value if is_text else json.dumps(value, ensure_ascii=False, default=str)
     return text.translate(_HIDDEN)
@@ -47,11 +51,17 @@ def short(text: Any) -> str:
     return line if len(line) <= 60 else f"{line[:59]}…"
 
 
-FILTERS: dict[str, Callable[..., str]] = {
+def can_be_asked_for(text: str) -> bool:
+    """Whether a filter finds this value: spaces around it are not the value's, nor is nothing."""
+    return bool(text) and text == text.strip()
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
     "number": figure,
     "percent": percent,
     "moment": moment,
     "words": words,
     "value": value,
     "short": short,
+    "can_be_asked_for": can_be_asked_for,
 }

@@ -54,6 +54,7 @@ class Pages:
                 series.step,
                 [("requests", counts), ("errors", errors)],
                 drill=drill,
+                nothing=0,
             ),
             Chart(
                 "latency",
@@ -125,7 +126,7 @@ class Pages:
 
     def request(self, identity: str) -> ResponseReturnValue:
         """One record, whole; of a request's or a trace's id, all records."""
-        records = self._reader().find(identity[:255])
+        records = self._reader().find(identity[:255], PAGE + 1)
         params = Params.of(request.args)
         if not records:
             told = (
@@ -133,9 +134,8 @@ class Pages:
                 "there after CHEST_EXPORT_INTERVAL"
             )
             return render_template("flask_chest/error.html", error=told, params=params), 404
-        return self._render(
-            "request", params, records=[(record, _facts(to_mapping(record))) for record in records]
-        )
+        shown = [(record, _facts(to_mapping(record))) for record in records[:PAGE]]
+        return self._render("request", params, records=shown, are_more=len(records) > PAGE)
 
     def _numbers(self, reader: Reader, params: Params, field: Field) -> Any:
         """What it amounts to, where at least half of its values are numbers."""
@@ -197,6 +197,7 @@ def _word_chart(field: Field, series: Any, params: Params) -> Chart:
         charts.shares(series),
         stacked=True,
         drill=_drill(params),
+        nothing=0,
     )
 
 

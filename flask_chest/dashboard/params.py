@@ -110,4 +110,5 @@ def spell_moment(seconds: float) -> str:
     """A time as it stands in a URL."""
     # An interval may end after the last day that there is.
     moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=min(seconds, _LAST))
-    return f"{moment:%Y-%m-%dT%H:%M:%S}Z"
+    # Of a second cut short, the records in the rest of it would be on no page.
+    return f"{moment.replace(tzinfo=None).isoformat()}Z"

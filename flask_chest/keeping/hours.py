@@ -10,21 +10,22 @@ import sqlalchemy as sa
 
 from ..chests.rollups import HOUR
 from ..encoding import EPOCH
-from ..reading.aggregate import Aggregate
+from ..reading.aggregate import HUGE, Aggregate
 from ..reading.dialects import Dialect
-from ..reading.fields import Field
+from ..reading.fields import ROUTE, Field
 from ..reading.filters import Filter
 from ..reading.fold import fold_answer
 from ..reading.query import Query
 from ..reading.rollup_rows import Sums
 from ..reading.slices import Slices
+from ..reading.summary import Group
 
 #: Variables of one hour that are summed up.
 NAMES = 20
 _KIND = Field("", "kind")
 _KINDS = {True: Filter(_KIND, "=", "request"), False: Filter(_KIND, "!=", "request")}
 _EVERYTHING = 1_000_000
-_LOOKED_AT = 500
+_LOOKED_AT, _OF_A_ROUTE, _ROUTES = 500, 50, 500
 _MOST_KNOWN = 32
 
 
@@ -47,7 +48,10 @@ class Hours:
         self._within = table.columns.time >= self._begin, table.columns.time < self._end
         self._count = sa.select(sa.func.count()).select_from(table).where(*self._within)
         newest = sa.select(table.columns.vars).where(*self._within)
-        self._newest = newest.order_by(table.columns.time.desc()).limit(_LOOKED_AT)
+        newest = newest.order_by(table.columns.time.desc())
+        self._newest = newest.limit(_LOOKED_AT)
+        route = table.columns.route == sa.bindparam("of_route", type_=table.columns.route.type)
+        self._newest_of_route = newest.where(route).limit(_OF_A_ROUTE)
         self._figures = {is_request: self._make_figures(is_request) for is_request in _KINDS}
         self._sums: dict[tuple[bool, tuple[str, ...]], sa.Select[Any]] = {}
 
@@ -64,20 +68,36 @@ class Hours:
         :param hour: seconds since 1970.
         """
         within = _range_of(hour)
-        names: tuple[str, ...] | None = None
+        groups = {
+            is_request: fold_answer(
+                connection.execute(figures, within).all(), 1.0, _EVERYTHING
+            ).groups
+            for is_request, figures in self._figures.items()
+        }
+        names = self._names(connection, within, [*groups[True], *groups[False]])
         found = []
-        for is_request, figures in self._figures.items():
-            rows = connection.execute(figures, within).all()
-            if not rows:
-                continue
-            if names is None:
-                names = _numeric_names(connection.execute(self._newest, within).scalars())
-            numbers = self._numbers(connection, within, is_request, names)
+        for is_request, some in groups.items():
+            numbers = self._numbers(connection, within, is_request, names) if some else {}
             found += [
                 Sums(is_request, group.key, group.summary, numbers.get(group.key, {}))
-                for group in fold_answer(rows, 1.0, _EVERYTHING).groups
+                for group in some
             ]
         return found
+
+    def _names(
+        self,
+        connection: sa.Connection,
+        within: Mapping[str, datetime],
+        groups: Sequence[Group],
+    ) -> tuple[str, ...]:
+        """Variables that are numbers: of the newest records, and of each route's newest."""
+        looked_at = [*connection.execute(self._newest, within).scalars()]
+        if sum(group.summary.rows for group in groups) > _LOOKED_AT:
+            # Who pays is one among thousands that look around, and it is their sum that counts.
+            for route in [group.key for group in groups if group.key is not None][:_ROUTES]:
+                asked = {**within, "of_route": route}
+                looked_at += connection.execute(self._newest_of_route, asked).scalars()
+        return _numeric_names(looked_at)
 
     def _make_figures(self, is_request: bool) -> sa.Select[Any]:
         # Of this range the question asks nothing: its ends are parameters.
@@ -85,7 +105,7 @@ class Hours:
             since=EPOCH,
             until=EPOCH + timedelta(seconds=HOUR),
             where=(_KINDS[is_request],),
-            by=Field("", "route"),
+            by=ROUTE,
         )
         slices = Slices(((self._begin, self._end),), 1.0)
         return Aggregate(self._table, self._dialect, query, slices).figures().limit(None)
@@ -116,13 +136,13 @@ class Hours:
             number = self._dialect.number(Field("vars", name))
             figures += [
                 sa.func.sum(sa.case((number.is_not(None), weight))),
-                sa.func.sum(weight * number),
+                sa.func.sum(weight * _tamed(number)),
                 sa.func.min(number),
                 sa.func.max(number),
             ]
         is_kind = columns.kind == "request" if is_request else columns.kind != "request"
-        sums = sa.select(columns.route, *figures).where(*self._within, is_kind)
-        return sums.group_by(columns.route)
+        route = self._dialect.key(ROUTE)
+        return sa.select(route, *figures).where(*self._within, is_kind).group_by(route)
 
 
 def _range_of(hour: int) -> dict[str, datetime]:
@@ -143,6 +163,11 @@ def _numeric_names(documents: Iterable[Any]) -> tuple[str, ...]:
     most = sorted(counts, key=lambda name: (-counts[name], name))[:NAMES]
     # In one order, whatever the hour: a question that was asked before is known.
     return tuple(sorted(most))
+
+
+def _tamed(number: Any) -> Any:
+    """A number that can be summed up: an hour that cannot would keep all others waiting."""
+    return sa.case((number > HUGE, HUGE), (number < -HUGE, -HUGE), else_=number)
 
 
 def _by_name(names: Sequence[str], figures: Sequence[Any]) -> dict[str, list[float]]:

@@ -14,6 +14,8 @@ from .slices import Slices
 
 #: Groups of one answer, each with all its buckets.
 GROUPS = 20_000
+#: From here on a sum of values may be beyond what a float can be, which most databases refuse.
+HUGE = 1e280
 
 
 class Aggregate:
@@ -78,7 +80,7 @@ class Aggregate:
         columns, query = table.columns, self._query
         value = self._dialect.number(query.measure)
         failed = sa.or_(columns.error.is_not(None), columns.status >= 500)
-        key = sa.null() if query.by is None else self._dialect.text(query.by)
+        key = sa.null() if query.by is None else self._dialect.key(query.by)
         interval: Any = sa.literal_column("0")
         if self._step is not None:
             interval = self._dialect.interval(self._origin, self._step)
@@ -97,7 +99,8 @@ class Aggregate:
             sa.func.count().label("n"),
             sa.func.sum(facts.w).label("w"),
             sa.func.sum(facts.e).label("e"),
-            sa.func.sum(facts.w * facts.x).label("s"),
+            # Of a bucket of huge values its weight tells what they amount to.
+            sa.func.sum(sa.case((sa.func.abs(facts.x) < HUGE, facts.w * facts.x))).label("s"),
             sa.func.min(facts.x).label("low"),
             sa.func.max(facts.x).label("high"),
         ]

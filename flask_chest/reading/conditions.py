@@ -17,8 +17,6 @@ _COMPARE: dict[str, Any] = {
     ">=": operator.ge,
     "<": operator.lt,
     "<=": operator.le,
-    "=": operator.eq,
-    "!=": operator.ne,
 }
 _DISCONNECTED = Field("", "disconnected")
 
@@ -38,23 +36,26 @@ def _condition(table: sa.Table, dialect: Dialect, wanted: Filter) -> Expression:
     if wanted.operator == "~":
         return dialect.contains(dialect.text(field), value)
     if not value:
-        return _empty(expression, wanted.operator, is_absence=not is_word)
+        is_empty: Expression = expression.is_(None)
+        if is_word:
+            is_empty = sa.or_(is_empty, dialect.equals(expression, ""))
+        return sa.not_(is_empty) if wanted.operator == "!=" else is_empty
     if field.is_number:
-        expression, value = dialect.number(field), wanted.number  # type: ignore[assignment]
-    elif field == _DISCONNECTED:
-        expression, value = table.columns[field.name], wanted.truth  # type: ignore[assignment]
+        return _equal(dialect.number(field), wanted.operator, wanted.number)
+    if field == _DISCONNECTED:
+        return _equal(table.columns[field.name], wanted.operator, wanted.truth)
     if wanted.operator == "!=":
+        return sa.or_(expression.is_(None), dialect.differs(expression, value))
+    return dialect.equals(expression, value)
+
+
+def _equal(expression: Expression, sign: str, value: object) -> Expression:
+    if sign == "!=":
         return sa.or_(expression.is_(None), expression != value)
-    return _compared(expression, "=", value)
+    same: Expression = expression == value
+    return same
 
 
 def _compared(expression: Expression, sign: str, value: object) -> Expression:
     compared: Expression = _COMPARE[sign](expression, value)
     return compared
-
-
-def _empty(expression: Expression, sign: str, *, is_absence: bool) -> Expression:
-    is_empty: Expression = expression.is_(None)
-    if not is_absence:
-        is_empty = sa.or_(is_empty, expression == "")
-    return sa.not_(is_empty) if sign == "!=" else is_empty

@@ -31,7 +31,22 @@ class Dialect:
         """A field as text; NULL where there is none."""
         if field.place:
             return self.member_text(self._table.columns[field.place], field.name)
-        return self.cast_text(self._table.columns[field.name])
+        column = self._table.columns[field.name]
+        if isinstance(column.type, sa.Boolean):
+            return sa.case((column.is_(None), None), (column, "true"), else_="false")
+        return self.cast_text(column)
+
+    def key(self, field: Field) -> Expression:
+        """The same, for groups: only what is written alike is alike."""
+        return self.text(field)
+
+    def equals(self, expression: Expression, value: str) -> Expression:
+        """Whether a text is this one, and none that is like it."""
+        return expression == value
+
+    def differs(self, expression: Expression, value: str) -> Expression:
+        """Whether a text, where there is one, is another one."""
+        return expression != value
 
     def number(self, field: Field) -> Expression:
         """A field as a number; NULL where it is none."""
@@ -69,7 +84,7 @@ class Dialect:
 
     def contains(self, text: Expression, part: str) -> Expression:
         """Whether a text has this in it, in capitals or not."""
-        return text.icontains(part, autoescape=True)
+        return _in_small(text, part).icontains(part.lower(), autoescape=True)
 
     def cast_text(self, value: Expression) -> Expression:
         return sa.cast(value, sa.Text)
@@ -96,7 +111,7 @@ class SQLite(Dialect):
 
     def contains(self, text: Expression, part: str) -> Expression:
         # Its LIKE makes no difference between them.
-        return text.contains(part, autoescape=True)
+        return _in_small(text, part).contains(part.lower(), autoescape=True)
 
     def in_many(self, query: sa.Select[Any], time: sa.Column[Any], ranges: Ranges) -> sa.Subquery:
         return in_json(query, time, ranges)
@@ -106,16 +121,31 @@ class SQLite(Dialect):
         return sa.cast(value, sa.Integer)
 
     def seconds(self, time: Expression) -> Expression:
-        return sa.cast(sa.func.strftime("%s", time), sa.Integer)
+        # Behind them stand the microseconds.
+        whole = sa.cast(sa.func.strftime("%s", time), sa.Integer)
+        return whole + sa.cast(sa.func.substr(sa.type_coerce(time, sa.Text), 20), sa.Double)
 
     def member_text(self, document: Expression, name: str) -> Expression:
         kind, value = self._member(document, name)
-        truth = sa.case((kind == "true", "true"), (kind == "false", "false"))
-        return sa.func.coalesce(truth, sa.cast(value, sa.Text))
+        return sa.case(
+            (kind == "true", "true"),
+            (kind == "false", "false"),
+            (kind == "real", self._real_text(document, name, value)),
+            else_=sa.cast(value, sa.Text),
+        )
 
     def member_number(self, document: Expression, name: str) -> Expression:
         kind, value = self._member(document, name)
         return sa.case((kind.in_(("integer", "real")), sa.cast(value, sa.Double)))
+
+    def _real_text(self, document: Expression, name: str, value: Expression) -> Expression:
+        if not _PLAIN.fullmatch(name):
+            return sa.cast(value, sa.Text)
+        # A cast gives 15 digits; in an array stand all that there are. One of a single member is
+        # asked for by two paths: https://www.sqlite.org/json1.html#the_json_extract_function
+        path = f'$."{name}"'
+        both = sa.func.json_extract(sa.type_coerce(document, sa.Text), path, path)
+        return sa.func.substr(both, 2, (sa.func.length(both) - 3) // 2)
 
     def _member(self, document: Expression, name: str) -> tuple[Expression, Expression]:
         # Inline: SQLAlchemy would read the path's text as JSON otherwise.
@@ -148,12 +178,27 @@ class PostgreSQL(Dialect):
 
 
 class MySQL(Dialect):
-    """``JSON_EXTRACT``, of MySQL and MariaDB."""
+    """``JSON_EXTRACT``, of MySQL and MariaDB.
+
+    Their text is compared by collations, all of which that both have pad with spaces; what is cast
+    has that of the connection, which takes no notice of capitals and accents. Bytes are bytes.
+    """
 
     _NUMBERS = ("INTEGER", "UNSIGNED INTEGER", "DOUBLE", "DECIMAL")
 
     def seconds(self, time: Expression) -> Expression:
-        return sa.func.timestampdiff(sa.literal_column("SECOND"), "1970-01-01", time)
+        unit: Expression = sa.literal_column("MICROSECOND")
+        return sa.func.timestampdiff(unit, "1970-01-01", time) / sa.literal_column("1e6")
+
+    def key(self, field: Field) -> Expression:
+        return sa.cast(self.text(field), _Bytes)
+
+    def equals(self, expression: Expression, value: str) -> Expression:
+        # The first of the two has the index.
+        return sa.and_(expression == value, sa.cast(expression, _Bytes) == value)
+
+    def differs(self, expression: Expression, value: str) -> Expression:
+        return sa.cast(expression, _Bytes) != value
 
     def cast_text(self, value: Expression) -> Expression:
         return sa.cast(value, mysql.CHAR)
@@ -174,6 +219,29 @@ class MySQL(Dialect):
     def _member(self, document: Expression, name: str) -> Expression:
         path = f"$.{json.dumps(name, ensure_ascii=False)}"
         return sa.func.json_extract(sa.type_coerce(document, sa.Text), path)
+
+
+class _Bytes(sa.TypeDecorator[str]):
+    """Text as the bytes that it is made of."""
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> Any:
+        return None if value is None else value.encode()
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> str | None:
+        return None if value is None else value.decode()
+
+
+def _in_small(text: Expression, part: str) -> Expression:
+    """Text with small letters where a part has some that a database may take for no letters.
+
+    SQLite knows those of ASCII only, PostgreSQL those of its locale, which may be "C".
+    """
+    for small in sorted({each for each in part.lower() if not each.isascii()}):
+        text = sa.func.replace(text, small.upper(), small, type_=sa.Text)
+    return text
 
 
 def _text(name: str) -> Expression:

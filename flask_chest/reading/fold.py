@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .query import Query
@@ -14,7 +14,7 @@ def fold_answer(rows: Iterable[Any], share: float, limit: int) -> Answer:
     """Add up the rows of each group.
 
     :param rows: group, interval, bucket; records, their weight, that of the errors, the sum, the
-        least and the greatest of what is measured.
+        least and the greatest of what is measured; no sum where that would be too great.
     :param share: the share of the records that the rows stand for.
     :param limit: how many groups are told by name.
     """
@@ -39,6 +39,22 @@ def cut_answer(found: Mapping[str | None, Summary], share: float, limit: int) ->
     for group in groups[limit:]:
         rest.merge(group.summary)
     return Answer(groups[:limit], rest, share, complete=len(groups) <= limit)
+
+
+def without(whole: Summary, groups: Iterable[Group]) -> Summary:
+    """What is left of a whole beside some of its groups; its least and greatest are not known."""
+    for group in groups:
+        for name in ("count", "rows", "errors", "measured"):
+            left = getattr(whole, name) - getattr(group.summary, name)
+            setattr(whole, name, max(0, left))
+        whole.total -= group.summary.total
+        for code, weight in group.summary.digest.counts.items():
+            whole.digest.add(code, -weight)
+    whole.digest.counts = {code: n for code, n in whole.digest.counts.items() if n > 1e-6}
+    whole.low = whole.high = None
+    if not whole.digest.counts:
+        whole.total = whole.measured = 0.0  # and not what rounding left of them
+    return whole if whole.rows else Summary()
 
 
 def fold_series(rows: Iterable[Any], query: Query, step: float, share: float) -> Series:
@@ -70,12 +86,18 @@ def answer_of(series: Series, limit: int) -> Answer:
     return cut_answer(found, series.share, limit)
 
 
-def biggest_lines(series: Series, number: int) -> Series:
-    """The groups with the highest counts."""
+def biggest_lines(
+    series: Series, number: int, share: float, keys: Sequence[str | None] | None = None
+) -> Series:
+    """The groups with the highest counts.
+
+    :param share: the share of the records that was looked at.
+    :param keys: these groups, in place of the biggest ones.
+    """
     counts = {key: sum(each.count for each in line) for key, line in series.lines.items()}
     biggest = sorted(counts, key=lambda key: (-counts[key], key or ""))[:number]
-    lines = {key: series.lines[key] for key in biggest}
-    return Series(series.starts, series.step, lines, series.share)
+    lines = {key: series.lines[key] for key in keys or biggest if key in counts}
+    return Series(series.starts, series.step, lines, share)
 
 
 def empty_series(query: Query, step: float, share: float = 1.0) -> Series:
@@ -104,10 +126,6 @@ def _add(summary: Summary, row: Any, share: float) -> None:
         return
     # MariaDB gives decimals.
     low, high = float(low), float(high)
-    summary.total += float(total) / share
-    summary.measured += weight
-    if summary.low is None or low < summary.low:
-        summary.low = low
-    if summary.high is None or high > summary.high:
-        summary.high = high
+    total = weight * (low / 2 + high / 2) if total is None else float(total) / share
+    summary.add_measured(weight, total, low, high)
     summary.digest.add(int(code), weight)

@@ -49,6 +49,12 @@ def text_of(value: object) -> str | None:
     """A value as text, as stores tell it; ``None`` where there is none."""
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, (dict, list, bool)):
-        return orjson.dumps(value, default=str).decode()
-    return str(value)
+    return spelled(value)
+
+
+def spelled(value: object) -> str:
+    """A value as JSON has it: 1e-7, where Python writes 1e-07."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return str(value)  # an int past 64 bits

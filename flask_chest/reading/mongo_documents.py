@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import timezone
 from typing import Any
 
-from ..chests.mongodb import read_name, spell
+from ..chests.mongodb import read_name, spell, storable
 from ..encoding import FIELDS
 from ..record import Record
 from .fields import Field
@@ -17,6 +17,11 @@ def path_of(field: Field) -> str:
     if field.place:
         return f"{field.place}.{spell(field.name)}"
     return "_id" if field.name == "id" else field.name
+
+
+def to_stored(value: Any) -> Any:
+    """A value as it stands there."""
+    return storable(value)
 
 
 def read_document(document: Mapping[str, Any]) -> Record:

@@ -8,15 +8,20 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from .digest import OFFSET, SCALE, TINY
 from .fields import Field
 from .filters import Filter
-from .mongo_documents import path_of
+from .matching import text_of
+from .mongo_documents import path_of, to_stored
 from .query import Query
 
 _ORDER = {">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte"}
 _WEIGHT = {"$divide": [1.0, "$sample_rate"]}
-_NUMBERS = ["int", "long", "double", "decimal"]
+_WHOLE = ["int", "long", "decimal"]
+_NUMBERS = [*_WHOLE, "double"]
+_LARGEST = 2**63
 
 
 def whether(ranges: Iterable[tuple[datetime, datetime]]) -> dict[str, Any]:
@@ -33,19 +38,26 @@ def condition(wanted: Filter) -> dict[str, Any]:
     if wanted.is_ordered:
         return {path: {_ORDER[sign]: wanted.number, **no_list}}
     if sign == "~":
-        return {path: {"$regex": re.escape(value), "$options": "i", **no_list}}
+        return {
+            "$or": [
+                {path: {"$regex": re.escape(value), "$options": "i", **no_list}},
+                _reads(path, value),
+            ]
+        }
     if not value:
         empty: list[Any] = [None] if wanted.field.place else [None, ""]
         return {path: {"$nin" if sign == "!=" else "$in": empty}}
-    meant = [wanted.number] if wanted.field.is_number else _meant(value)
-    same = {path: {"$in": meant, **no_list}}
-    return {"$nor": [same]} if sign == "!=" else same
+    meant = [{"$eq": wanted.number}] if wanted.field.is_number else _meant(value)
+    same: list[dict[str, Any]] = [{path: {**each, **no_list}} for each in meant]
+    if value[0] in "[{":
+        same += _documents(path, value)
+    return {"$nor" if sign == "!=" else "$or": same}
 
 
 def top(query: Query, limit: int) -> list[dict[str, Any]]:
     """The groups with the highest counts."""
     return [
-        {"$group": {"_id": _key(query), "w": {"$sum": _WEIGHT}}},
+        {"$group": {"_id": {"k": _key(query), "t": _type(query)}, "w": {"$sum": _WEIGHT}}},
         {"$sort": {"w": -1, "_id": 1}},
         {"$limit": limit},
     ]
@@ -69,7 +81,7 @@ def figures(
     stages.append(
         {
             "$group": {
-                "_id": {"k": "$k", "b": "$b", "code": "$code"},
+                "_id": {"k": "$k", "t": "$t", "b": "$b", "code": "$code"},
                 "n": {"$sum": 1},
                 "w": {"$sum": "$w"},
                 "e": {"$sum": "$e"},
@@ -93,6 +105,7 @@ def _facts(query: Query, step: float | None) -> dict[str, Any]:
     return {
         "_id": 0,
         "k": _key(query),
+        "t": _type(query),
         "b": interval,
         "x": value,
         "code": _code(value),
@@ -105,6 +118,11 @@ def _key(query: Query) -> Any:
     if query.by is None:
         return {"$literal": None}
     return {"$ifNull": [f"${path_of(query.by)}", None]}
+
+
+def _type(query: Query) -> Any:
+    # Else 42 and 42.0 would be one group.
+    return {"$literal": None} if query.by is None else {"$type": f"${path_of(query.by)}"}
 
 
 def _number(field: Field) -> Any:
@@ -126,14 +144,36 @@ def _code(value: Any) -> Any:
     }
 
 
-def _meant(value: str) -> list[Any]:
-    """The values that read so: 42 finds the number and the word, 042 the word only."""
-    meant: list[Any] = [value]
+def _reads(path: str, part: str) -> dict[str, Any]:
+    """Whether a number, or true or false, has this in its text."""
+    text = {"$convert": {"input": f"${path}", "to": "string", "onError": "", "onNull": ""}}
+    found = {"$regexMatch": {"input": text, "regex": re.escape(part), "options": "i"}}
+    return {path: {"$type": [*_NUMBERS, "bool"]}, "$expr": found}
+
+
+def _meant(value: str) -> list[dict[str, Any]]:
+    """The values that read so: 42 finds the number and the word, 042 the word only.
+
+    MongoDB takes 42 and 42.0 for one value, unless it is told the type.
+    """
+    meant: list[dict[str, Any]] = [{"$eq": value}]
     if value in {"true", "false"}:
-        meant.append(value == "true")
-    for kind in (int, float):
-        with suppress(ValueError):
-            number = kind(value)
-            if str(number) == value:
-                meant.append(number)
+        meant.append({"$eq": value == "true"})
+    with suppress(ValueError):
+        whole = int(value)
+        if str(whole) == value and -_LARGEST <= whole < 2 * _LARGEST:
+            meant.append({"$eq": to_stored(whole), "$type": _WHOLE})
+    with suppress(ValueError):
+        number = float(value)
+        if text_of(number) == value:
+            meant.append({"$eq": number, "$type": "double"})
     return meant
+
+
+def _documents(path: str, value: str) -> list[dict[str, Any]]:
+    """Whether there is the list or the object that a text spells."""
+    try:
+        document = orjson.loads(value)
+    except ValueError:
+        return []
+    return [{"$expr": {"$eq": [f"${path}", {"$literal": to_stored(document)}]}}]

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..errors import ReadError
 from ..record import Record
 from .aggregate import GROUPS
-from .fold import fold_answer, fold_series
+from .fold import biggest_lines, fold_answer, fold_series, without
 from .matching import text_of
 from .mongo_documents import read_document
 from .mongo_pipeline import condition, figures, top, whether
 from .query import Query
-from .reader import PAGE, REACH, Reader
+from .reader import PAGE, REACH, Reader, united
 from .slices import MOST, SAMPLE, Chosen, Slices, choose_slices
-from .summary import Answer, Series, Summary
+from .summary import Answer, Series
 
 if TYPE_CHECKING:
     from ..chests.mongodb import FlaskChestMongoDB
@@ -53,12 +53,16 @@ class MongoReader(Reader):
         yield from self._records({"_id": {"$in": sorted(ids)}}, {"_id": 1}, 0)
 
     def find(self, identity: str, limit: int = PAGE) -> list[Record]:
-        for name in ("_id", "request_id", "trace_id"):
-            if name == "trace_id" and len(identity) != 32:
-                break  # it has no index: ask only what can be one
-            if records := self._records({name: identity}, {"_id": 1}, limit):
-                return records
-        return []
+        # A record's id may be the request's id of others: of those that it was handed on to.
+        own, others = (self._find(each, identity, limit) for each in ("_id", "request_id"))
+        if own or others:
+            return united(own, others)[:limit]
+        if len(identity) != 32:
+            return []  # it has no index: ask only what can be one
+        return self._find("trace_id", identity, limit)
+
+    def _find(self, name: str, identity: str, limit: int) -> list[Record]:
+        return self._records({name: identity}, {"_id": 1}, limit)
 
     def page(self, query: Query, *, after: str = "", limit: int = PAGE) -> list[Record]:
         if not limit:
@@ -107,12 +111,16 @@ class MongoReader(Reader):
             return fold_answer(_merged(rows), slices.share, limit)
         keys = self._told(
             lambda: [
-                each["_id"] for each in self._records_of().aggregate([match, *top(query, limit)])
+                each["_id"]["k"]
+                for each in self._records_of().aggregate([match, *top(query, limit)])
             ]
         )
         rows = self._rows([match, *figures(query, keys=keys)])
         found = fold_answer(_merged(rows), slices.share, limit)
-        return Answer(found.groups, Summary(), slices.share, complete=False)
+        rows = self._rows([match, *figures(query.grouped(None))])
+        whole = fold_answer(_merged(rows), slices.share, 1).whole
+        rest = without(whole, found.groups)
+        return Answer(found.groups, rest, slices.share, complete=False)
 
     def series(
         self, query: Query, step: float, lines: int = 8, keys: Sequence[str | None] | None = None
@@ -124,12 +132,13 @@ class MongoReader(Reader):
         if query.by is not None:
             found = self._told(
                 lambda: [
-                    each["_id"]
+                    each["_id"]["k"]
                     for each in self._records_of().aggregate([match, *top(query, lines)])
                 ]
             )
         rows = self._rows([match, *figures(query, keys=found, step=step)])
-        return fold_series(_merged(rows), query, step, slices.share)
+        series = fold_series(_merged(rows), query, step, slices.share)
+        return series if found is None else biggest_lines(series, lines, slices.share)
 
     def names(self, query: Query) -> list[str]:
         near = self.reach(query) or query.since

@@ -110,6 +110,12 @@ class Reader(ABC):
         """Let go of the connection."""
 
 
+def united(some: Iterable[Record], others: Iterable[Record]) -> list[Record]:
+    """Records of both, each once, by their ids."""
+    found = {record.id: record for record in (*some, *others)}
+    return [found[identity] for identity in sorted(found)]
+
+
 def make_reader(chest: Chest) -> Reader | None:
     """A reader of a chest; ``None`` where that only takes."""
     from ..chests.clickhouse import FlaskChestClickHouse

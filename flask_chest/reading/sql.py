@@ -26,13 +26,14 @@ from .fold import (
     fold_answer,
     fold_series,
     place_in,
+    without,
 )
 from .query import Query
-from .reader import PAGE, REACH, Reader
+from .reader import PAGE, REACH, Reader, united
 from .rollup_rows import add_row
 from .rollups import Plan, Rollups
 from .slices import MOST, SAMPLE, Chosen, Slices, choose_slices
-from .summary import Answer, Group, Series, Summary
+from .summary import Answer, Series, Summary
 
 # Parameters of one query: SQLite of old took no more than 999.
 _AT_ONCE = 500
@@ -92,13 +93,20 @@ class SQLReader(Reader):
 
     def find(self, identity: str, limit: int = PAGE) -> list[Record]:
         columns = self._table.columns
-        for column in (columns.id, columns.request_id, columns.trace_id):
-            if column is columns.trace_id and len(identity) != 32:
-                break  # it has no index: ask only what can be one
-            found = sa.select(self._table).where(column == identity).order_by(columns.id)
-            if records := self._first(found, limit):
-                return records
-        return []
+        # A record's id may be the request's id of others: of those that it was handed on to.
+        own, others = (
+            self._find(each, identity, limit) for each in (columns.id, columns.request_id)
+        )
+        if own or others:
+            return united(own, others)[:limit]
+        if len(identity) != 32:
+            return []  # it has no index: ask only what can be one
+        return self._find(columns.trace_id, identity, limit)
+
+    def _find(self, column: sa.Column[Any], identity: str, limit: int) -> list[Record]:
+        same = self._dialect.equals(column, identity)
+        found = sa.select(self._table).where(same).order_by(self._table.columns.id)
+        return self._first(found, limit)
 
     def page(self, query: Query, *, after: str = "", limit: int = PAGE) -> list[Record]:
         columns = self._table.columns
@@ -161,7 +169,7 @@ class SQLReader(Reader):
         top = [row.k for row in self._rows(aggregate.top(limit))]
         found = fold_answer(self._rows(aggregate.figures(top)), aggregate.share, limit)
         whole = fold_answer(self._rows(aggregate.figures(together=True)), aggregate.share, 1).whole
-        return Answer(found.groups, _without(whole, found.groups), aggregate.share, complete=False)
+        return Answer(found.groups, without(whole, found.groups), aggregate.share, complete=False)
 
     def series(
         self, query: Query, step: float, lines: int = 8, keys: Sequence[str | None] | None = None
@@ -169,20 +177,19 @@ class SQLReader(Reader):
         plan = self._plan(query, step)
         if plan is None or self._rollups is None:
             return self._series(query, step, lines, keys)
-        step = plan.step
-        series = empty_series(query, step)
-        origin = query.since.timestamp()
+        series = empty_series(replace(query, since=plan.begin), plan.step)
+        origin, share = plan.begin.timestamp(), 1.0
         for row in self._rollups.read(plan, query):
             key = None if query.by is None else row.route
-            place = place_in(series, key, int((row.start - origin) // step))
+            place = place_in(series, key, int((row.start - origin) // plan.step))
             add_row(place, row, query.measure)
         for since, until in plan.records:
             part = replace(query, since=since, until=until)
-            aggregate = Aggregate(
-                self._table, self._dialect, part, self._slices(part), step, origin
-            )
+            slices = self._slices(part)
+            aggregate = Aggregate(self._table, self._dialect, part, slices, plan.step, origin)
             add_to_series(series, self._rows(aggregate.over_time(None)), aggregate.share)
-        return biggest_lines(series, lines)
+            share = min(share, aggregate.share)
+        return biggest_lines(series, lines, share, keys)
 
     def _series(
         self, query: Query, step: float, lines: int, keys: Sequence[str | None] | None
@@ -270,17 +277,6 @@ class SQLReader(Reader):
             # str(error) would hold the SQL and its parameters: values of the app's users.
             cause = getattr(error, "orig", None) or error
             raise ReadError(self._chest.explain(cause, self._chest.remedy(error))) from None
-
-
-def _without(whole: Summary, groups: Sequence[Group]) -> Summary:
-    for group in groups:
-        for name in ("count", "rows", "errors", "total", "measured"):
-            left = getattr(whole, name) - getattr(group.summary, name)
-            setattr(whole, name, max(0, left))
-        for code, weight in group.summary.digest.counts.items():
-            whole.digest.add(code, -weight)
-    whole.digest.counts = {code: n for code, n in whole.digest.counts.items() if n > 1e-6}
-    return whole
 
 
 def _record(row: Any) -> Record:

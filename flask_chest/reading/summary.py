@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 from .digest import Digest
 
 _SHARES = (0.5, 0.95, 0.99)
+# Thousandths are all that is kept of the counts of a digest.
+_WHOLE = 0.999
+_GREATEST = sys.float_info.max
 # A value that was met so rarely may be as frequent as any other.
 _SEEN = 2
 
@@ -43,7 +47,9 @@ class Summary:
 
     @property
     def percentiles(self) -> list[float | None]:
-        """p50, p95 and p99 of what was measured."""
+        """p50, p95 and p99 of what was measured; of sums of variables they are not known."""
+        if self.digest.total < _WHOLE * self.measured:
+            return [None for _ in _SHARES]  # else those of a part would pass for them
         between = self.digest.percentiles(_SHARES)
         return [self._within(value) for value in between]
 
@@ -62,7 +68,8 @@ class Summary:
     ) -> None:
         """Take in what else was measured, except how it is spread."""
         self.measured += measured
-        self.total += total
+        # Never infinite, which is not JSON.
+        self.total = min(max(self.total + total, -_GREATEST), _GREATEST)
         if low is not None and (self.low is None or low < self.low):
             self.low = low
         if high is not None and (self.high is None or high > self.high):

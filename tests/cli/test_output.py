@@ -18,6 +18,7 @@ from flask_chest.reading.figure import figure
         (99.994, "99.99"),
         (0.012345, "0.0123"),
         (-0.5, "-0.5"),
+        (-1.5e308, "-1.5e+308"),
     ],
 )
 def test_figure(value: float | None, text: str) -> None:

@@ -110,6 +110,28 @@ def test_stats_that_are_estimated(shop: Flask, monkeypatch: pytest.MonkeyPatch) 
     assert 0 < found["looked_at"] < 1
 
 
+def test_stats_that_met_nothing(shop: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where only some records were looked at, it does not say that there are none."""
+    rare = ["stats", "--where", "unique=value 7", *SINCE]
+    assert "no such records" not in run(shop, *rare).stdout
+    monkeypatch.setattr(SQLReader, "most", 100)
+    monkeypatch.setattr(SQLReader, "sample", 10)
+    told = run(shop, *rare).stdout
+    assert re.fullmatch(r"no such records in the [\d.]+% of the range that was .*\n", told)
+
+
+def test_show_of_an_id_that_many_share(tmp_path: Path) -> None:
+    """The oldest are shown, and that there are more is told."""
+    app = make_app(tmp_path)
+    [chest] = app.extensions["chest.held"].chests
+    chest.write([replace(each, request_id="retry") for each in many(51)])
+    chest.close()
+    result = run(app, "show", "retry", "--json")
+    assert len(lines_of(result)) == 50
+    assert "these are the oldest 50" in result.stderr
+    assert run(app, "show", "--json", many(1)[0].id).stderr == ""
+
+
 def test_stats_of_hostile_values(shop: Flask) -> None:
     """Whatever a value holds, the terminal shows it and obeys nothing."""
     text = run(shop, "stats", "--by", "mixed", *SINCE).stdout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
+from flask_chest import Record
 from flask_chest.reading.sql import SQLReader
 
 from ..servers.browser import Browser
@@ -173,6 +175,54 @@ def test_variables(browser: Browser, address: str) -> None:
     is_drawn(browser)
     assert "umbrella" in browser.text("main")
     picture(browser, "variable-words.png")
+
+
+PIXELS = """
+const canvas = document.querySelectorAll("figure canvas")[arguments[0]];
+const copy = document.createElement("canvas");
+copy.width = canvas.width, copy.height = canvas.height;
+const context = copy.getContext("2d", {willReadFrequently: true});
+context.drawImage(canvas, 0, 0);
+const {data, width} = context.getImageData(0, 0, copy.width, copy.height);
+const painted = (x, y) => data[4 * (y * width + x) + 3] > 60;
+const rows = [...Array(canvas.height).keys()], columns = [...Array(width).keys()];
+"""
+
+
+def test_labels_are_whole(browser: Browser, address: str, shop: tuple[Flask, str]) -> None:
+    """However long the numbers are beside a chart, they have their first digit and their sign."""
+    _record(shop[0], {"debt": -123_456_789.5}, {"debt": -1.5})
+    browser.open(f"{address}/variable?name=debt&since=1+hour")
+    is_drawn(browser)
+    for chart in (0, 1):
+        assert browser.run(
+            f"{PIXELS} return rows.every((y) => !painted(0, y) && !painted(1, y))", chart
+        )
+
+
+def test_traffic_now_and_then(browser: Browser, address: str, shop: tuple[Flask, str]) -> None:
+    """An interval between two without requests is a point, since it has no line."""
+    _record(shop[0], {"rare": 5})
+    browser.open(f"{address}/variable?name=rare&since=1+day")
+    is_drawn(browser)
+    colour = """
+    const [r, g, b] = getComputedStyle(document.documentElement).getPropertyValue("--c0").trim()
+        .match(/[0-9a-f]{2}/g).map((part) => parseInt(part, 16));
+    return rows.some((y) => columns.some((x) => {
+        const at = 4 * (y * width + x);
+        return painted(x, y) && data[at] == r && data[at + 1] == g && data[at + 2] == b;
+    }));
+    """
+    assert browser.run(PIXELS + colour, 1)
+
+
+def _record(app: Flask, *variables: dict[str, Any]) -> None:
+    """A record of a moment ago for each of these."""
+    [chest] = app.extensions["chest.held"].chests
+    time = datetime.now(timezone.utc) - timedelta(minutes=20)
+    for each in variables:
+        identity = "".join(f"{ord(letter):x}" for letter in f"{each}"[:16])[:30]
+        chest.write([Record(id=identity, time=time, route="/cart", vars=each)])
 
 
 def test_very_many_values(browser: Browser, address: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -289,6 +289,118 @@ def test_a_rare_filter(shop: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
         path = "/chest/requests" + found[1].replace("&amp;", "&") if found else None
     assert 5 < len(pages) < 10
     assert sum(len(re.findall(r"/chest/requests/[0-9a-f]{32}", page)) for page in pages) == 1
+
+
+def test_records_of_one_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a page ends within a second, the next one has the rest of it."""
+    app = make_app(tmp_path, CHEST_EXPORTER="agent")
+    [chest] = app.extensions["chest.held"].chests
+    second = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(seconds=5)
+    chest.write(
+        [
+            Record(id=f"{number:032x}", time=second + timedelta(milliseconds=number), method="GET")
+            for number in range(1000)
+        ]
+    )
+    monkeypatch.setattr(SQLReader.reach, "__defaults__", (300,))
+    client = open_client(app)
+    path: str | None = "/chest/requests?where=request_id%3D&where=method%3DGET"
+    seen: list[str] = []
+    while path:
+        text = client.get(path).text
+        seen += re.findall(r"/chest/requests/([0-9a-f]{32})\?", text)
+        found = re.search(r'<a href="([^"]+)" rel="next"', text)
+        path = "/chest/requests" + found[1].replace("&amp;", "&") if found else None
+    assert sorted(seen) == [f"{number:032x}" for number in range(1000)]
+
+
+def test_estimates_that_met_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That some records were looked at, and none was such a one, is no word on the others."""
+    app = make_app(tmp_path, CHEST_EXPORTER="agent")
+    fill(app)
+    monkeypatch.setattr(SQLReader, "most", 200)
+    monkeypatch.setattr(SQLReader, "sample", 100)
+    client = open_client(app)
+    path = "/chest/?where=tenant%3Dnobody"
+    text = client.get(path).text
+    assert "No such records among those that were looked at" in text
+    assert "No records in this range" not in text
+    monkeypatch.undo()
+    assert "No records in this range with these filters." in client.get(path).text
+
+
+def test_a_variable_that_is_always_zero(tmp_path: Path) -> None:
+    """Zeros are values; an interval without requests has none."""
+    app = make_app(tmp_path, CHEST_EXPORTER="agent")
+    [chest] = app.extensions["chest.held"].chests
+    chest.write([replace(each, vars={"left": 0}) for each in fill(app, 50)])
+    now = datetime.now(timezone.utc)
+    chest.write([Record(id="1", time=now - timedelta(seconds=1), vars={"left": 0})])
+    text = open_client(app).get("/chest/variable?name=left&since=10+minutes").text
+    assert "Nothing was found" not in text
+    assert len(re.findall(r"<tr><th scope=\"row\"><a", text)) == 2, "one interval of each chart"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown", "is_linked"),
+    [("bob", "bob", True), ("bob ", '"bob "', False), ("", '""', False), (" ", '" "', False)],
+)
+def test_links_lead_to_what_they_say(
+    tmp_path: Path, value: str, shown: str, is_linked: bool
+) -> None:
+    """A value that no filter tells from another one, or from none, is no link to the others."""
+    app = make_app(tmp_path, CHEST_EXPORTER="agent")
+    [chest] = app.extensions["chest.held"].chests
+    time = datetime.now(timezone.utc) - timedelta(minutes=1)
+    chest.write([Record(id="1", time=time, vars={"who": value}), Record(id="2", time=time)])
+    client = open_client(app)
+    text = unescape(client.get("/chest/variable?name=who&as=words").text)
+    assert f"<bdi>{shown}</bdi>" in text
+    assert ("where=vars.who%3Dbob" in text) == is_linked
+    one = unescape(client.get("/chest/requests/1").text)
+    assert ("others with it" in one) == is_linked
+
+
+def test_compare_with_the_range_before(tmp_path: Path) -> None:
+    """No request is on both sides, and none between them is left out."""
+    app = make_app(tmp_path, CHEST_EXPORTER="agent")
+    [chest] = app.extensions["chest.held"].chests
+    now = datetime.now(timezone.utc)
+    chest.write(
+        [
+            Record(id=f"{minute:032x}", time=now - timedelta(minutes=minute), route="/every/minute")
+            for minute in range(1, 1400)
+        ]
+    )
+    text = open_client(app).get("/chest/compare?since=12+hours&a_since=1+day").text
+    [row] = re.findall(r"/every/minute</bdi></a></th>(.*?)</tr>", text, re.DOTALL)
+    before, _, _, after, *_ = re.findall(r'<td class="n">([^<]*)</td>', row)
+    assert int(before) + int(after.replace(",", "")) == 1399
+
+
+def test_compare_many_routes(tmp_path: Path) -> None:
+    """A route that is rare on one side is told with both its figures."""
+    app = make_app(tmp_path, CHEST_EXPORTER="agent")
+    [chest] = app.extensions["chest.held"].chests
+    time = datetime.now(timezone.utc) - timedelta(minutes=1)
+    records = []
+    for number, version in enumerate(("1", "2")):
+        for route in range(80):
+            count = 1 + (route if version == "1" else 80 - route) % 7
+            records += [
+                Record(
+                    id=f"{number}{route:03}{each:03}",
+                    time=time,
+                    route=f"/{route}",
+                    duration_ms=5.0 + number,
+                    tags={"version": version},
+                )
+                for each in range(count)
+            ]
+    chest.write(records)
+    text = open_client(app).get("/chest/compare?a=1&b=2").text
+    assert '<td class="n">\N{EN DASH}</td>' not in text
+    assert text.count("+20 %") > 50
 
 
 def test_redacted_stays_redacted(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -90,6 +91,36 @@ def check_upkeep(chest: SQLChest) -> None:
         assert sum(each.count for each in line) == pytest.approx(
             sum(each.count for each in again.lines[key])
         )
+    reader.close()
+    chest.close()
+
+
+def check_huge(chest: SQLChest) -> None:
+    """Numbers whose sum no float can be are answered, summed up and pruned like any other."""
+    end = now()
+    values = [1e308, 1.7e308, 1e308, -1e308, -1e308, 1.0, 2.0]
+    records = [
+        replace(record, vars={"balance": value})
+        for record, value in zip(days_of_records(end - timedelta(days=2)), values, strict=False)
+    ]
+    chest.write(records)
+    reader = reader_of(chest)
+    query = replace_measure(long_query(end), "balance")
+    for _ in range(2):
+        found = reader.answer(query).whole
+        assert found.rows == len(values)
+        assert (found.low, found.high) == (-1e308, 1.7e308)
+        assert found.mean is not None
+        assert math.isfinite(found.mean)
+        [line] = reader.series(query, 86_400).lines.values()
+        assert all(math.isfinite(each.total) for each in line)
+        keep(chest)
+        keep(chest, timedelta(days=1))
+    assert reader.count(query) == 0
+    one = replace(records[0], id="1", time=end - timedelta(minutes=1), vars={"balance": 1e308})
+    chest.write([one])
+    alone = replace(query, since=end - timedelta(minutes=2))
+    assert reader.answer(alone).whole.mean == pytest.approx(1e308)
     reader.close()
     chest.close()
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from flask_chest import FlaskChest, FlaskChestSQLite
+from flask_chest import FlaskChest, FlaskChestSQLite, Record
 from flask_chest.chests.base import Surroundings
 from flask_chest.chests.sql import SCHEMA_VERSION
 from flask_chest.delivery import process
@@ -24,12 +24,23 @@ from flask_chest.keeping.lease import Lease
 from flask_chest.keeping.pruning import prune
 from flask_chest.keeping.roller import Roller
 from flask_chest.keeping.upkeep import Upkeep
+from flask_chest.reading.fields import parse_field
 from flask_chest.reading.query import Query
 
 from ..chests.test_sqlite import VERSION_1
 from ..servers.mariadb import MariaDB
 from ..servers.postgresql import PostgreSQL
-from .suite import DAYS, check_late, check_upkeep, days_of_records, keep, long_query, now, reader_of
+from .suite import (
+    DAYS,
+    check_huge,
+    check_late,
+    check_upkeep,
+    days_of_records,
+    keep,
+    long_query,
+    now,
+    reader_of,
+)
 
 
 @pytest.fixture
@@ -58,6 +69,34 @@ def test_sums_outlive_records_on_a_server(server: Callable[[], Any]) -> None:
     with server() as running:
         chest: Any = make_chest(running.url)
         check_upkeep(chest)
+        huge: Any = make_chest({"url": running.url, "table": "huge"})
+        check_huge(huge)
+
+
+def test_sums_of_huge_numbers(chest: FlaskChestSQLite) -> None:
+    """What two requests put on ``g`` ends neither an answer nor the upkeep of everything."""
+    check_huge(chest)
+
+
+def test_sums_of_what_few_requests_have(chest: FlaskChestSQLite) -> None:
+    """A variable of one route is summed up, however busy all others were after it."""
+    hour = now().replace(minute=0, second=0, microsecond=0) - timedelta(days=3)
+    paid = [
+        Record(id=f"a{number}", time=hour, route="/pay", vars={"total": 2.5})
+        for number in range(20)
+    ]
+    visits = [
+        Record(id=f"b{number}", time=hour + timedelta(seconds=number + 1), route="/")
+        for number in range(900)
+    ]
+    chest.write(paid + visits)
+    keep(chest, timedelta(days=1))
+    reader = reader_of(chest)
+    query = replace(long_query(now()), measure=parse_field("total"))
+    assert reader.count(query) == 0
+    assert reader.answer(query).whole.total == 50
+    reader.close()
+    chest.close()
 
 
 def test_records_that_come_late(chest: FlaskChestSQLite) -> None:

@@ -14,7 +14,33 @@ END = datetime(2026, 11, 20, 12, 0, tzinfo=timezone.utc)
 #: A name that every database would have to quote, and each differently.
 ODD = "a \"b' $.ü%"
 
-_MIXED: tuple[Any, ...] = (1, "1", True, None, 1.5, [1], {"a": 1}, "=cmd()", "\u202e<b>", "x" * 300)
+_MIXED: tuple[Any, ...] = (
+    *(1, "1", True, None, 1.5, [1], {"a": 1}, "=cmd()", "\u202e<b>", "x" * 300),
+    *("Müller", "MÜLLER"),
+)
+
+
+#: Values that some database takes for one another.
+ALIKE: tuple[Any, ...] = (
+    *("bob", "Bob", "bob ", " bob", "b\u00f3b", "bo\u0301b", "ss", "\u00df", "", " "),
+    *(42, "42", 42.0, "42.0", 1, 1.0, "1", True, "true", 0, 0.0, False, None, "null"),
+    *(0.1 + 0.2, 0.3, 1763710752.123456, "1763710752.12346", 2**63 - 1, 2**63 - 2, "1" * 20),
+)
+
+
+def alike() -> list[Record]:
+    """A record for each of them, the latest first, later than all others."""
+    return [
+        Record(
+            id=f"9{number:031x}",
+            time=END + timedelta(hours=1) - timedelta(seconds=number),
+            request_id=f"alike-{value}",
+            route=value if isinstance(value, str) else None,
+            sample_rate=1 / 2 ** (number % 3),
+            vars={"name": value},
+        )
+        for number, value in enumerate(ALIKE)
+    ]
 
 
 def many(count: int = 600) -> list[Record]:

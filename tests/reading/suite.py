@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,14 +14,14 @@ import sqlalchemy as sa
 from flask_chest import Chest, Record
 from flask_chest.chests.sql import SQLChest
 from flask_chest.reading.fields import Field, parse_field
-from flask_chest.reading.filters import parse_filter
-from flask_chest.reading.matching import matches
+from flask_chest.reading.filters import Filter, parse_filter
+from flask_chest.reading.matching import matches, text_of
 from flask_chest.reading.query import Query
 from flask_chest.reading.reader import Reader, make_reader
 from flask_chest.reading.sql import SQLReader
 from flask_chest.reading.summary import Summary
 
-from .records import END, ODD, many
+from .records import END, ODD, alike, many
 
 WHOLE = Query(since=END - timedelta(hours=11), until=END)
 
@@ -46,6 +47,8 @@ FILTERS = (
     "unique~value 10",
     "unique~VALUE 10",
     "unique~%",
+    "mixed~MÜLLER",
+    "mixed~müLL",
     f"{ODD}=2",
     "nowhere=1",
     "nowhere=",
@@ -82,6 +85,9 @@ def check_reader(chest: Chest) -> None:
     _measures_over_time(reader, records)
     _pages(reader, records)
     _finds(reader, records)
+    later = alike()
+    chest.write(later)
+    _tells_apart(chest, reader, later)
     reader.close()
     chest.close()
 
@@ -110,12 +116,12 @@ def _filters(reader: Reader, records: list[Record]) -> None:
 
 
 def _groups(reader: Reader, records: list[Record]) -> None:
-    for name in ("route", "status", "user_id", ODD, "tags.version"):
+    for name in ("route", "status", "user_id", ODD, "tags.version", "disconnected"):
         field = parse_field(name)
         expected: dict[Any, list[Record]] = {}
         for record in records:
             value = _value(record, field)
-            expected.setdefault(None if value is None else str(value), []).append(record)
+            expected.setdefault(text_of(value), []).append(record)
         answer = reader.answer(WHOLE.grouped(field))
         assert answer.share == 1
         assert answer.complete
@@ -180,6 +186,35 @@ def _finds(reader: Reader, records: list[Record]) -> None:
     assert reader.find("f" * 32) == []
     assert reader.page(WHOLE, after="gone") == []
     assert reader.find("' OR 1=1 --") == reader.find("") == []
+
+
+def _tells_apart(chest: Chest, reader: Reader, records: list[Record]) -> None:
+    """One person's values are nobody else's, however much like them they are."""
+    query = Query(since=END, until=END + timedelta(hours=2))
+    for name in ("name", "route"):
+        field = parse_field(name)
+        expected: dict[str | None, list[Record]] = {}
+        for record in records:
+            expected.setdefault(text_of(_value(record, field)), []).append(record)
+        found = reader.answer(query.grouped(field), limit=100).groups
+        assert {group.key for group in found} == expected.keys()
+        for group in found:
+            _compare(group.summary, expected[group.key], Field("", "duration_ms"))
+        lines = reader.series(query.grouped(field), 3600, 100, list(expected)).lines
+        assert {key: sum(each.rows for each in line) for key, line in lines.items()} == {
+            key: len(each) for key, each in expected.items()
+        }
+        wanted = [Filter(field, "=", key or "") for key in expected]
+        for each in [*wanted, Filter(field, "!=", "bob"), Filter(field, "!=", "42")]:
+            meant = {record.id for record in records if matches(record, [each])}
+            asked = query.filtered(each)
+            assert {record.id for record in reader.page(asked)} == meant, str(each)
+    for record in records[:6]:
+        assert reader.find(record.request_id) == [record]
+    handed_on = replace(records[0], id="f" * 32, request_id=records[1].id)
+    chest.write([handed_on])
+    assert reader.find(records[1].id) == [records[1], handed_on]
+    assert reader.find(records[1].id, 1) == [records[1]]
 
 
 def _compare(summary: Summary, records: list[Record], measure: Field) -> None:

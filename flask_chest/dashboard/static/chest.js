@@ -4,7 +4,7 @@
   const EVERY = 5000;
   const drawn = new Map();
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const number = (value) => value == null ? "–" : Math.abs(value) >= 100 ? Math.round(value).toLocaleString() : String(Number(value.toPrecision(3)));
+  const number = (value) => value == null ? "–" : Math.abs(value) >= 1e15 ? value.toExponential(2) : Math.abs(value) >= 100 ? Math.round(value).toLocaleString() : String(Number(value.toPrecision(3)));
   const spell = (seconds) => new Date(Math.min(seconds, 253402300799) * 1000).toISOString().replace(/\.\d+Z$/, "Z");
 
   function localTimes(root) {
@@ -38,12 +38,23 @@
     const lines = data.lines.map((line, at) => {
       const colour = css("--c" + at % 8);
       return {
-        label: line.label, stroke: colour, width: 1.5, spanGaps: false, points: { size: 5 },
+        label: line.label, stroke: colour, width: 1.5, spanGaps: false, points: { size: 5, filter: alone },
         fill: data.stacked ? colour + "cc" : undefined,
         value: (_, __, ___, place) => place == null ? "–" : number(line.values[place]) + (data.unit ? " " + data.unit : ""),
       };
     });
     return data.stacked ? lines.reverse() : lines;
+  }
+
+  // Between two gaps there is no line: of traffic that comes now and then nothing would be seen.
+  function alone(plot, line, show) {
+    const points = plot.data[line];
+    return show ? null : [...points.keys()].filter((at) => points[at] != null && points[at - 1] == null && points[at + 1] == null);
+  }
+
+  // Digits that are cut off make another number of a label.
+  function widest(_, labels) {
+    return Math.max(60, 24 + 7 * Math.max(0, ...(labels || []).map((label) => label.length)));
   }
 
   function values(data) {
@@ -59,7 +70,7 @@
     const plot = new uPlot({
       width: Math.max(200, box.clientWidth), height: 240, cursor: { drag: { x: false, y: false } },
       scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.05 : 1] } },
-      axes: [axis, { ...axis, size: 60, values: (_, ticks) => ticks.map(number) }],
+      axes: [axis, { ...axis, size: widest, values: (_, ticks) => ticks.map(number) }],
       series: [{ label: "time" }, ...series(data)], legend: { live: true },
     }, values(data), box);
     plot.over.addEventListener("click", () => {
