@@ -73,6 +73,9 @@ class StreamedBody:
         self._state = state
         self._sent = 0
         self._ended = False
+        # Else there is a circle where start_response lies in the environment, as with ddtrace, and
+        # a body that a test drops unread would end some time, in the midst of another request.
+        state.response = None
 
     def __iter__(self) -> Iterator[bytes]:
         return self
