@@ -9,7 +9,7 @@ from inspect import iscoroutinefunction, isroutine
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-from flask import current_app, g, request
+from flask import current_app, g, has_request_context, request
 from werkzeug.exceptions import HTTPException
 
 from . import checks, config
@@ -20,7 +20,7 @@ from .decorated import OVERRIDE
 from .delivery.direct import Direct
 from .errors import ConfigError
 from .request_route import route_of
-from .request_state import RequestState, asked_status, current_request
+from .request_state import STATE, RequestState, asked_status, current_request
 from .rule import Route
 from .rules import Override, Plan
 from .stand_in import stand_in
@@ -117,7 +117,7 @@ class _Decoration:
 
     def begin(self) -> _Call | None:
         """The view is called. ``None`` where the app's own recorder does all that is to be done."""
-        state = current_request.get()
+        state = current_request.get() or _state_beside()
         if state is not None:
             held = state.recorder.held
             state.recorder.plans.override(_route(), self.override_in(held))
@@ -217,6 +217,15 @@ def _join(chests: Sequence[Chest], held: AppChest) -> tuple[str, ...]:
     except Exception:  # noqa: BLE001 - the background never disturbs a response
         held.recorder.trouble("take in the chests of a decorator")
         return ()
+
+
+def _state_beside() -> RequestState | None:
+    """That of a request which came past the middleware."""
+    if not has_request_context():
+        return None  # the view is called by a test, say
+    state: RequestState | None = request.environ.get(STATE)
+    ours = state is not None and state.recorder.app is current_app._get_current_object()  # type: ignore[attr-defined]
+    return state if ours else None
 
 
 def _route() -> Route:

@@ -73,6 +73,9 @@ class StreamedBody:
         self._state = state
         self._sent = 0
         self._ended = False
+        # Else there is a circle where start_response lies in the environment, as with ddtrace, and
+        # a body that a test drops unread would end some time, in the midst of another request.
+        state.response = None
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -127,7 +130,7 @@ def _is_taken_over(error: BaseException, environ: WSGIEnvironment) -> bool:
     """Whether this is no failure, but tells the server that a WebSocket has had its connection.
 
     Of Flask-Sock and Flask-SocketIO below gunicorn and Werkzeug's server:
-    https://github.com/miguelgrinberg/python-engineio/blob/v4.12.2/src/engineio/async_drivers/_websocket_wsgi.py
+    https://github.com/miguelgrinberg/python-engineio/blob/v4.15.1/src/engineio/async_drivers/_websocket_wsgi.py
     """
     asked = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
     return asked and isinstance(error, (StopIteration, ConnectionError))

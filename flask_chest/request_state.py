@@ -92,7 +92,7 @@ class RequestState:
         if status is None:
             if isinstance(error, Exception):
                 self.status = 500  # what a server answers when an exception reaches it
-        elif isinstance(error, HTTPException) and (status < 500 or status == asked_status(error)):
+        elif isinstance(error, HTTPException) and status == asked_status(error):
             # Not one that Flask tells of: Flask-RESTful and Flask-RESTX send the signal for each
             # abort(), https://github.com/flask-restful/flask-restful/blob/0.3.10/flask_restful/__init__.py#L308
             self.error = None

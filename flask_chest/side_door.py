@@ -2,7 +2,7 @@
 
 Who took ``app.wsgi_app`` before ``FlaskChest(app)`` wrapped it goes on calling what it was.
 Connexion's ``FlaskApp`` does, and takes it when it makes the app:
-https://github.com/spec-first/connexion/blob/3.2.0/connexion/apps/flask.py
+https://github.com/spec-first/connexion/blob/3.3.0/connexion/apps/flask.py
 """
 
 from __future__ import annotations

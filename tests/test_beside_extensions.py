@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -47,6 +47,22 @@ def test_an_abort_that_comes_too_late(site: Site) -> None:
     site.app.after_request(lambda response: abort(404))
     assert site.client.get("/").status_code == 500
     assert facts(site.only()) == ("GET", "/", "home", 500, "werkzeug.exceptions.NotFound")
+
+
+def test_an_abort_within_a_stream(site: Site) -> None:
+    """What has begun with 200 and breaks off is an error, whatever broke it."""
+
+    @site.app.get("/")
+    def view() -> Response:
+        def parts() -> Iterator[str]:
+            yield "first"
+            abort(404)
+
+        return Response(parts())
+
+    with pytest.raises(HTTPException):
+        site.client.get("/", buffered=True)
+    assert facts(site.only()) == ("GET", "/", "view", 200, "werkzeug.exceptions.NotFound")
 
 
 class TakenOver(Response):

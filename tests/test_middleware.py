@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 from collections.abc import Iterator
 from contextvars import copy_context
@@ -112,6 +113,38 @@ def test_a_stream_that_nobody_reads(site: Site) -> None:
 
     assert site.client.head("/").data == b""
     assert site.only().vars == {"view": 1}
+
+
+def test_a_stream_that_is_dropped_unread(tmp_path: Path) -> None:
+    """It ends at once, also where another middleware leaves ``start_response`` behind."""
+    site = Site(tmp_path)
+    ended: list[bool] = []
+    served = site.app.wsgi_app
+
+    def keeps(environ: Any, start_response: Any) -> Any:
+        environ["kept"] = start_response
+        return served(environ, start_response)
+
+    @site.app.get("/")
+    def view() -> Response:
+        def parts() -> Iterator[str]:
+            try:
+                yield "first"
+            finally:
+                ended.append(True)
+
+        return Response(stream_with_context(parts()))
+
+    site.app.wsgi_app = keeps  # type: ignore[method-assign]
+    gc.disable()
+    try:
+        with site.recording():
+            body = site.app(EnvironBuilder().get_environ(), lambda *_: lambda _: None)
+            assert next(iter(body)) == b"first"
+            del body
+            assert ended
+    finally:
+        gc.enable()
 
 
 def test_streams_in_turns(site: Site) -> None:

@@ -11,7 +11,7 @@ from flask import Flask, Response, abort, g, request, stream_with_context
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import Client
 
-from flask_chest import FlaskChest
+from flask_chest import FlaskChest, flask_chest
 from flask_chest.chests.memory import MemoryChest
 
 from .apps import Site, facts
@@ -126,6 +126,27 @@ def test_both_ways_in(bypassed: tuple[Site, Client]) -> None:
         client.get("/?n=1")
         site.client.get("/?n=2")
     assert [record.vars["n"] for record in site.records] == [1, 2, 1, 2]
+
+
+def test_a_decorated_view(bypassed: tuple[Site, Client]) -> None:
+    """A decorator's words hold, and its own chests get the one record."""
+    site, client = bypassed
+    store = MemoryChest()
+
+    @flask_chest(tracked_vars=["b"])
+    def here() -> str:
+        g.a, g.b = 1, 2
+        return "here"
+
+    elsewhere = flask_chest([store], ["b"])(here)
+    # As Connexion has them: by a callable that shows nothing of the view.
+    site.app.add_url_rule("/here", "here", lambda: here())
+    site.app.add_url_rule("/elsewhere", "elsewhere", lambda: elsewhere())
+    for path in ("/?n=1", "/here", "/elsewhere"):
+        client.get(path)
+    assert [record.route for record in site.store.records] == ["/", "/here"]
+    assert [record.route for record in store.records] == ["/elsewhere"]
+    assert site.store.records[1].vars == store.records[0].vars == {"b": 2}
 
 
 def test_an_app_within(bypassed: tuple[Site, Client], tmp_path: Path) -> None:

@@ -76,6 +76,13 @@ def test_token(tmp_path: Path) -> None:
     assert client.get("/chest/requests").status_code == 200
 
 
+def test_an_app_that_describes_its_api(tmp_path: Path) -> None:
+    """APIFlask asks each blueprint with a before_request whether its specification has it."""
+    app = make_app(tmp_path)
+    asked = [app.blueprints[name] for name in app.before_request_funcs if name is not None]
+    assert [getattr(blueprint, "enable_openapi", None) for blueprint in asked] == [False]
+
+
 @pytest.mark.parametrize("name", ["csrf_token", "_csrf_token"])
 def test_an_app_that_guards_its_forms(tmp_path: Path, name: str) -> None:
     """Flask-WTF's CSRFProtect refuses a form without its token, and says what it is called."""
