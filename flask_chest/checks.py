@@ -222,6 +222,18 @@ def seconds(value: Any) -> float:
     raise ValueError(f"expected a duration up to 100 years, e.g. '30 days' or '12 hours'{number}")
 
 
+def retention(value: Any) -> float:
+    """How long records are kept: a duration that does not delete what somebody meant to keep.
+
+    :raises ValueError: it is none, or a number that is more likely one of days.
+    """
+    if _is_number(value) and 0 < value < _SECONDS["hour"]:
+        raise ValueError(
+            f"a plain number is seconds; write '{value} days', or '{value} seconds' where it is so"
+        )
+    return seconds(value)
+
+
 def function(value: Any) -> Any:
     if callable(value):
         return value

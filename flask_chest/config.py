@@ -250,8 +250,8 @@ _ALL = (
     Key(
         "CHEST_RETENTION",
         None,
-        checks.optional(checks.seconds),
-        "How long rows are kept, e.g. '30 days' (a plain number is seconds); stores that can, "
+        checks.optional(checks.retention),
+        "How long rows are kept, e.g. '30 days'; a plain number is seconds. Stores that can, "
         "delete older ones.",
     ),
     Key(
