@@ -351,6 +351,8 @@ dockerflow = Dockerflow(app, db=db)
 def test_migrations_check(tmp_path: Path) -> None:
     """``migrate=`` with Flask-Migrate; a repository without revisions is up to date."""
     pytest.importorskip("flask_migrate")
+    # A file: of a database in memory two checks at once may each make the one connection that its
+    # pool keeps, and one of them is closed by nobody.
     made = run(
         """
 from flask import Flask
@@ -359,7 +361,7 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_chest.dockerflow import Dockerflow
 
 app = Flask(__name__)
-app.config['SQLALCHEMY_DATABASE_URI'] = 'sqlite://'
+app.config['SQLALCHEMY_DATABASE_URI'] = database
 db = SQLAlchemy(app)
 migrate = Migrate(app, db, directory=folder)
 
@@ -369,6 +371,7 @@ with app.app_context():
     init()
 """,
         folder=str(tmp_path / "migrations"),
+        database=f"sqlite:///{tmp_path / 'app.db'}",
     )
     answer = made["app"].test_client().get("/__heartbeat__").json
     hang_up(made)
