@@ -293,6 +293,7 @@ except SystemExit:
 """
 
 
+@pytest.mark.server  # a whole process
 @pytest.mark.parametrize("end", ["exit", "raise", "_exit"])
 def test_a_job_in_a_child_of_a_view(tmp_path: Path, end: str) -> None:
     """It is a job as any other, and the request's record is the parent's."""

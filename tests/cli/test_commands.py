@@ -359,6 +359,7 @@ def test_in_a_terminal(tmp_path: Path, command: str) -> None:
     assert "trend" in run(app, "stats").stdout, "where it is no terminal"
 
 
+@pytest.mark.server  # a whole process
 def test_tail_follows(tmp_path: Path) -> None:
     """In a terminal the latest records are shown, then new ones as they come in, each once.
 

@@ -25,7 +25,9 @@ NAMES = ("now", "later", "method")
 def make_app(folder: Path, *, extended: bool = True, **config: Any) -> Flask:
     """An app whose views write to databases of their own: one at once, two in the background."""
     app = Flask("decorated", instance_path=str(folder))
-    app.config.update(TESTING=True, CHEST_CHESTS=["sqlite:///own.db"], **config)
+    app.config.update(
+        TESTING=True, CHEST_CHESTS=["sqlite:///own.db"], CHEST_EXPORT_INTERVAL=0.05, **config
+    )
     if extended:
         FlaskChest(app)
     now, later, method = [{"url": f"sqlite:///{name}.db", "name": name} for name in NAMES]

@@ -174,6 +174,7 @@ if sys.argv[1:] == ["wait"]:
 """
 
 
+@pytest.mark.server  # a whole process
 def test_the_interpreter_ends_while_a_store_hangs(setting: Setting) -> None:
     """No thread can be started then, from Python 3.12 on; it ends in time, and says nothing."""
     setting.store.weather = "hangs"
