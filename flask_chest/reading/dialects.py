@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 Expression = sa.ColumnElement[Any]
 
 
-class Dialect:
+class Dialect(ABC):
     """One database's spelling.
 
     :param table: the table of records.
@@ -95,15 +96,17 @@ class Dialect:
     def floor(self, value: Expression) -> Expression:
         return sa.cast(sa.func.floor(value), sa.BigInteger)
 
+    @abstractmethod
     def seconds(self, time: Expression) -> Expression:
         """Seconds since 1970."""
-        raise NotImplementedError
 
+    @abstractmethod
     def member_text(self, document: Expression, name: str) -> Expression:
-        raise NotImplementedError
+        """A member of a document as text; NULL where there is none."""
 
+    @abstractmethod
     def member_number(self, document: Expression, name: str) -> Expression:
-        raise NotImplementedError
+        """A member of a document as a number; NULL where it is none."""
 
 
 class SQLite(Dialect):

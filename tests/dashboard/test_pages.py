@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from html import unescape
@@ -264,31 +264,34 @@ def test_one_request(shop: Flask) -> None:
     assert "production" in text
 
 
-def test_pages_of_requests(shop: Flask) -> None:
-    """Older requests follow page by page, each once."""
-    client = open_client(shop)
-    path: str | None = "/chest/requests?where=tenant%3Dacme&where=route%3D%2Fsearch"
-    seen: list[str] = []
+def pages_of_requests(app: Flask, query: str) -> Iterator[str]:
+    """A page of requests, and those that its links lead on to."""
+    client = open_client(app)
+    path: str | None = f"/chest/requests?{query}"
     while path:
         text = client.get(path).text
-        seen += re.findall(r"/chest/requests/([0-9a-f]{32})\?", text)
+        yield text
         found = re.search(r'<a href="([^"]+)" rel="next"', text)
-        path = "/chest/requests" + found[1].replace("&amp;", "&") if found else None
+        path = "/chest/requests" + unescape(found[1]) if found else None
+
+
+def listed_on(page: str) -> list[str]:
+    return re.findall(r"/chest/requests/([0-9a-f]{32})\?", page)
+
+
+def test_pages_of_requests(shop: Flask) -> None:
+    """Older requests follow page by page, each once."""
+    pages = pages_of_requests(shop, "where=tenant%3Dacme&where=route%3D%2Fsearch")
+    seen = [identity for page in pages for identity in listed_on(page)]
     assert len(seen) == len(set(seen)) > 100
 
 
 def test_a_rare_filter(shop: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """No page looks through the whole store; a link leads on, until the end of the range."""
     monkeypatch.setattr(SQLReader.reach, "__defaults__", (500,))
-    client = open_client(shop)
-    path: str | None = "/chest/requests?since=2+days&where=request_id%3Dreq-7"
-    pages = []
-    while path:
-        pages.append(client.get(path).text)
-        found = re.search(r'<a href="([^"]+)" rel="next"', pages[-1])
-        path = "/chest/requests" + found[1].replace("&amp;", "&") if found else None
+    pages = list(pages_of_requests(shop, "since=2+days&where=request_id%3Dreq-7"))
     assert 5 < len(pages) < 10
-    assert sum(len(re.findall(r"/chest/requests/[0-9a-f]{32}", page)) for page in pages) == 1
+    assert sum(len(listed_on(page)) for page in pages) == 1
 
 
 def test_records_of_one_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,14 +306,8 @@ def test_records_of_one_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         ]
     )
     monkeypatch.setattr(SQLReader.reach, "__defaults__", (300,))
-    client = open_client(app)
-    path: str | None = "/chest/requests?where=request_id%3D&where=method%3DGET"
-    seen: list[str] = []
-    while path:
-        text = client.get(path).text
-        seen += re.findall(r"/chest/requests/([0-9a-f]{32})\?", text)
-        found = re.search(r'<a href="([^"]+)" rel="next"', text)
-        path = "/chest/requests" + found[1].replace("&amp;", "&") if found else None
+    pages = pages_of_requests(app, "where=request_id%3D&where=method%3DGET")
+    seen = [identity for page in pages for identity in listed_on(page)]
     assert sorted(seen) == [f"{number:032x}" for number in range(1000)]
 
 
