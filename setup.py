@@ -1,3 +1,40 @@
-from setuptools import setup
+"""All but the part that is compiled is in setup.cfg."""
 
-setup()
+from __future__ import annotations
+
+import os
+import platform
+import sysconfig
+from pathlib import Path
+
+from setuptools import Extension, setup
+
+_FOLDER = Path("flask_chest", "compiled")
+
+
+def extensions() -> list[Extension]:
+    """What there is to compile; nothing where that is not wanted, or is known not to work.
+
+    ``FLASK_CHEST_PURE=1`` asks for Python alone. The stable ABI is CPython's, and asks for the GIL.
+    """
+    no_gil = sysconfig.get_config_var("Py_GIL_DISABLED")
+    if (
+        os.environ.get("FLASK_CHEST_PURE")
+        or platform.python_implementation() != "CPython"
+        or no_gil
+    ):
+        return []
+    return [
+        Extension(
+            "flask_chest.compiled._speed",
+            sorted(str(path) for path in _FOLDER.glob("*.c")),
+            depends=[str(_FOLDER / "speed.h")],
+            extra_compile_args=["-std=c99", "-fvisibility=hidden"],
+            py_limited_api=True,
+            # Where there is no compiler, what is in Python does the same.
+            optional=True,
+        )
+    ]
+
+
+setup(ext_modules=extensions())

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .compiled import speed
 from .config import DEFAULT_REDACT
 from .encoding import FIELDS, dumps
 from .redaction import REDACTED, Redaction
-from .rules import Plan
+from .rules import Plan, ShortCut
 from .scalars import INT_MAX, INT_MIN, NotPlainError
 from .texts import clean_name, clean_shallow, clean_text, placeholder
 from .typing import Plain
@@ -87,6 +88,12 @@ class Capture:
         """Fields that are the same in many records, encoded once for all of them."""
         clean = {name: self._clean(value) for name, value in facts.items()}
         return b"," + dumps(clean)[1:]
+
+    def short_cut(self, plan: Plan) -> ShortCut | None:
+        """What :meth:`RequestStart.line` is to be called with; ``None`` where it is of no use."""
+        if speed is None or plan.sample < 1:
+            return None
+        return plan.names, plan.kept_whole, self._normal.short, plan.rest, self._max_record_bytes
 
     def collect(self, values: Mapping[str, Any], plan: Plan) -> dict[str, Plain]:
         """The tracked variables, plain."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import random
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,9 @@ from .sparse_log import SparseLog
 from .typing import Plain, RequestIdGenerator
 
 if TYPE_CHECKING:
-    from flask.wrappers import Request, Response
+    from flask.wrappers import Response
+
+    from .request_start import RequestStart
 
 _logger = logging.getLogger("flask_chest")
 
@@ -120,7 +121,7 @@ class Recorder:
         """Log an exception of ours; called where it is handled."""
         self._log.warning(what, "Flask-Chest failed to %s", what, exc_info=True)
 
-    def make_id(self, state: RequestState, generator: RequestIdGenerator) -> None:
+    def make_id(self, state: RequestStart, generator: RequestIdGenerator) -> None:
         """Have a generator of the app's make the request id; its failure leaves ours."""
         try:
             made = state.request_id = made_request_id(generator())
@@ -138,7 +139,7 @@ class Recorder:
     def id_before_view(self, state: RequestState) -> str:
         """The request id, for who needs it before the view is called; it does not change later."""
         try:
-            plan = self._plan_of(request._get_current_object())  # type: ignore[attr-defined]
+            plan = self._plan_now()
             if plan.request_id_generator is not None:
                 self._ask_for_id(state, plan)
         except Exception:  # noqa: BLE001 - a request never fails because of us
@@ -155,7 +156,7 @@ class Recorder:
 
         None of them where no record is left.
         """
-        plan = self._plan_of(request._get_current_object())  # type: ignore[attr-defined]
+        plan = self._plan_now()
         if not plan.record:
             return {}
         return self._capture.collect(values_on(g._get_current_object()), plan)
@@ -205,32 +206,31 @@ class Recorder:
     def _encode(self, state: RequestState, plan: Plan, more: Mapping[str, Any]) -> bytes | None:
         if not plan.record:
             return None
-        duration = (time.perf_counter() - state.began) * 1000
+        line = None if plan.short_cut is None or more else state.line(*plan.short_cut)
+        if line is None:
+            line = self._encode_all(state, plan, more)
+        if line is not None and record_captured.receivers:
+            self._announce(line)
+        return line
+
+    def _encode_all(self, state: RequestState, plan: Plan, more: Mapping[str, Any]) -> bytes | None:
+        facts = state.facts()
         if state.error is not None:
             state.judge_error()
-        error, status, rate = state.error, state.status, plan.sample
+            facts["status"] = state.status
+        error, rate = state.error, plan.sample
         if rate < 1:
-            if error is not None or duration >= self._slow_ms or (status or 0) >= 500:
+            slow = facts["duration_ms"] >= self._slow_ms
+            if error is not None or slow or (state.status or 0) >= 500:
                 rate = 1.0
             elif _random.random() >= rate:
                 return None
-        facts = {
-            "id": state.id,
-            "time": state.time,
-            "request_id": state.request_id,
-            "duration_ms": int(duration * 1000) / 1000,  # round() takes three times as long
-            "vars": None,
-            "status": status,
-        }
         rest = plan.rest or self._encode_rest(plan)
         if error is not None or rate < 1 or more or "HTTP_TRACEPARENT" in state.environ:
             del facts["status"]  # it comes last, also then
-            facts = {**facts, **_seldom(state, rate), **more, "status": status}
+            facts = {**facts, **_seldom(state, rate), **more, "status": state.status}
             rest = plan.rest_of_seldom
-        line = self._capture.encode(facts, values_on(state.values), plan, rest)
-        if record_captured.receivers:
-            self._announce(line)
-        return line
+        return self._capture.encode(facts, values_on(state.values), plan, rest)
 
     def _encode_rest(self, plan: Plan) -> bytes:
         shared = {
@@ -243,6 +243,7 @@ class Recorder:
         }
         plan.rest_of_seldom = self._capture.encode_rest(shared)
         plan.rest = self._capture.encode_rest({**SELDOM, **shared})
+        plan.short_cut = self._capture.short_cut(plan)
         return plan.rest
 
     def _announce(self, line: bytes) -> None:
@@ -254,19 +255,18 @@ class Recorder:
             # The object, not the proxy: what is put on g later, while a body is streamed or by
             # teardown functions, belongs to the record too.
             state.values = g._get_current_object()
-            plan = state.plan = self._plan_of(request._get_current_object())  # type: ignore[attr-defined]
+            seen = request._get_current_object()  # type: ignore[attr-defined]
+            rule = seen.url_rule
+            # A tuple is made by the interpreter itself, and equals the Route that it stands for.
+            route = None if rule is None else (rule.rule, rule.endpoint, seen.method)
+            plan = state.plan = self.plans.known.get(route) or self.plans.get(route_of(seen))
             if plan.request_id_generator is not None:
                 self._ask_for_id(state, plan)
         except Exception:  # noqa: BLE001 - a request never fails because of us
             self.trouble("look at a request")
 
-    def _plan_of(self, seen: Request) -> Plan:
-        rule = seen.url_rule
-        if rule is None:
-            return self.plans.get(route_of(seen))
-        # A tuple is made by the interpreter itself, and equals the Route that it stands for.
-        route = rule.rule, rule.endpoint, seen.method
-        return self.plans.known.get(route) or self.plans.get(route_of(seen))
+    def _plan_now(self) -> Plan:
+        return self.plans.get(route_of(request._get_current_object()))  # type: ignore[attr-defined]
 
     def _plan_without_route(self, state: RequestState) -> Plan:
         return self.plans.get(unrouted(state.environ.get("REQUEST_METHOD", "")))

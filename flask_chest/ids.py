@@ -7,6 +7,9 @@ import re
 import secrets
 from itertools import count
 from struct import Struct
+from typing import TYPE_CHECKING
+
+from .compiled import speed
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 # https://www.w3.org/TR/trace-context/#traceparent-header-field-values
@@ -49,6 +52,10 @@ class IdMaker:
         # 48 bits of milliseconds, the version, 12 bits of their fraction.
         time = microseconds // 1000 << 16 | 0x7000 | microseconds % 1000 * 4096 // 1000
         return _two_words(time, next(self._numbers)).hex()
+
+
+if not TYPE_CHECKING and speed is not None:
+    IdMaker = speed.IdMaker
 
 
 def accepted_request_id(header: str) -> str | None:

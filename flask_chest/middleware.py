@@ -50,7 +50,7 @@ class ChestMiddleware:
         if response is None and isinstance(body, GeneratorType):
             # Another middleware, which calls the app once its body is asked for.
             return StreamedBody(body, state)
-        if response is not None and response.is_streamed and _is_stream(response, body):
+        if response is not None and _is_stream(response, body):
             return StreamedBody(body, state)
         try:
             recorder.finish(state)
@@ -116,6 +116,8 @@ class StreamedBody:
 
 def _is_stream(response: Response, body: Iterable[bytes]) -> bool:
     """Whether what Werkzeug cannot measure is made while it is sent."""
+    if type(response.response) is list or not response.is_streamed:
+        return False
     if response.direct_passthrough:
         return False  # a file, handed back as it is: the server may use sendfile()
     if isinstance(body, (list, tuple)):

@@ -37,7 +37,7 @@ class Plans:
         self._reported = False
         self._compiling = ProcessLock()
         #: By route.
-        self.known: dict[tuple[str | None, str | None, str], Plan] = {}
+        self.known: dict[tuple[str | None, str | None, str] | None, Plan] = {}
         self._overrides: dict[tuple[str | None, str], Override] = {}
 
     def get(self, route: Route) -> Plan:

@@ -10,6 +10,9 @@ from .config import Settings
 from .rule import Route, Rule, and_parents, blueprint_rule, checked_rule, is_glob
 from .typing import TrackedVars
 
+#: Names, sets of names that are kept whole, characters of a short text, encoded fields, bytes.
+ShortCut = tuple[tuple[str, ...] | None, set[tuple[str, ...]], int, bytes, int]
+
 
 @dataclass(slots=True)
 class Plan:
@@ -41,6 +44,8 @@ class Plan:
     #: seldom say anything, and without them.
     rest: bytes = b""
     rest_of_seldom: bytes = b""
+    #: What the compiled short cut to a record's line is called with; ``None`` where there is none.
+    short_cut: ShortCut | None = None
 
 
 @dataclass(frozen=True, slots=True)

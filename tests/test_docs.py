@@ -241,7 +241,7 @@ def test_every_tox_environment() -> None:
     tox.read(ROOT / "tox.ini")
     table = (ROOT / "CONTRIBUTING.rst").read_text(encoding="utf-8").partition("=====\n``")[2]
     told = re.findall(r"^(?:``)?([a-z0-9 ]+)``  ", table.partition("\n\n")[0], re.MULTILINE)
-    sections = {name.removeprefix("testenv:") for name in tox if name.startswith("testenv:")}
+    sections = {name.removeprefix("testenv:") for name in tox if re.match("testenv:[a-z]", name)}
     assert set(" ".join(told).split()) == sections | set(re.split(r"\W+", tox["tox"]["env_list"]))
 
 

@@ -30,8 +30,10 @@ pytest.importorskip("build")
 pytestmark = pytest.mark.server
 
 IGNORED = shutil.ignore_patterns(
-    ".*", "*.pyc", "__pycache__", "*.egg-info", "build", "dist", "instance", "_build"
+    ".*", "*.pyc", "*.so", "__pycache__", "*.egg-info", "build", "dist", "instance", "_build"
 )
+
+COMPILED = "flask_chest/compiled/_speed.abi3.so"
 
 VISIT = """
 import sys
@@ -44,6 +46,25 @@ app.extensions["chest"].close()
 print(flask_chest.__version__, flask_chest.__file__)
 """
 
+APP = """
+from flask import Flask
+from flask_chest import FlaskChest
+
+app = Flask(__name__)
+FlaskChest(app)
+"""
+
+VISIT_PURE = """
+from app import app
+import flask_chest
+from flask_chest.testing import capture_records
+
+with capture_records(app) as records:
+    assert app.test_client().get("/").status_code == 404
+assert [record.status for record in records] == [404]
+print(flask_chest.__file__)
+"""
+
 
 class Built(NamedTuple):
     """The two files of a release."""
@@ -52,12 +73,13 @@ class Built(NamedTuple):
     sdist: Path
 
 
-def run(*command: str | Path, folder: Path) -> str:
+def run(*command: str | Path, folder: Path, **others: str) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment.pop("FLASK_CHEST_PURE", None)
     done = subprocess.run(
         [str(word) for word in command],
         cwd=folder,
-        env=environment,
+        env={**environment, **others},
         capture_output=True,
         text=True,
         timeout=600,
@@ -99,10 +121,17 @@ def test_the_wheel_holds_the_package(tree: Path, built: Built) -> None:
     package = {
         str(path.relative_to(tree)) for path in (tree / "flask_chest").rglob("*") if path.is_file()
     }
+    source = {name for name in package if name.endswith((".c", ".h"))}
     with zipfile.ZipFile(built.wheel) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert "flask_chest/py.typed" in names
-    assert names == package
+    assert source
+    assert names == package - source | {COMPILED}
+
+
+def test_one_wheel_for_all_pythons(built: Built) -> None:
+    """What was compiled keeps to the stable ABI."""
+    assert "-cp310-abi3-" in built.wheel.name
 
 
 def test_the_sdist_holds_the_repository(tree: Path, built: Built) -> None:
@@ -156,10 +185,7 @@ def test_the_readme_runs(python: Path, tmp_path: Path) -> None:
 
 def test_the_command_is_there(python: Path, tmp_path: Path) -> None:
     """``flask chest`` comes with the package."""
-    (tmp_path / "app.py").write_text(
-        "from flask import Flask\nfrom flask_chest import FlaskChest\n"
-        "app = Flask(__name__)\nFlaskChest(app)\n"
-    )
+    (tmp_path / "app.py").write_text(APP)
     told = run(python.with_name("flask"), "chest", "rules", folder=tmp_path)
     assert re.search(r"^GET +/static/<path:filename> +all of g +sqlite", told, re.MULTILINE)
 
@@ -187,5 +213,24 @@ def test_the_sdist_installs(built: Built, python: Path, tmp_path: Path) -> None:
     run(python, *command, built.sdist, folder=tmp_path)
     with zipfile.ZipFile(built.wheel) as wheel:
         names = [name for name in wheel.namelist() if name.startswith("flask_chest/")]
+        names.remove(COMPILED)  # it knows where it was compiled
         for name in names:
             assert (target / name).read_bytes() == wheel.read(name)
+    assert (target / COMPILED).exists()
+
+
+@pytest.mark.parametrize(
+    "without", [{"CC": "/bin/false"}, {"FLASK_CHEST_PURE": "1"}], ids=["compiler", "wish"]
+)
+def test_nothing_compiled(
+    built: Built, python: Path, tmp_path: Path, without: dict[str, str]
+) -> None:
+    """Without a compiler, or where it is not wanted, it installs all the same, and records."""
+    target = tmp_path / "target"
+    command = ["-m", "pip", "install", "--quiet", "--no-deps", f"--target={target}"]
+    run(python, *command, built.sdist, folder=tmp_path, **without)
+    assert (target / "flask_chest" / "compiled" / "__init__.py").exists()
+    assert not (target / COMPILED).exists()
+    (tmp_path / "app.py").write_text(APP)
+    asked = run(python, "-c", VISIT_PURE, folder=tmp_path, PYTHONPATH=str(target))
+    assert Path(asked.strip()).is_relative_to(target)

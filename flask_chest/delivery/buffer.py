@@ -51,8 +51,9 @@ class Source(Protocol):
 class Buffer(Protocol):
     """Where records wait."""
 
-    #: Records handed over in this process, roughly.
-    appended: int
+    @property
+    def appended(self) -> int:
+        """Records handed over in this process, roughly."""
 
     def append(self, line: bytes, mask: int) -> None:
         """Keep one record; called in the request thread.

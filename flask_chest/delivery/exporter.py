@@ -8,6 +8,7 @@ import os
 import time
 import weakref
 
+from ..current_pid import current_pid
 from ..process_lock import ProcessLock
 from ..sparse_log import SparseLog
 from .buffer import Buffer, ClosedError, TornRecordError
@@ -42,10 +43,10 @@ class Exporter:
         """
         process = self._process
         # By pid: under uWSGI neither is_alive() nor os.register_at_fork() tells of a fork.
-        if process is None or process.pid != os.getpid():
+        if process is None or process.pid != current_pid():
             process = self._start()
         try:
-            process.append(line, mask)
+            process.buffer.append(line, mask)
         except OSError as error:
             self._lose(process.buffer, mask, error)
         except ClosedError:

@@ -60,7 +60,6 @@ class Journal:
         stores: Mapping[str, str] = NOWHERE,
     ) -> None:
         self.root = root
-        self.appended = 0
         self._chests = list(chests)
         self._max_bytes = max_bytes
         self._segment_bytes = min(_SEGMENT_BYTES, max_bytes // 8)
@@ -82,9 +81,13 @@ class Journal:
         self._closed = False
 
     def append(self, line: bytes, mask: int) -> None:
-        writer = self._writer or self._open()
-        writer.append(line, mask)
-        self.appended += 1
+        self._open().append(line, mask)
+
+    @property
+    def appended(self) -> int:
+        """Records handed over in this process, roughly: a folder that is begun anew counts anew."""
+        writer = self._writer
+        return 0 if writer is None else writer.appended.total()
 
     def sources(self) -> Sequence[JournalSource]:
         return self._sources.listed()
@@ -119,7 +122,8 @@ class Journal:
         with self._tending:
             with self._opening:
                 self._closed = True
-                writer, self._writer = self._writer, None
+                writer = self._writer
+                self._write_to(None)
             if writer is not None:
                 self._sync(writer)
                 writer.release()
@@ -131,6 +135,14 @@ class Journal:
         if self._writer is not None:
             self._writer.abandon()
         self._sources.abandon()
+
+    def _write_to(self, writer: JournalWriter | None) -> None:
+        self._writer = writer
+        if writer is None:
+            self.__dict__.pop("append", None)
+        else:
+            # Each request would pay for a step in between.
+            self.append = writer.append  # type: ignore[method-assign]
 
     def _open(self) -> JournalWriter:
         with self._opening:
@@ -147,7 +159,7 @@ class Journal:
             )
             self._open_after = 0.0
             self._sources.take_own(writer.folder)
-            self._writer = writer
+            self._write_to(writer)
             return writer
 
     def _sync(self, writer: JournalWriter) -> None:
@@ -169,7 +181,7 @@ class Journal:
         self._log.warning(
             "removed", "the journal %s was removed while in use; a new one is begun", self.root
         )
-        self._writer = None
+        self._write_to(None)
         source = self._sources.forget(writer.folder)
         owed = _still_owed(writer, source)
         if source is not None:

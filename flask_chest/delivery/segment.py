@@ -10,9 +10,10 @@ from pathlib import Path
 
 from .files import write_whole
 from .frame import MAGIC
+from .tape import Tape
 
 
-class Segment:
+class Segment(Tape):
     """One file of records, open for appending.
 
     It is closed when nobody holds it any more, so that a thread which is about to write to it can
@@ -21,16 +22,18 @@ class Segment:
 
     :param path: the file, which must not be there yet.
     :param number: its number in its folder.
+    :param limit: bytes from which on it is full.
     :raises OSError: it cannot be made.
     """
 
-    __slots__ = ("counts", "descriptor", "number", "size")
+    __slots__ = ("number",)
 
-    def __init__(self, path: Path, number: int) -> None:
+    def __init__(self, path: Path, number: int, limit: int) -> None:
         self.number = number
         self.size = 0
-        #: Its records by mask. Changed without a lock: under the GIL, no switch falls into "+=".
-        self.counts: defaultdict[int, int] = defaultdict(int)
+        self.limit = limit
+        self.full = False
+        self.counts = defaultdict(int)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL
         self.descriptor = os.open(path, flags, 0o600)
         try:

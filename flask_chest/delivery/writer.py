@@ -17,7 +17,6 @@ from typing import Any
 
 from .buffer import TornRecordError
 from .files import FileLock, read_json, replace_json, sync_file, sync_folder, write_json
-from .frame import pack
 from .place import Place
 from .present_names import NOWHERE
 from .segment import Segment
@@ -102,7 +101,7 @@ class JournalWriter:
         self._alive = FileLock(hidden / "alive.lock")
         try:
             self._describe_in(hidden, chests, owner, stores)
-            self._segment: Segment | None = Segment(segment_path(hidden, 1), 1)
+            self._segment: Segment | None = Segment(segment_path(hidden, 1), 1, segment_bytes)
             self._number = 1
             hidden.rename(self.folder)
         except OSError:
@@ -128,21 +127,18 @@ class JournalWriter:
         :raises TornRecordError: a part of it was taken.
         """
         segment = self._segment
-        if segment is None or segment.size >= self._segment_bytes:
+        if segment is None or segment.full:
             segment = self._rotate(segment)
-        frame = pack(line, mask)
         try:
-            written = os.write(segment.descriptor, frame)
+            whole = segment.append(line, mask)
         except OSError:
             self._end(segment)
             raise
-        segment.size += written
-        if written != len(frame):
+        if not whole:
             # Cutting it off could take with it what another thread has written behind it. It
             # stays, as the last thing in this segment: the reader finds it there, and counts it.
             self._end(segment)
             raise TornRecordError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        segment.counts[mask] += 1
 
     def sync(self) -> None:
         """Bring what was appended to the disk, where something was.
@@ -230,7 +226,7 @@ class JournalWriter:
     def _begin(self, number: int) -> Segment:
         spare, self._spare = self._spare, None
         begun = self.folder / (_SPARE if spare is not None else f"{number:08}.begun")
-        segment = spare or Segment(begun, number)
+        segment = spare or Segment(begun, number, self._segment_bytes)
         # Named when it is locked: a reader takes one that is not for one that nobody writes to.
         begun.rename(segment_path(self.folder, number))
         segment.number = number
@@ -240,7 +236,7 @@ class JournalWriter:
         # When the disk is full, none can be made.
         if self._spare is None:
             with suppress(OSError):
-                self._spare = Segment(self.folder / _SPARE, 0)
+                self._spare = Segment(self.folder / _SPARE, 0, self._segment_bytes)
 
     def _finish(self, number: int, counts: Mapping[int, int]) -> None:
         """Bring a full segment to the disk, and spare others from counting its records."""

@@ -1,0 +1,322 @@
+/* RequestStart of request_start.py: a request begins, and so does its response. */
+
+#include "speed.h"
+
+#define EACH_OBJECT(DO) \
+    DO(recorder) DO(environ) DO(server) DO(id) DO(request_id) DO(values) DO(values_at_end) \
+    DO(response) DO(error) DO(status) DO(plan) DO(settled)
+
+static int
+traverse(PyObject *object, visitproc visit, void *arg)
+{
+    RequestStart *self = (RequestStart *)object;
+#define VISIT(field) Py_VISIT(self->field);
+    EACH_OBJECT(VISIT)
+    Py_VISIT(Py_TYPE(object));
+    return 0;
+}
+
+static int
+clear(PyObject *object)
+{
+    RequestStart *self = (RequestStart *)object;
+#define CLEAR(field) Py_CLEAR(self->field);
+    EACH_OBJECT(CLEAR)
+    return 0;
+}
+
+static void
+dealloc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    PyObject_GC_UnTrack(object);
+    clear(object);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(object);
+    Py_DECREF(type);
+}
+
+/* Takes the reference to a value. */
+static void
+replace(PyObject **place, PyObject *value)
+{
+    PyObject *before = *place;
+    *place = value;
+    Py_XDECREF(before);
+}
+
+static void
+keep(PyObject **place, PyObject *value)
+{
+    Py_INCREF(value);
+    replace(place, value);
+}
+
+/* The id that a caller has sent, where that is accepted; else NULL, perhaps with an exception. */
+static PyObject *
+given_id(RequestStart *self)
+{
+    PyObject *key = PyObject_GetAttr(self->recorder, name_request_id_key);
+    if (key == NULL)
+        return NULL;
+    PyObject *given = PyObject_GetItem(self->environ, key);
+    Py_DECREF(key);
+    if (given == NULL) {
+        if (PyErr_ExceptionMatches(PyExc_KeyError))
+            PyErr_Clear();
+        return NULL;
+    }
+    if (given == Py_None) {
+        Py_DECREF(given);
+        return NULL;
+    }
+    PyObject *accepted = PyObject_CallMethodObjArgs((PyObject *)self, name_accepted, given, NULL);
+    Py_DECREF(given);
+    if (accepted == Py_None)
+        Py_CLEAR(accepted);
+    return accepted;
+}
+
+static int
+make_own_id(RequestStart *self)
+{
+    PyObject *ids = PyObject_GetAttr((PyObject *)self, name_ids);
+    if (ids == NULL)
+        return -1;
+    PyObject *made = NULL;
+    if (is_id_maker(ids))
+        made = make_id(ids, self->time);
+    else
+        PyErr_SetString(PyExc_TypeError, "ids is no compiled IdMaker");
+    Py_DECREF(ids);
+    if (made == NULL)
+        return -1;
+    replace(&self->id, made);
+    return 0;
+}
+
+static int
+call_generator(RequestStart *self)
+{
+    PyObject *generator = PyObject_GetAttr(self->recorder, name_request_id_generator);
+    if (generator == NULL)
+        return -1;
+    int result = 0;
+    if (generator != Py_None) {
+        PyObject *nothing = PyObject_CallMethodObjArgs(
+            self->recorder, name_make_id, (PyObject *)self, generator, NULL);
+        result = nothing == NULL ? -1 : 0;
+        Py_XDECREF(nothing);
+    }
+    Py_DECREF(generator);
+    return result;
+}
+
+static int
+init(PyObject *object, PyObject *arguments, PyObject *keywords)
+{
+    RequestStart *self = (RequestStart *)object;
+    PyObject *recorder, *environ, *server;
+    if (!PyArg_UnpackTuple(arguments, "RequestStart", 3, 3, &recorder, &environ, &server))
+        return -1;
+    keep(&self->recorder, recorder);
+    keep(&self->environ, environ);
+    keep(&self->server, server);
+    if (read_perf_counter(&self->began) < 0 || read_time(&self->time) < 0
+        || make_own_id(self) < 0)
+        return -1;
+    PyObject *given = given_id(self);
+    if (given != NULL) {
+        replace(&self->request_id, given);
+        return 0;
+    }
+    if (PyErr_Occurred())
+        return -1;
+    keep(&self->request_id, self->id);
+    return call_generator(self);
+}
+
+static int
+is_digit(char character)
+{
+    return '0' <= character && character <= '9';
+}
+
+static int
+take_status(RequestStart *self, PyObject *status)
+{
+    Py_ssize_t size;
+    const char *text = utf8_of(status, &size);
+    PyObject *number;
+    if (text != NULL && size >= 3 && is_digit(text[0]) && is_digit(text[1]) && is_digit(text[2]))
+        number = PyLong_FromLong((text[0] - '0') * 100 + (text[1] - '0') * 10 + text[2] - '0');
+    else
+        number = PyObject_CallMethodObjArgs((PyObject *)self, name_read_status, status, NULL);
+    if (number == NULL)
+        return -1;
+    replace(&self->status, number);
+    return 0;
+}
+
+static char
+lower(char character)
+{
+    return 'A' <= character && character <= 'Z' ? character + ('a' - 'A') : character;
+}
+
+static int
+is_called(PyObject *header, const char *wanted, Py_ssize_t length)
+{
+    PyObject *name = PySequence_GetItem(header, 0);
+    if (name == NULL)
+        return -1;
+    Py_ssize_t size;
+    const char *text = utf8_of(name, &size);
+    int same = text != NULL && size == length;
+    for (Py_ssize_t index = 0; same && index < length; index++)
+        same = lower(text[index]) == wanted[index];
+    Py_DECREF(name);
+    return same;
+}
+
+/* Whether a list of headers has the one for request ids; -1 with an exception. */
+static int
+has_request_id(RequestStart *self, PyObject *headers)
+{
+    PyObject *lowered = PyObject_GetAttr(self->recorder, name_request_id_lower);
+    if (lowered == NULL)
+        return -1;
+    Py_ssize_t length, count = PyList_Size(headers);
+    const char *wanted = PyUnicode_AsUTF8AndSize(lowered, &length);
+    int found = wanted == NULL || count < 0 ? -1 : 0;
+    for (Py_ssize_t index = 0; found == 0 && index < count; index++) {
+        PyObject *header = PyList_GetItem(headers, index);
+        found = header == NULL ? -1 : is_called(header, wanted, length);
+    }
+    Py_DECREF(lowered);
+    return found;
+}
+
+static int
+append_request_id(RequestStart *self, PyObject *headers)
+{
+    PyObject *name = PyObject_GetAttr(self->recorder, name_request_id_header);
+    PyObject *header = name == NULL ? NULL : PyTuple_Pack(2, name, self->request_id);
+    int result = header == NULL ? -1 : PyList_Append(headers, header);
+    Py_XDECREF(name);
+    Py_XDECREF(header);
+    return result;
+}
+
+/* The headers with the request id. In a copy, since an app below a dispatcher may send the same list
+   each time. */
+static PyObject *
+with_request_id(RequestStart *self, PyObject *headers)
+{
+    PyObject *more = PySequence_List(headers);
+    int found = more == NULL ? -1 : has_request_id(self, more);
+    if (found == 0 && append_request_id(self, more) == 0)
+        return more;
+    Py_XDECREF(more);
+    if (found <= 0)
+        return NULL;
+    Py_INCREF(headers);
+    return headers;
+}
+
+/* Objects, and no flags among what each request asks for: Python reads those of a type of its own
+   faster. */
+static PyObject *
+new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
+{
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    RequestStart *self = (RequestStart *)allocate(type, 0);
+    if (self == NULL)
+        return NULL;
+    keep(&self->values, Py_None);
+    keep(&self->values_at_end, Py_None);
+    keep(&self->response, Py_None);
+    keep(&self->error, Py_None);
+    keep(&self->status, Py_None);
+    keep(&self->plan, Py_None);
+    keep(&self->settled, Py_False);
+    self->echoed = 1;
+    return (PyObject *)self;
+}
+
+static PyObject *
+respond(RequestStart *self, PyObject *status, PyObject *headers, PyObject *exc_info)
+{
+    if (self->recorder == NULL || self->server == NULL || self->request_id == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "no request has begun");
+        return NULL;
+    }
+    if (take_status(self, status) < 0)
+        return NULL;
+    PyObject *last = exc_info == Py_None ? NULL : exc_info;
+    if (!self->echoed)
+        return PyObject_CallFunctionObjArgs(self->server, status, headers, last, NULL);
+    PyObject *more = with_request_id(self, headers);
+    if (more == NULL)
+        return NULL;
+    PyObject *write = PyObject_CallFunctionObjArgs(self->server, status, more, last, NULL);
+    Py_DECREF(more);
+    return write;
+}
+
+static PyObject *
+start_response(PyObject *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords)
+{
+    static const char *const names[] = {"status", "headers", "exc_info"};
+    PyObject *taken[] = {NULL, NULL, Py_None};
+    Py_ssize_t named = keywords == NULL ? 0 : PyTuple_Size(keywords);
+    for (Py_ssize_t index = 0; index < count && index < 3; index++)
+        taken[index] = arguments[index];
+    for (Py_ssize_t index = 0; index < named; index++)
+        for (int place = 0; place < 3; place++)
+            if (PyUnicode_CompareWithASCIIString(PyTuple_GetItem(keywords, index), names[place]) == 0)
+                taken[place] = arguments[count + index];
+    if (count + named > 3 || taken[0] == NULL || taken[1] == NULL) {
+        PyErr_SetString(PyExc_TypeError, "expected start_response(status, headers, exc_info=None)");
+        return NULL;
+    }
+    return respond((RequestStart *)self, taken[0], taken[1], taken[2]);
+}
+
+static PyMethodDef methods[] = {
+    {"start_response", (PyCFunction)(void (*)(void))start_response, METH_FASTCALL | METH_KEYWORDS,
+     "Pass the start of the response on to the server, with the request id."},
+    {"line", (PyCFunction)(void (*)(void))request_line, METH_FASTCALL,
+     "The record's line, where nothing seldom is to be told; else None."},
+    {NULL},
+};
+
+#define OBJECT(field) {#field, T_OBJECT_EX, offsetof(RequestStart, field), 0, NULL}
+#define FLAG(field) {#field, T_BOOL, offsetof(RequestStart, field), 0, NULL}
+
+static PyMemberDef members[] = {
+    OBJECT(recorder), OBJECT(environ), OBJECT(id), OBJECT(request_id), OBJECT(values),
+    OBJECT(values_at_end), OBJECT(response), OBJECT(error), OBJECT(status), OBJECT(plan), OBJECT(settled),
+    {"time", T_LONGLONG, offsetof(RequestStart, time), 0, NULL},
+    {"began", T_DOUBLE, offsetof(RequestStart, began), 0, NULL},
+    FLAG(named), FLAG(echoed), FLAG(began_before),
+    {NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_new, new},
+    {Py_tp_init, init},
+    {Py_tp_dealloc, dealloc},
+    {Py_tp_traverse, traverse},
+    {Py_tp_clear, clear},
+    {Py_tp_methods, methods},
+    {Py_tp_members, members},
+    {0, NULL},
+};
+
+PyType_Spec request_start_spec = {
+    .name = "flask_chest.compiled._speed.RequestStart",
+    .basicsize = sizeof(RequestStart),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
+    .slots = slots,
+};
