@@ -46,7 +46,7 @@ class Exporter:
         if process is None or process.pid != current_pid():
             process = self._start()
         try:
-            process.buffer.append(line, mask)
+            process.append(line, mask)
         except OSError as error:
             self._lose(process.buffer, mask, error)
         except ClosedError:

@@ -81,7 +81,8 @@ class Journal:
         self._closed = False
 
     def append(self, line: bytes, mask: int) -> None:
-        self._open().append(line, mask)
+        writer = self._writer or self._open()
+        writer.append(line, mask)
 
     @property
     def appended(self) -> int:
@@ -122,8 +123,7 @@ class Journal:
         with self._tending:
             with self._opening:
                 self._closed = True
-                writer = self._writer
-                self._write_to(None)
+                writer, self._writer = self._writer, None
             if writer is not None:
                 self._sync(writer)
                 writer.release()
@@ -135,14 +135,6 @@ class Journal:
         if self._writer is not None:
             self._writer.abandon()
         self._sources.abandon()
-
-    def _write_to(self, writer: JournalWriter | None) -> None:
-        self._writer = writer
-        if writer is None:
-            self.__dict__.pop("append", None)
-        else:
-            # Each request would pay for a step in between.
-            self.append = writer.append  # type: ignore[method-assign]
 
     def _open(self) -> JournalWriter:
         with self._opening:
@@ -159,7 +151,7 @@ class Journal:
             )
             self._open_after = 0.0
             self._sources.take_own(writer.folder)
-            self._write_to(writer)
+            self._writer = writer
             return writer
 
     def _sync(self, writer: JournalWriter) -> None:
@@ -181,7 +173,7 @@ class Journal:
         self._log.warning(
             "removed", "the journal %s was removed while in use; a new one is begun", self.root
         )
-        self._write_to(None)
+        self._writer = None
         source = self._sources.forget(writer.folder)
         owed = _still_owed(writer, source)
         if source is not None:

@@ -77,6 +77,7 @@ class Process:
         self._delivery = delivery
         self.shutdown_timeout = delivery.shutdown_timeout
         self.buffer = delivery.make_buffer(self._on_lost)
+        self.append = self.buffer.append
         self._shippers = [
             Shipper(chest, self.buffer, delivery.batch_size, delivery.sender, delivery.bury)
             for chest in delivery.chests
