@@ -15,11 +15,12 @@ _FOLDER = Path("flask_chest", "compiled")
 def extensions() -> list[Extension]:
     """What there is to compile; nothing where that is not wanted, or is known not to work.
 
-    ``FLASK_CHEST_PURE=1`` asks for Python alone. The stable ABI is CPython's, and asks for the GIL.
+    ``PURE_FLASK_CHEST=1`` asks for Python alone; with ``FLASK_CHEST_`` begin settings of apps. The
+    stable ABI is CPython's, and asks for the GIL.
     """
     no_gil = sysconfig.get_config_var("Py_GIL_DISABLED")
     if (
-        os.environ.get("FLASK_CHEST_PURE")
+        os.environ.get("PURE_FLASK_CHEST")
         or platform.python_implementation() != "CPython"
         or no_gil
     ):

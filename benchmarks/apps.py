@@ -126,6 +126,15 @@ def disk(folder: Path, **config: Any) -> Flask:
     return recorded(folder, **{**PARKED, **config})
 
 
+def python(folder: Path) -> Flask:
+    """Ours, where nothing was compiled; in a process of its own."""
+    import sys
+
+    assert "flask_chest" not in sys.modules
+    sys.modules["flask_chest.compiled._speed"] = None  # type: ignore[assignment]
+    return disk(folder)
+
+
 def memory(folder: Path) -> Flask:
     """Ours, with the records waiting in memory."""
     return recorded(folder, **PARKED, CHEST_BUFFER="memory")

@@ -31,6 +31,7 @@ _NAMES = {
     "floor": "the floor: two receivers copy g",
     "by_hand": "by hand: orjson, one write, no more",
     "disk": "Flask-Chest, disk",
+    "python": "Flask-Chest, disk, not compiled",
     "memory": "Flask-Chest, memory",
     "none": "Flask-Chest, none (to no store)",
     "prometheus": "prometheus-flask-exporter",
@@ -109,7 +110,7 @@ def ratios(one: Added, other: Added) -> list[float]:
 
 def _generation(number: int) -> Rounds:
     together = installed(_TOGETHER)
-    groups = [Group(together), Group(("elastic",)), Group(("sentry",))]
+    groups = [Group(together), Group(("python",)), Group(("elastic",)), Group(("sentry",))]
     groups += [Group(("dashboard",)), *_old()]
     if not number and (missing := set(_TOGETHER) - set(together)):
         print(f"left out: {', '.join(sorted(missing))}: not installed", flush=True)

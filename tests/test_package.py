@@ -75,7 +75,7 @@ class Built(NamedTuple):
 
 def run(*command: str | Path, folder: Path, **others: str) -> str:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment.pop("FLASK_CHEST_PURE", None)
+    environment.pop("PURE_FLASK_CHEST", None)
     done = subprocess.run(
         [str(word) for word in command],
         cwd=folder,
@@ -220,7 +220,7 @@ def test_the_sdist_installs(built: Built, python: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "without", [{"CC": "/bin/false"}, {"FLASK_CHEST_PURE": "1"}], ids=["compiler", "wish"]
+    "without", [{"CC": "/bin/false"}, {"PURE_FLASK_CHEST": "1"}], ids=["compiler", "wish"]
 )
 def test_nothing_compiled(
     built: Built, python: Path, tmp_path: Path, without: dict[str, str]

@@ -13,7 +13,7 @@ from ..servers.missing import lack
 
 @pytest.fixture(autouse=True, scope="session")
 def _compiled() -> None:
-    if os.environ.get("FLASK_CHEST_PURE"):
+    if os.environ.get("PURE_FLASK_CHEST"):
         pytest.skip("asked not to compile")
     if compiled.speed is None:
         lack("what is to be compiled (a C compiler? Python.h?)")

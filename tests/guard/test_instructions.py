@@ -1,6 +1,7 @@
 """A request runs no more instructions than it did: counted by callgrind, so it cannot be flaky.
 
-What Flask-Chest adds to the bare app lies in ``instructions.json``, for each version of Python.
+What Flask-Chest adds to the bare app lies in ``instructions.json``, for each version of Python, and
+apart from that for what is not compiled.
 Another build of that Python takes more or fewer instructions for everything: the bare app's tell
 how many. ``python -m tests.guard.test_instructions`` writes the figures of the Python that runs it;
 say in the commit why they rose.
@@ -16,10 +17,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.instructions import count
+from flask_chest.compiled import speed
 from tests.servers.programs import find_program
 
 STORED = Path(__file__).with_name("instructions.json")
-VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}{'' if speed else ', not compiled'}"
 APPS = ("bare", "disk", "memory")
 RISE = 1.05
 
