@@ -11,7 +11,7 @@ from flask import Flask
 
 from flask_chest import FlaskChest
 from tests.cli.shop import run
-from tests.dashboard.shop import TOKEN
+from tests.dashboard.shop import COMPILED, TOKEN
 from tests.dashboard.test_access import log_in
 from tests.servers.daemon import free_port
 
@@ -32,6 +32,7 @@ SECRET = "hunter22"
 
 def make_app(folder: Path, url: str) -> Flask:
     app = Flask(__name__, instance_path=str(folder))
+    app.jinja_options = COMPILED
     app.config.update(
         SECRET_KEY="of the session",
         CHEST_CHESTS=["sqlite:///chest.db", {"url": url, "name": "far"}],

@@ -43,6 +43,7 @@ def test_conforms(server: HTTPRecorder) -> None:
         read=lambda: stored_ids(server),
         poison=poison,
         server=server,
+        timeout=1,
     )
     assert len(done) == 6
 

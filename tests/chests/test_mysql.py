@@ -64,9 +64,9 @@ def chest_of(url: str, table: str) -> Iterator[FlaskChestMySQL]:
     chest.close()
 
 
-def ask(url: str, query: str) -> list[tuple[Any, ...]]:
+def connect(url: str) -> pymysql.Connection[Any]:
     parts = urlsplit(url)
-    connection = pymysql.connect(
+    return pymysql.connect(
         host=parts.hostname,
         port=parts.port or 3306,
         user=parts.username,
@@ -74,7 +74,10 @@ def ask(url: str, query: str) -> list[tuple[Any, ...]]:
         database=parts.path[1:],
         autocommit=True,
     )
-    with connection, connection.cursor() as cursor:
+
+
+def ask(url: str, query: str) -> list[tuple[Any, ...]]:
+    with connect(url) as connection, connection.cursor() as cursor:
         cursor.execute(query)
         return list(cursor.fetchall())
 
@@ -144,6 +147,15 @@ def test_another_mode_of_the_server() -> None:
         chest.close()
         rows = ask(server.url, "SELECT route, vars FROM chest_records")
     assert [(route, loads(vars_)) for route, vars_ in rows] == [(text, {text: text})] * 2
+
+
+@pytest.mark.server
+def test_another_server_that_starts(server: MariaDB) -> None:
+    """It leaves the temporary tables of one that runs alone, as tests in other processes need."""
+    with connect(server.url) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE passing (number int) ENGINE=Aria")
+        with MariaDB():
+            cursor.execute("DROP TEMPORARY TABLE passing")
 
 
 @pytest.mark.server

@@ -36,6 +36,7 @@ def test_conforms(server: Collector) -> None:
         read=lambda: {record["log.record.uid"] for record in server.records},
         poison=replace(make_records(1)[0], request_id="no-such-thing"),
         server=server,
+        timeout=1,
     )
     assert len(done) == 6
 

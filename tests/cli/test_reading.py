@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -34,14 +35,21 @@ from .shop import deliver, make_app, run
 SINCE = ["--since", "2026-11-20", "--until", "2026-11-21"]
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Flask:
-    """An app whose chest holds 600 records."""
-    app = make_app(tmp_path)
-    [chest] = app.extensions["chest.held"].chests
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of 600 records."""
+    folder = tmp_path_factory.mktemp("stored")
+    [chest] = make_app(folder).extensions["chest.held"].chests
     chest.write(many())
     chest.close()
-    return app
+    return folder / "chest.db"
+
+
+@pytest.fixture
+def shop(tmp_path: Path, stored: Path) -> Flask:
+    """An app whose chest holds 600 records."""
+    shutil.copy(stored, tmp_path)
+    return make_app(tmp_path)
 
 
 def lines_of(result: Result) -> list[Any]:

@@ -254,23 +254,26 @@ def test_compare_two_versions(browser: Browser, address: str) -> None:
 def test_live(browser: Browser, address: str, shop: tuple[Flask, str]) -> None:
     """New requests appear by themselves; the page is not loaded again, open tables stay open."""
     app, _ = shop
-    browser.open(f"{address}/requests?since=5+minutes&where=route%3D%2Fsearch&where=method%3DGET")
-    before = browser.run("return document.querySelectorAll('tbody tr').length")
-    browser.run("window.here = true")
-    app.test_client().get("/search")
-    assert app.extensions["chest"].flush(60)
-    browser.until(
-        "return document.querySelectorAll('tbody tr').length > arguments[0] && window.here", before
-    )
-    assert "Updated" in browser.text("#updated")
-    browser.open(f"{address}/")
-    browser.run("window.here = true")
-    browser.click("details summary")
-    browser.until("return document.getElementById('updated').textContent && window.here")
-    assert browser.run("return document.querySelector('details').open")
-    is_drawn(browser)
-    browser.click("#live")
-    assert not browser.run("return document.getElementById('live').checked")
+    requests = f"{address}/requests?since=5+minutes&where=route%3D%2Fsearch&where=method%3DGET"
+    with browser.hurried(1500):
+        browser.open(requests)
+        before = browser.run("return document.querySelectorAll('tbody tr').length")
+        browser.run("window.here = true")
+        app.test_client().get("/search")
+        assert app.extensions["chest"].flush(60)
+        rows = "document.querySelectorAll('tbody tr').length"
+        browser.until(f"return {rows} > arguments[0] && window.here", before)
+        assert "Updated" in browser.text("#updated")
+        browser.open(f"{address}/")
+        browser.run("window.here = true")
+        browser.click("details summary")
+        updated = "document.getElementById('updated').textContent"
+        browser.run(f"{updated} = ''")
+        browser.until(f"return {updated} && window.here")
+        assert browser.run("return document.querySelector('details').open")
+        is_drawn(browser)
+        browser.click("#live")
+        assert not browser.run("return document.getElementById('live').checked")
 
 
 def test_keyboard(browser: Browser, address: str) -> None:

@@ -58,6 +58,18 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     return app
 
 
+@pytest.fixture(scope="module")
+def two_stores(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """A shop whose records are all in its second store; pages only read it."""
+    stores = ["sqlite:///one.db", {"url": "sqlite:///two.db", "name": "two"}]
+    folder = tmp_path_factory.mktemp("two")
+    app = make_app(folder, CHEST_CHESTS=stores, CHEST_EXPORTER="agent")
+    app.extensions["chest.held"].chests.reverse()
+    fill(app, 200)
+    app.extensions["chest.held"].chests.reverse()
+    return app
+
+
 def open_client(app: Flask) -> FlaskClient:
     client = app.test_client()
     log_in(client)
@@ -311,13 +323,11 @@ def test_records_of_one_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert sorted(seen) == [f"{number:032x}" for number in range(1000)]
 
 
-def test_estimates_that_met_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_estimates_that_met_nothing(shop: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """That some records were looked at, and none was such a one, is no word on the others."""
-    app = make_app(tmp_path, CHEST_EXPORTER="agent")
-    fill(app)
     monkeypatch.setattr(SQLReader, "most", 200)
     monkeypatch.setattr(SQLReader, "sample", 100)
-    client = open_client(app)
+    client = open_client(shop)
     path = "/chest/?where=tenant%3Dnobody"
     text = client.get(path).text
     assert "No such records among those that were looked at" in text
@@ -474,16 +484,10 @@ def test_several_stores(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_the_store_stays(tmp_path: Path, path: str) -> None:
+def test_the_store_stays(two_stores: Flask, path: str) -> None:
     """Whatever leads on from a page of one store, links, forms and charts, leads to the same."""
-    app = make_app(
-        tmp_path, CHEST_CHESTS=["sqlite:///one.db", {"url": "sqlite:///two.db", "name": "two"}]
-    )
-    app.extensions["chest.held"].chests.reverse()
-    fill(app, 200)
-    app.extensions["chest.held"].chests.reverse()
     given = f"{path}{'&' if '?' in path else '?'}chest=two"
-    text = unescape(open_client(app).get(f"/chest{given}").text)
+    text = unescape(open_client(two_stores).get(f"/chest{given}").text)
     assert "No records" not in text
     leading = re.findall(r'<a href="([^"]*\?[^"]*)"', text) + re.findall(
         r'"drill": ?"([^"]*)"', text
@@ -492,7 +496,6 @@ def test_the_store_stays(tmp_path: Path, path: str) -> None:
     assert [each for each in leading if "chest=two" not in each] == []
     forms = re.findall(r'<form method="get".*?</form>', text, re.DOTALL)
     assert [each for each in forms if 'name="chest" value="two"' not in each] == []
-    app.extensions["chest"].close()
 
 
 def test_health(tmp_path: Path) -> None:

@@ -30,11 +30,11 @@ def now() -> datetime:
 
 
 def days_of_records(end: datetime, days: int = DAYS) -> Iterator[Record]:
-    """Ten hours of each day."""
+    """Five hours of each day."""
     for day in range(days):
         for number, record in enumerate(many(200)):
             kind = "command" if number % 20 == 0 else "request"
-            time = end - (END - record.time) - timedelta(days=day)
+            time = end - (END - record.time) / 2 - timedelta(days=day)
             identity = f"{int(time.timestamp() * 1000):012x}7{number:019x}"
             yield replace(record, id=identity, time=time, kind=kind)  # type: ignore[arg-type]
 

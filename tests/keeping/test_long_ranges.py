@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +24,21 @@ def chest(tmp_path: Path) -> FlaskChestSQLite:
     chest = FlaskChestSQLite()
     chest.settle(Surroundings(instance_path=tmp_path, timeout=5))
     return chest
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SQLReader]:
+    """Reads a chest whose hours are summed up, and whose records are there still."""
+    chest = FlaskChestSQLite()
+    folder = tmp_path_factory.mktemp("kept")
+    chest.settle(Surroundings(instance_path=folder, timeout=5))
+    chest.write(list(days_of_records(now())))
+    keep(chest)
+    chest.close()
+    reader = reader_of(chest)
+    assert isinstance(reader, SQLReader)
+    yield reader
+    reader.close()
 
 
 def test_intervals_shorter_than_a_day(chest: FlaskChestSQLite) -> None:
@@ -64,16 +80,10 @@ def test_estimates_beside_sums(chest: FlaskChestSQLite, monkeypatch: pytest.Monk
     chest.close()
 
 
-def test_chosen_lines(chest: FlaskChestSQLite) -> None:
+def test_chosen_lines(kept: SQLReader) -> None:
     """Sums tell of those groups that are asked for, too."""
-    end = now()
-    chest.write(list(days_of_records(end)))
-    keep(chest)
-    reader = reader_of(chest)
-    lines = reader.series(long_query(end).grouped(ROUTE), 7200, keys=["/"]).lines
+    lines = kept.series(long_query(now()).grouped(ROUTE), 7200, keys=["/"]).lines
     assert list(lines) == ["/"]
-    reader.close()
-    chest.close()
 
 
 def test_percentiles_of_a_part(chest: FlaskChestSQLite) -> None:
@@ -93,18 +103,18 @@ def test_percentiles_of_a_part(chest: FlaskChestSQLite) -> None:
 def test_days_of_long_ago(chest: FlaskChestSQLite) -> None:
     """Where days are all that is left, an interval is a day of the calendar, drawn as that."""
     midnight = now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=120)
-    hours = [
-        Record(id=f"{number:032x}", time=midnight + timedelta(hours=number), route="/")
-        for number in range(24 * 12)
+    records = [
+        Record(id=f"{number:032x}", time=midnight + timedelta(hours=6 * number), route="/")
+        for number in range(4 * 12)
     ]
-    chest.write(hours)
+    chest.write(records)
     keep(chest, timedelta(days=100))
     reader = reader_of(chest)
     begin = midnight + timedelta(days=2, hours=18)
     series = reader.series(Query(since=begin, until=begin + timedelta(days=7)), 21_600)
     days = [midnight + timedelta(days=number) for number in range(2, 10)]
     assert series.starts == [each.timestamp() for each in days]
-    assert [each.rows for each in series.lines[None]] == [0, 24, 24, 24, 24, 24, 24, 0]
+    assert [each.rows for each in series.lines[None]] == [0, 4, 4, 4, 4, 4, 4, 0]
     reader.close()
     chest.close()
 
@@ -127,15 +137,9 @@ def test_a_short_range_whose_records_are_gone(chest: FlaskChestSQLite) -> None:
 
 
 @pytest.mark.parametrize("measure", ["status", "tags.version", "vars.nowhere"])
-def test_what_sums_do_not_hold(chest: FlaskChestSQLite, measure: str) -> None:
+def test_what_sums_do_not_hold(kept: SQLReader, measure: str) -> None:
     """Of columns and tags, and of other filters than the route, the records tell."""
-    end = now()
-    chest.write(list(days_of_records(end)))
-    keep(chest)
-    reader = reader_of(chest)
-    query = replace(long_query(end), measure=parse_field(measure))
-    assert reader.answer(query).whole.rows == DAYS * 200
-    filtered = long_query(end).filtered(parse_filter("user_id=3"))
-    assert reader.answer(filtered).whole.rows == reader.count(filtered) > 0
-    reader.close()
-    chest.close()
+    query = replace(long_query(now()), measure=parse_field(measure))
+    assert kept.answer(query).whole.rows == DAYS * 200
+    filtered = long_query(now()).filtered(parse_filter("user_id=3"))
+    assert kept.answer(filtered).whole.rows == kept.count(filtered) > 0

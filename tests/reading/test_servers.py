@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from flask_chest import Chest
+from flask_chest.chests.base import Surroundings
 from flask_chest.chests.sql import SQLChest
 from flask_chest.chests.urls import make_chest
 from flask_chest.errors import ReadError
@@ -126,7 +128,7 @@ def test_reads_only(server: Any) -> None:
 def test_a_server_that_is_down(server: Any) -> None:
     """The error names the chest and what to do, and no password."""
     chest = chest_of(server, "down")
-    chest.surroundings = None
+    chest.settle(Surroundings(instance_path=Path(), timeout=1))
     server.stop()
     try:
         reader = make_reader(chest)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import signal
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -50,6 +52,7 @@ class Browser:
             [driver, f"--port={self._address.rpartition(':')[2]}"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         self._wait(lambda: requests.get(f"{self._address}/status", timeout=60).ok)
         wanted = {
@@ -67,10 +70,11 @@ class Browser:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        # Now and then it does not come to its end, and nobody needs what it would still write.
         with suppress(requests.RequestException):
-            requests.delete(f"{self._address}{self._session}", timeout=20)
-        self._process.terminate()
-        self._process.wait(60)
+            requests.delete(f"{self._address}{self._session}", timeout=5)
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
     def open(self, url: str) -> None:
         """Go there; return when it has loaded."""
@@ -118,6 +122,18 @@ class Browser:
     def place(self, zone: str) -> None:
         """Be in a time zone."""
         self._command("Emulation.setTimezoneOverride", {"timezoneId": zone})
+
+    @contextmanager
+    def hurried(self, milliseconds: int) -> Iterator[None]:
+        """Let no timer of pages that are opened within take longer."""
+        source = f"""{{
+            const real = window.setTimeout;
+            window.setTimeout = (act, wait, ...more) =>
+                real(act, Math.min(wait, {milliseconds}), ...more);
+        }}"""
+        made = self._command("Page.addScriptToEvaluateOnNewDocument", {"source": source})
+        yield
+        self._command("Page.removeScriptToEvaluateOnNewDocument", made)
 
     def screenshot(self, file: Path) -> None:
         """The whole page as a PNG."""

@@ -37,10 +37,13 @@ class MariaDB(Daemon):
         return f"mariadb://chest:secret@127.0.0.1:{self.port}/chest"
 
     def prepare(self) -> None:
+        temporary = self.folder / "tmp"
+        temporary.mkdir()
+        self._own(temporary)
         self.run(
             find_program("mariadb-install-db", "mariadb-server"),
             "--no-defaults",
-            f"--datadir={self.folder}/data",
+            *self._folders(),
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
         )
@@ -56,7 +59,7 @@ class MariaDB(Daemon):
         return [
             find_program("mariadbd", "mariadb-server"),
             "--no-defaults",
-            f"--datadir={self.folder}/data",
+            *self._folders(),
             f"--port={self.port}",
             "--bind-address=127.0.0.1",
             f"--socket={self.folder}/socket",
@@ -77,6 +80,12 @@ class MariaDB(Daemon):
         ).close()
         (self.folder / "made").touch()
         return True
+
+    def _folders(self) -> list[str]:
+        # A server that starts removes the temporary tables that it finds, and takes those of one
+        # that runs for leftovers of its own: queries there fail, or it crashes.
+        # https://github.com/MariaDB/server/blob/10.11/sql/sql_base.cc, mysql_rm_tmp_tables
+        return [f"--datadir={self.folder}/data", f"--tmpdir={self.folder}/tmp"]
 
     def _tls(self) -> list[tuple[str, Path]]:
         return list(zip(("cert", "key"), self._certificate or (), strict=False))
