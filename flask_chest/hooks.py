@@ -177,7 +177,11 @@ class Recorder:
             plan = state.plan or self._plan_without_route(state)
             if has_app_context() or "werkzeug.debug.preserve_context" in state.environ:
                 self._jobs.pass_over(state.values)
-            line = self._encode(state, plan, more)
+            line = None if plan.short_cut is None or more else state.line(*plan.short_cut)
+            if line is None:
+                line = self._encode(state, plan, more)
+            elif record_captured.receivers:
+                self._announce(line)
         except Exception:  # noqa: BLE001 - a request never fails because of us
             self.trouble("make a record")
             return
@@ -206,14 +210,6 @@ class Recorder:
     def _encode(self, state: RequestState, plan: Plan, more: Mapping[str, Any]) -> bytes | None:
         if not plan.record:
             return None
-        line = None if plan.short_cut is None or more else state.line(*plan.short_cut)
-        if line is None:
-            line = self._encode_all(state, plan, more)
-        if line is not None and record_captured.receivers:
-            self._announce(line)
-        return line
-
-    def _encode_all(self, state: RequestState, plan: Plan, more: Mapping[str, Any]) -> bytes | None:
         facts = state.facts()
         if state.error is not None:
             state.judge_error()
@@ -230,7 +226,10 @@ class Recorder:
             del facts["status"]  # it comes last, also then
             facts = {**facts, **_seldom(state, rate), **more, "status": state.status}
             rest = plan.rest_of_seldom
-        return self._capture.encode(facts, values_on(state.values), plan, rest)
+        line = self._capture.encode(facts, values_on(state.values), plan, rest)
+        if record_captured.receivers:
+            self._announce(line)
+        return line
 
     def _encode_rest(self, plan: Plan) -> bytes:
         shared = {

@@ -26,6 +26,15 @@ typedef struct {
     char named, echoed, began_before;
 } RequestStart;
 
+/* Takes the reference to a value. */
+static inline void
+replace(PyObject **place, PyObject *value)
+{
+    PyObject *before = *place;
+    *place = value;
+    Py_XDECREF(before);
+}
+
 /* names.c: texts and functions that are looked up once, when the module is imported. */
 extern PyObject *name_accepted, *name_dict, *name_ids, *name_make_id, *name_read_status;
 extern PyObject *name_perf_counter, *name_time_ns, *name_traceparent;
@@ -57,6 +66,10 @@ int read_time(long long *microseconds);
 
 /* request.c */
 extern PyType_Spec request_start_spec;
+
+/* response.c */
+PyObject *start_response(
+    PyObject *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords);
 
 /* line.c */
 PyObject *request_line(PyObject *self, PyObject *const *arguments, Py_ssize_t count);

@@ -127,6 +127,9 @@ def test_a_response_is_started_wrongly() -> None:
     ]:
         with pytest.raises((TypeError, IndexError)):
             start(*arguments)
+    for named in [{"headers": []}, {"status": "1", "exc_info": None}, {"other": 1}]:
+        with pytest.raises(TypeError):
+            start("200 OK", [], **named)
 
 
 def test_the_servers_own_exception() -> None:
