@@ -210,21 +210,20 @@ class Recorder:
     def _encode(self, state: RequestState, plan: Plan, more: Mapping[str, Any]) -> bytes | None:
         if not plan.record:
             return None
-        facts = state.facts()
+        duration = state.duration()
         if state.error is not None:
             state.judge_error()
-            facts["status"] = state.status
-        error, rate = state.error, plan.sample
+        error, status, rate = state.error, state.status, plan.sample
         if rate < 1:
-            slow = facts["duration_ms"] >= self._slow_ms
-            if error is not None or slow or (state.status or 0) >= 500:
+            if error is not None or duration >= self._slow_ms or (status or 0) >= 500:
                 rate = 1.0
             elif _random.random() >= rate:
                 return None
+        facts = state.facts(duration)
         rest = plan.rest or self._encode_rest(plan)
         if error is not None or rate < 1 or more or "HTTP_TRACEPARENT" in state.environ:
             del facts["status"]  # it comes last, also then
-            facts = {**facts, **_seldom(state, rate), **more, "status": state.status}
+            facts = {**facts, **_seldom(state, rate), **more, "status": status}
             rest = plan.rest_of_seldom
         line = self._capture.encode(facts, values_on(state.values), plan, rest)
         if record_captured.receivers:

@@ -29,14 +29,21 @@ class RequestState(RequestStart):
 
     __slots__ = ()
 
-    def facts(self) -> dict[str, Any]:
-        """The fields in which records of one route differ, in their order; no variables yet."""
+    def duration(self) -> float:
+        """Milliseconds since it began."""
         elapsed = (time.perf_counter() - self.began) * 1000
+        return int(elapsed * 1000) / 1000  # round() takes three times as long
+
+    def facts(self, duration: float) -> dict[str, Any]:
+        """The fields in which records of one route differ, in their order; no variables yet.
+
+        :param duration: milliseconds that it took.
+        """
         return {
             "id": self.id,
             "time": self.time,
             "request_id": self.request_id,
-            "duration_ms": int(elapsed * 1000) / 1000,  # round() takes three times as long
+            "duration_ms": duration,
             "vars": None,
             "status": self.status,
         }

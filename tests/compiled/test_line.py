@@ -40,7 +40,7 @@ def both_lines(
     state.values = SimpleNamespace(**values)
     with patch.object(time, "perf_counter", lambda: state.began + 0.012_345_6):
         short = state.line(*short_cut)
-        return short, capture.encode(state.facts(), values, plan, REST)
+        return short, capture.encode(state.facts(state.duration()), values, plan, REST)
 
 
 # Few names and small values, so that many examples are of what is kept whole.
@@ -88,7 +88,7 @@ def test_a_line_is_the_same(
     with patch.object(time, "perf_counter", lambda: state.began + elapsed):
         short = state.line(*short_cut[:3], REST, limit)
         if short is not None:
-            assert short == capture.encode(state.facts(), values, plan, REST)
+            assert short == capture.encode(state.facts(state.duration()), values, plan, REST)
 
 
 def test_the_short_cut_is_taken() -> None:

@@ -127,7 +127,12 @@ def test_a_response_is_started_wrongly() -> None:
     ]:
         with pytest.raises((TypeError, IndexError)):
             start(*arguments)
-    for named in [{"headers": []}, {"status": "1", "exc_info": None}, {"other": 1}]:
+    by_name: list[dict[str, Any]] = [
+        {"headers": []},
+        {"status": "1", "exc_info": None},
+        {"other": 1},
+    ]
+    for named in by_name:
         with pytest.raises(TypeError):
             start("200 OK", [], **named)
 
