@@ -51,7 +51,8 @@ def test_answered_is_stored_whatever_is_killed_and_whatever_fails(tmp_path: Path
             assert put(server.port, "fresh")
             oracle.wait_until_delivered()
         oracle.check([*load.answered, "fresh"])
-        assert not list((tmp_path / "chest-journal").glob("*/*.segment"))
+        # Under a hidden name lies what was being removed when its process ended; others sweep it.
+        assert not list((tmp_path / "chest-journal").glob("[!.]*/*.segment"))
     print(  # noqa: T201, the figures of a long run
         f"{KILLS} kills, {load.asked} requests, {len(load.answered)} answered, "
         f"{len(store.records)} stored, {len(store.seen) - len(store.records)} came again, "
