@@ -79,22 +79,13 @@ id_maker_make(PyObject *self, PyObject *microseconds)
     return make_id(self, number);
 }
 
-static void
-id_maker_dealloc(PyObject *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    release(self);
-    Py_DECREF(type);
-}
-
 static PyMethodDef methods[] = {
     {"make", id_maker_make, METH_O, "The id of something that began then."},
     {NULL},
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_dealloc, id_maker_dealloc},
+    {Py_tp_dealloc, free_object},
     {Py_tp_methods, methods},
     {0, NULL},
 };

@@ -28,19 +28,9 @@ clear(PyObject *object)
 static void
 dealloc(PyObject *object)
 {
-    PyTypeObject *type = Py_TYPE(object);
     PyObject_GC_UnTrack(object);
     clear(object);
-    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    release(object);
-    Py_DECREF(type);
-}
-
-static void
-keep(PyObject **place, PyObject *value)
-{
-    Py_INCREF(value);
-    replace(place, value);
+    free_object(object);
 }
 
 /* The id that a caller has sent, where that is accepted; else NULL, perhaps with an exception. */
@@ -160,7 +150,8 @@ static PyMethodDef methods[] = {
 
 static PyMemberDef members[] = {
     OBJECT(recorder), OBJECT(environ), OBJECT(id), OBJECT(request_id), OBJECT(values),
-    OBJECT(values_at_end), OBJECT(response), OBJECT(error), OBJECT(status), OBJECT(plan), OBJECT(settled),
+    OBJECT(values_at_end), OBJECT(response), OBJECT(error), OBJECT(status), OBJECT(plan),
+    OBJECT(settled),
     {"time", T_LONGLONG, offsetof(RequestStart, time), 0, NULL},
     {"began", T_DOUBLE, offsetof(RequestStart, began), 0, NULL},
     FLAG(named), FLAG(echoed), FLAG(began_before),

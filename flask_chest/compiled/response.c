@@ -74,8 +74,8 @@ append_request_id(RequestStart *self, PyObject *headers)
     return result;
 }
 
-/* The headers with the request id. In a copy, since an app below a dispatcher may send the same list
-   each time. */
+/* The headers with the request id. In a copy, since an app below a dispatcher may send the same
+   list each time. */
 static PyObject *
 with_request_id(RequestStart *self, PyObject *headers)
 {

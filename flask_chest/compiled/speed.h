@@ -14,13 +14,12 @@
 #include <string.h>
 #include <sys/types.h>
 
-/* One request on its way. Objects may be NULL: nobody has to call __init__, and all can be deleted. */
+/* One request on its way. Objects may be NULL: nobody has to call __init__, all can be deleted. */
 typedef struct {
     PyObject_HEAD
     PyObject *recorder, *environ, *server;
     PyObject *id, *request_id;
-    PyObject *values, *values_at_end, *response, *error, *status, *plan,
-        *settled;
+    PyObject *values, *values_at_end, *response, *error, *status, *plan, *settled;
     long long time;
     double began;
     char named, echoed, began_before;
@@ -33,6 +32,24 @@ replace(PyObject **place, PyObject *value)
     PyObject *before = *place;
     *place = value;
     Py_XDECREF(before);
+}
+
+/* Takes a reference of its own. */
+static inline void
+keep(PyObject **place, PyObject *value)
+{
+    Py_INCREF(value);
+    replace(place, value);
+}
+
+/* The end of what PyType_FromSpec() made a type of: https://docs.python.org/3/c-api/typeobj.html */
+static inline void
+free_object(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(object);
+    Py_DECREF(type);
 }
 
 /* names.c: texts and functions that are looked up once, when the module is imported. */

@@ -14,7 +14,8 @@ typedef struct {
     PyObject_HEAD
     int descriptor;
     long long size, limit;
-    PyObject *counts, *full;
+    PyObject *counts;
+    PyObject *full; /* not a flag, nor asked of the two numbers: Python reads objects faster */
 } Tape;
 
 static void
@@ -76,16 +77,6 @@ count_one(PyObject *counts, PyObject *mask)
     return result;
 }
 
-/* An object, and not a flag: Python reads those of a type of its own faster. */
-static void
-set_full(Tape *self, PyObject *value)
-{
-    PyObject *before = self->full;
-    Py_INCREF(value);
-    self->full = value;
-    Py_XDECREF(before);
-}
-
 static PyObject *
 append(PyObject *object, PyObject *const *arguments, Py_ssize_t count)
 {
@@ -108,7 +99,7 @@ append(PyObject *object, PyObject *const *arguments, Py_ssize_t count)
         return NULL;
     self->size += written;
     if (self->size >= self->limit)
-        set_full(self, Py_True);
+        keep(&self->full, Py_True);
     if (written != size)
         Py_RETURN_FALSE;
     if (count_one(self->counts, mask) < 0)
@@ -125,19 +116,16 @@ new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
     if (made == NULL)
         return NULL;
     ((Tape *)made)->descriptor = -1;
-    set_full((Tape *)made, Py_False);
+    keep(&((Tape *)made)->full, Py_False);
     return made;
 }
 
 static void
 dealloc(PyObject *object)
 {
-    PyTypeObject *type = Py_TYPE(object);
     Py_CLEAR(((Tape *)object)->counts);
     Py_CLEAR(((Tape *)object)->full);
-    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
-    release(object);
-    Py_DECREF(type);
+    free_object(object);
 }
 
 static PyMethodDef methods[] = {
