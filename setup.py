@@ -9,7 +9,7 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
-_FOLDER = Path("flask_chest", "compiled")
+_FOLDER = Path("flask_chest", "_speedups")
 
 
 def extensions() -> list[Extension]:
@@ -27,9 +27,9 @@ def extensions() -> list[Extension]:
         return []
     return [
         Extension(
-            "flask_chest.compiled._speed",
+            "flask_chest._speedups._speed",
             sorted(str(path) for path in _FOLDER.glob("*.c")),
-            depends=[str(_FOLDER / "speed.h")],
+            depends=[str(_FOLDER / "speedups.h")],
             extra_compile_args=["-std=c99", "-fvisibility=hidden"],
             py_limited_api=True,
             # Where there is no compiler, what is in Python does the same.

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import orjson
 
-from flask_chest.chests.kafka import FlaskChestKafka
-from flask_chest.chests.otlp import FlaskChestOTLP
-from flask_chest.chests.redis import FlaskChestRedis
-from flask_chest.record import Record
+from flask_chest.chests.kafka.chest import FlaskChestKafka
+from flask_chest.chests.otlp.chest import FlaskChestOTLP
+from flask_chest.chests.redis.chest import FlaskChestRedis
+from flask_chest.record.record import Record
 from tests.servers.kafka import Kafka
 from tests.servers.redis import DURABLE, Redis
 

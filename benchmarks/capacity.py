@@ -13,14 +13,14 @@ from typing import Any
 from werkzeug.test import run_wsgi_app
 
 from flask_chest import Chest, FlaskChest
-from flask_chest.chests.clickhouse import FlaskChestClickHouse
-from flask_chest.chests.mysql import FlaskChestMySQL
-from flask_chest.chests.postgresql import FlaskChestPostgreSQL
-from flask_chest.chests.redis import FlaskChestRedis
-from flask_chest.chests.sqlite import FlaskChestSQLite
-from flask_chest.encoding import encode
+from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
+from flask_chest.chests.redis.chest import FlaskChestRedis
+from flask_chest.chests.sql.mysql import FlaskChestMySQL
+from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
+from flask_chest.chests.sql.sqlite import FlaskChestSQLite
 from flask_chest.errors import DeliveryError
-from flask_chest.record import Record
+from flask_chest.record.encoding import encode
+from flask_chest.record.record import Record
 from tests.servers.clickhouse import ClickHouse
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL

@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from flask_chest import FlaskChest
-from flask_chest.encoding import encode
+from flask_chest.record.encoding import encode
 
 from . import apps
 from .rounds import make_records

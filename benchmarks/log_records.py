@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from flask_chest.encoding import to_microseconds
-from flask_chest.record import Record
+from flask_chest.record.encoding import to_microseconds
+from flask_chest.record.record import Record
 
 Store = Callable[[Sequence[Record]], None]
 

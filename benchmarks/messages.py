@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flask_chest.encoding import encode
-from flask_chest.record import Record
+from flask_chest.record.encoding import encode
+from flask_chest.record.record import Record
 from tests.servers.kafka import Kafka
 
 Store = Callable[[Sequence[Record]], None]

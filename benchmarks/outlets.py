@@ -18,13 +18,13 @@ from typing import Any
 from confluent_kafka import Consumer, TopicPartition
 
 from flask_chest import FlaskChestCustomWriter
-from flask_chest.chests.http_answer import Answer
-from flask_chest.chests.http_client import HTTPClient
-from flask_chest.chests.influxdb import FlaskChestInfluxDB
-from flask_chest.chests.kafka import FlaskChestKafka
-from flask_chest.chests.mongodb import FlaskChestMongoDB
-from flask_chest.chests.otlp import FlaskChestOTLP
-from flask_chest.encoding import Batch
+from flask_chest.chests.http.client import HTTPClient
+from flask_chest.chests.http.response import Answer
+from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
+from flask_chest.chests.kafka.chest import FlaskChestKafka
+from flask_chest.chests.mongodb.chest import FlaskChestMongoDB
+from flask_chest.chests.otlp.chest import FlaskChestOTLP
+from flask_chest.record.encoding import Batch
 from tests.servers.influxdb import InfluxDB
 from tests.servers.kafka import Kafka
 from tests.servers.mongodb import MongoDB

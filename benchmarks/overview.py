@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 
 from flask.testing import FlaskClient
 
-from flask_chest.encoding import Batch, encode
-from flask_chest.keeping.upkeep import Upkeep
-from flask_chest.record import Record
+from flask_chest.operations.maintenance import Upkeep
+from flask_chest.record.encoding import Batch, encode
+from flask_chest.record.record import Record
 
 from . import apps
 from .reading import log_in, make_app

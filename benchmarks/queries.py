@@ -23,10 +23,10 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from flask_chest.chests.address import Address
-from flask_chest.chests.clickhouse import FlaskChestClickHouse
-from flask_chest.chests.clickhouse_client import connect
-from flask_chest.chests.sql import SQLChest
+from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
+from flask_chest.chests.clickhouse.client import connect
+from flask_chest.chests.sql.chest import SQLChest
+from flask_chest.chests.url import Address
 from tests.servers.clickhouse import ClickHouse
 from tests.servers.daemon import Daemon
 from tests.servers.postgresql import PostgreSQL

@@ -29,12 +29,12 @@ from flask import Flask, g
 from flask.testing import FlaskClient
 
 from flask_chest import FlaskChest
-from flask_chest.chests.sql import SQLChest
+from flask_chest.chests.sql.chest import SQLChest
+from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.cli import chest as commands
-from flask_chest.encoding import Batch, encode
-from flask_chest.keeping.upkeep import Upkeep
-from flask_chest.reading.sql import SQLReader
-from flask_chest.record import Record
+from flask_chest.operations.maintenance import Upkeep
+from flask_chest.record.encoding import Batch, encode
+from flask_chest.record.record import Record
 from tests.servers.postgresql import PostgreSQL
 
 from .processor import Processor

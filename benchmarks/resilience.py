@@ -20,10 +20,10 @@ from statistics import median
 from flask import Flask
 
 from flask_chest import FlaskChest
-from flask_chest.chests.sqlite import FlaskChestSQLite
-from flask_chest.encoding import encode
+from flask_chest.chests.sql.sqlite import FlaskChestSQLite
 from flask_chest.errors import DeliveryError
-from flask_chest.record import Record
+from flask_chest.record.encoding import encode
+from flask_chest.record.record import Record
 from tests.servers.gunicorn import gunicorn
 from tests.torture.app import environment
 from tests.torture.load import put

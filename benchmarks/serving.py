@@ -21,8 +21,9 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+from tests import ROOT
 from tests.servers.gunicorn import gunicorn
-from tests.servers.process import ROOT, ServerProcess
+from tests.servers.process import ServerProcess
 from tests.servers.programs import find_program
 
 from .verdicts import Promise, load, tell

@@ -17,14 +17,14 @@ import orjson
 import pytest
 
 from flask_chest.chests.base import Surroundings
-from flask_chest.chests.clickhouse import FlaskChestClickHouse
-from flask_chest.chests.influxdb import FlaskChestInfluxDB
-from flask_chest.chests.mongodb import FlaskChestMongoDB
-from flask_chest.chests.mysql import FlaskChestMySQL
-from flask_chest.chests.postgresql import FlaskChestPostgreSQL
-from flask_chest.chests.sql import records_table
-from flask_chest.chests.sqlite import FlaskChestSQLite
-from flask_chest.record import Record
+from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
+from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
+from flask_chest.chests.mongodb.chest import FlaskChestMongoDB
+from flask_chest.chests.sql.chest import records_table
+from flask_chest.chests.sql.mysql import FlaskChestMySQL
+from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
+from flask_chest.chests.sql.sqlite import FlaskChestSQLite
+from flask_chest.record.record import Record
 from tests.servers.clickhouse import ClickHouse
 from tests.servers.mariadb import MariaDB
 from tests.servers.mongodb import MongoDB

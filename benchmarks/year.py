@@ -21,13 +21,13 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from flask_chest.chests.base import Surroundings
-from flask_chest.chests.rollups import DAY, HOUR
-from flask_chest.chests.sqlite import FlaskChestSQLite
-from flask_chest.encoding import Batch, encode
-from flask_chest.keeping.lease import Lease
-from flask_chest.keeping.pruning import prune
-from flask_chest.keeping.roller import HOURS_KEPT, Roller, roll
-from flask_chest.record import Record
+from flask_chest.chests.sql.late_records import DAY, HOUR
+from flask_chest.chests.sql.maintenance import prune
+from flask_chest.chests.sql.rollups.job import HOURS_KEPT, Roller, roll
+from flask_chest.chests.sql.rollups.lease import Lease
+from flask_chest.chests.sql.sqlite import FlaskChestSQLite
+from flask_chest.record.encoding import Batch, encode
+from flask_chest.record.record import Record
 
 from .verdicts import Promise, tell
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from flask import Flask, g
 
 from flask_chest import Chest, FlaskChest, Record
-from flask_chest.encoding import encoded_lines
 from flask_chest.errors import DeliveryError
+from flask_chest.record.encoding import encoded_lines
 
 
 class FolderChest(Chest):

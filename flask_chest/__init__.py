@@ -15,22 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 from ._version import __version__
 from .chests.base import Chest
-from .chests.urls import CLASSES, load_class
+from .chests.registry import CLASSES, load_class
 from .decorator import flask_chest
 from .extension import FlaskChest
-from .record import Record
+from .record.record import Record
 
 if TYPE_CHECKING:
-    from .chests.clickhouse import FlaskChestClickHouse
-    from .chests.http import FlaskChestCustomWriter
-    from .chests.influxdb import FlaskChestInfluxDB
-    from .chests.kafka import FlaskChestKafka
-    from .chests.mongodb import FlaskChestMongoDB
-    from .chests.mysql import FlaskChestMySQL
-    from .chests.otlp import FlaskChestOTLP
-    from .chests.postgresql import FlaskChestPostgreSQL
-    from .chests.redis import FlaskChestRedis
-    from .chests.sqlite import FlaskChestSQLite
+    from .chests.clickhouse.chest import FlaskChestClickHouse
+    from .chests.http.chest import FlaskChestCustomWriter
+    from .chests.influxdb.chest import FlaskChestInfluxDB
+    from .chests.kafka.chest import FlaskChestKafka
+    from .chests.mongodb.chest import FlaskChestMongoDB
+    from .chests.otlp.chest import FlaskChestOTLP
+    from .chests.redis.chest import FlaskChestRedis
+    from .chests.sql.mysql import FlaskChestMySQL
+    from .chests.sql.postgresql import FlaskChestPostgreSQL
+    from .chests.sql.sqlite import FlaskChestSQLite
 
 __all__ = [
     "Chest",

@@ -14,9 +14,9 @@ from typing import Protocol, runtime_checkable
 from uuid import uuid4
 
 from .chests.base import Chest, Surroundings
-from .encoding import Batch, encode
 from .errors import DeliveryError, RejectedError
-from .record import Record
+from .record.encoding import Batch, encode
+from .record.record import Record
 
 #: Makes a chest for the backend under test; each call a new object, all for the same place.
 Factory = Callable[[], Chest]

@@ -12,18 +12,19 @@ from weakref import WeakKeyDictionary
 from flask import current_app, g, has_request_context, request
 from werkzeug.exceptions import HTTPException
 
-from . import checks, config
-from .app_chest import AppChest
+from .app.decorations import OVERRIDE
+from .app.standalone import stand_in
+from .app.state import AppChest
+from .capture.request_route import route_of
+from .capture.request_state import STATE, RequestState, asked_status, current_request
 from .chests.base import Chest
-from .chests.urls import make_chests
-from .decorated import OVERRIDE
-from .delivery.direct import Direct
+from .chests.registry import make_chests
+from .config import settings as config
+from .config import validators as checks
+from .config.rule import Route
+from .config.ruleset import Override, Plan
+from .delivery.synchronous import Direct
 from .errors import ConfigError
-from .request_route import route_of
-from .request_state import STATE, RequestState, asked_status, current_request
-from .rule import Route
-from .rules import Override, Plan
-from .stand_in import stand_in
 from .typing import RequestIdGenerator, TrackedVars
 
 View = TypeVar("View", bound=Callable[..., Any])

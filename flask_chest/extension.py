@@ -9,17 +9,18 @@ from weakref import WeakSet
 
 from flask import Blueprint, Flask, current_app
 
-from . import checks, config
-from .app_chest import HELD, AppChest
+from .app.state import HELD, AppChest
+from .app.tracking import Tracked
+from .capture.middleware import ChestMiddleware
+from .config import settings as config
+from .config import validators as checks
+from .config.rule import checked_rule
 from .errors import ConfigError
-from .middleware import ChestMiddleware
-from .rule import checked_rule
-from .tracked import Tracked
 from .typing import RequestIdGenerator, TrackedVars
 
 if TYPE_CHECKING:
     from .dashboard.access import AccessCheck
-    from .dashboard.board import Dashboard
+    from .dashboard.blueprint import Dashboard
 
 
 class _Unset:
@@ -217,7 +218,7 @@ class FlaskChest:
         return list(self._apps)
 
     def _make_dashboard(self, app: Flask, held: AppChest) -> Dashboard:
-        from .dashboard.board import Dashboard
+        from .dashboard.blueprint import Dashboard
 
         return Dashboard(app, held, self._access_check)
 

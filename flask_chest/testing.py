@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask
 
 from .conformance import check_chest
-from .record import Record
+from .record.record import Record
 from .signals import record_captured
 
 __all__ = ["capture_records", "check_chest"]

@@ -15,9 +15,9 @@ from flask.views import MethodView
 from flask_chest import Chest, FlaskChest, FlaskChestSQLite, Record, flask_chest
 from flask_chest.chests.base import Surroundings
 from flask_chest.chests.memory import MemoryChest
-from flask_chest.chests.urls import make_chest
+from flask_chest.chests.registry import make_chest
+from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.errors import ConfigError, DeliveryError
-from flask_chest.reading.sql import SQLReader
 
 from .apps import Site, put
 
@@ -564,7 +564,7 @@ def test_an_app_that_is_switched_off(tmp_path: Path) -> None:
 
 def test_values_that_cannot_be_stored(plain: Flask) -> None:
     """A view whose ``g`` holds the worst is answered and recorded."""
-    from . import hostile
+    from .record import hostile
 
     chest = MemoryChest()
 

@@ -25,8 +25,8 @@ from flask_chest import FlaskChest, flask_chest
 from flask_chest.chests.memory import MemoryChest
 from flask_chest.errors import ConfigError
 from flask_chest.signals import batch_delivered
+from tests import ROOT
 
-ROOT = Path(__file__).parents[1]
 # By hand with 1,000 and more: it is the same line.
 APPS = 30
 DRIVERS = (
@@ -516,7 +516,7 @@ def test_nothing_before_the_first_request(tmp_path: Path) -> None:
                 "kafka://127.0.0.1:1/topic", "otlp+http://127.0.0.1:1",
                 "redis://127.0.0.1:1/0", "clickhouse://u:p@127.0.0.1:1/db"):
         try:
-            app.config["CHEST_CHESTS"].append(flask_chest.chests.urls.make_chest(url))
+            app.config["CHEST_CHESTS"].append(flask_chest.chests.registry.make_chest(url))
         except (flask_chest.errors.ConfigError, ModuleNotFoundError):
             pass  # its driver is not installed here
     chest = flask_chest.FlaskChest(app, rules=[{{"rule": "/", "chests": ["sqlite"]}}])

@@ -8,7 +8,7 @@ from inspect import cleandoc
 import click
 
 from flask_chest.cli import chest
-from flask_chest.config import DEFAULT_REDACT, KEYS, Key
+from flask_chest.config.settings import DEFAULT_REDACT, KEYS, Key
 
 
 def config_keys() -> Iterator[str]:

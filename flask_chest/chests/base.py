@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 from urllib.parse import quote
 
+from .._process import ProcessLock
 from ..errors import ConfigError, DeliveryError, RejectedError
-from ..process_lock import ProcessLock
-from ..record import Record
+from ..record.record import Record
 from ..typing import ContextTuple
-from .address import scrub
+from .url import scrub
 
 _MESSAGE_LENGTH = 500
 _LONGEST_NAME = 200
@@ -127,7 +127,7 @@ class Chest(ABC):
         The same records may come again after a failure: their ``id`` makes that harmless.
 
         :param records: a batch; each is decoded when it is looked at, see
-            :class:`~flask_chest.encoding.Batch`.
+            :class:`~flask_chest.record.encoding.Batch`.
         :raises flask_chest.errors.DeliveryError: not now; send them again later.
         :raises flask_chest.errors.RejectedError: these will never be accepted.
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..record import Record
+from ..record.record import Record
 from .base import Chest
 
 

@@ -7,7 +7,7 @@ import click
 from .agent import agent
 from .export import export
 from .forget import forget
-from .importing import import_records
+from .import_ import import_records
 from .prune import prune
 from .relay import relay
 from .replay import replay

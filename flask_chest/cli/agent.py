@@ -6,8 +6,8 @@ import click
 from flask.cli import with_appcontext
 
 from ..errors import ChestError
-from .current import current_held
-from .ending import ending
+from .context import current_held
+from .shutdown import ending
 
 
 @click.command()

@@ -10,22 +10,15 @@ from typing import BinaryIO
 import click
 from flask.cli import with_appcontext
 
-from ..reading.filters import Filter
-from ..reading.lines import to_line
-from ..reading.query import Query
-from ..reading.reader import Reader
-from ..reading.sheet import csv_lines
-from ..record import Record
-from .current import reading
-from .destination import destination
-from .options import (
-    FIRST,
-    LAST,
-    chest_option,
-    make_query,
-    range_options,
-    where_option,
-)
+from ..query.csv import csv_lines
+from ..query.filters import Filter
+from ..query.ndjson import to_line
+from ..query.query import Query
+from ..query.reader import Reader
+from ..record.record import Record
+from .atomic_file import destination
+from .context import reading
+from .options import FIRST, LAST, chest_option, make_query, range_options, where_option
 from .output import progress
 
 

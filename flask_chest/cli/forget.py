@@ -9,17 +9,17 @@ from typing import Any, BinaryIO
 import click
 from flask.cli import with_appcontext
 
-from ..app_chest import AppChest
+from ..app.state import AppChest
 from ..chests.base import Chest
-from ..delivery.dead import chests_with_letters
-from ..keeping.forgetting import Forgetting, forget_letters, meant_letters
-from ..reading.filters import Filter
-from ..reading.lines import to_line
-from ..reading.query import Query
-from ..reading.reader import Reader, make_reader
-from ..record import Record
-from .current import chosen_chests, current_held, told_errors
-from .destination import destination
+from ..delivery.dead_letters import chests_with_letters
+from ..operations.erasure import Forgetting, forget_letters, meant_letters
+from ..query.filters import Filter
+from ..query.ndjson import to_line
+from ..query.query import Query
+from ..query.reader import Reader, make_reader
+from ..record.record import Record
+from .atomic_file import destination
+from .context import chosen_chests, current_held, told_errors
 from .options import (
     FIRST,
     LAST,

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import QueryError
-from ..reading.fields import Field, parse_field
-from ..reading.filters import Filter, parse_filters
-from ..reading.query import DURATION, Query, parse_moment
+from ..query.fields import Field, parse_field
+from ..query.filters import Filter, parse_filters
+from ..query.query import DURATION, Query, parse_moment
 
 F = TypeVar("F", bound=Callable[..., Any])
 

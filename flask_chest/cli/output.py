@@ -12,7 +12,7 @@ from typing import Any
 import click
 import orjson
 
-from ..reading.matching import spelled
+from ..query.matching import spelled
 
 _BARS = "▁▂▃▄▅▆▇█"
 

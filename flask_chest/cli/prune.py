@@ -9,12 +9,12 @@ from datetime import datetime, timedelta, timezone
 import click
 from flask.cli import with_appcontext
 
-from .. import checks
 from ..chests.base import Chest
-from ..keeping.eraser import make_eraser
-from ..reading.query import Query
-from ..reading.reader import make_reader
-from .current import chosen_chests, current_held, told_errors
+from ..config import validators as checks
+from ..query.eraser import make_eraser
+from ..query.query import Query
+from ..query.reader import make_reader
+from .context import chosen_chests, current_held, told_errors
 from .options import FIRST, every_chest_option, json_option, yes_option
 from .output import print_json, progress
 
@@ -30,7 +30,7 @@ def prune(older_than: str | None, chest_name: str | None, yes: bool, as_json: bo
 
     Of SQL stores whole hours go, and what they amount to stays: see CHEST_RETENTION.
     """
-    from ..keeping.pruning import whole_hours
+    from ..chests.sql.maintenance import whole_hours
 
     before = whole_hours(datetime.now(timezone.utc) - timedelta(seconds=_seconds(older_than)))
     chests = chosen_chests(chest_name)
@@ -77,10 +77,10 @@ def _prune(chest: Chest, before: datetime) -> int | None:
 
 
 def _batches(chest: Chest, before: datetime) -> Iterator[int]:
-    from ..chests.sql import SQLChest
+    from ..chests.sql.chest import SQLChest
 
     if isinstance(chest, SQLChest):
-        from ..keeping.pruning import prune as prune_sql
+        from ..chests.sql.maintenance import prune as prune_sql
 
         yield from prune_sql(chest, before, threading.Event())
         return

@@ -7,21 +7,21 @@ from collections.abc import Sequence
 import click
 from flask.cli import with_appcontext
 
-from ..app_chest import AppChest
+from ..app.state import AppChest
 from ..chests.base import Chest
-from ..chests.redis import FlaskChestRedis
-from ..chests.urls import make_chest, number_newcomers, number_unnamed
+from ..chests.redis.chest import FlaskChestRedis
+from ..chests.redis.consumer_group import Group
+from ..chests.registry import make_chest, number_newcomers, number_unnamed
 from ..delivery.buffer import LossListener
-from ..delivery.dead import DeadLetters
+from ..delivery.dead_letters import DeadLetters
 from ..delivery.exporter import Exporter
+from ..delivery.journal.totals import add_rejected
 from ..delivery.ledger import Ledger
-from ..delivery.process import Delivery
-from ..delivery.totals import add_rejected
-from ..keeping.upkeep import Upkeep
-from ..relay.buffer import StreamBuffer
-from ..relay.group import Group
-from .current import current_held, told_errors
-from .ending import ending
+from ..delivery.worker import Delivery
+from ..operations.maintenance import Upkeep
+from ..operations.relay import StreamBuffer
+from .context import current_held, told_errors
+from .shutdown import ending
 
 
 @click.command()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 from flask.cli import with_appcontext
 
-from ..replay import Replay
-from .current import chosen_chests, current_held, told_errors
+from ..operations.replay import Replay
+from .context import chosen_chests, current_held, told_errors
 from .options import json_option
 from .output import print_json, progress
 

@@ -11,11 +11,11 @@ from flask.testing import EnvironBuilder
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-from .. import table
-from ..app_chest import AppChest
-from ..rule import Route
-from ..rules import Plan
-from .current import current_held
+from ..app.state import AppChest
+from ..config.rule import Route
+from ..config.ruleset import Plan
+from . import table
+from .context import current_held
 from .options import json_option
 from .output import print_json
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 from flask.cli import with_appcontext
 
-from ..reading.lines import to_line, to_mapping
-from ..reading.reader import PAGE
-from ..record import Record
-from .current import reading
+from ..query.ndjson import to_line, to_mapping
+from ..query.reader import PAGE
+from ..record.record import Record
+from .context import reading
 from .options import chest_option, json_option
 from .output import as_text, one_line
 

@@ -8,15 +8,15 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from .. import table
-from ..reading.fields import ROUTE, Field
-from ..reading.figure import figure
-from ..reading.filters import Filter
-from ..reading.fold import answer_of
-from ..reading.query import DURATION, Query
-from ..reading.reader import Reader
-from ..reading.summary import Answer, Summary
-from .current import reading
+from ..query.aggregation import answer_of
+from ..query.fields import ROUTE, Field
+from ..query.figure import figure
+from ..query.filters import Filter
+from ..query.query import DURATION, Query
+from ..query.reader import Reader
+from ..query.summary import Answer, Summary
+from . import table
+from .context import reading
 from .options import (
     by_option,
     chest_option,

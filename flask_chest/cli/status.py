@@ -8,10 +8,10 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from .. import table
-from ..app_chest import AppChest
+from ..app.state import AppChest
 from ..chests.base import Chest
-from .current import chests_beside, current_held
+from . import table
+from .context import chests_beside, current_held
 from .options import json_option
 from .output import one_line, print_json
 

@@ -10,12 +10,12 @@ from datetime import date, datetime, timezone
 import click
 from flask.cli import with_appcontext
 
-from ..reading.filters import Filter
-from ..reading.lines import to_line
-from ..reading.query import Query
-from ..reading.reader import Reader
-from ..record import Record
-from .current import reading
+from ..query.filters import Filter
+from ..query.ndjson import to_line
+from ..query.query import Query
+from ..query.reader import Reader
+from ..record.record import Record
+from .context import reading
 from .options import FIRST, LAST, chest_option, json_option, where_option
 from .output import as_text, one_line
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..reading.query import Query
-from ..reading.summary import Series, Summary
+from ..query.query import Query
+from ..query.summary import Series, Summary
 from .params import spell_moment
 
 Values = Sequence[float | None]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
-from ..reading.figure import figure
-from ..reading.matching import spelled
+from ..query.figure import figure
+from ..query.matching import spelled
 
 # What changes the direction of text, or is not seen: shown, so that no value can pose as another.
 _HIDDEN = {

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from .params import Params, chosen_chest
 
 if TYPE_CHECKING:
-    from ..app_chest import AppChest
+    from ..app.state import AppChest
     from ..chests.base import Chest
 
 # Seconds that the page waits for all chests together.

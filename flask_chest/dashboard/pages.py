@@ -10,16 +10,16 @@ from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..errors import QueryError
-from ..reading.fields import ROUTE, Field, parse_field
-from ..reading.filters import Filter
-from ..reading.fold import answer_of
-from ..reading.intervals import step_of
-from ..reading.lines import to_mapping
-from ..reading.query import Query, parse_moment
-from ..reading.reader import PAGE, Reader
+from ..query.aggregation import answer_of
+from ..query.fields import ROUTE, Field, parse_field
+from ..query.filters import Filter
+from ..query.ndjson import to_mapping
+from ..query.query import Query, parse_moment
+from ..query.reader import PAGE, Reader
 from . import charts
 from .charts import Chart
-from .comparing import compare_page
+from .compare import compare_page
+from .intervals import step_of
 from .params import RANGES, Params, chosen_chest, query_string, spell_moment
 
 _TOP = 8

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import urlencode
 
-from ..reading.fields import Field
-from ..reading.filters import Filter, parse_filters
-from ..reading.intervals import step_of
-from ..reading.query import DURATION, Query, parse_moment
+from ..query.fields import Field
+from ..query.filters import Filter, parse_filters
+from ..query.query import DURATION, Query, parse_moment
+from .intervals import step_of
 
 #: The ranges that a click offers.
 RANGES = (

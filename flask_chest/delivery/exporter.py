@@ -8,12 +8,12 @@ import os
 import time
 import weakref
 
-from ..current_pid import current_pid
-from ..process_lock import ProcessLock
-from ..sparse_log import SparseLog
+from .._current_pid import current_pid
+from .._process import ProcessLock
+from .._throttle import SparseLog
 from .buffer import Buffer, ClosedError, TornRecordError
 from .ledger import Ledger
-from .process import Delivery, Ending, Process, let_go_of
+from .worker import Delivery, Ending, Process, let_go_of
 
 _logger = logging.getLogger("flask_chest.delivery")
 

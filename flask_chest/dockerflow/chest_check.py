@@ -13,12 +13,12 @@ from .. import errors
 from . import health
 from .checks.messages import CheckMessage, Error, Warning  # noqa: A004 - a message class
 from .checks.registry import CheckFn
-from .checks.running import Runner
-from .meeting import held_of
+from .checks.runner import Runner
+from .chest_integration import held_of
 from .settings import ChestSettings, chest_settings, heartbeat_settings
 
 if TYPE_CHECKING:
-    from ..app_chest import AppChest
+    from ..app.state import AppChest
     from ..chests.base import Chest
     from ..delivery.ledger import Account
 

@@ -18,8 +18,8 @@ from .checks.builtin import (
 )
 from .checks.registry import CheckFn, Registry, add_or_decorate, shared_checks
 from .chest_check import ChestCheck
+from .chest_integration import Meeting, keep_health_routes_silent
 from .heartbeat import Heartbeat
-from .meeting import Meeting, keep_health_routes_silent
 from .settings import chest_settings, heartbeat_settings
 from .summary import Summary, behind, flask_login_user_id, request_fields
 from .version import VersionFile

@@ -12,7 +12,7 @@ from flask import Flask
 
 from .checks.registry import CheckFn
 from .checks.results import ChecksResults, sum_up
-from .checks.running import Runner
+from .checks.runner import Runner
 from .settings import HeartbeatSettings
 
 #: The checks and the silenced ids: with other ones, an earlier result is no answer.

@@ -14,8 +14,8 @@ from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
-from .plain import plain, safe_repr, safe_str, to_line
 from .request_id import get_or_generate_request_id, request_id_context
+from .safe_json import plain, safe_repr, safe_str, to_line
 
 __all__ = [
     "JsonLogFormatter",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConfigError
-from .checks.running import DEFAULT_TIMEOUT
+from .checks.runner import DEFAULT_TIMEOUT
 
 FAILED_STATUS_CODE = "DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE"
 CHECK_TIMEOUT = "DOCKERFLOW_CHECK_TIMEOUT"

@@ -17,10 +17,10 @@ from flask import (
     request,
 )
 
+from .chest_integration import Meeting
 from .log_record import make_record
-from .meeting import Meeting
-from .plain import safe_str
 from .request_id import DEFAULT_HEADER, is_usable, new_request_id, request_id_context
+from .safe_json import safe_str
 from .settings import LOG_QUERYSTRING, REQUEST_ID_HEADER
 
 logger = logging.getLogger("dockerflow.flask")

@@ -11,7 +11,7 @@ from threading import Barrier
 from typing import Any
 
 from flask_chest import Chest
-from flask_chest.chests.urls import load_class
+from flask_chest.chests.registry import load_class
 from flask_chest.conformance import make_records
 
 #: How many records each worker writes.

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from flask_chest.chests.base import Chest, Surroundings
-from flask_chest.chests.clickhouse import FlaskChestClickHouse
-from flask_chest.chests.http import FlaskChestCustomWriter
-from flask_chest.chests.influxdb import FlaskChestInfluxDB
-from flask_chest.chests.kafka import FlaskChestKafka
-from flask_chest.chests.mongodb import FlaskChestMongoDB
-from flask_chest.chests.mysql import FlaskChestMySQL
-from flask_chest.chests.otlp import FlaskChestOTLP
-from flask_chest.chests.postgresql import FlaskChestPostgreSQL
-from flask_chest.chests.sqlite import FlaskChestSQLite
+from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
+from flask_chest.chests.http.chest import FlaskChestCustomWriter
+from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
+from flask_chest.chests.kafka.chest import FlaskChestKafka
+from flask_chest.chests.mongodb.chest import FlaskChestMongoDB
+from flask_chest.chests.otlp.chest import FlaskChestOTLP
+from flask_chest.chests.sql.mysql import FlaskChestMySQL
+from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
+from flask_chest.chests.sql.sqlite import FlaskChestSQLite
 from flask_chest.conformance import make_records
 from tests.servers.clickhouse import ClickHouse
 from tests.servers.collector import Collector

@@ -21,21 +21,21 @@ from hypothesis import strategies as st
 from pymongo import MongoClient
 
 from flask_chest.chests.base import Chest, Surroundings
-from flask_chest.chests.clickhouse import FlaskChestClickHouse
-from flask_chest.chests.http import FlaskChestCustomWriter
-from flask_chest.chests.influxdb import FlaskChestInfluxDB
-from flask_chest.chests.kafka import FlaskChestKafka
-from flask_chest.chests.line_protocol import LineEncoder
-from flask_chest.chests.mongodb import FlaskChestMongoDB, read_name
-from flask_chest.chests.mysql import FlaskChestMySQL
-from flask_chest.chests.otlp import FlaskChestOTLP
-from flask_chest.chests.otlp_records import is_free
-from flask_chest.chests.postgresql import FlaskChestPostgreSQL
-from flask_chest.chests.redis import FlaskChestRedis
-from flask_chest.chests.sqlite import FlaskChestSQLite
+from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
+from flask_chest.chests.http.chest import FlaskChestCustomWriter
+from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
+from flask_chest.chests.influxdb.line_protocol import LineEncoder
+from flask_chest.chests.kafka.chest import FlaskChestKafka
+from flask_chest.chests.mongodb.chest import FlaskChestMongoDB, read_name
+from flask_chest.chests.otlp.chest import FlaskChestOTLP
+from flask_chest.chests.otlp.log_records import is_free
+from flask_chest.chests.redis.chest import FlaskChestRedis
+from flask_chest.chests.sql.mysql import FlaskChestMySQL
+from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
+from flask_chest.chests.sql.sqlite import FlaskChestSQLite
 from flask_chest.conformance import make_records
-from flask_chest.encoding import Batch, dumps, encode, loads
-from flask_chest.record import Record
+from flask_chest.record.encoding import Batch, dumps, encode, loads
+from flask_chest.record.record import Record
 from tests.servers.clickhouse import ClickHouse
 from tests.servers.collector import Collector, attributes_of, records_of
 from tests.servers.http import HTTPRecorder

@@ -26,11 +26,10 @@ from flask.cli import FlaskGroup
 from flask_chest import Chest, FlaskChest
 from flask_chest.cli import chest as chest_group
 from flask_chest.cli.tail import tail_line
+from tests import ROOT
 
-from ..reading.records import many
+from ..query.records import many
 from .shop import deliver, make_app, run
-
-ROOT = Path(__file__).parents[2]
 
 
 def cells(line: str) -> list[str]:

@@ -11,12 +11,12 @@ from flask import Flask, g
 from flask.views import MethodView
 
 from flask_chest import FlaskChest, flask_chest
-from flask_chest.cli.current import current_held
-from flask_chest.delivery.dead import DeadLetters
-from flask_chest.encoding import encode
+from flask_chest.cli.context import current_held
+from flask_chest.delivery.dead_letters import DeadLetters
+from flask_chest.record.encoding import encode
 from tests.waiting import wait_until
 
-from ..reading.records import many
+from ..query.records import many
 from .shop import run
 
 NAMES = ("now", "later", "method")

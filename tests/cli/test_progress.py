@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from ..reading.records import END, many
+from tests import ROOT
+
+from ..query.records import END, many
 from .shop import make_app
 
 pytestmark = pytest.mark.server
-_ROOT = Path(__file__).parents[2]
 _SCRIPT = """
 import sys
 from pathlib import Path
@@ -55,7 +56,7 @@ def on_terminal(folder: Path, arguments: list[str]) -> tuple[str, str]:
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-c", _SCRIPT, str(folder), *arguments],
-        cwd=_ROOT,
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=theirs,
         env={**os.environ, "COLUMNS": "80"},
@@ -92,7 +93,7 @@ def test_plain_elsewhere(folder: Path) -> None:
     for arguments in commands(folder)[:3]:
         done = subprocess.run(
             [sys.executable, "-c", _SCRIPT, str(folder), *arguments],
-            cwd=_ROOT,
+            cwd=ROOT,
             capture_output=True,
             text=True,
             check=True,

@@ -22,14 +22,15 @@ from click.testing import Result
 from flask import Flask
 
 from flask_chest import Record
+from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.cli import chest as chest_group
-from flask_chest.delivery.dead import DeadLetters
-from flask_chest.encoding import encode
-from flask_chest.keeping.upkeep import Upkeep
-from flask_chest.reading.lines import to_line
-from flask_chest.reading.sql import SQLReader
+from flask_chest.delivery.dead_letters import DeadLetters
+from flask_chest.operations.maintenance import Upkeep
+from flask_chest.query.ndjson import to_line
+from flask_chest.record.encoding import encode
+from tests import ROOT
 
-from ..reading.records import END, many
+from ..query.records import END, many
 from .shop import deliver, make_app, run
 
 SINCE = ["--since", "2026-11-20", "--until", "2026-11-21"]
@@ -468,7 +469,7 @@ def test_export_takes_constant_memory(tmp_path: Path) -> None:
     chest.close()
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path), str(room)],
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from flask_chest.delivery.dead import DeadLetters
-from flask_chest.encoding import encode
+from flask_chest.delivery.dead_letters import DeadLetters
+from flask_chest.record.encoding import encode
 
-from ..reading.records import many
+from ..query.records import many
 from .shop import make_app, run
 
 DOWN = {"url": "http://127.0.0.1:1/hook", "name": "down"}

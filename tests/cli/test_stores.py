@@ -14,7 +14,7 @@ from ..dashboard.shop import fill
 from ..dashboard.shop import make_app as make_dashboard
 from ..dashboard.test_access import log_in
 from ..dashboard.test_pages import PAGES
-from ..reading.records import many
+from ..query.records import many
 from ..servers.clickhouse import ClickHouse
 from ..servers.mongodb import MongoDB
 from .shop import make_app, run

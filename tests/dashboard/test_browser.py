@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +13,8 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from flask_chest import Record
-from flask_chest.reading.sql import SQLReader
+from flask_chest.chests.sql.reader import SQLReader
+from tests import ROOT
 
 from ..servers.browser import Browser
 from .shop import TOKEN, fill, make_app
@@ -22,7 +22,7 @@ from .shop import TOKEN, fill, make_app
 pytestmark = pytest.mark.server
 # The pictures of the documentation are made anew only on demand: no test run changes the tree.
 PICTURES = os.environ.get("PICTURES")
-IMAGES = Path(__file__).parents[2] / "docs" / "images" if PICTURES else None
+IMAGES = ROOT / "docs" / "images" if PICTURES else None
 GOAL = "/chest/compare?a=1.4.1&b=1.4.2"
 
 

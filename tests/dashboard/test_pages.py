@@ -18,8 +18,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from flask_chest import Chest, Record
+from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.dashboard import health
-from flask_chest.reading.sql import SQLReader
 from flask_chest.testing import capture_records
 
 from .shop import EVIL, fill, make_app

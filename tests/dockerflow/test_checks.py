@@ -14,7 +14,7 @@ import pytest
 from flask import Flask, current_app, g
 
 from flask_chest.dockerflow import Dockerflow, checks, health
-from flask_chest.dockerflow.checks.running import Runner, when_late
+from flask_chest.dockerflow.checks.runner import Runner, when_late
 
 #: Seconds that a check may take that shall be late: more, where a busy machine needs more to begin.
 PATIENCE = (0.1, 1.0, 10.0, 60.0)

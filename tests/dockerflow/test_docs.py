@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from flask_chest.dockerflow import health, settings, signals
+from tests import ROOT
 
-PAGE = Path(__file__).parents[2] / "docs" / "dockerflow.rst"
+PAGE = ROOT / "docs" / "dockerflow.rst"
 
 
 @pytest.fixture(scope="module")

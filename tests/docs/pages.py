@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[2]
+from tests import ROOT
+
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.rst"))
 

@@ -12,8 +12,7 @@ import pytest
 from examples.custom_chest import FolderChest
 from flask_chest.conformance import check_chest, make_records
 from flask_chest.errors import DeliveryError
-
-ROOT = Path(__file__).parents[2]
+from tests import ROOT
 
 
 def test_it_keeps_the_rules_of_a_chest(tmp_path: Path) -> None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from flask_chest.testing import capture_records
+from tests import ROOT
 
 pytest.importorskip("tomllib", reason="Python 3.10 reads TOML with tomli")
 
 from examples.factory import create_app
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)

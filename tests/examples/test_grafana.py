@@ -8,21 +8,21 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from flask_chest.chests.influxdb import FlaskChestInfluxDB
-from flask_chest.chests.postgresql import FlaskChestPostgreSQL
-from flask_chest.keeping.upkeep import Upkeep
+from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
+from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
+from flask_chest.operations.maintenance import Upkeep
+from tests import ROOT
 
-from ..keeping.suite import days_of_records
+from ..operations.suite import days_of_records
 from ..servers.influxdb import InfluxDB
 from ..servers.postgresql import PostgreSQL
 
-FOLDER = Path(__file__).parents[2] / "examples" / "grafana"
+FOLDER = ROOT / "examples" / "grafana"
 
 # What Grafana makes of its macros:
 # https://grafana.com/docs/grafana/latest/datasources/postgres/#macros

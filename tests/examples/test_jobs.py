@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 from flask.cli import ScriptInfo
 
 from examples.jobs import create_app
 from flask_chest.testing import capture_records
-
-ROOT = Path(__file__).parents[2]
+from tests import ROOT
 
 
 def test_jobs() -> None:

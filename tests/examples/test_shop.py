@@ -15,8 +15,7 @@ import pytest
 
 from examples.shop.server import serve
 from examples.shop.traffic import Answer, Tally, drive
-
-ROOT = Path(__file__).parents[2]
+from tests import ROOT
 
 pytestmark = pytest.mark.server
 

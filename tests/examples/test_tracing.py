@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+
+from tests import ROOT
 
 pytest.importorskip("opentelemetry.instrumentation.flask")
 
@@ -14,8 +15,6 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from examples.tracing import TRACEPARENT, create_app
 from flask_chest.testing import capture_records
-
-ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.server
 

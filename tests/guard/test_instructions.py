@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.instructions import count
-from flask_chest.compiled import speed
+from flask_chest._speedups import speed
 from tests.servers.programs import find_program
 
 STORED = Path(__file__).with_name("instructions.json")

@@ -13,13 +13,13 @@ from typing import Any
 
 from typing_extensions import Self
 
-from flask_chest.chests.address import Address
-from flask_chest.chests.clickhouse_client import connect
+from flask_chest.chests.clickhouse.client import connect
+from flask_chest.chests.url import Address
+from tests import ROOT
 
 from .daemon import Daemon
 from .missing import lack
 
-_ROOT = Path(__file__).parents[2]
 _SERVE = """
 import sys
 import tempfile
@@ -56,7 +56,7 @@ class ClickHouse(Daemon):
     def command(self) -> Sequence[str]:
         files = [str(file) for file in self._certificate or ()]
         arguments = [str(self.port), "data", "chest", "secret", str(self._most_bytes), *files]
-        return [sys.executable, "-c", _SERVE, str(_ROOT), *arguments]
+        return [sys.executable, "-c", _SERVE, str(ROOT), *arguments]
 
     def is_ready(self) -> bool:
         with create_connection(("127.0.0.1", self.port), timeout=1):

@@ -6,8 +6,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests import ROOT
+
 from .missing import lack
-from .process import ROOT, ServerProcess
+from .process import ServerProcess
 
 BINARY = Path(sys.prefix, "bin", "uwsgi")
 

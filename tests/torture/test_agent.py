@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.servers.process import ROOT
+from tests import ROOT
 from tests.waiting import wait_until
 
 from .app import environment, make_app

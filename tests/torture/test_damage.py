@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from flask_chest.delivery.journal import Journal
-from flask_chest.delivery.totals import read_ledger
+from flask_chest.delivery.journal.buffer import Journal
+from flask_chest.delivery.journal.totals import read_ledger
 
 # Whole processes and large journals: too long for the fast tests.
 pytestmark = pytest.mark.server

@@ -19,9 +19,9 @@ from flask import Flask
 
 from flask_chest import FlaskChest
 from flask_chest.chests.base import Chest
-from flask_chest.delivery.frame import MAGIC, pack
-from flask_chest.delivery.source import JournalSource
-from flask_chest.delivery.writer import JournalWriter
+from flask_chest.delivery.journal.framing import MAGIC, pack
+from flask_chest.delivery.journal.partition import JournalSource
+from flask_chest.delivery.journal.writer import JournalWriter
 from flask_chest.errors import DeliveryError
 from tests.servers.missing import lack
 

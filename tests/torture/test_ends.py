@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import ROOT
 from tests.servers.gunicorn import gunicorn
-from tests.servers.process import ROOT, ServerProcess
+from tests.servers.process import ServerProcess
 from tests.servers.uwsgi import uwsgi
 from tests.waiting import wait_until
 
@@ -221,7 +222,7 @@ def test_a_child_of_a_worker_does_not_keep_it_alive(setting: Setting) -> None:
 
 
 def _adopted(setting: Setting, journal: Path) -> bool:
-    from flask_chest.delivery.sources import Reads, Sources
+    from flask_chest.delivery.journal.assignment import Reads, Sources
 
     sources = Sources(
         journal, ["sqlite", "web"], lambda *_: None, Reads.OWN_AND_ORPHANED, "tortured"

@@ -14,7 +14,7 @@ from flask import Flask
 
 from flask_chest import FlaskChestSQLite, Record
 from flask_chest.chests.base import Surroundings
-from flask_chest.delivery.present_names import present_names
+from flask_chest.delivery.journal.chest_names import present_names
 from flask_chest.errors import RejectedError
 
 from ..cli.shop import run
@@ -187,7 +187,7 @@ def test_dead_letters_of_one_that_is_gone(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_stores_differ(tmp_path: Path) -> None:
     """Wherever one can tell where it is, another place, or another table, tells them apart."""
-    from flask_chest.chests.urls import make_chest
+    from flask_chest.chests.registry import make_chest
 
     specs: list[Any] = [
         "sqlite:///a.db",
@@ -236,7 +236,7 @@ def test_stores_differ(tmp_path: Path) -> None:
 )
 def test_other_credentials(url: str) -> None:
     """They make no other store of it: some are made anew for each start."""
-    from flask_chest.chests.urls import make_chest
+    from flask_chest.chests.registry import make_chest
 
     one, other = (make_chest(url.format(word, word)) for word in ("one", "other"))
     assert one.whereabouts() == other.whereabouts() != ""

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import pytest
 
-from flask_chest.delivery.journal import Journal
+from flask_chest.delivery.journal.buffer import Journal
 
 from .test_damage import FRESH, deliver, ignore
 

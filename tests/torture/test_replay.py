@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers.process import ROOT
+from tests import ROOT
 
 from .app import environment, make_app
 from .oracle import Oracle

@@ -14,7 +14,7 @@ from flask import Flask, g
 from flask_chest import FlaskChest
 from flask_chest.chests.base import Chest
 from flask_chest.errors import DeliveryError, RejectedError
-from flask_chest.record import Record
+from flask_chest.record.record import Record
 from tests.waiting import wait_until
 
 from ..cli.shop import run

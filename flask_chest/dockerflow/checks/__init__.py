@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from .builtin import check_database_connected, check_migrations_applied, check_redis_connected
+from .builtin import (
+    check_database_connected,
+    check_migrations_applied,
+    check_redis_connected,
+)
 from .messages import (
     CRITICAL,
     DEBUG,

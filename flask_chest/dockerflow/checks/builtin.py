@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import health
 from .messages import CheckMessage, Error, Info, Warning  # noqa: A004 - a message class
-from .running import when_late
+from .runner import when_late
 
 
 @when_late(

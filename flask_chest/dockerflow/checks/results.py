@@ -8,10 +8,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..plain import safe_str
+from ..safe_json import safe_str
 from .messages import CheckMessage, level_to_text
 from .registry import CheckFn
-from .running import DEFAULT_TIMEOUT, Context, Findings, Runner
+from .runner import DEFAULT_TIMEOUT, Context, Findings, Runner
 
 # The name that logging configurations know from python-dockerflow.
 logger = logging.getLogger("dockerflow.checks.registry")

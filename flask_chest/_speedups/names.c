@@ -1,0 +1,54 @@
+/* Texts and functions that are looked up once, when the module is imported. */
+
+#include "speedups.h"
+
+PyObject *name_accepted, *name_dict, *name_ids, *name_make_id, *name_read_status;
+PyObject *name_perf_counter, *name_time_ns, *name_traceparent;
+PyObject *name_request_id_generator, *name_request_id_header, *name_request_id_key;
+PyObject *name_request_id_lower;
+PyObject *crc32_function, *dumps_function, *randbits_function, *time_module;
+
+static const struct {
+    PyObject **place;
+    const char *text;
+} names[] = {
+    {&name_accepted, "accepted"},
+    {&name_dict, "__dict__"},
+    {&name_ids, "ids"},
+    {&name_make_id, "make_id"},
+    {&name_perf_counter, "perf_counter"},
+    {&name_read_status, "read_status"},
+    {&name_request_id_generator, "request_id_generator"},
+    {&name_request_id_header, "request_id_header"},
+    {&name_request_id_key, "request_id_key"},
+    {&name_request_id_lower, "request_id_lower"},
+    {&name_time_ns, "time_ns"},
+    {&name_traceparent, "HTTP_TRACEPARENT"},
+};
+
+static PyObject *
+function_of(const char *module_name, const char *name)
+{
+    PyObject *module = PyImport_ImportModule(module_name);
+    if (module == NULL)
+        return NULL;
+    PyObject *function = PyObject_GetAttrString(module, name);
+    Py_DECREF(module);
+    return function;
+}
+
+int
+find_names(void)
+{
+    for (size_t index = 0; index < sizeof names / sizeof *names; index++) {
+        *names[index].place = PyUnicode_InternFromString(names[index].text);
+        if (*names[index].place == NULL)
+            return -1;
+    }
+    if ((crc32_function = function_of("zlib", "crc32")) == NULL
+        || (dumps_function = function_of("orjson", "dumps")) == NULL
+        || (randbits_function = function_of("secrets", "randbits")) == NULL)
+        return -1;
+    time_module = PyImport_ImportModule("time");
+    return time_module == NULL ? -1 : 0;
+}

@@ -1,0 +1,146 @@
+/* start_response() of RequestStart: a response starts, with the request id. */
+
+#include "speedups.h"
+
+static int
+is_digit(char character)
+{
+    return '0' <= character && character <= '9';
+}
+
+static int
+take_status(RequestStart *self, PyObject *status)
+{
+    Py_ssize_t size;
+    const char *text = utf8_of(status, &size);
+    PyObject *number;
+    if (text != NULL && size >= 3 && is_digit(text[0]) && is_digit(text[1]) && is_digit(text[2]))
+        number = PyLong_FromLong((text[0] - '0') * 100 + (text[1] - '0') * 10 + text[2] - '0');
+    else
+        number = PyObject_CallMethodObjArgs((PyObject *)self, name_read_status, status, NULL);
+    if (number == NULL)
+        return -1;
+    replace(&self->status, number);
+    return 0;
+}
+
+static char
+lower(char character)
+{
+    return 'A' <= character && character <= 'Z' ? character + ('a' - 'A') : character;
+}
+
+static int
+is_called(PyObject *header, const char *wanted, Py_ssize_t length)
+{
+    PyObject *name = PySequence_GetItem(header, 0);
+    if (name == NULL)
+        return -1;
+    Py_ssize_t size;
+    const char *text = utf8_of(name, &size);
+    int same = text != NULL && size == length;
+    for (Py_ssize_t index = 0; same && index < length; index++)
+        same = lower(text[index]) == wanted[index];
+    Py_DECREF(name);
+    return same;
+}
+
+/* Whether a list of headers has the one for request ids; -1 with an exception. */
+static int
+has_request_id(RequestStart *self, PyObject *headers)
+{
+    PyObject *lowered = PyObject_GetAttr(self->recorder, name_request_id_lower);
+    if (lowered == NULL)
+        return -1;
+    Py_ssize_t length, count = PyList_Size(headers);
+    const char *wanted = PyUnicode_AsUTF8AndSize(lowered, &length);
+    int found = wanted == NULL || count < 0 ? -1 : 0;
+    for (Py_ssize_t index = 0; found == 0 && index < count; index++) {
+        PyObject *header = PyList_GetItem(headers, index);
+        found = header == NULL ? -1 : is_called(header, wanted, length);
+    }
+    Py_DECREF(lowered);
+    return found;
+}
+
+static int
+append_request_id(RequestStart *self, PyObject *headers)
+{
+    PyObject *name = PyObject_GetAttr(self->recorder, name_request_id_header);
+    PyObject *header = name == NULL ? NULL : PyTuple_Pack(2, name, self->request_id);
+    int result = header == NULL ? -1 : PyList_Append(headers, header);
+    Py_XDECREF(name);
+    Py_XDECREF(header);
+    return result;
+}
+
+/* The headers with the request id. In a copy, since an app below a dispatcher may send the same
+   list each time. */
+static PyObject *
+with_request_id(RequestStart *self, PyObject *headers)
+{
+    PyObject *more = PySequence_List(headers);
+    int found = more == NULL ? -1 : has_request_id(self, more);
+    if (found == 0 && append_request_id(self, more) == 0)
+        return more;
+    Py_XDECREF(more);
+    if (found <= 0)
+        return NULL;
+    Py_INCREF(headers);
+    return headers;
+}
+
+static PyObject *
+respond(RequestStart *self, PyObject *status, PyObject *headers, PyObject *exc_info)
+{
+    if (self->recorder == NULL || self->server == NULL || self->request_id == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "no request has begun");
+        return NULL;
+    }
+    if (take_status(self, status) < 0)
+        return NULL;
+    PyObject *last = exc_info == Py_None ? NULL : exc_info;
+    if (!self->echoed)
+        return PyObject_CallFunctionObjArgs(self->server, status, headers, last, NULL);
+    PyObject *more = with_request_id(self, headers);
+    if (more == NULL)
+        return NULL;
+    PyObject *write = PyObject_CallFunctionObjArgs(self->server, status, more, last, NULL);
+    Py_DECREF(more);
+    return write;
+}
+
+#define PARAMETERS 3
+
+/* Which parameter is called so; -1 where none is. */
+static int
+place_of(PyObject *name)
+{
+    static const char *const names[PARAMETERS] = {"status", "headers", "exc_info"};
+    for (int place = 0; place < PARAMETERS; place++)
+        if (PyUnicode_CompareWithASCIIString(name, names[place]) == 0)
+            return place;
+    return -1;
+}
+
+PyObject *
+start_response(PyObject *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords)
+{
+    PyObject *taken[PARAMETERS] = {NULL, NULL, NULL};
+    Py_ssize_t named = keywords == NULL ? 0 : PyTuple_Size(keywords);
+    int fits = count + named <= PARAMETERS;
+    for (Py_ssize_t index = 0; fits && index < count; index++)
+        taken[index] = arguments[index];
+    for (Py_ssize_t index = 0; fits && index < named; index++) {
+        int place = place_of(PyTuple_GetItem(keywords, index));
+        fits = place >= 0 && taken[place] == NULL;
+        if (fits)
+            taken[place] = arguments[count + index];
+    }
+    if (!fits || taken[0] == NULL || taken[1] == NULL) {
+        PyErr_SetString(PyExc_TypeError, "expected start_response(status, headers, exc_info=None)");
+        return NULL;
+    }
+    PyObject *exc_info = taken[2] == NULL ? Py_None : taken[2];
+    return respond((RequestStart *)self, taken[0], taken[1], exc_info);
+}

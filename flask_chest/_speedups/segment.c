@@ -1,0 +1,159 @@
+/* Tape of delivery/tape.py: one file, and one write() for each record. */
+
+#include "speedups.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* What pack() of delivery/frame.py puts before and behind a line. */
+#define HEAD 23
+#define NEWLINE 1
+#define ON_STACK 4096
+
+typedef struct {
+    PyObject_HEAD
+    int descriptor;
+    long long size, limit;
+    PyObject *counts;
+    PyObject *full; /* not a flag, nor asked of the two numbers: Python reads objects faster */
+} Tape;
+
+static void
+put_frame(char *at, unsigned long checksum, PyObject *line, Py_ssize_t length, unsigned long mask)
+{
+    at = put_hex(at, checksum, 8);
+    at = put_hex(at, length, 6);
+    at = put_hex(at, mask, 8);
+    *at++ = ' ';
+    at = put_text(at, PyBytes_AsString(line), length);
+    *at = '\n';
+}
+
+/* As os.write() does it: https://peps.python.org/pep-0475/ */
+static Py_ssize_t
+write_once(int descriptor, const char *frame, Py_ssize_t size)
+{
+    Py_ssize_t written;
+    int failure;
+    do {
+        Py_BEGIN_ALLOW_THREADS
+        written = write(descriptor, frame, size);
+        failure = errno;
+        Py_END_ALLOW_THREADS
+    } while (written < 0 && failure == EINTR && PyErr_CheckSignals() == 0);
+    if (written < 0 && !PyErr_Occurred()) {
+        errno = failure;
+        PyErr_SetFromErrno(PyExc_OSError);
+    }
+    return written;
+}
+
+static Py_ssize_t
+write_frame(int descriptor, unsigned long checksum, PyObject *line, Py_ssize_t size,
+            unsigned long mask)
+{
+    char stack[ON_STACK];
+    char *frame = size <= ON_STACK ? stack : PyMem_Malloc(size);
+    if (frame == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    put_frame(frame, checksum, line, size - HEAD - NEWLINE, mask);
+    Py_ssize_t written = write_once(descriptor, frame, size);
+    if (frame != stack)
+        PyMem_Free(frame);
+    return written;
+}
+
+static int
+count_one(PyObject *counts, PyObject *mask)
+{
+    PyObject *before = PyDict_GetItemWithError(counts, mask);
+    if (before == NULL && PyErr_Occurred())
+        return -1;
+    PyObject *after = PyLong_FromLongLong(before == NULL ? 1 : PyLong_AsLongLong(before) + 1);
+    int result = after == NULL ? -1 : PyDict_SetItem(counts, mask, after);
+    Py_XDECREF(after);
+    return result;
+}
+
+static PyObject *
+append(PyObject *object, PyObject *const *arguments, Py_ssize_t count)
+{
+    Tape *self = (Tape *)object;
+    if (count != 2 || !PyBytes_Check(arguments[0]) || self->counts == NULL) {
+        PyErr_SetString(PyExc_TypeError, "expected append(line, mask), line being bytes");
+        return NULL;
+    }
+    PyObject *line = arguments[0], *mask = arguments[1];
+    PyObject *sum = PyObject_CallFunctionObjArgs(crc32_function, line, mask, NULL);
+    if (sum == NULL)
+        return NULL;
+    unsigned long checksum = PyLong_AsUnsignedLong(sum), bits = PyLong_AsUnsignedLong(mask);
+    Py_DECREF(sum);
+    if (PyErr_Occurred())
+        return NULL;
+    Py_ssize_t size = HEAD + PyBytes_Size(line) + NEWLINE;
+    Py_ssize_t written = write_frame(self->descriptor, checksum, line, size, bits);
+    if (written < 0)
+        return NULL;
+    self->size += written;
+    if (self->size >= self->limit)
+        keep(&self->full, Py_True);
+    if (written != size)
+        Py_RETURN_FALSE;
+    if (count_one(self->counts, mask) < 0)
+        return NULL;
+    Py_RETURN_TRUE;
+}
+
+/* Zero is a descriptor, too: that of standard input. */
+static PyObject *
+new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
+{
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    PyObject *made = allocate(type, 0);
+    if (made == NULL)
+        return NULL;
+    ((Tape *)made)->descriptor = -1;
+    keep(&((Tape *)made)->full, Py_False);
+    return made;
+}
+
+static void
+dealloc(PyObject *object)
+{
+    Py_CLEAR(((Tape *)object)->counts);
+    Py_CLEAR(((Tape *)object)->full);
+    free_object(object);
+}
+
+static PyMethodDef methods[] = {
+    {"append", (PyCFunction)(void (*)(void))append, METH_FASTCALL,
+     "Hand one record to the kernel; False where only a part of it was taken."},
+    {NULL},
+};
+
+static PyMemberDef members[] = {
+    {"descriptor", T_INT, offsetof(Tape, descriptor), 0, NULL},
+    {"size", T_LONGLONG, offsetof(Tape, size), 0, NULL},
+    {"limit", T_LONGLONG, offsetof(Tape, limit), 0, NULL},
+    {"full", T_OBJECT_EX, offsetof(Tape, full), 0, NULL},
+    {"counts", T_OBJECT_EX, offsetof(Tape, counts), 0, NULL},
+    {NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_new, new},
+    {Py_tp_dealloc, dealloc},
+    {Py_tp_methods, methods},
+    {Py_tp_members, members},
+    {0, NULL},
+};
+
+PyType_Spec tape_spec = {
+    .name = "flask_chest._speedups._speed.Tape",
+    .basicsize = sizeof(Tape),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .slots = slots,
+};

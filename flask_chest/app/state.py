@@ -1,0 +1,297 @@
+"""What Flask-Chest holds for one app: its settings, its chests, its recorder, its delivery."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from flask import Flask
+
+from .._process import ProcessLock
+from ..capture.encoder import Capture
+from ..capture.recorder import Recorder
+from ..capture.routes import routes_of
+from ..chests.base import Chest, Surroundings
+from ..chests.registry import make_chests, number_newcomers, stores_of
+from ..config.plan_cache import Plans
+from ..config.rule import Rule, checked_rule
+from ..config.ruleset import Override, rules_of
+from ..config.settings import Settings
+from ..delivery.buffer import Buffer, LossListener
+from ..delivery.dead_letters import DeadLetters
+from ..delivery.exporter import Exporter
+from ..delivery.journal.buffer import Journal, Reads
+from ..delivery.journal.framing import MAX_CHESTS
+from ..delivery.journal.totals import add_rejected
+from ..delivery.journal.undelivered import warn_of_left
+from ..delivery.ledger import Ledger
+from ..delivery.memory_buffer import MemoryBuffer
+from ..delivery.synchronous import Direct
+from ..delivery.worker import Delivery
+from ..errors import ConfigError
+from ..operations.maintenance import Upkeep
+from ..typing import RequestIdGenerator
+from .decorations import decoration_of, decorations
+from .tracking import Tracked
+
+_logger = logging.getLogger("flask_chest")
+
+#: Where an app carries what is held for it, among its extensions.
+HELD = "chest.held"
+
+
+class _Carrier(Protocol):
+    def hand_over(self, line: bytes, mask: int) -> None: ...
+    def flush(self, timeout: float | None = None) -> bool: ...
+    def ledger(self) -> Ledger: ...
+    def oldest(self, chest: str) -> int | None: ...
+    def close(self) -> None: ...
+
+
+class AppChest:
+    """Everything of one app.
+
+    :param app: the app.
+    :param settings: its checked config.
+    :param scheduler: an APScheduler that the app lends.
+    :param request_id_generator: makes request ids.
+    :raises ConfigError: a chest or a rule is wrong.
+    """
+
+    def __init__(
+        self,
+        app: Flask,
+        settings: Settings,
+        *,
+        scheduler: Any = None,
+        request_id_generator: RequestIdGenerator | None = None,
+    ) -> None:
+        _refuse_contradictions(settings)
+        self.app = app
+        self.settings = settings
+        self.chests = make_chests(settings.chests)
+        _refuse_too_many("CHEST_CHESTS", len(self.chests))
+        self._settle_in(self.chests)
+        #: Those of ``CHEST_CHESTS``; decorators' join the others later.
+        self.configured = tuple(self.chests)
+        self._scheduler = scheduler
+        self._joining = ProcessLock()
+        self._closers: list[Callable[[], None]] = []
+        self._tracked: list[Tracked] = []
+        self.plans = Plans(
+            rules_of(settings, [chest.name for chest in self.chests]),
+            late=self._late_rules,
+            routes=lambda: routes_of(app),
+            override_of=self._override_of,
+            report=_report_unmatched,
+        )
+        if settings.buffer != "disk":
+            warn_of_left(self.journal_dir, app.name, settings.buffer)
+        self.carrier: _Carrier = self._make_carrier()
+        self.capture = Capture(settings.redact, settings.max_value_bytes, settings.max_record_bytes)
+        self.recorder = Recorder(
+            app,
+            held=self,
+            plans=self.plans,
+            capture=self.capture,
+            keep=self.carrier.hand_over,
+            tags={**_version_tag(app), **settings.tags},
+            slow_ms=settings.slow_ms,
+            request_id_header=settings.request_id_header,
+            request_id_generator=request_id_generator,
+        )
+
+    @property
+    def journal_dir(self) -> Path:
+        """The folder of the journal."""
+        return Path(self.app.instance_path) / (self.settings.journal_dir or "chest-journal")
+
+    def join(self, chests: Iterable[Chest]) -> tuple[str, ...]:
+        """Take in chests that a decorator names; they get the records of its views only.
+
+        :returns: their names here.
+        :raises ConfigError: there are too many.
+        """
+        listed = list(chests)
+        # Two first requests at once would each find the same chests to be new.
+        with self._joining.mine:
+            new = [chest for chest in listed if chest not in self.chests]
+            if new:
+                self._take_in(new)
+        return tuple(chest.name for chest in listed)
+
+    def join_decorated(self) -> None:
+        """Take in the chests of all decorators, in the order of their views.
+
+        What waits in the journal is kept by a chest's name. In the order of first requests another
+        process, or the next start, could call another chest by it.
+        """
+        for decoration in decorations(self.app):
+            decoration.take_in(self)
+
+    def _take_in(self, new: Sequence[Chest]) -> None:
+        _refuse_too_many("flask_chest(chests)", len(self.chests) + len(new))
+        # Those that are here keep their names: under these records wait for them in the journal.
+        number_newcomers(new, [chest.name for chest in self.chests])
+        self._settle_in(new)
+        self.chests += new
+        self.plans.rules.chest_names[:] = [chest.name for chest in self.chests]
+        self._replace_carrier()
+        self.plans.forget()
+
+    def track(self, tracked: Tracked) -> None:
+        """Take in what ``track()`` said.
+
+        :raises ConfigError: it is wrong for this app.
+        """
+        if isinstance(tracked.blueprint, str):
+            self.plans.add_rule(tracked.rule(), tracked.source)
+            return
+        checked_rule(tracked.rule(), tracked.source, self.plans.rules.chest_names)
+        self._tracked.append(tracked)
+        self.plans.forget()
+
+    def _late_rules(self) -> Iterable[tuple[dict[str, Any], str]]:
+        # A blueprint's name says little: it may be registered later, within another, or twice.
+        while self._tracked:
+            each = self._tracked.pop(0)
+            known = self.app.blueprints.items()
+            names = [name for name, blueprint in known if blueprint is each.blueprint]
+            for rule in map(each.rule, names or [each.name]):
+                yield rule, each.source
+
+    def _replace_carrier(self) -> None:
+        before, self.carrier = self.carrier, self._make_carrier()
+        self.recorder.keep = self.carrier.hand_over
+        # It may have to wait for a store, and this may be a request.
+        threading.Thread(target=before.close, name="flask-chest-close", daemon=True).start()
+
+    def when_closed(self, closer: Callable[[], None]) -> None:
+        """Have something closed with it that the rooms above have opened.
+
+        :param closer: called on each :meth:`close`.
+        """
+        self._closers.append(closer)
+
+    def close(self) -> None:
+        """Deliver what can be within ``CHEST_SHUTDOWN_TIMEOUT``, and let go of everything."""
+        self.carrier.close()
+        for closer in self._closers:
+            closer()
+
+    def settle(self, chests: Iterable[Chest]) -> None:
+        """Tell chests of this app; one that knows an app already keeps to it."""
+        surroundings = Surroundings(
+            instance_path=Path(self.app.instance_path),
+            timeout=self.settings.export_timeout,
+            retention_seconds=self.settings.retention,
+            app_name=self.app.name,
+        )
+        for chest in chests:
+            chest.settle(surroundings)
+
+    def _settle_in(self, chests: Sequence[Chest]) -> None:
+        self.settle(chests)
+        for chest in chests:
+            chest.in_use = True
+
+    def agent(self) -> Exporter:
+        """An exporter for a process of its own, which delivers what all others captured.
+
+        :raises ConfigError: the buffer is not on disk.
+        """
+        if self.settings.buffer != "disk":
+            raise ConfigError(
+                f"CHEST_BUFFER: with {self.settings.buffer!r} there is no journal for an agent; "
+                "set it to 'disk'"
+            )
+        return self._exporter(Reads.ALL)
+
+    def _make_carrier(self) -> _Carrier:
+        if self.settings.buffer == "none":
+            return Direct(self.chests, self.app)
+        ships = self.settings.exporter == "thread"
+        return self._exporter(Reads.OWN_AND_ORPHANED if ships else Reads.NOTHING)
+
+    def _exporter(self, reads: Reads) -> Exporter:
+        settings = self.settings
+        root = self.journal_dir
+        return Exporter(
+            Delivery(
+                name=self.app.name,
+                sender=self.app,
+                chests=list(self.chests),
+                make_buffer=self._buffer_maker([chest.name for chest in self.chests], reads),
+                bury=self._bury,
+                batch_size=settings.batch_size,
+                interval=settings.export_interval,
+                shutdown_timeout=settings.shutdown_timeout,
+                scheduler=self._scheduler,
+                ships=reads is not Reads.NOTHING,
+                upkeep=self._upkeep(),
+                kept_in=f"the journal {root}" if settings.buffer == "disk" else "memory",
+            )
+        )
+
+    def _bury(self, chest: str, lines: Sequence[bytes], reason: str) -> None:
+        root, owner = self.journal_dir, self.app.name
+        DeadLetters(root, chest, owner, stores_of(self.chests).get(chest, "")).add(lines, reason)
+        if self.settings.buffer != "disk":
+            add_rejected(root, chest, len(lines), owner)
+
+    def _upkeep(self) -> Callable[[threading.Event], None] | None:
+        if not any(chest.needs_upkeep for chest in self.chests):
+            return None
+        return Upkeep(self.chests, self.settings.retention).run
+
+    def _buffer_maker(self, names: Sequence[str], reads: Reads) -> Callable[[LossListener], Buffer]:
+        most = self.settings.buffer_max_bytes
+        if self.settings.buffer == "memory":
+            return lambda on_lost: MemoryBuffer(names, most, on_lost)
+        root = self.journal_dir
+        owner, stores = self.app.name, stores_of(self.chests)
+        return lambda on_lost: Journal(root, names, most, on_lost, reads, owner, stores)
+
+    def _override_of(self, endpoint: str | None) -> Override | None:
+        # Before the first record, also of what has no view: delivery that has begun would be made
+        # anew, and what waits in memory, and its ledger, would be gone.
+        self.join_decorated()
+        decoration = None if endpoint is None else decoration_of(self.app, endpoint)
+        return None if decoration is None else decoration.take_in(self)
+
+
+def _refuse_contradictions(settings: Settings) -> None:
+    if settings.exporter == "agent" and settings.buffer != "disk":
+        raise ConfigError(
+            f"CHEST_EXPORTER: 'agent' delivers what lies in the journal, and with CHEST_BUFFER "
+            f"{settings.buffer!r} there is none; use 'disk', or 'thread'"
+        )
+
+
+def _refuse_too_many(key: str, count: int) -> None:
+    if count > MAX_CHESTS:
+        raise ConfigError(
+            f"{key}: {count} chests are too many; at most {MAX_CHESTS} in an app, those that "
+            "decorators name among them; decorators can share chests"
+        )
+
+
+def _report_unmatched(rules: list[Rule]) -> None:
+    for rule in rules[:10]:
+        _logger.warning("%s matches no route of the app: %s", rule.source, rule.told)
+    if len(rules) > 10:
+        _logger.warning("%d more rules match no route; see: flask chest rules", len(rules) - 10)
+
+
+def _version_tag(app: Flask) -> dict[str, str]:
+    """The version in Dockerflow's ``version.json``, which lies beside the app's package."""
+    path = Path(app.root_path).parent / "version.json"
+    try:
+        version = json.loads(path.read_text(encoding="utf-8"))["version"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {"version": version} if isinstance(version, str) and version else {}

@@ -1,0 +1,193 @@
+"""Any HTTP endpoint that takes JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from ...config import validators as checks
+from ...config.settings import check_argument
+from ...errors import ConfigError, DeliveryError, RejectedError
+from ...record.record import Record
+from ...typing import ContextTuple
+from ..base import Chest, context_tuples
+from ..batches import lines_of
+from ..client import require
+from ..url import Address, digest
+from .client import CREDENTIALS, HTTPClient, checked_timeout
+from .response import Answer
+
+#: Makes the payload from ``[(variable_name, variable_value, request_id), ...]``.
+PayloadGenerator = Callable[[list[ContextTuple]], Any]
+
+_JSON = "application/json"
+_RETRY = {408, 425, 429}
+
+
+class FlaskChestCustomWriter(Chest):
+    """POSTs each batch as JSON to an HTTP endpoint.
+
+    The payload is what ``payload_generator`` makes of the batch's variables. Without a generator it
+    is an array of the records: objects with the fields of :class:`flask_chest.Record`, ``time`` as
+    microseconds since 1970 UTC. Each request has an ``Idempotency-Key``, the same for the same
+    records, so that an endpoint can tell a retry from news.
+
+    :param url: the endpoint; or give ``https``, ``host`` and ``port``.
+    :param https: whether to use TLS, where ``host`` is given.
+    :param host: the endpoint's host, where there is no ``url``.
+    :param port: its port; default 80, or 443 with ``https``.
+    :param headers: headers of each request.
+    :param params: query parameters of each request.
+    :param proxies: as for `requests
+        <https://requests.readthedocs.io/en/latest/user/advanced/#proxies>`_.
+    :param payload_generator: gets ``[(variable_name, variable_value, request_id), ...]`` of the
+        whole batch, in tracked order, and returns what JSON can carry.
+    :param verify: whether the certificate is checked: ``True``, or the file of a private CA.
+        ``False`` together with https is logged as a warning, once.
+    :param success_status_codes: the answers that mean "stored".
+    :param timeout: seconds for one request; default: ``CHEST_EXPORT_TIMEOUT``.
+    :raises flask_chest.errors.ConfigError: neither ``url`` nor ``host`` is given, or both are, or
+        an argument cannot be.
+
+    .. versionadded:: 1.0
+    """
+
+    scheme = "http"
+
+    def __init__(
+        self,
+        url: str | None = None,
+        https: bool = False,
+        host: str | None = None,
+        port: int | str | None = None,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        payload_generator: PayloadGenerator | None = None,
+        verify: bool | str = False,
+        success_status_codes: Iterable[int] = (200,),
+        timeout: float | None = None,
+        **arguments: Any,
+    ) -> None:
+        require("requests", "all")
+        self.url = _endpoint(url, https, host, port)
+        self.address = Address.parse(self.url)
+        if not self.address.host:
+            raise ConfigError("'url' names no host; write e.g. 'https://host/path'")
+        _ = self.address.port
+        super().__init__(**arguments)
+        self._settings: dict[str, Any] = {
+            "params": dict(params or {}),
+            "proxies": dict(proxies or {}),
+            "verify": verify,
+        }
+        self._headers = {"Content-Type": _JSON, "Accept": _JSON, **(headers or {})}
+        self._generate = check_argument(
+            "payload_generator", payload_generator, checks.optional(checks.function)
+        )
+        self._success = _statuses(success_status_codes)
+        self._own_timeout = checked_timeout(timeout)
+        self._client = HTTPClient(self, self.url, self._headers, self._settings)
+
+    @classmethod
+    def from_url(cls, url: str, **arguments: Any) -> FlaskChestCustomWriter:
+        """``https://host/path``: there the certificate is checked unless ``verify`` says no."""
+        return cls(url, **{"verify": True, **arguments})
+
+    def describe(self) -> str:
+        # Neither path nor query: of many webhooks they are the password.
+        return f"{self.address.scheme}://{self.address.hosts}"
+
+    def whereabouts(self) -> str:
+        return f"{self.describe()} {digest(self.address.path)}"
+
+    def secrets(self) -> tuple[str, ...]:
+        proxies = [urlsplit(proxy).password or "" for proxy in self._settings["proxies"].values()]
+        given = [*self._headers.values(), *self._settings["params"].values(), *proxies]
+        return (
+            self.address.password,
+            urlsplit(self.url).query,
+            *(str(secret) for secret in given if secret != _JSON),
+        )
+
+    def write(self, records: Sequence[Record]) -> None:
+        if not records:
+            return
+        body = self._body(records)
+        self._judge(self._send("POST", body, _idempotency_key(records)), records)
+
+    def check(self) -> None:
+        answer = self._send("OPTIONS", None, None)
+        if answer.status in CREDENTIALS or answer.status >= 500:
+            raise DeliveryError(self.explain(answer.told(), "see 'headers' and the endpoint's log"))
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _send(self, method: str, body: bytes | None, key: str | None) -> Answer:
+        timeout = self.timeout if self._own_timeout is None else self._own_timeout
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return self._client.send(method, body, headers, timeout)
+
+    def _judge(self, answer: Answer, records: Sequence[Record]) -> None:
+        status = answer.status
+        if status in self._success:
+            return
+        if status in _RETRY or status >= 500:
+            raise DeliveryError(self.explain(answer.told()), retry_after=answer.retry_after)
+        if status in CREDENTIALS:
+            raise DeliveryError(self.explain(answer.told(), "check the credentials in 'headers'"))
+        if status < 300:
+            remedy = f"if that means 'stored', add {status} to 'success_status_codes'"
+            raise DeliveryError(self.explain(answer.told(), remedy))
+        if status < 400:
+            remedy = f"redirects are not followed; set 'url' to where it is now{answer.moved_to()}"
+            raise DeliveryError(self.explain(answer.told(), remedy))
+        blamed = [records[0].id] if len(records) == 1 else None
+        raise RejectedError(self.explain(answer.told()), record_ids=blamed)
+
+    def _body(self, records: Sequence[Record]) -> bytes:
+        blamed = [records[0].id] if len(records) == 1 else None
+        if self._generate is None:
+            return b"[" + b",".join(lines_of(records)) + b"]"
+        try:
+            payload = self._generate(context_tuples(records))
+        except Exception as error:
+            reason = self.explain(error, "the payload generator raised it")
+            raise RejectedError(reason, record_ids=blamed) from error
+        try:
+            return json.dumps(payload, allow_nan=False).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            reason = self.explain(error, "the payload generator returned what JSON cannot carry")
+            raise RejectedError(reason, record_ids=blamed) from error
+
+
+def _endpoint(url: str | None, https: bool, host: str | None, port: int | str | None) -> str:
+    if (url is None) == (host is None):
+        raise ConfigError("give either 'url' or 'host' (with 'https' and 'port')")
+    if host is not None:
+        netloc = host if port is None else f"{host}:{port}"
+        return f"{'https' if https else 'http'}://{netloc}/"
+    assert url is not None
+    if urlsplit(url).scheme not in {"http", "https"}:
+        raise ConfigError("'url' must begin with 'https://' or 'http://'")
+    return url
+
+
+def _statuses(codes: Iterable[int]) -> frozenset[int]:
+    found = frozenset(codes) if isinstance(codes, Iterable) else frozenset()
+    if not found or not all(isinstance(each, int) for each in found):
+        raise ConfigError(
+            f"success_status_codes {checks.short(codes)}: expected HTTP statuses, e.g. [200, 202]"
+        )
+    return found
+
+
+def _idempotency_key(records: Sequence[Record]) -> str:
+    digest = hashlib.sha256()
+    for record in records:
+        digest.update(record.id.encode())
+    return digest.hexdigest()[:32]

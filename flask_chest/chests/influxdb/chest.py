@@ -1,0 +1,229 @@
+"""InfluxDB 2, and whatever else speaks its ``/api/v2/write``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...config import validators as checks
+from ...config.settings import check_argument
+from ...errors import ConfigError, DeliveryError, RejectedError
+from ...record.encoding import loads
+from ...record.record import Record
+from ..base import Chest
+from ..batches import lines_of
+from ..client import require
+from ..http.client import checked_verify
+from ..http.response import parse_retry_after
+from ..url import Address
+from .line_protocol import LineEncoder
+from .response import find_bad_lines, find_conflict, told
+
+_REMEDIES = {
+    401: "check the token",
+    403: "give the token the right to write to this bucket",
+    404: "create this organization and bucket, or name others",
+}
+_UNREACHABLE = "check host and port, and that the server runs"
+# One answer names one conflict; a batch with more of them than this is not worth the while.
+_MOST_CONFLICTS = 20
+
+
+class FlaskChestInfluxDB(Chest):
+    """One point per record, in a bucket of InfluxDB 2.
+
+    Tags are ``custom_tags``, ``CHEST_TAGS``, method, route, endpoint and status; fields are the
+    variables, ``duration_ms`` and ``request_id``, and where they say something, ``error`` and
+    ``sample_rate``. A variable whose type changes (a number now, text later), which the server
+    would refuse, is kept in a field of its own: ``total_string`` beside ``total``.
+
+    :param host: the server; or give ``url``.
+    :param port: its port.
+    :param token: an API token that may write to the bucket.
+    :param org: the organization.
+    :param bucket: the bucket; it must exist.
+    :param custom_tags: tags of every point.
+    :param measurement: the measurement of every point.
+    :param https: whether to use TLS, where ``host`` is given.
+    :param url: ``"https://host:8086"``, in place of ``https``, ``host`` and ``port``.
+    :param verify: ``True``, or the file of the private CA that signed the server's certificate.
+    :raises flask_chest.errors.ConfigError: the address or the measurement cannot be.
+
+    .. versionadded:: 1.0
+    """
+
+    scheme = "influxdb"
+
+    def __init__(
+        self,
+        host: str = "localhost",
+        port: int | str = 8086,
+        token: str = "",
+        org: str = "my-org",
+        bucket: str = "my-bucket",
+        custom_tags: Mapping[str, Any] | None = None,
+        measurement: str = "flask_chest",
+        https: bool = False,
+        url: str | None = None,
+        verify: bool | str = True,
+        **arguments: Any,
+    ) -> None:
+        require("influxdb_client", "all")
+        host = check_argument("host", host, checks.text)  # older versions took an app first
+        self.url = url or f"{'https' if https else 'http'}://{host}:{port}"
+        self.address = Address.parse(self.url)
+        if self.address.scheme not in {"http", "https"}:
+            raise ConfigError("'url' must begin with 'https://' or 'http://'")
+        verify = checked_verify(verify)
+        if not measurement or measurement[0] in "#_":
+            raise ConfigError(f"measurement {measurement!r}: begin with a letter")
+        super().__init__(**arguments)
+        self.token, self.org, self.bucket = token, org, bucket
+        self.measurement = measurement
+        self._verify = verify
+        self._encoder = LineEncoder(measurement, custom_tags or {})
+        self._client: Any = None
+        self._api: Any = None
+        self._pid = 0
+
+    @classmethod
+    def from_url(cls, url: str, **arguments: Any) -> FlaskChestInfluxDB:
+        """``influxdb://:TOKEN@host:8086/org/bucket``, or ``influxdb+https://`` for TLS.
+
+        ``measurement`` and ``verify`` may follow after a ``?``.
+        """
+        address = Address.parse(url)
+        org, _, bucket = address.path.partition("/")
+        if not bucket or "/" in bucket:
+            raise ConfigError(
+                "an InfluxDB URL ends in organization and bucket: host:8086/org/bucket"
+            )
+        unknown = address.query.keys() - {"verify", "measurement"}
+        if unknown:
+            raise ConfigError(f"unknown URL parameter {min(unknown)!r}; known: measurement, verify")
+        https = address.scheme == "influxdb+https"
+        given = {
+            "host": address.host or "localhost",
+            "port": address.port or (443 if https else 8086),
+            "token": address.password or address.username,
+            "org": org,
+            "bucket": bucket,
+            "https": https,
+        }
+        return cls(**{**given, **address.query, **arguments})
+
+    def describe(self) -> str:
+        return f"{self.address.scheme}://{self.address.hosts}/{self.org}/{self.bucket}"
+
+    def whereabouts(self) -> str:
+        return f"{self.describe()} {self.measurement}"
+
+    def secrets(self) -> tuple[str, ...]:
+        return (self.token, self.address.password)
+
+    def write(self, records: Sequence[Record]) -> None:
+        rejected: dict[str, str] = {}
+        self._deliver(lines_of(records), rejected)
+        if rejected:
+            reason = next(iter(rejected.values()))
+            raise RejectedError(self.explain(reason), record_ids=rejected)
+
+    def check(self) -> None:
+        # No line at all: credentials and bucket are looked at, and nothing is stored. Some servers
+        # find fault with it.
+        status, answer, retry_after = self._post(b"")
+        if status >= 300 and status != 400:
+            raise self._later(status, answer, retry_after)
+
+    def close(self) -> None:
+        client, self._client, self._api = self._client, None, None
+        if client is not None and self._pid == os.getpid():
+            client.close()
+
+    def _deliver(self, records: Sequence[bytes], rejected: dict[str, str]) -> None:
+        """Send records; put the ids that are refused, with reasons, into ``rejected``.
+
+        Whatever is sent twice on the way lands on the same points.
+        """
+        for _ in range(_MOST_CONFLICTS):
+            if not records:
+                return
+            lines = self._encoder.encode(records)
+            status, answer, retry_after = self._post(b"\n".join(lines))
+            if status < 300:
+                return
+            if status == 413:
+                self._split(records, answer, rejected)
+                return
+            if status not in {400, 422}:
+                raise self._later(status, answer, retry_after)
+            if (conflict := find_conflict(answer)) and self._encoder.move(*conflict):
+                continue
+            bad = find_bad_lines(answer, lines)
+            if not bad:
+                break
+            # Servers differ in whether they stored the others: send them again.
+            rejected |= {_id(records[index]): told(status, answer) for index in bad}
+            records = [record for index, record in enumerate(records) if index not in bad]
+        self._give_up(records, told(status, answer), rejected)
+
+    def _give_up(self, records: Sequence[bytes], reason: str, rejected: dict[str, str]) -> None:
+        if len(records) > 1:
+            # The server does not say which: delivery halves the batch until it is known.
+            raise RejectedError(self.explain(reason))
+        rejected |= {_id(record): reason for record in records}
+
+    def _split(self, records: Sequence[bytes], answer: str, rejected: dict[str, str]) -> None:
+        if len(records) == 1:
+            rejected[_id(records[0])] = told(413, answer)
+            return
+        middle = len(records) // 2
+        self._deliver(records[:middle], rejected)
+        self._deliver(records[middle:], rejected)
+
+    def _post(self, body: bytes) -> tuple[int, str, float | None]:
+        from influxdb_client.rest import ApiException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            self._writer().write(bucket=self.bucket, org=self.org, record=body)
+        except ApiException as error:
+            if not error.status:
+                remedy = "set 'verify' to the file of the CA that signed the certificate"
+                raise DeliveryError(self.explain(_last_line(error.reason), remedy)) from None
+            headers: Any = error.headers or {}
+            wait = parse_retry_after(headers.get("Retry-After"))
+            return int(error.status), str(error.body or error.reason), wait
+        except HTTPError as error:
+            raise DeliveryError(self.explain(error, _UNREACHABLE)) from None
+        return 204, "", None
+
+    def _writer(self) -> Any:
+        if self._api is None or self._pid != os.getpid():
+            from influxdb_client.client.influxdb_client import InfluxDBClient
+            from influxdb_client.client.write_api import SYNCHRONOUS
+
+            self._client = InfluxDBClient(
+                url=self.url,
+                token=self.token,
+                org=self.org,
+                timeout=int(self.timeout * 1000),
+                ssl_ca_cert=self._verify if isinstance(self._verify, str) else None,
+            )
+            self._api = self._client.write_api(write_options=SYNCHRONOUS)
+            self._pid = os.getpid()
+        return self._api
+
+    def _later(self, status: int, answer: str, retry_after: float | None) -> DeliveryError:
+        remedy = _REMEDIES.get(status, "")
+        return DeliveryError(self.explain(told(status, answer), remedy), retry_after=retry_after)
+
+
+def _id(record: bytes) -> str:
+    identity: str = loads(record)["id"]
+    return identity
+
+
+def _last_line(reason: object) -> str:
+    return str(reason).strip().rpartition("\n")[2]

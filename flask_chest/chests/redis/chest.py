@@ -1,0 +1,287 @@
+"""Redis Streams: one entry per record, for a relay to carry on."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from itertools import islice
+from typing import Any
+
+from ...errors import ConfigError, DeliveryError, RejectedError
+from ...record.encoding import loads
+from ...record.record import Record
+from ..base import Chest
+from ..batches import lines_of, parts_of
+from ..client import require
+from ..url import Address
+from .errors import later
+
+#: The field of an entry that holds the record's line of JSON.
+FIELD = b"record"
+
+_SCHEMES = ("redis", "rediss")
+_PORT = 6379
+_TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs")
+_OLDEST = (7, 0)
+# An entry of a stream gets its id from Redis, which refuses one that is not above the last; so the
+# records' ids, which come in any order, are remembered in sets: those of the last ones, and those
+# of the ones before. Redis runs a script as one command, and writes it to its log as one. The entry
+# goes before the id: a script that is broken off in between stores it twice, not never.
+_ADD = """
+for i = 3, #ARGV, 2 do
+  local id = ARGV[i]
+  if redis.call('SISMEMBER', KEYS[2], id) == 0 and redis.call('SISMEMBER', KEYS[3], id) == 0 then
+    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'record', ARGV[i + 1])
+    redis.call('SADD', KEYS[2], id)
+  end
+end
+if redis.call('SCARD', KEYS[2]) >= tonumber(ARGV[2]) then
+  redis.call('UNLINK', KEYS[3])
+  redis.call('RENAME', KEYS[2], KEYS[3])
+end
+"""
+# While a script runs, Redis does nothing else.
+_PART = 100
+_PART_BYTES = 1024 * 1024
+# What Redis takes as one value where it does not say: its default.
+_LARGEST = 512 * 1024 * 1024
+_LINE_START = b'{"id":"'
+
+
+class FlaskChestRedis(Chest):
+    """A stream of Redis or Valkey (7 or newer), out of which ``flask chest relay`` carries records.
+
+    An entry has one field, ``record``: the record as JSON. The ids of the last records are kept in
+    two sets beside the stream, ``{chest}:ids`` and ``{chest}:ids:before``, so that a record that
+    comes again makes no second entry.
+
+    :param url: ``"redis://user:password@host:6379/0?stream=chest"``, or ``"rediss://..."`` for TLS;
+        ``stream``, ``maxlen`` and ``window`` may stand in it, and ``ssl_ca_certs``,
+        ``ssl_certfile``, ``ssl_keyfile`` and ``ssl_cert_reqs`` of redis-py.
+    :param stream: the stream's key; default ``"chest"``.
+    :param maxlen: entries that the stream holds, or a few more; over it the oldest go, whether they
+        were relayed or not. Default 1,000,000.
+    :param window: ids that are remembered, at least; at most twice as many. Default 100,000.
+    :raises flask_chest.errors.ConfigError: redis-py is not installed, or the URL is wrong.
+
+    .. versionadded:: 1.0
+    """
+
+    scheme = "redis"
+
+    def __init__(
+        self,
+        url: str,
+        stream: str | None = None,
+        maxlen: int | None = None,
+        window: int | None = None,
+        **arguments: Any,
+    ) -> None:
+        require("redis", "redis")
+        self.address = Address.parse(url)
+        if self.address.scheme not in _SCHEMES:
+            raise ConfigError(f"{self.address.scheme!r} is not 'redis://' or 'rediss://'")
+        self.database = _database(self.address.path)
+        self._port = self.address.port or _PORT
+        super().__init__(**arguments)
+        query = self.address.query
+        self.stream = stream or query.get("stream", "") or "chest"
+        self.maxlen = _number("maxlen", maxlen, query, 1_000_000)
+        self.window = _number("window", window, query, 100_000)
+        self._tls = _tls_options(query, self.address.scheme)
+        self._largest = _LARGEST
+        self._client: Any = None
+        self._ready = False
+        self._pid = 0
+
+    @classmethod
+    def from_url(cls, url: str, **arguments: Any) -> FlaskChestRedis:
+        """``redis://user:password@host:6379/0?stream=chest``, ``rediss://...``"""
+        return cls(url, **arguments)
+
+    def describe(self) -> str:
+        return f"{self.address.public()}?stream={self.stream}"
+
+    def whereabouts(self) -> str:
+        return f"{self.address.place()}?stream={self.stream}"
+
+    def secrets(self) -> tuple[str, ...]:
+        return (self.address.password,)
+
+    @property
+    def keys(self) -> tuple[str, str, str]:
+        """The keys of the stream and of the two sets of ids, in one slot of a cluster."""
+        tagged = self.stream if "{" in self.stream else f"{{{self.stream}}}"
+        return (self.stream, f"{tagged}:ids", f"{tagged}:ids:before")
+
+    def write(self, records: Sequence[Record]) -> None:
+        from redis.exceptions import RedisError
+
+        if not records:
+            return
+        lines = lines_of(records)
+        try:
+            client = self.client()
+            answers = self._send(client, [line for line in lines if len(line) <= self._largest])
+        except RedisError as error:
+            raise later(self, error) from None
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise later(self, answer)
+        self._reject([line for line in lines if len(line) > self._largest])
+
+    def check(self) -> None:
+        from redis.exceptions import RedisError
+
+        try:
+            kind = self.client().type(self.stream)
+        except RedisError as error:
+            raise later(self, error) from None
+        if kind not in {b"stream", b"none"}:
+            reason = f"the key {self.stream!r} is a {kind.decode()}"
+            raise DeliveryError(self.explain(reason, "name another one: ?stream="))
+
+    def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None and self._pid == os.getpid():
+            client.close()
+
+    def client(self) -> Any:
+        """A client of a server that was seen to be new enough.
+
+        :raises flask_chest.errors.DeliveryError: it is too old.
+        """
+        if self._client is None or self._pid != os.getpid():
+            self._client, self._pid = self._make_client(), os.getpid()
+            self._ready = False
+        if not self._ready:
+            self._look_at(self._client)
+            self._ready = True
+        return self._client
+
+    def _make_client(self) -> Any:
+        from redis import Redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
+        return Redis(
+            host=self.address.host or "localhost",
+            port=self._port,
+            db=self.database,
+            username=self.address.username or None,
+            password=self.address.password or None,
+            socket_timeout=self.timeout,
+            socket_connect_timeout=self.timeout,
+            # Delivery tries again, and knows how long to wait.
+            retry=Retry(NoBackoff(), 0),
+            **self._tls,
+        )
+
+    def _look_at(self, client: Any) -> None:
+        about = _answer(client.info)
+        self.check_version(str(about.get("redis_version", "")))
+        config = _answer(client.config_get, "proto-max-bulk-len")
+        self._largest = int(config.get("proto-max-bulk-len", _LARGEST))
+        policy = str(about.get("maxmemory_policy", ""))
+        if policy.startswith("allkeys"):
+            self.logger.warning(
+                self.explain(
+                    f"maxmemory-policy is {policy!r}: Redis may drop the whole stream for want of "
+                    "memory",
+                    "set it to 'noeviction' or one of 'volatile-...'",
+                )
+            )
+
+    def check_version(self, version: str) -> None:
+        """See whether a server can do what the chest and the relay ask of it.
+
+        :raises flask_chest.errors.DeliveryError: it cannot.
+        """
+        found = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+        if found and found < _OLDEST:
+            raise DeliveryError(self.explain(f"Redis {version} is too old", "run Redis 7 or newer"))
+
+    def _send(self, client: Any, lines: Sequence[bytes]) -> list[Any]:
+        if not lines:
+            return []
+        pipeline = client.pipeline(transaction=False)
+        for part in _parts(lines):
+            pairs = [each for line in part for each in (_id_of(line), line)]
+            pipeline.eval(_ADD, 3, *self.keys, self.maxlen, self.window, *pairs)
+        keep = None if self.surroundings is None else self.surroundings.retention_seconds
+        if keep is not None:
+            oldest = max(0, int((time.time() - keep) * 1000))
+            pipeline.xtrim(self.stream, minid=oldest, approximate=False)
+        answers: list[Any] = pipeline.execute(raise_on_error=False)
+        return answers
+
+    def _reject(self, lines: Sequence[bytes]) -> None:
+        if lines:
+            size = max(map(len, lines))
+            reason = f"{size} bytes are more than this server takes as one value"
+            remedy = f"its proto-max-bulk-len is {self._largest}; see CHEST_MAX_RECORD_BYTES"
+            raise RejectedError(
+                self.explain(reason, remedy), record_ids=[_id_of(line).decode() for line in lines]
+            )
+
+
+def _answer(ask: Callable[..., Any], *words: str) -> dict[str, Any]:
+    """What a server tells of itself; nothing, where this user may not ask."""
+    from redis.exceptions import ResponseError
+
+    try:
+        told: dict[str, Any] = ask(*words)
+    except ResponseError:
+        return {}
+    return told
+
+
+def _parts(lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for part in parts_of(lines, _PART_BYTES):
+        rest = iter(part)
+        while few := list(islice(rest, _PART)):
+            yield few
+
+
+def _id_of(line: bytes) -> bytes:
+    if line.startswith(_LINE_START):
+        return line[len(_LINE_START) : line.index(b'"', len(_LINE_START))]
+    # A line that somebody else wrote, with its names in another order.
+    found: str = loads(line)["id"]
+    return found.encode()
+
+
+def _database(path: str) -> int:
+    if not path:
+        return 0
+    if not path.isdecimal():
+        raise ConfigError(f"the database {path!r} is no number; expected redis://host:6379/0")
+    return int(path)
+
+
+def _number(name: str, given: object, query: Mapping[str, str], default: int) -> int:
+    value = query.get(name, default) if given is None else given
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
+    if type(value) is not int or value < 1:
+        raise ConfigError(f"{name} {value!r}: expected a whole number above 0")
+    return value
+
+
+def _tls_options(query: Mapping[str, str], scheme: str) -> dict[str, Any]:
+    known = ("stream", "maxlen", "window", *_TLS)
+    for name in query:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            advice = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            raise ConfigError(f"the {scheme} URL has an unknown option {name!r}; {advice}")
+    given = {name: query[name] for name in _TLS if name in query}
+    if scheme == "redis":
+        if given:
+            raise ConfigError(f"{next(iter(given))!r} is for TLS: 'rediss://'")
+        return {}
+    # Older versions of redis-py check the certificate, but not whose it is.
+    checked = given.get("ssl_cert_reqs") != "none"
+    return {"ssl": True, "ssl_check_hostname": checked, **given}

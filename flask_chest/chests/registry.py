@@ -1,0 +1,177 @@
+"""From what stands in ``CHEST_CHESTS`` to a chest."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterable, Mapping
+from types import NoneType
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import ConfigError
+from .base import Chest, known_arguments, unknown_argument
+
+#: URL scheme -> module and class. The module is imported when such a chest is made, its driver when
+#: the chest first writes.
+SCHEMES = {
+    "sqlite": ("sql.sqlite", "FlaskChestSQLite"),
+    "postgresql": ("sql.postgresql", "FlaskChestPostgreSQL"),
+    "postgres": ("sql.postgresql", "FlaskChestPostgreSQL"),
+    "mysql": ("sql.mysql", "FlaskChestMySQL"),
+    "mariadb": ("sql.mysql", "FlaskChestMySQL"),
+    "mongodb": ("mongodb.chest", "FlaskChestMongoDB"),
+    "mongodb+srv": ("mongodb.chest", "FlaskChestMongoDB"),
+    "influxdb": ("influxdb.chest", "FlaskChestInfluxDB"),
+    "influxdb+https": ("influxdb.chest", "FlaskChestInfluxDB"),
+    "redis": ("redis.chest", "FlaskChestRedis"),
+    "rediss": ("redis.chest", "FlaskChestRedis"),
+    "clickhouse": ("clickhouse.chest", "FlaskChestClickHouse"),
+    "clickhouse+https": ("clickhouse.chest", "FlaskChestClickHouse"),
+    "chdb": ("clickhouse.chest", "FlaskChestClickHouse"),
+    "http": ("http.chest", "FlaskChestCustomWriter"),
+    "https": ("http.chest", "FlaskChestCustomWriter"),
+    "kafka": ("kafka.chest", "FlaskChestKafka"),
+    "otlp+http": ("otlp.chest", "FlaskChestOTLP"),
+    "otlp+https": ("otlp.chest", "FlaskChestOTLP"),
+    "memory": ("memory", "MemoryChest"),
+}
+
+# Arguments of one chest or another that have members.
+_MAPPINGS = {"custom_tags", "headers", "options", "params", "proxies", "resource", "settings"}
+
+#: Public class -> module, for lazy loading by the package.
+CLASSES = {name: module for module, name in SCHEMES.values()}
+
+
+def load_class(name: str) -> type[Chest]:
+    """The chest class of a public name; its module is imported now."""
+    module = importlib.import_module(f".{CLASSES[name]}", __package__)
+    found: type[Chest] = getattr(module, name)
+    return found
+
+
+def make_chests(specs: Iterable[object], key: str = "CHEST_CHESTS") -> list[Chest]:
+    """Make each chest that a config value names.
+
+    :param specs: URLs, dicts with ``"url"`` and constructor arguments, or chests.
+    :param key: what errors call the value.
+    :raises ConfigError: an entry is none of these, or two chests have one name.
+    """
+    chests = [make_chest(spec, f"{key}[{index}]") for index, spec in enumerate(specs)]
+    number_unnamed(chests)
+    seen: dict[str, int] = {}
+    for index, chest in enumerate(chests):
+        if chest.name in seen:
+            raise ConfigError(
+                f"{key}[{index}]: the name {chest.name!r} is taken by {key}[{seen[chest.name]}]; "
+                "give one of them another 'name'"
+            )
+        seen[chest.name] = index
+    return chests
+
+
+def make_chest(spec: object, key: str = "CHEST_CHESTS") -> Chest:
+    """One chest from a URL, a dict or a chest.
+
+    :raises ConfigError: naming ``key``, the value and the remedy.
+    """
+    if isinstance(spec, Chest):
+        return spec
+    if isinstance(spec, str):
+        return _from_url(spec, {}, key)
+    if isinstance(spec, Mapping):
+        arguments = dict(spec)
+        url = arguments.pop("url", None)
+        if not isinstance(url, str):
+            raise ConfigError(f"{key}: a dict needs 'url', e.g. {{'url': 'sqlite:///chest.db'}}")
+        return _from_url(url, arguments, key)
+    if isinstance(spec, type):
+        raise ConfigError(f"{key}: a class is not a Chest; make one: {spec.__name__}(...)")
+    if callable(getattr(spec, "write", None)):
+        raise ConfigError(
+            f"{key}: {type(spec).__name__} is not a Chest; wrap it: Chest.from_tuple_writer(obj)"
+        )
+    raise ConfigError(
+        f"{key}: expected a URL, a dict with 'url', or a Chest, not {type(spec).__name__}"
+    )
+
+
+def _from_url(url: str, arguments: dict[str, Any], key: str) -> Chest:
+    scheme = _scheme(url, key)
+    if scheme not in SCHEMES:
+        raise ConfigError(f"{key}: {_unknown_scheme(scheme)}")
+    if not url.partition(":")[2].startswith("//"):
+        right = "sqlite:///chest.db" if scheme == "sqlite" else f"{scheme}://..."
+        raise ConfigError(f"{key}: '//' must follow '{scheme}:'; write {right!r}")
+    _, class_name = SCHEMES[scheme]
+    chest_class = load_class(class_name)
+    _check_arguments(chest_class, arguments, key)
+    try:
+        made: Chest = chest_class.from_url(url, **arguments)
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {error}") from error
+    except (TypeError, ValueError) as error:
+        remedy = "; leave out what the URL says" if "multiple values" in str(error) else ""
+        raise ConfigError(f"{key}: {error}{remedy}") from error
+    return made
+
+
+def _scheme(url: str, key: str) -> str:
+    try:
+        return urlsplit(url).scheme
+    except ValueError:
+        # Its words may quote a part of the password.
+        raise ConfigError(f"{key}: the URL is malformed") from None
+
+
+def _unknown_scheme(scheme: str) -> str:
+    if not scheme:
+        return "a URL needs a scheme, e.g. 'sqlite:///chest.db'"
+    near = difflib.get_close_matches(scheme, SCHEMES, n=1)
+    advice = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(SCHEMES))}"
+    return f"unknown scheme {scheme!r}; {advice}"
+
+
+def _check_arguments(chest_class: type[Chest], arguments: Mapping[str, Any], key: str) -> None:
+    known = known_arguments(chest_class)
+    for name, value in arguments.items():
+        if name in _MAPPINGS and not isinstance(value, (Mapping, NoneType)):
+            # Not the value: of headers it may be a key.
+            kind = type(value).__name__
+            raise ConfigError(f"{key}: {name!r} is of type {kind!r}; expected a mapping of names")
+        if name not in known:
+            raise ConfigError(f"{key}: {unknown_argument(chest_class, name)}")
+
+
+def stores_of(chests: Iterable[Chest]) -> dict[str, str]:
+    """Where chests are, by name, as far as they can tell."""
+    return {each.name: place for each in chests if (place := each.whereabouts())}
+
+
+def number_unnamed(chests: Iterable[Chest]) -> None:
+    """Give chests that nobody named a name of their own: ``sqlite``, ``sqlite-2``, ..."""
+    chests = list(chests)
+    fixed = [chest for chest in chests if chest.named or chest.in_use]
+    number_newcomers([each for each in chests if each not in fixed], [each.name for each in fixed])
+
+
+def number_newcomers(chests: Iterable[Chest], taken: Iterable[str]) -> None:
+    """Give chests whose names are taken others: ``orders-2``, ...
+
+    :raises ConfigError: one of them is another app's as well, and cannot be given another name.
+    """
+    taken = set(taken)
+    for chest in chests:
+        if chest.in_use and chest.name in taken:
+            raise ConfigError(
+                f"{chest!r}: the name {chest.name!r} is taken in this app, and another app "
+                "delivers to this chest under it; give it another 'name'"
+            )
+        stem = chest.name if chest.named else chest.scheme
+        name, number = chest.name, 1
+        while name in taken:
+            number += 1
+            name = f"{stem}-{number}"
+        chest.name = name
+        taken.add(name)

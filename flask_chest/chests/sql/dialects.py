@@ -1,0 +1,259 @@
+"""What every database spells in its own way: members of documents, seconds, buckets."""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import ABC, abstractmethod
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+from ...errors import QueryError
+from ...query.fields import Field
+from ...query.percentiles import OFFSET, SCALE, TINY
+from .ranges import Ranges, in_array, in_json, in_words
+
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+Expression = sa.ColumnElement[Any]
+
+
+class Dialect(ABC):
+    """One database's spelling.
+
+    :param table: the table of records.
+    """
+
+    def __init__(self, table: sa.Table) -> None:
+        self._table = table
+
+    def text(self, field: Field) -> Expression:
+        """A field as text; NULL where there is none."""
+        if field.place:
+            return self.member_text(self._table.columns[field.place], field.name)
+        column = self._table.columns[field.name]
+        if isinstance(column.type, sa.Boolean):
+            return sa.case((column.is_(None), None), (column, "true"), else_="false")
+        return self.cast_text(column)
+
+    def key(self, field: Field) -> Expression:
+        """The same, for groups: only what is written alike is alike."""
+        return self.text(field)
+
+    def equals(self, expression: Expression, value: str) -> Expression:
+        """Whether a text is this one, and none that is like it."""
+        return expression == value
+
+    def differs(self, expression: Expression, value: str) -> Expression:
+        """Whether a text, where there is one, is another one."""
+        return expression != value
+
+    def number(self, field: Field) -> Expression:
+        """A field as a number; NULL where it is none."""
+        if field.place:
+            return self.member_number(self._table.columns[field.place], field.name)
+        if not field.is_number:
+            raise QueryError(f"{field} is text; of numbers there are e.g. 'duration_ms', 'status'")
+        return self.cast_number(self._table.columns[field.name])
+
+    def code(self, value: Expression) -> Expression:
+        """The bucket of a value, as :func:`flask_chest.query.percentiles.code_of` has it."""
+        bucket = self.floor(sa.func.ln(sa.func.abs(value)) * SCALE + OFFSET)
+        return sa.case(
+            (value.is_(None), None),
+            (value >= TINY, bucket),
+            (value <= -TINY, -bucket),
+            else_=0,
+        )
+
+    def interval(self, since: float, step: float) -> Expression:
+        """The number of the interval in which a record lies, from 0."""
+        seconds = self.seconds(self._table.columns.time)
+        return self.floor((seconds - sa.literal_column(f"{since:.6f}")) / step)
+
+    def within(self, query: sa.Select[Any], ranges: Ranges) -> sa.Subquery:
+        """What a query of the table finds in ranges of time that do not overlap."""
+        time = self._table.columns.time
+        if len(ranges) > 1:
+            return self.in_many(query, time, ranges)
+        [(begin, end)] = ranges
+        return query.where(time >= begin, time < end).subquery()
+
+    def in_many(self, query: sa.Select[Any], time: sa.Column[Any], ranges: Ranges) -> sa.Subquery:
+        return in_words(query, time, ranges)
+
+    def contains(self, text: Expression, part: str) -> Expression:
+        """Whether a text has this in it, in capitals or not."""
+        return _in_small(text, part).icontains(part.lower(), autoescape=True)
+
+    def cast_text(self, value: Expression) -> Expression:
+        return sa.cast(value, sa.Text)
+
+    def cast_number(self, value: Expression) -> Expression:
+        return sa.cast(value, sa.Double)
+
+    def floor(self, value: Expression) -> Expression:
+        return sa.cast(sa.func.floor(value), sa.BigInteger)
+
+    @abstractmethod
+    def seconds(self, time: Expression) -> Expression:
+        """Seconds since 1970."""
+
+    @abstractmethod
+    def member_text(self, document: Expression, name: str) -> Expression:
+        """A member of a document as text; NULL where there is none."""
+
+    @abstractmethod
+    def member_number(self, document: Expression, name: str) -> Expression:
+        """A member of a document as a number; NULL where it is none."""
+
+
+class SQLite(Dialect):
+    """``json_extract``; names that a path would have to quote are looked up one by one."""
+
+    def contains(self, text: Expression, part: str) -> Expression:
+        # Its LIKE makes no difference between them.
+        return _in_small(text, part).contains(part.lower(), autoescape=True)
+
+    def in_many(self, query: sa.Select[Any], time: sa.Column[Any], ranges: Ranges) -> sa.Subquery:
+        return in_json(query, time, ranges)
+
+    def floor(self, value: Expression) -> Expression:
+        # All values here are positive, so that to cut is to floor; older builds have no floor().
+        return sa.cast(value, sa.Integer)
+
+    def seconds(self, time: Expression) -> Expression:
+        # Behind them stand the microseconds.
+        whole = sa.cast(sa.func.strftime("%s", time), sa.Integer)
+        return whole + sa.cast(sa.func.substr(sa.type_coerce(time, sa.Text), 20), sa.Double)
+
+    def member_text(self, document: Expression, name: str) -> Expression:
+        kind, value = self._member(document, name)
+        return sa.case(
+            (kind == "true", "true"),
+            (kind == "false", "false"),
+            (kind == "real", self._real_text(document, name, value)),
+            else_=sa.cast(value, sa.Text),
+        )
+
+    def member_number(self, document: Expression, name: str) -> Expression:
+        kind, value = self._member(document, name)
+        return sa.case((kind.in_(("integer", "real")), sa.cast(value, sa.Double)))
+
+    def _real_text(self, document: Expression, name: str, value: Expression) -> Expression:
+        if not _PLAIN.fullmatch(name):
+            return sa.cast(value, sa.Text)
+        # A cast gives 15 digits; in an array stand all that there are. One of a single member is
+        # asked for by two paths: https://www.sqlite.org/json1.html#the_json_extract_function
+        path = f'$."{name}"'
+        both = sa.func.json_extract(sa.type_coerce(document, sa.Text), path, path)
+        return sa.func.substr(both, 2, (sa.func.length(both) - 3) // 2)
+
+    def _member(self, document: Expression, name: str) -> tuple[Expression, Expression]:
+        # Inline: SQLAlchemy would read the path's text as JSON otherwise.
+        text = sa.type_coerce(document, sa.Text)
+        if _PLAIN.fullmatch(name):
+            path = f'$."{name}"'
+            return sa.func.json_type(text, path), sa.func.json_extract(text, path)
+        each = sa.func.json_each(text).table_valued("key", "type", "value")
+        found = sa.select(each.c.type).where(each.c.key == name).limit(1).scalar_subquery()
+        value = sa.select(each.c.value).where(each.c.key == name).limit(1).scalar_subquery()
+        return found, value
+
+
+class PostgreSQL(Dialect):
+    """``->>`` of JSONB."""
+
+    def in_many(self, query: sa.Select[Any], time: sa.Column[Any], ranges: Ranges) -> sa.Subquery:
+        return in_array(query, time, ranges)
+
+    def seconds(self, time: Expression) -> Expression:
+        return sa.cast(sa.func.extract("epoch", time), sa.Double)
+
+    def member_text(self, document: Expression, name: str) -> Expression:
+        return document.op("->>", return_type=sa.Text())(_text(name))
+
+    def member_number(self, document: Expression, name: str) -> Expression:
+        member = document.op("->")(_text(name))
+        value = sa.cast(self.member_text(document, name), sa.Double)
+        return sa.case((sa.func.jsonb_typeof(member) == "number", value))
+
+
+class MySQL(Dialect):
+    """``JSON_EXTRACT``, of MySQL and MariaDB.
+
+    Their text is compared by collations, all of which that both have pad with spaces; what is cast
+    has that of the connection, which takes no notice of capitals and accents. Bytes are bytes.
+    """
+
+    _NUMBERS = ("INTEGER", "UNSIGNED INTEGER", "DOUBLE", "DECIMAL")
+
+    def seconds(self, time: Expression) -> Expression:
+        unit: Expression = sa.literal_column("MICROSECOND")
+        return sa.func.timestampdiff(unit, "1970-01-01", time) / sa.literal_column("1e6")
+
+    def key(self, field: Field) -> Expression:
+        return sa.cast(self.text(field), _Bytes)
+
+    def equals(self, expression: Expression, value: str) -> Expression:
+        # The first of the two has the index.
+        return sa.and_(expression == value, sa.cast(expression, _Bytes) == value)
+
+    def differs(self, expression: Expression, value: str) -> Expression:
+        return sa.cast(expression, _Bytes) != value
+
+    def cast_text(self, value: Expression) -> Expression:
+        return sa.cast(value, mysql.CHAR)
+
+    def floor(self, value: Expression) -> Expression:
+        return sa.cast(sa.func.floor(value), mysql.INTEGER)
+
+    def member_text(self, document: Expression, name: str) -> Expression:
+        member = self._member(document, name)
+        empty = sa.func.json_type(member) == "NULL"
+        return sa.case((empty, None), else_=sa.func.json_unquote(member))
+
+    def member_number(self, document: Expression, name: str) -> Expression:
+        member = self._member(document, name)
+        value = sa.cast(sa.func.json_unquote(member), mysql.DOUBLE)
+        return sa.case((sa.func.json_type(member).in_(self._NUMBERS), value))
+
+    def _member(self, document: Expression, name: str) -> Expression:
+        path = f"$.{json.dumps(name, ensure_ascii=False)}"
+        return sa.func.json_extract(sa.type_coerce(document, sa.Text), path)
+
+
+class _Bytes(sa.TypeDecorator[str]):
+    """Text as the bytes that it is made of."""
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> Any:
+        return None if value is None else value.encode()
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> str | None:
+        return None if value is None else value.decode()
+
+
+def _in_small(text: Expression, part: str) -> Expression:
+    """Text with small letters where a part has some that a database may take for no letters.
+
+    SQLite knows those of ASCII only, PostgreSQL those of its locale, which may be "C".
+    """
+    for small in sorted({each for each in part.lower() if not each.isascii()}):
+        text = sa.func.replace(text, small.upper(), small, type_=sa.Text)
+    return text
+
+
+def _text(name: str) -> Expression:
+    return sa.literal(name, sa.Text)
+
+
+DIALECTS: dict[str, type[Dialect]] = {
+    "sqlite": SQLite,
+    "postgresql": PostgreSQL,
+    "mysql": MySQL,
+    "mariadb": MySQL,
+}

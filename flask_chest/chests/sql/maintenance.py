@@ -1,0 +1,71 @@
+"""Lets old records of an SQL store go, once their hours are summed up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from ...errors import ReadError
+from ...query.eraser import SQLEraser
+from .late_records import HOUR
+from .rollups.job import Roller, roll
+from .rollups.lease import Lease, is_begun
+
+if TYPE_CHECKING:
+    from .chest import SQLChest
+
+
+def whole_hours(moment: datetime) -> datetime:
+    """The hour in which a moment lies: no hour is ever summed up when half of it is gone."""
+    seconds = int(moment.timestamp()) // HOUR * HOUR
+    return datetime.fromtimestamp(seconds, timezone.utc)
+
+
+def prune(chest: SQLChest, before: datetime, ended: threading.Event) -> Iterator[int]:
+    """Delete what is older, in small batches; yields the size of each.
+
+    :param before: the hour in which it lies stays.
+    :param ended: set to stop.
+    :raises flask_chest.errors.ReadError: another process is at it, or the store does not answer.
+    """
+    try:
+        if is_begun(chest):
+            yield from _prune(chest, whole_hours(before), ended)
+    except sa.exc.SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        raise ReadError(chest.explain(cause, chest.remedy(error))) from None
+
+
+def _prune(chest: SQLChest, end: datetime, ended: threading.Event) -> Iterator[int]:
+    engine = chest.make_engine()
+    try:
+        lease = Lease(chest, engine)
+        if not lease.take():
+            raise ReadError(chest.explain("another process is pruning it", "try again later"))
+        roller = Roller(chest, engine)
+        try:
+            # What came late must be in the sums before it goes.
+            roll(roller, lease, int(end.timestamp()), ended, since=0)
+            yield from _delete(chest, end, lease, ended)
+        finally:
+            roller.close()
+            lease.give_back()
+    finally:
+        engine.dispose()
+
+
+def _delete(
+    chest: SQLChest, before: datetime, lease: Lease, ended: threading.Event
+) -> Iterator[int]:
+    eraser = SQLEraser(chest)
+    try:
+        for number in eraser.prune(before):
+            yield number
+            if ended.is_set() or not lease.keep():
+                return
+    finally:
+        eraser.close()

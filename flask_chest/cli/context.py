@@ -1,0 +1,87 @@
+"""What a command works with: the app's chest, and a reader of what it recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from flask import Flask, current_app
+
+from ..app.decorations import decorations
+from ..app.standalone import stand_in
+from ..app.state import HELD, AppChest
+from ..chests.base import Chest
+from ..chests.registry import number_newcomers
+from ..errors import ChestError
+from ..extension import FlaskChest
+from ..query.reader import Reader, first_reader
+
+
+def current_held() -> AppChest:
+    """What is held for the current app, decorators' chests in it.
+
+    :raises click.ClickException: the app is not recorded.
+    """
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    with told_errors():
+        held = _held_of(app)
+    if held is None:
+        raise click.ClickException("recording is off: CHEST_ENABLED is False")
+    held.join_decorated()
+    return held
+
+
+def _held_of(app: Flask) -> AppChest | None:
+    extension = app.extensions.get("chest")
+    if isinstance(extension, FlaskChest):
+        return app.extensions.get(HELD)
+    if any(each.chests for each in decorations(app)):
+        return stand_in(app)
+    raise click.ClickException(f"the app {app.name!r} has no FlaskChest: call FlaskChest(app)")
+
+
+def chests_beside(held: AppChest) -> list[Chest]:
+    """Chests that decorators write to within the request: the app has no part in that."""
+    found: list[Chest] = []
+    for each in decorations(held.app):
+        found += [one for one in each.chests if one not in held.chests and one not in found]
+    with told_errors():
+        number_newcomers(found, [each.name for each in held.chests])
+    held.settle(found)
+    return found
+
+
+def chosen_chests(name: str | None) -> list[Chest]:
+    """The chest of a name, or all that records of the app may be in.
+
+    :raises click.ClickException: there is none of that name.
+    """
+    held = current_held()
+    every = [*held.chests, *chests_beside(held)]
+    chests = [each for each in every if name in (None, each.name)]
+    if not chests:
+        names = ", ".join(each.name for each in every)
+        raise click.ClickException(f"there is no chest {name!r}; there are: {names}")
+    return chests
+
+
+@contextmanager
+def reading(name: str | None = None) -> Iterator[Reader]:
+    """A reader of a chest, or of the first that can be read; its errors end the command."""
+    held = current_held()
+    with told_errors():
+        reader = first_reader([*held.chests, *chests_beside(held)], name)
+        try:
+            yield reader
+        finally:
+            reader.close()
+
+
+@contextmanager
+def told_errors() -> Iterator[None]:
+    """Our errors become what a command prints before it ends."""
+    try:
+        yield
+    except ChestError as error:
+        raise click.ClickException(str(error)) from None

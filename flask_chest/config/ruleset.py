@@ -1,0 +1,223 @@
+"""What the user wrote about routes, compiled to one plan per endpoint and method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..typing import TrackedVars
+from .rule import Route, Rule, and_parents, blueprint_rule, checked_rule, is_glob
+from .settings import Settings
+
+#: Names, sets of names that are kept whole, characters of a short text, encoded fields, bytes.
+ShortCut = tuple[tuple[str, ...] | None, set[tuple[str, ...]], int, bytes, int]
+
+
+@dataclass(slots=True)
+class Plan:
+    """What one endpoint and method records; a request looks it up and decides nothing.
+
+    :param names: the variables to track, in order; ``None`` where all of ``g`` is tracked.
+    :param named: variables that somebody named outright; a superset of ``names``.
+    :param mask: a bit for each chest that gets the record.
+    :param sample: the share that is kept.
+    :param record: whether a record is left at all.
+    :param request_id_generator: makes the request id, where the decorator named one.
+    :param sources: which rules made it, for ``flask chest rules`` and ``explain``.
+    """
+
+    route: Route
+    names: tuple[str, ...] | None
+    named: frozenset[str]
+    mask: int
+    sample: float
+    record: bool
+    request_id_generator: Any = None
+    sources: tuple[str, ...] = ()
+    blueprint: str | None = None
+    #: What became of a name that all of ``g`` was asked for; filled as names are seen.
+    verdicts: dict[str, int] = field(default_factory=dict)
+    #: Names that were on ``g`` together, in their order, and are all kept; filled likewise.
+    kept_whole: set[tuple[str, ...]] = field(default_factory=set)
+    #: The fields that all its records share, encoded; filled with the first record. With those that
+    #: seldom say anything, and without them.
+    rest: bytes = b""
+    rest_of_seldom: bytes = b""
+    #: What the compiled short cut to a record's line is called with; ``None`` where there is none.
+    short_cut: ShortCut | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """What a decorator says of its view; it overrides all rules.
+
+    :param tracks: whether ``tracked_vars`` say anything.
+    :param chests: the names of its chests; ``None`` leaves the app's, none at all keeps no record.
+    """
+
+    tracked_vars: TrackedVars = None
+    tracks: bool = False
+    chests: tuple[str, ...] | None = None
+    request_id_generator: Any = None
+
+
+class Rules:
+    """All rules of one app.
+
+    :param tracked_vars: what every route tracks.
+    :param sample_rate: the share of requests that is kept where no rule says otherwise.
+    :param chest_names: the names that a rule's ``chests`` may use.
+    """
+
+    def __init__(
+        self, tracked_vars: TrackedVars, sample_rate: float, chest_names: Sequence[str]
+    ) -> None:
+        self.tracked_vars = tracked_vars
+        self.sample_rate = sample_rate
+        self.chest_names = list(chest_names)
+        #: The chests of routes for which no rule names others.
+        self.defaults = tuple(chest_names)
+        self._globs: list[Rule] = []
+        self._by_rule: dict[str, list[Rule]] = {}
+        self._by_endpoint: dict[str, list[Rule]] = {}
+        self._by_blueprint: dict[str, list[Rule]] = {}
+        self._order: dict[int, int] = {}
+        self.all: list[Rule] = []
+
+    def add(self, rule: Mapping[str, Any], source: str) -> None:
+        """Check one rule and take it in.
+
+        :param source: what errors and reports call it, e.g. ``CHEST_RULES[3]``.
+        :raises ConfigError: it selects nothing, or says something that no rule says.
+        """
+        made = checked_rule(rule, source, self.chest_names)
+        self._order[id(made)] = len(self.all)
+        self.all.append(made)
+        self._bucket(made).append(made)
+
+    def plan(self, route: Route, override: Override | None = None) -> Plan:
+        """Compile what one route and method records."""
+        matching = self._matching(route)
+        tracking = _Tracking()
+        tracking.add(self.tracked_vars, route.method)
+        plan = Plan(route, None, frozenset(), self._mask(self.defaults), self.sample_rate, True)
+        plan.blueprint = route.blueprint
+        for rule in matching:
+            if "track" in rule.options:
+                tracking.add(rule.options["track"], route.method)
+            if "chests" in rule.options:
+                plan.mask = self._mask(rule.options["chests"])
+            plan.sample = rule.options.get("sample", plan.sample)
+            plan.record = rule.options.get("record", plan.record)
+        sources = [rule.source for rule in matching]
+        if override is not None:
+            tracking = _overridden(override, tracking, route.method)
+            plan.request_id_generator = override.request_id_generator
+            if override.chests is not None:
+                plan.mask = self._mask(override.chests)
+                plan.record = plan.record and bool(override.chests)
+            sources.append("@flask_chest")
+        plan.names, plan.named = tracking.names(), tracking.named()
+        plan.sources = tuple(sources)
+        return plan
+
+    def unmatched(self, routes: Iterable[Route]) -> list[Rule]:
+        """The rules that select none of these routes: nearly always a typo."""
+        left = {id(rule): rule for rule in self.all}
+        for route in routes:
+            for rule in self._candidates(route):
+                if id(rule) in left and rule.matches(route):
+                    del left[id(rule)]
+        return list(left.values())
+
+    def _mask(self, names: Iterable[str]) -> int:
+        return sum(1 << self.chest_names.index(name) for name in names)
+
+    def _matching(self, route: Route) -> list[Rule]:
+        found = [rule for rule in self._candidates(route) if rule.matches(route)]
+        return sorted(found, key=lambda rule: (rule.rank, self._order[id(rule)]))
+
+    def _candidates(self, route: Route) -> list[Rule]:
+        found = list(self._globs)
+        found += self._by_rule.get(route.rule or "", ())
+        found += self._by_endpoint.get(route.endpoint or "", ())
+        for name in and_parents(route.blueprint):
+            found += self._by_blueprint.get(name, ())
+        return found
+
+    def _bucket(self, rule: Rule) -> list[Rule]:
+        # Ten thousand rules name ten thousand routes: found by name, not by trying each.
+        buckets = {
+            "rule": self._by_rule,
+            "endpoint": self._by_endpoint,
+            "blueprint": self._by_blueprint,
+        }
+        for selector, bucket in buckets.items():
+            word = rule.selectors.get(selector)
+            if word is not None and not is_glob(word):
+                return bucket.setdefault(word, [])
+        return self._globs
+
+
+def rules_of(settings: Settings, chest_names: Sequence[str]) -> Rules:
+    """The rules of an app's config.
+
+    :param chest_names: see :class:`Rules`.
+    :raises ConfigError: one is wrong.
+    """
+    rules = Rules(settings.tracked_vars, settings.sample_rate, chest_names)
+    for name, options in settings.blueprints.items():
+        rules.add(blueprint_rule(name, options), f"CHEST_BLUEPRINTS[{name!r}]")
+    for index, rule in enumerate(settings.rules):
+        rules.add(rule, f"CHEST_RULES[{index}]")
+    return rules
+
+
+class _Tracking:
+    """The union of what several rules track, in the order in which they said it."""
+
+    def __init__(self) -> None:
+        self._everything = False
+        self._names: dict[str, None] = {}
+
+    def add(self, tracked: TrackedVars, method: str) -> None:
+        if tracked is None:
+            self._everything = True
+            return
+        names = _for_method(tracked, method) if isinstance(tracked, Mapping) else tracked
+        if names is None:
+            return
+        if not names:
+            self.clear()
+        self._names.update(dict.fromkeys(names))
+
+    def clear(self) -> None:
+        # Adding nothing would say nothing; an empty list means "track nothing here".
+        self._everything = False
+        self._names.clear()
+
+    def names(self) -> tuple[str, ...] | None:
+        return None if self._everything else tuple(self._names)
+
+    def named(self) -> frozenset[str]:
+        return frozenset(self._names)
+
+
+def _overridden(override: Override, found: _Tracking, method: str) -> _Tracking:
+    if not override.tracks:
+        return found
+    tracking = _Tracking()
+    tracking.add(override.tracked_vars, method)
+    return tracking
+
+
+def _for_method(tracked: Mapping[str, Sequence[str]], method: str) -> list[str] | None:
+    listed = tracked.get(method)
+    if listed is None and method == "HEAD":
+        listed = tracked.get("GET")
+    if listed is None:
+        listed = () if "*" in tracked else None
+    if listed is None:
+        return None
+    return [*tracked.get("*", ()), *listed]

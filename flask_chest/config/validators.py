@@ -1,0 +1,256 @@
+"""What a setting may be: each check returns the value as the code uses it, or says what is allowed.
+
+A check raises :class:`ValueError`; who calls it adds the name of the setting.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..typing import TrackedVars
+
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+?)s?\s*", re.I)
+# No "m": it may be minutes, or months.
+_SECONDS = {
+    **dict.fromkeys(("s", "second"), 1),
+    **dict.fromkeys(("min", "minute"), 60),
+    **dict.fromkeys(("h", "hour"), 3600),
+    **dict.fromkeys(("d", "day"), 86400),
+    **dict.fromkeys(("w", "week"), 7 * 86400),
+    "month": 30 * 86400,
+    "year": 365 * 86400,
+}
+_HEADER = re.compile(r"[A-Za-z0-9-]+")
+# What a date can be reckoned back from.
+_LONGEST_DURATION = 100 * _SECONDS["year"]
+_INTEGERS = range(-(2**63), 2**64)
+
+#: Of HTTP and, with QUERY, of what is to come; others may exist, such as WebDAV's.
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
+
+
+def short(value: object) -> str:
+    """A value for a message, not too long."""
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a value whose repr raises must not hide the message
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ValueError("expected true or false")
+
+
+def number(least: float, most: float | None = None, *, above: bool = False) -> Any:
+    limit = f"above {least:g}" if above else f"at least {least:g}"
+    limit += "" if most is None else f" and at most {most:g}"
+
+    def check(value: Any) -> float:
+        if _is_number(value) and _within(value, least, most, above):
+            return float(value)
+        raise ValueError(f"expected a number, {limit}")
+
+    return check
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int beyond every float
+        return False
+
+
+def _within(value: float, least: float, most: float | None, above: bool) -> bool:
+    enough = value > least if above else value >= least
+    return enough and (most is None or value <= most)
+
+
+def integer(least: int, most: float = float("inf")) -> Any:
+    allowed = (
+        f"at least {least}" if most == float("inf") else f"at least {least} and at most {most}"
+    )
+
+    def check(value: Any) -> int:
+        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
+            return value
+        raise ValueError(f"expected a whole number, {allowed}")
+
+    return check
+
+
+def one_of(*allowed: str) -> Any:
+    def check(value: Any) -> str:
+        if isinstance(value, str) and value in allowed:
+            return value
+        near = difflib.get_close_matches(short(value), allowed, n=1)
+        advice = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"expected one of {', '.join(map(repr, allowed))}{advice}")
+
+    return check
+
+
+def optional(inner: Callable[[Any], Any]) -> Any:
+    def check(value: Any) -> Any:
+        return None if value is None else inner(value)
+
+    return check
+
+
+def text(value: Any) -> str:
+    if isinstance(value, str) and value and "\0" not in value:
+        return value
+    raise ValueError("expected a text that is not empty; in the environment, write '\"123\"'")
+
+
+def header(value: Any) -> str:
+    if isinstance(value, str) and _HEADER.fullmatch(value):
+        return value
+    raise ValueError("expected the name of an HTTP header, e.g. 'X-Request-ID'")
+
+
+def chests(value: Any) -> Sequence[object]:
+    if isinstance(value, (list, tuple)) and value:
+        return list(value)
+    expected = "expected a list of URLs, dicts or chests, not empty, e.g. ['sqlite:///chest.db']"
+    if isinstance(value, str):
+        # What is no JSON in an environment variable stays a text.
+        expected += """; in the environment, write '["sqlite:///chest.db"]'"""
+    raise ValueError(expected)
+
+
+def mappings(value: Any) -> Sequence[Mapping[str, Any]]:
+    if isinstance(value, (list, tuple)) and all(isinstance(rule, Mapping) for rule in value):
+        return list(value)
+    raise ValueError("expected a list of rules, e.g. [{'rule': '/api/*', 'track': ['tenant']}]")
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
+        return dict(value)
+    raise ValueError("expected a mapping whose keys are names")
+
+
+def tags(value: Any) -> Mapping[str, Any]:
+    tags = mapping(value)
+    for name, tag in tags.items():
+        if not _is_storable(name) or not _is_storable(tag):
+            raise ValueError(f"the tag {name!r} must be a text, a number or a boolean")
+    return tags
+
+
+def _is_storable(tag: Any) -> bool:
+    """Whether every backend can keep it: it stands on each record, so none would be left."""
+    if isinstance(tag, str):
+        return "\0" not in tag and not any("\ud800" <= each <= "\udfff" for each in tag)
+    if isinstance(tag, bool):
+        return True
+    return _is_number(tag) and (isinstance(tag, float) or tag in _INTEGERS)
+
+
+def redact(value: Any) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    return names(value)
+
+
+def names(value: Any) -> tuple[str, ...]:
+    """A list of names.
+
+    :raises ValueError: it is something else; a lone string is the usual slip.
+    """
+    if isinstance(value, str):
+        raise ValueError(f"expected a list of names; write [{value!r}]")
+    listed = isinstance(value, (list, tuple, set, frozenset))
+    if listed and all(isinstance(name, str) and name for name in value):
+        return tuple(value)
+    raise ValueError("expected a list of names")
+
+
+def tracked_vars(value: Any) -> TrackedVars:
+    """``None``, a list of names, or lists by HTTP method.
+
+    :raises ValueError: it is something else.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        return names(value)
+    if not all(isinstance(name, str) for name in value):
+        raise ValueError("expected HTTP methods as keys, e.g. {'GET': ['user_id'], '*': []}")
+    return {name if name == "*" else method(name): names(listed) for name, listed in value.items()}
+
+
+def method(value: str) -> str:
+    """An HTTP method, in capitals.
+
+    :raises ValueError: it looks like a slip of one.
+    """
+    name = value.upper()
+    near = [] if name in METHODS else difflib.get_close_matches(name, METHODS, n=1)
+    if near or not name.isidentifier():
+        advice = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"{value!r} is no HTTP method{advice}")
+    return name
+
+
+def is_method(name: object) -> bool:
+    """Whether a key of a mapping is meant as an HTTP method, in whatever case."""
+    return isinstance(name, str) and (name == "*" or name.isupper() or name.upper() in METHODS)
+
+
+def seconds(value: Any) -> float:
+    """A duration: a number of seconds, or words such as ``"30 days"`` or ``"30d"``.
+
+    :raises ValueError: it is something else.
+    """
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is not None and match[2].lower() in _SECONDS:
+        value = float(match[1]) * _SECONDS[match[2].lower()]
+    if _is_number(value) and 0 < value <= _LONGEST_DURATION:
+        return float(value)
+    # Of a text that is a bare number nobody knows what it counts: it may be days.
+    number = "" if isinstance(value, str) else ", or a number of seconds"
+    raise ValueError(f"expected a duration up to 100 years, e.g. '30 days' or '12 hours'{number}")
+
+
+def retention(value: Any) -> float:
+    """How long records are kept: a duration that does not delete what somebody meant to keep.
+
+    :raises ValueError: it is none, or a number that is more likely one of days.
+    """
+    if _is_number(value) and 0 < value < _SECONDS["hour"]:
+        raise ValueError(
+            f"a plain number is seconds; write '{value} days', or '{value} seconds' where it is so"
+        )
+    return seconds(value)
+
+
+def function(value: Any) -> Any:
+    if callable(value):
+        return value
+    raise ValueError("expected a function")
+
+
+def scheduler(value: Any) -> Any:
+    """An APScheduler, or Flask-APScheduler's extension, which has one."""
+    wanted = ("add_executor", "add_jobstore", "add_job")
+    if all(callable(getattr(getattr(value, "scheduler", value), name, None)) for name in wanted):
+        return value
+    raise ValueError("expected an APScheduler scheduler, or Flask-APScheduler's extension")
+
+
+def dashboard(value: Any) -> bool | str:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.startswith("/"):
+        return value
+    raise ValueError("expected true, false or a URL prefix that begins with '/'")

@@ -1,0 +1,256 @@
+"""The writers' folders that one process delivers from: its own, and those it took over."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from enum import Enum
+from pathlib import Path
+
+from ..._throttle import SparseLog
+from ...record.encoding import made_at
+from ..buffer import LossListener, Page
+from ..durable_files import FileLock
+from .chest_names import NOWHERE
+from .partition import ForeignFolderError, JournalSource
+from .totals import add_to_totals, writer_folders
+
+_logger = logging.getLogger("flask_chest.delivery")
+
+# A folder under a hidden name is being made or being removed; a crash may leave it so.
+_HIDDEN_NAME = re.compile(r"\.[0-9a-f]{12}-[0-9]+-[0-9a-f]{6}")
+_HIDDEN_SECONDS = 60.0
+
+
+class Reads(Enum):
+    """Whose records a process delivers."""
+
+    #: An agent delivers them.
+    NOTHING = "nothing"
+    #: Its own, and those of processes that died.
+    OWN_AND_ORPHANED = "own and orphaned"
+    #: Everybody's: it is the agent.
+    ALL = "all"
+
+
+class Sources:
+    """What one process delivers. Its journal sees to it that one thread at a time changes it.
+
+    :param root: the journal's folder.
+    :param chests: the names of its chests.
+    :param on_lost: told of records that are gone.
+    :param reads: whose records it delivers.
+    :param owner: its app; other apps may have their records in the same folder.
+    :param stores: where its chests are, by name.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        chests: Sequence[str],
+        on_lost: LossListener,
+        reads: Reads,
+        owner: str,
+        stores: Mapping[str, str] = NOWHERE,
+    ) -> None:
+        self._root = root
+        self._chests = chests
+        self._on_lost = on_lost
+        self._reads = reads
+        self._owner = owner
+        self._stores = stores
+        self._log = SparseLog(_logger)
+        self._held: list[JournalSource] = []
+        # Folders with nothing for our chests.
+        self._passed_by: set[str] = set()
+
+    def listed(self) -> tuple[JournalSource, ...]:
+        """Those whose records are ours to deliver now."""
+        return tuple(self._held)
+
+    def take_own(self, folder: Path) -> None:
+        """Deliver what this process itself writes, unless an agent was faster."""
+        if self._reads is Reads.NOTHING:
+            return
+        source = self._source(folder)
+        if source.claim():
+            self._held.append(source)
+
+    def look_around(self, own: Path | None) -> None:
+        """Take over what others left, and part from what is done with.
+
+        :param own: the folder that this process writes to.
+        """
+        if self._reads is Reads.NOTHING:
+            return
+        self._take_over(own)
+        for source in self.listed():
+            if source.folder != own:
+                self._look_after(source)
+        self._sweep()
+
+    def forget(self, folder: Path) -> JournalSource | None:
+        """No longer deliver from a folder, which is gone."""
+        for source in self.listed():
+            if source.folder == folder:
+                self._held.remove(source)
+                source.release()
+                return source
+        return None
+
+    def drop_oldest(self, folder: Path) -> bool | None:
+        """Give up the oldest records of a folder.
+
+        :returns: whether there were any that are not being written; ``None`` where that is for
+            another process to do, which delivers them.
+        """
+        for source in self.listed():
+            if source.folder == folder:
+                return source.drop_oldest()
+        # Nobody may be there to deliver it: an agent that does not run, say.
+        try:
+            source = self._source(folder)
+        except (ForeignFolderError, OSError):
+            return False
+        if not source.claim():
+            return None
+        try:
+            source.notice_death()
+            return source.drop_oldest()
+        finally:
+            source.release()
+
+    def is_ours(self, folder: Path) -> bool:
+        """Whether a folder was written for our app, by a version that writes as we do."""
+        try:
+            return self._source(folder).owner == self._owner
+        except (ForeignFolderError, OSError):
+            return False
+
+    def oldest(self, chest: str) -> int | None:
+        """When the oldest record that waits for a chest was made, whoever delivers it."""
+        made = [
+            made_at(page.lines[0])
+            for folder in writer_folders(self._root)
+            if (page := self._next_page(folder, chest)) is not None and page.lines
+        ]
+        return min(made, default=None)
+
+    def close(self) -> None:
+        """Let go of all; others deliver what is left."""
+        for source in self.listed():
+            source.notice_death()
+            self._held.remove(source)
+            if source.finished():
+                self._part_from(source)
+            else:
+                source.release()
+
+    def abandon(self) -> None:
+        """In the child of a fork: what the parent claimed stays the parent's."""
+        for source in self.listed():
+            source.abandon()
+
+    def _source(self, folder: Path) -> JournalSource:
+        return JournalSource(folder, self._on_lost, self._stores)
+
+    def _next_page(self, folder: Path, chest: str) -> Page | None:
+        try:
+            source = self._source(folder)
+            return source.read(chest, 1) if source.owner == self._owner else None
+        except (ForeignFolderError, OSError):
+            return None
+
+    def _take_over(self, own: Path | None) -> None:
+        folders = writer_folders(self._root)
+        self._passed_by &= {folder.name for folder in folders}
+        known = {source.folder for source in self._held}
+        for folder in folders:
+            if folder not in known and folder.name not in self._passed_by:
+                self._look_at(folder, folder == own)
+
+    def _look_at(self, folder: Path, own: bool) -> None:
+        try:
+            source = self._source(folder)
+        except ForeignFolderError:
+            self._log.warning(
+                "foreign",
+                "%s is of another version of Flask-Chest, or not readable, and is left alone; "
+                "let that version deliver it, or delete it",
+                folder,
+            )
+            return
+        except OSError:
+            return  # its owner is removing it
+        if source.owner != self._owner:
+            self._passed_by.add(folder.name)
+            _logger.info("%s is the app %r's, which delivers it itself", folder, source.owner)
+            return
+        source.notice_death()
+        if (source.dead or own or self._reads is Reads.ALL) and source.claim():
+            self._held.append(source)
+            self._tell_moved(source)
+
+    def _tell_moved(self, source: JournalSource) -> None:
+        for name, (was, now) in source.moved.items():
+            if source.has_more([name]):
+                self._log.warning(
+                    "moved",
+                    "chest %r was at %s, and is at %s now: what waits for it goes there",
+                    name,
+                    was,
+                    now,
+                )
+
+    def _look_after(self, source: JournalSource) -> None:
+        if not source.folder.is_dir():
+            self.forget(source.folder)
+            return
+        source.notice_death()
+        if not source.complete():
+            return
+        waiting = [chest for chest in source.chests if source.has_more([chest])]
+        if not waiting:
+            self._held.remove(source)
+            self._part_from(source)
+        elif not set(waiting) & set(self._chests):
+            # What is left is for chests that another process may have.
+            self._held.remove(source)
+            source.release()
+            self._pass_by(source, waiting)
+
+    def _pass_by(self, source: JournalSource, waiting: Sequence[str]) -> None:
+        self._passed_by.add(source.folder.name)
+        self._log.warning(
+            "strange chest",
+            "%s holds records for %s, which this process does not have; they wait for one that "
+            "names it in CHEST_CHESTS; else delete the folder",
+            source.folder,
+            " and ".join(map(repr, waiting)),
+        )
+
+    def _part_from(self, source: JournalSource) -> None:
+        try:
+            add_to_totals(self._root, source.ledger(), source.folder.name, self._owner)
+            source.remove()
+        except OSError as error:
+            self._log.warning("totals", "the ledger could not be kept: %s", error)
+            source.release()
+
+    def _sweep(self) -> None:
+        with suppress(OSError):
+            hidden = [path for path in self._root.iterdir() if _HIDDEN_NAME.fullmatch(path.name)]
+            for path in hidden:
+                if time.time() - path.stat().st_mtime > _HIDDEN_SECONDS:
+                    _remove_unless_locked(path)
+
+
+def _remove_unless_locked(folder: Path) -> None:
+    lock = FileLock(folder / "alive.lock")
+    if lock.acquire():
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()

@@ -1,0 +1,58 @@
+"""How many records of a writer wait for a chest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from ..durable_files import read_json
+from .page_reader import CHUNK, read_chunk
+from .writer import counts_path, segment_numbers, segment_path
+
+# Within a line of JSON this cannot occur: between values there is no space, and within a text a
+# quotation mark is escaped. The eight characters before it are the mask.
+_HEADER_END = b' {"id":'
+_MASK_DIGITS = 8
+
+
+def count_from(folder: Path, segment: int, offset: int, bit: int) -> int:
+    """The records from a place to the end of what is written.
+
+    :param bit: the chest's.
+    """
+    total = 0
+    for number in segment_numbers(folder):
+        if number >= segment:
+            total += count_in(folder, number, offset if number == segment else 0, bit)
+    return total
+
+
+def count_in(folder: Path, number: int, offset: int, bit: int) -> int:
+    """The records of one segment from an offset on."""
+    masks = (_noted(folder, number) if not offset else None) or _counted(folder, number, offset)
+    return sum(count for mask, count in masks.items() if mask >> bit & 1)
+
+
+def _noted(folder: Path, number: int) -> Counter[int] | None:
+    """What the writer noted of a full segment."""
+    content = read_json(counts_path(folder, number))
+    if content is None:
+        return None
+    return Counter({int(mask, 16): int(count) for mask, count in content["counts"].items()})
+
+
+def _counted(folder: Path, number: int, offset: int) -> Counter[int]:
+    path = segment_path(folder, number)
+    digits: Counter[bytes] = Counter()
+    carried = b""
+    # In chunks: what looks through bytes lets no other thread run meanwhile.
+    while data := read_chunk(path, offset, CHUNK):
+        offset += len(data)
+        *heads, carried = (carried + data).split(_HEADER_END)
+        digits.update(head[-_MASK_DIGITS:] for head in heads)
+        carried = carried[-(_MASK_DIGITS + len(_HEADER_END)) :]
+    return Counter({int(each, 16): n for each, n in digits.items() if _is_mask(each)})
+
+
+def _is_mask(digits: bytes) -> bool:
+    return len(digits) == _MASK_DIGITS and not digits.translate(None, b"0123456789abcdef")

@@ -1,0 +1,97 @@
+"""Erases one person's records: in a store, and among the dead letters that wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..chests.base import Chest
+from ..delivery.dead_letters import DeadLetters, Letter
+from ..delivery.journal.totals import add_to_totals
+from ..delivery.ledger import Ledger
+from ..errors import ChestError
+from ..query.eraser import BATCH, make_eraser
+from ..query.matching import matches
+from ..query.query import Query
+from ..query.reader import Reader
+from ..record.encoding import decode
+from ..record.record import Record
+
+
+class Forgetting:
+    """The erasure of some records from one store.
+
+    :param chest: the store.
+    :param reader: reads it.
+    :param query: which records.
+    """
+
+    def __init__(self, chest: Chest, reader: Reader, query: Query) -> None:
+        self._chest = chest
+        self._reader = reader
+        self._query = query
+
+    def run(self) -> Iterator[int]:
+        """Erase, a batch at a time; yields the size of each.
+
+        :raises flask_chest.errors.ReadError: the store does not answer.
+        """
+        eraser = make_eraser(self._chest)
+        if eraser is None:
+            return
+        try:
+            while records := self._reader.page(self._query, limit=BATCH):
+                gone = eraser.erase([record.id for record in records])
+                yield gone
+                if not gone:
+                    return  # somebody else was faster, or the store does not delete
+        finally:
+            eraser.close()
+
+
+def forget_letters(root: Path, chest: str, query: Query, owner: str) -> int:
+    """Erase dead letters of a chest; returns how many there were.
+
+    :param root: the journal's folder.
+    :param owner: the app that they belong to.
+    :raises flask_chest.errors.ChestError: they are being sent again, or cannot be written.
+    """
+    letters = DeadLetters(root, chest)
+    if not any(_is_meant(letter, query, owner) for letter in letters.read()):
+        return 0
+    # A replay that ends now would put back what it had read; one that has ended has left others.
+    if not letters.replaying.acquire():
+        raise ChestError(f"chest {chest!r}: its dead letters are being sent again; try again later")
+    try:
+        gone = _erase(letters, query, owner)
+        moved = Ledger()
+        account = moved.account(chest)
+        account.rejected, account.lost["forgotten"] = -gone, gone
+        add_to_totals(root, moved, owner=owner)
+    except OSError as error:
+        raise ChestError(f"chest {chest!r}: its dead letters cannot be erased: {error}") from None
+    finally:
+        letters.replaying.release()
+    return gone
+
+
+def _erase(letters: DeadLetters, query: Query, owner: str) -> int:
+    there = letters.read()
+    kept = [letter for letter in there if not _is_meant(letter, query, owner)]
+    letters.replace(kept, taken=len(there))
+    return len(there) - len(kept)
+
+
+def meant_letters(root: Path, chest: str, query: Query, owner: str) -> list[Record]:
+    """The records of an app among the dead letters of a chest that are asked for."""
+    letters = DeadLetters(root, chest).read()
+    return [decode(each.line) for each in letters if _is_meant(each, query, owner)]
+
+
+def _is_meant(letter: Letter, query: Query, owner: str) -> bool:
+    if not letter.is_of(owner):
+        return False
+    try:
+        return matches(decode(letter.line), query.where)
+    except (KeyError, TypeError):
+        return False  # what a relay found in its stream, and is no record

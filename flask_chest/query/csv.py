@@ -1,0 +1,54 @@
+"""Records as CSV that no spreadsheet takes for formulas."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+
+import orjson
+
+from ..record.record import Record
+from .ndjson import to_mapping
+
+# https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_COLUMNS = (
+    *("id", "time", "kind", "request_id", "trace_id", "method", "route", "endpoint", "blueprint"),
+    *("status", "duration_ms", "error", "sample_rate", "bytes_sent", "disconnected"),
+)
+
+
+def csv_lines(records: Iterable[Record], variables: Sequence[str] = ()) -> Iterator[bytes]:
+    """A header, then one line for each record.
+
+    :param variables: names of variables with a column each. All of them stand in the column
+        ``vars`` as JSON.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow([*_COLUMNS, "vars", "tags", *(_cell(f"vars.{name}") for name in variables)])
+    for record in records:
+        yield _taken(buffer)
+        values = to_mapping(record)
+        named = [record.vars.get(name) for name in variables]
+        cells = [*(values[name] for name in _COLUMNS), record.vars, record.tags, *named]
+        writer.writerow([_cell(each) for each in cells])
+    yield _taken(buffer)
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, (dict, list)):
+        value = orjson.dumps(value, default=str).decode()
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
+        return f"'{value}"
+    return value
+
+
+def _taken(buffer: io.StringIO) -> bytes:
+    text = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return text.encode("utf-8", "replace")

@@ -1,0 +1,61 @@
+"""What can be asked for by name: a column of the records, a variable, a tag."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import QueryError
+from ..record.encoding import FIELDS
+
+#: Columns that hold documents; their members are asked for.
+DOCUMENTS = ("vars", "tags")
+#: Columns that hold numbers.
+NUMBERS = ("status", "duration_ms", "sample_rate", "bytes_sent")
+_LONGEST = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One name.
+
+    :param place: ``"vars"``, ``"tags"``, or empty for a column.
+    :param name: the column, or the name within the document.
+    """
+
+    place: str
+    name: str
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it holds nothing but numbers."""
+        return not self.place and self.name in NUMBERS
+
+    def __str__(self) -> str:
+        return f"{self.place}.{self.name}" if self.place else self.name
+
+
+#: What is grouped by unless something else is asked for.
+ROUTE = Field("", "route")
+
+
+def parse_field(text: str) -> Field:
+    """A column by its name, ``tags.version``, ``vars.status``; any other name is a variable's.
+
+    :raises QueryError: the name is empty, too long, or stands for a whole document.
+    """
+    name = text.strip()
+    place, dot, rest = name.partition(".")
+    if dot and place in DOCUMENTS:
+        return Field(place, _checked(rest))
+    if name in DOCUMENTS:
+        raise QueryError(f"{name!r} is many values; name one of them, e.g. '{name}.user_id'")
+    return Field("" if name in FIELDS else "vars", _checked(name))
+
+
+def _checked(name: str) -> str:
+    if not name or len(name) > _LONGEST or "\0" in name:
+        raise QueryError(
+            f"{name[:40]!r} is no name of a column or a variable; expected 1 to {_LONGEST} "
+            "characters, e.g. 'route' or 'user_id'"
+        )
+    return name

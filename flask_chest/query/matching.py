@@ -1,0 +1,60 @@
+"""Whether a record that lies in no database fulfils filters."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+
+import orjson
+
+from ..record.record import Record
+from .fields import Field
+from .filters import Filter
+
+_ORDER = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
+
+
+def matches(record: Record, filters: Iterable[Filter]) -> bool:
+    """Whether all filters hold."""
+    return all(_holds(record, each) for each in filters)
+
+
+def _holds(record: Record, wanted: Filter) -> bool:
+    value = _value(record, wanted.field)
+    if wanted.is_ordered:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return False
+        return bool(_ORDER[wanted.operator](value, wanted.number))
+    text = text_of(value)
+    if wanted.operator == "~":
+        return text is not None and wanted.value.lower() in text.lower()
+    if not wanted.value:
+        is_empty = text is None or (not text and not wanted.field.place)
+        return is_empty == (wanted.operator == "=")
+    same = text == wanted.value
+    if wanted.field.is_number and isinstance(value, (int, float)):
+        same = value == wanted.number
+    return same == (wanted.operator == "=")
+
+
+def _value(record: Record, field: Field) -> object:
+    if field.place:
+        members: object = getattr(record, field.place).get(field.name)
+        return members
+    value: object = getattr(record, field.name)
+    return value
+
+
+def text_of(value: object) -> str | None:
+    """A value as text, as stores tell it; ``None`` where there is none."""
+    if value is None or isinstance(value, str):
+        return value
+    return spelled(value)
+
+
+def spelled(value: object) -> str:
+    """A value as JSON has it: 1e-7, where Python writes 1e-07."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return str(value)  # an int past 64 bits

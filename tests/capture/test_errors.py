@@ -1,0 +1,171 @@
+"""A request that ends with an exception leaves one record, and the exception stays the app's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask, g
+from flask.typing import ResponseReturnValue
+
+from ..apps import Site, facts
+
+
+def test_an_exception(site: Site) -> None:
+    """A view that raises is recorded with what it had put on ``g``, and with its 500."""
+    add_broken(site.app)
+    assert site.client.get("/broken").status_code == 500
+    record = site.only()
+    assert facts(record) == ("GET", "/broken", "broken", 500, "LookupError")
+    assert record.vars == {"seen": "so far"}
+
+
+@pytest.mark.parametrize("switch", ["PROPAGATE_EXCEPTIONS", "TESTING", "DEBUG"])
+def test_a_propagated_exception(site: Site, switch: str) -> None:
+    """An exception that Flask hands on to the server is recorded once, as the 500 it becomes."""
+    add_broken(site.app)
+    site.app.config[switch] = True
+    with pytest.raises(LookupError, match="what nobody may store"):
+        site.app.test_client().get("/broken")
+    record = site.only()
+    assert facts(record) == ("GET", "/broken", "broken", 500, "LookupError")
+    assert record.vars == {"seen": "so far"}
+    assert "what nobody" not in repr(record)
+
+
+def add_broken(app: Flask) -> None:
+    @app.get("/broken")
+    def broken() -> str:
+        g.seen = "so far"
+        raise LookupError("what nobody may store")
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_an_exception_that_ends_the_process(site: Site, kind: type[BaseException]) -> None:
+    """``SystemExit`` and its like pass through, and leave a record without a status."""
+
+    @site.app.get("/")
+    def view() -> str:
+        g.seen = "so far"
+        raise kind
+
+    with pytest.raises(kind):
+        site.client.get("/")
+    record = site.only()
+    assert (record.status, record.error) == (None, kind.__name__)
+    assert record.vars == {"seen": "so far"}
+    assert record.route is None  # no signal tells of such an end
+
+
+def test_a_handled_exception(site: Site) -> None:
+    """What an error handler made good is recorded as the answer that it gave."""
+
+    @site.app.errorhandler(LookupError)
+    def handle(error: LookupError) -> ResponseReturnValue:
+        g.handled = True
+        return "sorry", 409
+
+    add_broken(site.app)
+    assert site.client.get("/broken").status_code == 409
+    record = site.only()
+    assert facts(record) == ("GET", "/broken", "broken", 409, None)
+    assert record.vars == {"seen": "so far", "handled": True}
+
+
+def test_a_page_for_the_500(site: Site) -> None:
+    """What the handler of the 500 puts on ``g`` is recorded, and the exception is named."""
+
+    @site.app.errorhandler(500)
+    def handle(error: Exception) -> ResponseReturnValue:
+        g.page = "sorry"
+        return "sorry", 500
+
+    add_broken(site.app)
+    assert site.client.get("/broken").text == "sorry"
+    record = site.only()
+    assert (record.status, record.error) == (500, "LookupError")
+    assert record.vars == {"seen": "so far", "page": "sorry"}
+
+
+def test_a_broken_error_handler(site: Site) -> None:
+    """An exception of an error handler is the one that the record names."""
+
+    @site.app.errorhandler(LookupError)
+    def handle(error: LookupError) -> ResponseReturnValue:
+        raise ZeroDivisionError
+
+    add_broken(site.app)
+    assert site.client.get("/broken").status_code == 500
+    assert site.only().error == "ZeroDivisionError"
+
+
+def test_an_exception_of_a_package(site: Site) -> None:
+    """An error is named with its module."""
+
+    class TroubleError(Exception):
+        pass
+
+    @site.app.get("/")
+    def view() -> str:
+        raise TroubleError
+
+    site.client.get("/")
+    error = "tests.capture.test_errors.test_an_exception_of_a_package.<locals>.TroubleError"
+    assert site.only().error == error
+
+
+@pytest.mark.parametrize("place", ["after_request", "teardown_request"])
+def test_an_exception_after_the_view(site: Site, place: str) -> None:
+    """A function after the view that raises leaves one record, with its error."""
+
+    def finish(subject: Any) -> Any:
+        raise LookupError
+
+    getattr(site.app, place)(finish)
+
+    @site.app.get("/")
+    def view() -> str:
+        g.seen = 1
+        return "home"
+
+    site.app.config["PROPAGATE_EXCEPTIONS"] = True
+    with pytest.raises(LookupError):
+        site.app.test_client().get("/")
+    record = site.only()
+    assert (record.route, record.error, record.vars) == ("/", "LookupError", {"seen": 1})
+
+
+def test_a_store_that_fails_before_the_response(make_site: Callable[..., Site]) -> None:
+    """Without a buffer a failing store is the request's failure, but hides no error of the app."""
+    from flask_chest.errors import DeliveryError
+
+    site = make_site()
+    add_broken(site.app)
+    site.app.add_url_rule("/", "home", lambda: "home")
+
+    def write(records: Any) -> None:
+        raise DeliveryError("out of order")
+
+    site.store.write = write  # type: ignore[method-assign]
+    with pytest.raises(DeliveryError):
+        site.client.get("/")
+    site.app.config["PROPAGATE_EXCEPTIONS"] = True
+    with pytest.raises(LookupError):
+        site.app.test_client().get("/broken")
+
+
+def test_a_propagated_exception_is_the_apps_own(site: Site) -> None:
+    """It is the app's object, raised where the view did it, while nothing else was handled."""
+    error = LookupError("mine")
+
+    @site.app.get("/")
+    def view() -> str:
+        raise error
+
+    site.app.config["PROPAGATE_EXCEPTIONS"] = True
+    with pytest.raises(LookupError) as caught:
+        site.app.test_client().get("/")
+    assert caught.value is error
+    assert caught.traceback[-1].name == "view"
+    assert (error.__cause__, error.__context__) == (None, None)

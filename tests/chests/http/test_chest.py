@@ -1,0 +1,298 @@
+"""Any HTTP endpoint, against a real one on loopback."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flask_chest.chests.http.chest import FlaskChestCustomWriter
+from flask_chest.chests.registry import make_chest
+from flask_chest.conformance import make_records
+from flask_chest.errors import ConfigError, DeliveryError, RejectedError
+from flask_chest.testing import check_chest
+from flask_chest.typing import ContextTuple
+from tests.servers.certificates import PrivateCA
+from tests.servers.daemon import free_port
+from tests.servers.http import HTTPRecorder, Reply
+
+
+@pytest.fixture
+def server() -> Iterator[HTTPRecorder]:
+    with HTTPRecorder() as server:
+        yield server
+
+
+def stored_ids(server: HTTPRecorder) -> list[str]:
+    """What an endpoint that knows Idempotency-Key has: each record once."""
+    posts = [request for request in server.requests if request.method == "POST"]
+    good = [post for post in posts if server.reject is None or server.reject not in post.body]
+    return list({record["id"] for post in good for record in post.json})
+
+
+def test_conforms(server: HTTPRecorder) -> None:
+    """It passes the suite that every backend must pass."""
+    server.reject = b"no-such-thing"
+    poison = replace(make_records(1)[0], request_id="no-such-thing")
+    done = check_chest(
+        lambda: FlaskChestCustomWriter(server.url),
+        read=lambda: stored_ids(server),
+        poison=poison,
+        server=server,
+        timeout=1,
+    )
+    assert len(done) == 6
+
+
+def test_default_payload(server: HTTPRecorder) -> None:
+    """Without a generator a batch is one array of records."""
+    records = make_records(3)
+    FlaskChestCustomWriter(server.url).write(records)
+    [request] = server.requests
+    assert [each["id"] for each in request.json] == [record.id for record in records]
+    assert request.json[0]["vars"] == records[0].vars
+    assert request.headers["Content-Type"] == "application/json"
+
+
+def test_payload_generator_gets_tuples(server: HTTPRecorder) -> None:
+    """The generator gets (name, value, request id) in tracked order, and its result is the body."""
+    seen: list[list[ContextTuple]] = []
+
+    def generate(context_tuple_list: list[ContextTuple]) -> Any:
+        seen.append(context_tuple_list)
+        return {"sum": sum(value for _, value, _ in context_tuple_list)}
+
+    records = [
+        replace(record, vars={"b": 1, "a": number}) for number, record in enumerate(make_records(2))
+    ]
+    FlaskChestCustomWriter(server.url, payload_generator=generate).write(records)
+    assert seen == [
+        [("b", 1, "check-0"), ("a", 0, "check-0"), ("b", 1, "check-1"), ("a", 1, "check-1")]
+    ]
+    assert server.requests[0].json == {"sum": 3}
+
+
+def test_headers_params_and_address(server: HTTPRecorder) -> None:
+    """Both address shapes work, and each request has the headers and parameters given."""
+    chest = FlaskChestCustomWriter(
+        host="127.0.0.1", port=server.port, headers={"X-Key": "k"}, params={"db": "shop"}
+    )
+    chest.write(make_records(1))
+    [request] = server.requests
+    assert request.path == "/?db=shop"
+    assert request.headers["X-Key"] == "k"
+
+
+def test_one_connection_is_kept(server: HTTPRecorder) -> None:
+    """Batches go over one connection."""
+    chest = FlaskChestCustomWriter(server.url)
+    for record in make_records(5):
+        chest.write([record])
+    assert len({request.connection for request in server.requests}) == 1
+
+
+def test_idempotency_key(server: HTTPRecorder) -> None:
+    """The same records have the same key, others another one."""
+    chest, records = FlaskChestCustomWriter(server.url), make_records(2)
+    for batch in (records, records, records[:1]):
+        chest.write(batch)
+    keys = [request.headers["Idempotency-Key"] for request in server.requests]
+    assert keys[0] == keys[1] != keys[2]
+
+
+@pytest.mark.parametrize(
+    ("status", "reachable"), [(405, True), (200, True), (401, False), (503, False)]
+)
+def test_check(server: HTTPRecorder, status: int, reachable: bool) -> None:
+    """It asks without sending anything; an endpoint that knows no OPTIONS is there, too."""
+    server.replies.append(Reply(status))
+    chest = FlaskChestCustomWriter(server.url)
+    if reachable:
+        chest.check()
+    else:
+        with pytest.raises(DeliveryError, match=f"{status}.*see 'headers' and the endpoint's log"):
+            chest.check()
+    assert [(each.method, each.body) for each in server.requests] == [("OPTIONS", b"")]
+    chest.close()
+
+
+def test_an_answer_without_end(server: HTTPRecorder) -> None:
+    """Of a long answer as much is read as an error needs; the connection is let go."""
+    server.replies.append(Reply(500, body=b"x" * 50_000_000))
+    chest = FlaskChestCustomWriter(server.url)
+    with pytest.raises(DeliveryError) as caught:
+        chest.write(make_records(1))
+    assert len(str(caught.value)) < 2000
+    chest.write(make_records(1))
+    assert len({each.connection for each in server.requests}) == 2
+    chest.close()
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 401, 403, 407, 301, 307, 204])
+def test_answers_that_mean_later(server: HTTPRecorder, status: int) -> None:
+    """Overload, outages, wrong credentials and redirects: the records wait."""
+    server.replies.append(Reply(status, {"Location": "https://elsewhere.invalid/x"}, b""))
+    with pytest.raises(DeliveryError):
+        FlaskChestCustomWriter(server.url).write(make_records(1))
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 413, 422])
+def test_answers_that_mean_never(server: HTTPRecorder, status: int) -> None:
+    """Other 4xx reject the batch."""
+    server.replies.append(Reply(status))
+    with pytest.raises(RejectedError) as caught:
+        FlaskChestCustomWriter(server.url).write(make_records(2))
+    assert caught.value.record_ids is None
+
+
+@pytest.mark.parametrize(
+    ("value", "least", "most"),
+    [
+        ("7", 7, 7),
+        ("Fri, 31 Dec 2100 23:59:59 GMT", 1e9, 1e10),
+        ("Fri, 31 Dec 2100 23:59:59 -0000", 1e9, 1e10),
+        ("-1", 0, 0),
+    ],
+)
+def test_retry_after(server: HTTPRecorder, value: str, least: float, most: float) -> None:
+    """Retry-After is obeyed, as a number and as a date."""
+    server.replies.append(Reply(503, {"Retry-After": value}))
+    with pytest.raises(DeliveryError) as caught:
+        FlaskChestCustomWriter(server.url).write(make_records(1))
+    assert caught.value.retry_after is not None
+    assert least <= caught.value.retry_after <= most
+
+
+@pytest.mark.parametrize("value", ["soon", "inf", "nan", "1e999"])
+def test_retry_after_of_nonsense(server: HTTPRecorder, value: str) -> None:
+    """A Retry-After that is neither number nor date is passed over."""
+    server.replies.append(Reply(503, {"Retry-After": value}))
+    with pytest.raises(DeliveryError) as caught:
+        FlaskChestCustomWriter(server.url).write(make_records(1))
+    assert caught.value.retry_after is None
+
+
+def test_success_status_codes_decide(server: HTTPRecorder) -> None:
+    """An answer that is listed is a success, whatever it is; an unlisted 2xx names the remedy."""
+    server.replies.extend([Reply(418), Reply(202)])
+    chest = FlaskChestCustomWriter(server.url, success_status_codes=[418])
+    chest.write(make_records(1))
+    with pytest.raises(DeliveryError, match="add 202 to 'success_status_codes'"):
+        chest.write(make_records(1))
+
+
+@pytest.mark.parametrize("result", [object(), float("nan"), {1, 2}, b"bytes"])
+def test_generator_returns_what_json_cannot_carry(server: HTTPRecorder, result: object) -> None:
+    """It is a rejected batch with the reason, and nothing is sent."""
+    chest = FlaskChestCustomWriter(server.url, payload_generator=lambda _: result)
+    with pytest.raises(RejectedError, match="JSON cannot carry"):
+        chest.write(make_records(1))
+    assert server.requests == []
+
+
+def test_generator_raises(server: HTTPRecorder) -> None:
+    """It is a rejected batch with the reason."""
+
+    def generate(_: list[ContextTuple]) -> Any:
+        return {}["missing"]  # type: ignore[index]
+
+    chest = FlaskChestCustomWriter(server.url, payload_generator=generate)
+    with pytest.raises(RejectedError, match="KeyError: 'missing'; the payload generator") as caught:
+        chest.write(make_records(2))
+    assert caught.value.record_ids is None
+
+
+def test_redirect_takes_no_credentials_along(server: HTTPRecorder) -> None:
+    """A redirect is not followed; the error names the host it leads to."""
+    with HTTPRecorder() as thief:
+        server.replies.append(Reply(307, {"Location": thief.url}))
+        chest = FlaskChestCustomWriter(server.url, headers={"Authorization": "Bearer tok-123"})
+        with pytest.raises(DeliveryError, match=rf"127\.0\.0\.1:{thief.port}"):
+            chest.write(make_records(1))
+        assert thief.requests == []
+
+
+def test_private_ca(tmp_path: Path) -> None:
+    """A certificate is checked: refused when its CA is unknown, or when it is for another name."""
+    ours, other = PrivateCA(tmp_path), PrivateCA(_folder(tmp_path / "other"))
+    with HTTPRecorder(ours.server_context("127.0.0.1")) as server:
+        make_chest({"url": server.url, "verify": str(ours.file)}).write(make_records(1))
+        for spec in (server.url, {"url": server.url, "verify": str(other.file)}):
+            with pytest.raises(DeliveryError, match="the file of the CA"):
+                make_chest(spec).write(make_records(1))
+        assert len(server.requests) == 1
+    with (
+        HTTPRecorder(ours.server_context("other.example")) as server,
+        pytest.raises(DeliveryError, match="certificate"),
+    ):
+        make_chest({"url": server.url, "verify": str(ours.file)}).write(make_records(1))
+
+
+@pytest.mark.parametrize("spec", ["otlp+https://{}?verify=true", "otlp+https://{}"])
+def test_the_word_for_the_usual(tmp_path: Path, spec: str) -> None:
+    """In a URL "true" is no file: the certificate is checked as it is without it."""
+    ours = PrivateCA(tmp_path)
+    with HTTPRecorder(ours.server_context("127.0.0.1")) as server:
+        address = server.url.removeprefix("https://").rstrip("/")
+        with pytest.raises(DeliveryError, match="the file of the CA that signed"):
+            make_chest(spec.format(address)).check()
+
+
+@pytest.mark.parametrize("scheme", ["https", "otlp+https"])
+def test_a_ca_that_is_not_there(scheme: str) -> None:
+    """It is told as what it is: which chest, which file, what to do."""
+    chest = make_chest({"url": f"{scheme}://127.0.0.1:1", "verify": "/nowhere/ca.pem"})
+    with pytest.raises(DeliveryError, match=r"chest '\w+' at .*/nowhere/ca\.pem; .*'verify'"):
+        chest.check()
+
+
+def test_unchecked_certificate_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """verify=False with https works, and is logged once."""
+    context = PrivateCA(tmp_path).server_context("127.0.0.1")
+    with HTTPRecorder(context) as server, caplog.at_level(logging.WARNING):
+        chest = FlaskChestCustomWriter(server.url, verify=False)
+        for record in make_records(3):
+            chest.write([record])
+        assert len(server.requests) == 3
+    assert [record.message for record in caplog.records if "not checked" in record.message]
+    assert len(caplog.records) == 1
+
+
+def test_credentials_stay_out_of_errors() -> None:
+    """Neither path nor query nor user info nor headers of the endpoint are shown."""
+    url = f"http://me:pass-word@127.0.0.1:{free_port()}/T000/path-secret?key=query-secret"
+    chest = FlaskChestCustomWriter(
+        url, headers={"X": "header-secret"}, params={"t": "param-secret"}
+    )
+    with pytest.raises(DeliveryError, match="check host and port") as caught:
+        chest.write(make_records(1))
+    for text in (str(caught.value), repr(chest)):
+        assert "secret" not in text
+        assert "pass-word" not in text
+
+
+def test_headers_that_are_echoed_stay_out_of_errors(server: HTTPRecorder) -> None:
+    """An endpoint that quotes our token in its answer does not bring it into our log."""
+    server.replies.append(Reply(400, body=b"bad token tok-123456"))
+    chest = FlaskChestCustomWriter(server.url, headers={"X-Token": "tok-123456"})
+    with pytest.raises(RejectedError, match=r"bad token \*\*\*"):
+        chest.write(make_records(1))
+
+
+@pytest.mark.parametrize("arguments", [{}, {"url": "http://h", "host": "h"}, {"url": "ftp://h"}])
+def test_wrong_address(arguments: dict[str, str]) -> None:
+    """Neither address, both, or another scheme: told at start-up."""
+    with pytest.raises(ConfigError):
+        FlaskChestCustomWriter(**arguments)  # type: ignore[arg-type]
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path

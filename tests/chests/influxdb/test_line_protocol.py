@@ -1,0 +1,49 @@
+"""How line protocol spells names, tags and times."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from flask_chest import Record
+from flask_chest.chests.influxdb import line_protocol
+from flask_chest.chests.influxdb.line_protocol import LineEncoder
+from flask_chest.conformance import make_records
+from flask_chest.record.encoding import encode
+
+[RECORD] = make_records(1)
+
+
+def spelled(record: Record, **custom_tags: Any) -> str:
+    [line] = LineEncoder("m", custom_tags).encode([encode(record)])
+    return line.decode()
+
+
+def test_names_that_become_one() -> None:
+    """Two variables whose names are spelled alike keep a field each."""
+    line = spelled(replace(RECORD, vars={"status": 1, "var_status": 2, "a\n": 3, "a\u240a": 4}))
+    assert " var_status=1,var_status_=2,a\u240a=3,a\u240a_=4," in line
+
+
+@pytest.mark.parametrize(
+    ("value", "tag"),
+    [(7, ",of=7,"), (True, ",of=true,"), (0.5, ",of=0.5,"), ([1, 2], ",of=[1\\,2],"), ("", "")],
+)
+def test_tags_of_any_type(value: object, tag: str) -> None:
+    """A tag is text; an empty one is none."""
+    line = spelled(replace(RECORD, tags={}), of=value)
+    assert tag in line
+    assert ("of=" in line) == bool(tag)
+
+
+def test_names_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Routes and times that are forgotten are spelled as before when they come again."""
+    monkeypatch.setattr(line_protocol, "_MOST_NAMES", 2)
+    monkeypatch.setattr(line_protocol, "_RECENT", 2)
+    encoder = LineEncoder("m", {})
+    lines = [encode(replace(each, route=f"/{each.id}")) for each in make_records(9)]
+    first = encoder.encode(lines)
+    assert encoder.encode(lines) == first
+    assert len(set(first)) == 9

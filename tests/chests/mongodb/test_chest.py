@@ -1,0 +1,220 @@
+"""MongoDB, against a server that speaks its protocol."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from bson.decimal128 import Decimal128
+from hypothesis import given
+from hypothesis import strategies as st
+from pymongo import MongoClient
+
+from flask_chest.chests.base import Surroundings
+from flask_chest.chests.mongodb.chest import FlaskChestMongoDB, read_name, spell
+from flask_chest.chests.registry import make_chest
+from flask_chest.conformance import make_records
+from flask_chest.errors import ConfigError, DeliveryError, RejectedError
+from flask_chest.testing import check_chest
+from tests.servers.certificates import PrivateCA
+from tests.servers.mongodb import MongoDB
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[MongoDB]:
+    with MongoDB() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def url(request: pytest.FixtureRequest) -> str:
+    given = os.environ.get("CHEST_TEST_MONGODB_URL")
+    if given:
+        return given
+    server: MongoDB = request.getfixturevalue("server")
+    return server.url
+
+
+@pytest.fixture
+def documents(url: str) -> Iterator[Any]:
+    """A collection of its own."""
+    with MongoClient[dict[str, Any]](url) as client:
+        collection = client.get_default_database("flask_chest")[f"chest_{uuid4().hex[:12]}"]
+        yield collection
+        collection.drop()
+
+
+def chest_of(url: str, documents: Any, **arguments: Any) -> FlaskChestMongoDB:
+    return FlaskChestMongoDB(url, collection=documents.name, **arguments)
+
+
+@pytest.mark.server
+def test_conforms(server: MongoDB, tmp_path: Path) -> None:
+    """It passes the suite that every backend must pass, with its server stopped and silenced."""
+
+    def read() -> list[str]:
+        with MongoClient[dict[str, Any]](server.url) as client:
+            return [found["_id"] for found in client.chest.conform.find({}, ["_id"])]
+
+    done = check_chest(
+        lambda: FlaskChestMongoDB(server.url, collection="conform"),
+        read=read,
+        poison=replace(make_records(1)[0], vars={"text": "x" * (17 * 1024 * 1024)}),
+        server=server,
+        timeout=3,
+    )
+    assert len(done) == 6
+
+
+@pytest.mark.server
+def test_given_server_conforms(url: str, documents: Any) -> None:
+    """A server of the user's own passes the suite too, as far as it may be disturbed."""
+    if "CHEST_TEST_MONGODB_URL" not in os.environ:
+        pytest.skip("CHEST_TEST_MONGODB_URL names no server")
+    done = check_chest(
+        lambda: chest_of(url, documents),
+        read=lambda: [found["_id"] for found in documents.find({}, ["_id"])],
+    )
+    assert done == ("accepts", "ignores_duplicates", "closes")
+
+
+@pytest.mark.server
+def test_document(url: str, documents: Any) -> None:
+    """A document has the record's fields, its id as _id, and its time as a date."""
+    [record] = make_records(1)
+    chest = chest_of(url, documents)
+    chest.write([record])
+    chest.close()
+    [found] = documents.find()
+    assert found["_id"] == record.id
+    assert "id" not in found
+    assert found["vars"] == record.vars
+    naive = record.time.replace(tzinfo=None)
+    assert naive - found["time"] < timedelta(milliseconds=1)
+    assert {"kind", "method", "route", "status", "duration_ms", "tags"} <= found.keys()
+
+
+@pytest.mark.server
+def test_hostile_names_and_values(url: str, documents: Any) -> None:
+    """Names with $ and . are kept, readable; so are integers over 63 bits."""
+    values: dict[str, Any] = {"$where": "1", "a.b": {"$set": [{"c.d": 2**64 - 1}]}, "100%": 1}
+    chest = chest_of(url, documents)
+    chest.write([replace(make_records(1)[0], vars=values)])
+    chest.close()
+    [found] = documents.find()
+    big = Decimal128(str(2**64 - 1))
+    assert found["vars"] == {"%24where": "1", "a%2Eb": {"%24set": [{"c%2Ed": big}]}, "100%": 1}
+
+
+@given(st.text(alphabet="$.%2E45a\0") | st.text())
+def test_names_read_back(name: str) -> None:
+    """Every name has one spelling, which reads back as the name and which MongoDB takes."""
+    spelled = spell(name)
+    assert read_name(spelled) == name
+    assert "." not in spelled
+    assert not spelled.startswith("$")
+
+
+@pytest.mark.server
+def test_retention(url: str, documents: Any) -> None:
+    """A TTL index is made where retention is set, changed with it, and made harmless without."""
+    found = []
+    for seconds in (3600.0, 7200.0, None):
+        chest = chest_of(url, documents)
+        chest.settle(Surroundings(instance_path=Path(), retention_seconds=seconds))
+        chest.write(make_records(1))
+        chest.close()
+        found.append(documents.index_information()["chest_time"].get("expireAfterSeconds"))
+    assert found == [3600, 7200, 2**31 - 1]
+
+
+@pytest.mark.server
+def test_duplicate_of_another_index(url: str, documents: Any) -> None:
+    """A duplicate in a unique index of the user's own is no retry of ours: it is rejected."""
+    documents.create_index("route", unique=True)
+    one, two = make_records(2)
+    chest = chest_of(url, documents)
+    with pytest.raises(RejectedError) as caught:
+        chest.write([one, two])
+    chest.close()
+    assert caught.value.record_ids == frozenset([two.id])
+
+
+@pytest.mark.parametrize(
+    ("errors", "raised"),
+    [
+        ([{"index": 0, "code": 121, "errmsg": "Document failed validation"}], RejectedError),
+        ([{"index": 0, "code": 10107, "errmsg": "not primary"}], DeliveryError),
+        ([{"index": 0, "code": 11000}], None),
+    ],
+)
+def test_write_errors(errors: list[Any], raised: type[Exception] | None) -> None:
+    """What is wrong with a document is told from what is wrong with the server."""
+    chest = FlaskChestMongoDB("mongodb://localhost")
+    documents = [{"_id": "a"}]
+    if raised is None:
+        chest._judge({"writeErrors": errors}, documents)
+        return
+    with pytest.raises(raised):
+        chest._judge({"writeErrors": errors}, documents)
+
+
+def test_wrong_host() -> None:
+    """An unreachable server is told with chest, address and remedy, and without the password."""
+    chest = FlaskChestMongoDB("mongodb://me:hunter22@nowhere.invalid/db", name="orders")
+    chest.settle(Surroundings(instance_path=Path(), timeout=0.5))
+    with pytest.raises(DeliveryError, match="check host and port") as caught:
+        chest.write(make_records(1))
+    chest.close()
+    for text in (str(caught.value), repr(chest)):
+        assert "hunter22" not in text
+    assert "chest 'orders' at mongodb://me@nowhere.invalid/db" in str(caught.value)
+
+
+def test_wrong_password() -> None:
+    """A refused password is told with its remedy."""
+    from pymongo.errors import OperationFailure
+
+    chest = FlaskChestMongoDB("mongodb://me:hunter22@localhost/db")
+    error = chest._later(OperationFailure("Authentication failed.", 18))
+    assert "check user, password and 'authSource'" in str(error)
+
+
+@pytest.mark.server
+def test_private_ca(tmp_path: Path) -> None:
+    """TLS with a private CA works; without the CA, or for another name, it is refused."""
+    ca = PrivateCA(tmp_path)
+    with MongoDB(ca.server_files("127.0.0.1")) as server:
+        good = f"{server.url}?tls=true&tlsCAFile={ca.file}"
+        wrong_name = good.replace("127.0.0.1", "localhost")
+        for url, works in ((good, True), (f"{server.url}?tls=true", False), (wrong_name, False)):
+            chest = make_chest(url)
+            chest.settle(Surroundings(instance_path=Path(), timeout=20 if works else 3))
+            if works:
+                chest.write(make_records(1))
+            else:
+                with pytest.raises(DeliveryError, match=r"certificate|SSL"):
+                    chest.write(make_records(1))
+            chest.close()
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"url": "mysql://h"}, {"url": "mongodb://h", "collection": "$"}]
+)
+def test_wrong_arguments(arguments: dict[str, str]) -> None:
+    """What cannot be is told at start-up."""
+    with pytest.raises(ConfigError):
+        FlaskChestMongoDB(**arguments)
+
+
+def test_missing_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without pymongo the constructor says which extra to install."""
+    monkeypatch.setattr("flask_chest.chests.client.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r'pip install "flask-chest\[mongodb\]"'):
+        FlaskChestMongoDB("mongodb://localhost/db")

@@ -1,0 +1,252 @@
+"""OpenTelemetry, against a collector that reads with OpenTelemetry's own messages."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flask_chest.chests.otlp.chest import FlaskChestOTLP
+from flask_chest.chests.registry import make_chest
+from flask_chest.conformance import make_records
+from flask_chest.errors import ConfigError, DeliveryError, RejectedError
+from flask_chest.record.encoding import Batch, encode
+from flask_chest.testing import check_chest
+from tests.servers.certificates import PrivateCA
+from tests.servers.collector import TYPE, Collector, partial, status
+from tests.servers.daemon import free_port
+from tests.servers.http import Reply
+
+
+@pytest.fixture
+def server() -> Iterator[Collector]:
+    with Collector() as server:
+        yield server
+
+
+def test_conforms(server: Collector) -> None:
+    """It passes the suite, read as one reads it who goes by ``log.record.uid``."""
+    server.reject = b"no-such-thing"
+    done = check_chest(
+        lambda: FlaskChestOTLP(server.url),
+        read=lambda: {record["log.record.uid"] for record in server.records},
+        poison=replace(make_records(1)[0], request_id="no-such-thing"),
+        server=server,
+        timeout=1,
+    )
+    assert len(done) == 6
+
+
+def test_gzip(server: Collector) -> None:
+    """A body can be compressed."""
+    chest = make_chest(f"otlp+{server.url}?compression=gzip")
+    chest.write(make_records(100))
+    assert len(server.records) == 100
+    assert server.requests[0].headers["Content-Encoding"] == "gzip"
+    assert len(server.requests[0].body) < 100 * 50
+
+
+def test_headers_and_connection(server: Collector) -> None:
+    """Each request has the headers given, and batches go over one connection."""
+    chest = FlaskChestOTLP(server.url, headers={"X-Key": "k"})
+    for record in make_records(3):
+        chest.write([record])
+    assert {request.headers["X-Key"] for request in server.requests} == {"k"}
+    assert len({request.connection for request in server.requests}) == 1
+
+
+@pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 504, 401, 403, 404, 405, 415, 301])
+def test_answers_that_mean_later(server: Collector, code: int) -> None:
+    """Throttling, outages, wrong credentials and addresses: the records wait."""
+    server.replies.append(Reply(code, {"Retry-After": "7"}))
+    with pytest.raises(DeliveryError) as caught:
+        FlaskChestOTLP(server.url).write(make_records(1))
+    throttled = code in {408, 429} or code >= 500
+    assert caught.value.retry_after == (7 if throttled else None)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("code", [400, 413, 422])
+def test_answers_that_mean_never(server: Collector, code: int) -> None:
+    """Nothing was taken: a batch is halved, a single record named, and the reason told."""
+    server.replies.extend([Reply(code, TYPE, status("bad data"))] * 2)
+    chest = FlaskChestOTLP(server.url)
+    for records, blamed in ((make_records(2), None), (make_records(1), 1)):
+        with pytest.raises(RejectedError, match=f"{code} .*bad data") as caught:
+            chest.write(records)
+        assert ("max_request_body_size" in str(caught.value)) == (code == 413)
+        assert (caught.value.record_ids and len(caught.value.record_ids)) == blamed
+
+
+def test_a_body_that_is_too_large_is_split() -> None:
+    """Delivery halves the batch until its parts fit; nothing is rejected, nothing comes twice."""
+    with Collector(most_bytes=10_000) as server:
+        records, left = make_records(100), 100
+        chest, size = FlaskChestOTLP(server.url), 100
+        while left:
+            batch = Batch([encode(record) for record in records[100 - left :][:size]])
+            try:
+                chest.write(batch)
+                left -= len(batch)
+            except RejectedError:
+                size //= 2
+        assert [each["log.record.uid"] for each in server.records] == [each.id for each in records]
+
+
+def test_partial_success(server: Collector) -> None:
+    """Who rejects some and does not say which is not asked again; the number is told."""
+    server.refuses = lambda record: record["number"] in {1, 2}
+    with pytest.raises(RejectedError, match=r"rejected 2 of 5 .*: not these") as caught:
+        FlaskChestOTLP(server.url).write(make_records(5))
+    assert (caught.value.unnamed, caught.value.record_ids) == (2, None)
+    assert len(server.requests) == 1
+
+
+def test_partial_success_of_none(server: Collector) -> None:
+    """Where all were rejected, it is known which."""
+    server.refuses = lambda record: True
+    records = make_records(3)
+    with pytest.raises(RejectedError, match="not these") as caught:
+        FlaskChestOTLP(server.url).write(records)
+    assert set(caught.value.record_ids or ()) == {record.id for record in records}
+    assert caught.value.unnamed == 0
+
+
+def test_a_word_of_warning(server: Collector, caplog: pytest.LogCaptureFixture) -> None:
+    """A collector that takes all and has something to say is logged, once a minute."""
+    server.replies.extend([Reply(200, TYPE, partial(0, "use v2"))] * 2)
+    chest = FlaskChestOTLP(server.url)
+    with caplog.at_level(logging.WARNING):
+        for record in make_records(2):
+            chest.write([record])
+    assert [record.message for record in caplog.records] == [
+        f"chest 'otlp' at otlp+http://127.0.0.1:{server.port}: it says: use v2"
+    ]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(200, {"Content-Type": "application/json"}, b'{"partialSuccess": {}, "took": 3}'),
+        Reply(200, {"Content-Type": "application/json"}, b"{}"),
+        Reply(200, {}, b""),
+        Reply(202, TYPE, b""),
+    ],
+)
+def test_other_ways_to_say_yes(server: Collector, reply: Reply) -> None:
+    """JSON, or nothing at all, is an answer of a collector too."""
+    server.replies.append(reply)
+    FlaskChestOTLP(server.url).write(make_records(1))
+    assert len(server.requests) == 1
+
+
+def test_partial_success_in_json(server: Collector) -> None:
+    """Its numbers are read from JSON, where they are text."""
+    body = b'{"partialSuccess": {"rejectedLogRecords": "1", "errorMessage": "old"}}'
+    server.replies.append(Reply(200, {"Content-Type": "application/json"}, body))
+    with pytest.raises(RejectedError, match=r"1 of 2 .*old"):
+        FlaskChestOTLP(server.url).write(make_records(2))
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(200, {"Content-Type": "text/html"}, b"<h1>Welcome</h1>"),
+        Reply(200, {"Content-Type": "application/json"}, b"welcome"),
+        Reply(200, TYPE, b"<h1>Welcome</h1>"),
+    ],
+)
+def test_something_else_says_yes(server: Collector, reply: Reply) -> None:
+    """A web page that answers is not taken for a collector: the records wait."""
+    server.replies.append(reply)
+    with pytest.raises(DeliveryError, match="no OTLP collector; set 'url'"):
+        FlaskChestOTLP(server.url).write(make_records(1))
+
+
+@pytest.mark.parametrize("code", [401, 503])
+def test_check(server: Collector, code: int) -> None:
+    """It stores nothing, and tells of what would keep records from being stored."""
+    chest = FlaskChestOTLP(server.url)
+    chest.check()
+    assert server.records == []
+    server.replies.append(Reply(400, TYPE, status("no records")))
+    chest.check()
+    server.replies.append(Reply(code))
+    with pytest.raises(DeliveryError):
+        chest.check()
+
+
+def test_binary_answers_are_not_shown(server: Collector) -> None:
+    """A status that cannot be read is left out of the error."""
+    server.replies.append(Reply(400, TYPE, b"\xff\xff"))
+    with pytest.raises(RejectedError, match=r"it answered 400 Bad Request$"):
+        FlaskChestOTLP(server.url).write(make_records(1))
+
+
+def test_private_ca(tmp_path: Path) -> None:
+    """A certificate is checked, by the file that is given."""
+    authority = PrivateCA(tmp_path)
+    with Collector(authority.server_context("127.0.0.1")) as server:
+        make_chest(f"otlp+{server.url}?verify={authority.file}").write(make_records(1))
+        with pytest.raises(DeliveryError, match="the file of the CA"):
+            make_chest(f"otlp+{server.url}").write(make_records(1))
+        assert len(server.records) == 1
+
+
+def test_credentials_stay_out_of_errors() -> None:
+    """Neither the path nor user info nor headers are shown; host and remedy are."""
+    port = free_port()
+    url = f"otlp+http://me:pass-word@127.0.0.1:{port}/path-secret"
+    chest = make_chest({"url": url, "headers": {"X": "header-secret"}})
+    with pytest.raises(DeliveryError, match=rf"127\.0\.0\.1:{port}.*check host and") as caught:
+        chest.write(make_records(1))
+    for text in (str(caught.value), repr(chest)):
+        assert "secret" not in text
+        assert "pass-word" not in text
+
+
+@pytest.mark.parametrize(
+    ("url", "endpoint"),
+    [
+        ("otlp+http://collector", "http://collector:4318/v1/logs"),
+        ("otlp+https://vendor.example/otlp/", "https://vendor.example:443/otlp/v1/logs"),
+        ("otlp+http://collector:1/v1/logs", "http://collector:1/v1/logs"),
+        ("otlp+http://[::1]", "http://[::1]:4318/v1/logs"),
+    ],
+)
+def test_endpoint(url: str, endpoint: str) -> None:
+    """The path of the protocol is added, and so is its port."""
+    chest = make_chest(url)
+    assert isinstance(chest, FlaskChestOTLP)
+    assert chest.url == endpoint
+
+
+@pytest.mark.parametrize(
+    ("url", "arguments", "words"),
+    [
+        ("otlp+http://", {}, "names the collector"),
+        ("otlp+http://c:x", {}, "no number"),
+        ("otlp+http://c?compress=1", {}, "unknown URL parameter 'compress'"),
+        ("otlp+http://c?compression=zip", {}, "expected 'gzip' or 'none'"),
+        ("otlp+http://c", {"verify": False}, "'verify' is True"),
+        ("otlp+https://c?verify=false", {}, "'verify' is True"),
+        ("influxdb+https://:t@h/org/bucket?verify=False", {}, "'verify' is True"),
+        ("clickhouse+https://h?verify=0", {}, "'verify' is True"),
+        ("otlp+http://c", {"resource": {"a": object}}, "resource: 'a'"),
+    ],
+)
+def test_wrong_address(url: str, arguments: dict[str, Any], words: str) -> None:
+    """What cannot be is told at start-up."""
+    with pytest.raises(ConfigError, match=words):
+        make_chest({"url": url, **arguments})
+
+
+@pytest.mark.parametrize("url", ["ftp://c", "http://c?key=1"])
+def test_wrong_url(url: str) -> None:
+    """Another scheme, or a query, is no endpoint."""
+    with pytest.raises(ConfigError, match="'url'"):
+        FlaskChestOTLP(url)

@@ -1,0 +1,210 @@
+"""What readers of a group get, lose and leave behind, on a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from flask_chest.chests.base import Surroundings
+from flask_chest.chests.redis.chest import FlaskChestRedis
+from flask_chest.chests.redis.consumer_group import Group, Taken
+from flask_chest.conformance import make_records
+from tests.servers.redis import DURABLE, Redis
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Redis]:
+    with Redis() as server:
+        yield server
+
+
+@pytest.fixture
+def client(server: Redis) -> Iterator[Any]:
+    """A client of the server, which is empty."""
+    with closing(redis.Redis(port=server.port)) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def chest(server: Redis, client: Any) -> Iterator[FlaskChestRedis]:
+    with closing(FlaskChestRedis(server.url)) as chest:
+        chest.settle(Surroundings(instance_path=Path(), timeout=20))
+        yield chest
+
+
+def ids(taken: Taken) -> list[bytes]:
+    return [entry for entry, _ in taken.entries]
+
+
+def in_stream(client: Any) -> list[bytes]:
+    return [entry for entry, _ in client.xrange("chest")]
+
+
+def test_readers_share_the_entries(chest: FlaskChestRedis, client: Any) -> None:
+    """Each entry goes to one of them; acknowledged ones are done with."""
+    one, other = Group(chest, "g"), Group(chest, "g")
+    assert one.take(10) == Taken([])
+    chest.write(make_records(30))
+    got = ids(one.take(10)) + ids(other.take(100))
+    assert got == in_stream(client)
+    assert one.take(10) == Taken([])
+    one.acknowledge(got)
+    assert client.xpending("chest", "g")["pending"] == 0
+    assert len(Group(chest, "another").take(100).entries) == 30
+
+
+def test_entries_of_the_dead_are_claimed(chest: FlaskChestRedis, client: Any) -> None:
+    """Once it has not been heard of for long enough; one that says that it lives keeps its own."""
+    dead, living = Group(chest, "g"), Group(chest, "g")
+    assert living.claim(10, 0) == Taken([])
+    chest.write(make_records(300))
+    entries = ids(dead.take(300))
+    assert living.claim(100, 60_000) == Taken([])
+    dead.give_back(entries)
+    dead.hold(entries[:100])
+    claimed: list[bytes] = []
+    while found := ids(living.claim(50, 60_000)):
+        claimed += found
+        living.hold(found)
+    assert claimed == entries[100:]
+
+
+def cut_off(client: Any, left: int) -> None:
+    client.xtrim("chest", maxlen=left, approximate=False)
+
+
+@pytest.mark.parametrize("read", [0, 20])
+def test_what_the_cap_cut_off_unread_is_counted(
+    chest: FlaskChestRedis, client: Any, read: int
+) -> None:
+    """Once; and what had been read before is no loss."""
+    group = Group(chest, "g")
+    chest.write(make_records(100))
+    if read:
+        group.take(read)
+    cut_off(client, 30)
+    taken = group.take(10)
+    assert (len(taken.entries), taken.lost) == (10, 70 - read)
+    assert group.take(10).lost == 0
+    cut_off(client, 15)
+    assert group.take(100).lost == 0
+    chest.write(make_records(5))
+    cut_off(client, 0)
+    assert group.take(10) == Taken([], 5)
+    assert group.take(10) == Taken([], 0)
+
+
+def test_counts_outlive_a_restart() -> None:
+    """What the group has read is known after Redis was killed, so no loss is made up then."""
+    with Redis(*DURABLE) as server, closing(FlaskChestRedis(server.url)) as chest:
+        group = Group(chest, "g")
+        chest.write(make_records(100))
+        group.acknowledge(ids(group.take(40)))
+        server.stop()
+        server.start()
+        with closing(redis.Redis(port=server.port)) as client:
+            [told] = client.xinfo_groups("chest")
+            assert (told["entries-read"], told["lag"]) == (40, 60)
+            cut_off(client, 30)
+        taken = group.take(100)
+        assert (len(taken.entries), taken.lost) == (30, 30)
+
+
+def test_nothing_is_counted_where_all_was_read(chest: FlaskChestRedis, client: Any) -> None:
+    """A cap that cuts off what was read costs nothing, however often."""
+    group = Group(chest, "g")
+    lost = 0
+    for _ in range(5):
+        chest.write(make_records(40))
+        lost += group.take(100).lost
+        cut_off(client, 10)
+    assert lost == 0
+
+
+def test_what_was_cut_off_before_it_could_be_claimed(chest: FlaskChestRedis, client: Any) -> None:
+    """Entries that a dead reader had, and that are gone, are counted, too."""
+    dead, living = Group(chest, "g"), Group(chest, "g")
+    chest.write(make_records(100))
+    dead.take(100)
+    cut_off(client, 40)
+    found: list[bytes] = []
+    lost = 0
+    while (taken := living.claim(100, 0)).entries and len(found) < 40:
+        found += ids(taken)
+        lost += taken.lost
+        living.acknowledge(ids(taken))
+    assert found == in_stream(client)
+    assert lost + taken.lost == 60
+
+
+def names(client: Any) -> Sequence[str]:
+    return [each["name"].decode() for each in client.xinfo_consumers("chest", "g")]
+
+
+def test_readers_that_are_gone_are_forgotten(chest: FlaskChestRedis, client: Any) -> None:
+    """Where they left nothing; one with entries stays, whatever its age."""
+    idle, busy, here = Group(chest, "g"), Group(chest, "g"), Group(chest, "g")
+    here.tidy(0)
+    chest.write(make_records(2))
+    busy.take(1)
+    idle.acknowledge(ids(idle.take(1)))
+    here.tidy(60_000)
+    assert sorted(names(client)) == sorted([busy.consumer, idle.consumer])
+    here.tidy(0)
+    assert names(client) == [busy.consumer]
+    busy.acknowledge(in_stream(client))
+    busy.leave()
+    assert names(client) == []
+
+
+def test_a_key_that_is_no_stream(chest: FlaskChestRedis, client: Any) -> None:
+    """The error is delivery's word for what cannot be read, with address and remedy."""
+    client.set("chest", "theirs")
+    group = Group(chest, "g")
+    told = r"chest 'redis' at redis://.*name another stream"
+    with pytest.raises(OSError, match=told):
+        group.take(1)
+    with pytest.raises(OSError, match=told):
+        group.claim(1, 0)
+
+
+def test_a_server_that_is_too_old(chest: FlaskChestRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told likewise."""
+    monkeypatch.setattr("flask_chest.chests.redis.chest._OLDEST", (99, 0))
+    with pytest.raises(OSError, match="is too old; run Redis 7 or newer"):
+        Group(chest, "g").take(1)
+
+
+def test_rights(server: Redis, chest: FlaskChestRedis, client: Any) -> None:
+    """A reader's user needs no more than what the page on Redis lists; lacking ones are told."""
+    rights = ["eval", "exists", "xinfo", "xgroup", "xreadgroup", "xautoclaim", "xclaim", "xack"]
+    client.acl_setuser(
+        "reader",
+        enabled=True,
+        passwords=["+hunter22"],
+        keys=["chest"],
+        commands=[f"+{right}" for right in rights],
+        reset=True,
+    )
+    chest.write(make_records(2))
+    with closing(FlaskChestRedis(f"redis://reader:hunter22@127.0.0.1:{server.port}")) as theirs:
+        group = Group(theirs, "g")
+        entries = ids(group.take(10))
+        group.hold(entries)
+        group.claim(10, 0)
+        group.acknowledge(entries)
+        group.tidy(0)
+        group.take(10)
+        group.leave()
+        client.acl_setuser("reader", commands=["-xreadgroup"])
+        with pytest.raises(OSError, match="grant this user") as caught:
+            group.take(10)
+    assert "hunter22" not in str(caught.value)

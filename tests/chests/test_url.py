@@ -1,0 +1,106 @@
+"""What becomes of URLs and credentials, of NUL, and of batches that are too big for one body."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flask_chest.chests.base import Chest
+from flask_chest.chests.batches import parts_of, without_nul
+from flask_chest.chests.memory import MemoryChest
+from flask_chest.chests.url import Address, scrub
+from flask_chest.conformance import make_records
+from flask_chest.errors import DeliveryError, RejectedError
+from flask_chest.record.encoding import dumps, loads
+from flask_chest.testing import check_chest
+from flask_chest.typing import ContextTuple
+
+
+def test_parts() -> None:
+    """Credentials are decoded; several hosts stay together; the public form has no secret."""
+    address = Address.parse("mongodb://me:p%40ss@a:1,b:2/db?tls=true")
+    assert (address.username, address.password) == ("me", "p@ss")
+    assert (address.hosts, address.path, address.query) == ("a:1,b:2", "db", {"tls": "true"})
+    assert address.public() == "mongodb://me@a:1,b:2/db"
+    assert "p@ss" not in repr(address)
+
+
+def test_at_sign_in_a_web_path() -> None:
+    """A path of a web address may hold an '@'."""
+    assert Address.parse("https://host/@me").path == "@me"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("bad tok-1", "bad ***"), ("ab", "ab"), ("fine", "fine")]
+)
+def test_scrub(text: str, shown: str) -> None:
+    """Secrets are blanked out, but for those too short to tell from words."""
+    assert scrub(text, ("tok-1", "", "a")) == shown
+
+
+@given(
+    st.recursive(
+        st.text('\0\\u024a"', max_size=20),
+        lambda inner: st.dictionaries(st.text("\0\\u0", max_size=10), inner, max_size=3),
+        max_leaves=8,
+    )
+)
+def test_nul_and_nothing_else(value: object) -> None:
+    """NUL becomes its picture, and no other text changes, however many backslashes it has."""
+    cleaned = loads(without_nul(dumps({"v": value})))["v"]
+    assert dumps(cleaned) == dumps(_replaced(value))
+
+
+def _replaced(value: object) -> object:
+    if isinstance(value, dict):
+        return {_replaced(name): _replaced(each) for name, each in value.items()}
+    return value.replace("\0", "\u2400") if isinstance(value, str) else value
+
+
+@given(st.lists(st.binary(max_size=8)), st.integers(1, 20))
+def test_parts_of_a_batch(lines: list[bytes], limit: int) -> None:
+    """Parts are the batch, in order, and none is over the limit unless it is one line."""
+    parts = list(parts_of(lines, limit))
+    assert [line for part in parts for line in part] == lines
+    assert all(len(part) == 1 or sum(map(len, part)) <= limit for part in parts)
+
+
+def test_memory_conforms() -> None:
+    """The chest in memory passes the suite."""
+    chest = MemoryChest()
+    done = check_chest(lambda: chest, read=lambda: [record.id for record in chest.records])
+    assert done == ("accepts", "ignores_duplicates", "closes")
+
+
+class OldWriter:
+    """A backend of the older interface."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.calls: list[list[ContextTuple]] = []
+        self._error = error
+
+    def write(self, context_tuple_list: list[ContextTuple]) -> None:
+        if self._error is not None:
+            raise self._error
+        self.calls.append(context_tuple_list)
+
+
+def test_tuple_writer() -> None:
+    """An older class gets one request's tuples a call."""
+    writer = OldWriter()
+    chest = Chest.from_tuple_writer(writer)
+    chest.write(make_records(2))
+    assert [call[0] for call in writer.calls] == [
+        ("number", 0, "check-0"),
+        ("number", 1, "check-1"),
+    ]
+    assert chest.name == "oldwriter"
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), RejectedError("never"), DeliveryError("later")])
+def test_tuple_writer_that_raises(error: Exception) -> None:
+    """What it raises is a failed delivery, unless it says itself what it is."""
+    expected = type(error) if not isinstance(error, KeyError) else DeliveryError
+    with pytest.raises(expected):
+        Chest.from_tuple_writer(OldWriter(error)).write(make_records(1))

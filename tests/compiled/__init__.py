@@ -1,1 +1,0 @@
-"""Tests of ``flask_chest/compiled/``: it says what Python says, and harms nothing."""

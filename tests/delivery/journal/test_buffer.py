@@ -1,0 +1,420 @@
+"""The journal: every record once per chest, whoever wrote it, whoever reads it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import tempfile
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from flask_chest.delivery.journal.buffer import Journal, Reads
+from flask_chest.delivery.journal.framing import MAGIC
+from flask_chest.delivery.journal.totals import add_to_totals, read_ledger, writer_folders
+from flask_chest.delivery.journal.writer import JournalWriter, segment_numbers, segment_path
+
+CHESTS = ("one", "two")
+BOTH = 0b11
+
+
+def make(root: Path, reads: Reads = Reads.OWN_AND_ORPHANED, max_bytes: int = 2**20) -> Journal:
+    return Journal(root, CHESTS, max_bytes, lambda *_: None, reads)
+
+
+def line(number: int) -> bytes:
+    return b'{"id":"%d"}' % number
+
+
+def drain(journal: Journal, chest: str, limit: int = 1000) -> list[bytes]:
+    found: list[bytes] = []
+    for source in journal.sources():
+        while (page := source.read(chest, limit)) is not None:
+            found += page.lines
+            source.commit(chest, page, delivered=len(page.lines), rejected=0)
+    return found
+
+
+def adopt(journal: Journal) -> None:
+    """Look for orphans now, however lately that was done."""
+    journal._look_after = 0.0
+    journal.tend()
+
+
+def die(journal: Journal) -> None:
+    """What the kernel does when a process is killed: its descriptors are closed, no more."""
+    assert journal._writer is not None
+    journal._writer.release()
+    journal._writer = None
+    for source in journal.sources():
+        source.release()
+
+
+def test_nothing_is_made_before_the_first_record(tmp_path: Path) -> None:
+    """A journal that got no record leaves no folder."""
+    journal = make(tmp_path / "journal")
+    journal.tend()
+    journal.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_each_chest_has_a_place_of_its_own(tmp_path: Path) -> None:
+    """What one chest has got is still there for the other one."""
+    journal = make(tmp_path)
+    for number in range(5):
+        journal.append(line(number), BOTH)
+    assert drain(journal, "one") == [line(number) for number in range(5)]
+    assert journal.ledger().account("one").to_dict()["delivered"] == 5
+    assert journal.ledger().account("two").pending == 5
+    assert drain(journal, "two") == [line(number) for number in range(5)]
+
+
+def test_a_mask_says_which_chests_get_a_record(tmp_path: Path) -> None:
+    """A record goes to the chests of its mask, and counts for them alone."""
+    journal = make(tmp_path)
+    journal.append(line(1), 0b01)
+    journal.append(line(2), 0b10)
+    assert journal.ledger().account("one").pending == 1
+    assert drain(journal, "one") == [line(1)]
+    assert drain(journal, "two") == [line(2)]
+
+
+def test_everything_done_leaves_only_the_totals(tmp_path: Path) -> None:
+    """After a clean end no writer's folder is left, and the ledger has its numbers."""
+    journal = make(tmp_path)
+    journal.append(line(1), BOTH)
+    for chest in CHESTS:
+        drain(journal, chest)
+    journal.close()
+    assert writer_folders(tmp_path) == []
+    assert read_ledger(tmp_path).account("one").to_dict()["captured"] == 1
+
+
+def test_a_dead_process_is_adopted_by_exactly_one(tmp_path: Path) -> None:
+    """What a killed process left goes to one of the living, from where it stood."""
+    killed, first, second = make(tmp_path), make(tmp_path), make(tmp_path)
+    for number in range(4):
+        killed.append(line(number), BOTH)
+    source = killed.sources()[0]
+    page = source.read("one", 2)
+    assert page is not None
+    source.commit("one", page, delivered=2, rejected=0)
+    die(killed)
+
+    adopt(first)
+    adopt(second)
+
+    assert drain(first, "one") == [line(2), line(3)]
+    assert drain(second, "one") == []
+    assert drain(first, "two") == [line(number) for number in range(4)]
+    adopt(first)
+    assert writer_folders(tmp_path) == []
+    assert read_ledger(tmp_path).account("two").delivered == 4
+
+
+def test_a_living_process_is_not_adopted(tmp_path: Path) -> None:
+    """As long as a process lives its records are its own."""
+    living, other = make(tmp_path), make(tmp_path)
+    living.append(line(1), BOTH)
+    adopt(other)
+    assert drain(other, "one") == []
+    assert drain(living, "one") == [line(1)]
+
+
+def test_an_agent_reads_what_the_living_write(tmp_path: Path) -> None:
+    """With an agent the writing process reads nothing, and the agent everything, as it comes."""
+    web, agent = make(tmp_path, Reads.NOTHING), make(tmp_path, Reads.ALL)
+    web.append(line(1), BOTH)
+    assert web.sources() == ()
+    adopt(agent)
+    assert drain(agent, "one") == [line(1)]
+    web.append(line(2), BOTH)
+    assert drain(agent, "one") == [line(2)]
+    drain(agent, "two")
+    web.close()
+    adopt(agent)
+    assert writer_folders(tmp_path) == []
+
+
+def test_segments_are_rotated_and_removed_behind_the_slowest_chest(tmp_path: Path) -> None:
+    """A segment stays until every chest is past it."""
+    journal = make(tmp_path, max_bytes=64 * 1024)
+    for number in range(700):
+        journal.append(line(number), BOTH)
+    folder = writer_folders(tmp_path)[0]
+    assert len(segment_numbers(folder)) > 2
+    assert len(drain(journal, "one")) == 700
+    assert segment_numbers(folder)[0] == 1
+    assert len(drain(journal, "two")) == 700
+    assert segment_numbers(folder)[0] > 1
+
+
+def test_over_its_limit_the_oldest_records_go_and_are_counted(tmp_path: Path) -> None:
+    """The journal does not outgrow its limit; what went is counted as lost, per chest."""
+    journal = make(tmp_path, max_bytes=64 * 1024)
+    for number in range(5000):
+        journal.append(line(number), BOTH)
+    adopt(journal)
+    kept = drain(journal, "one")
+    account = journal.ledger().account("one")
+    assert kept[-1] == line(4999)
+    assert 0 < len(kept) < 5000
+    assert account.lost["overflow"] == 5000 - len(kept)
+    assert account.captured == 5000
+    assert sum(path.stat().st_size for path in tmp_path.glob("*/*.segment")) <= 64 * 1024 * 1.2
+
+
+def test_a_page_under_way_when_its_segment_goes_is_not_counted_twice(tmp_path: Path) -> None:
+    """Records that were given up while they were being delivered count as delivered in the end."""
+    journal = make(tmp_path, max_bytes=64 * 1024)
+    for number in range(2000):
+        journal.append(line(number), BOTH)
+    source = journal.sources()[0]
+    page = source.read("one", 100)
+    assert page is not None
+    assert source.drop_oldest()
+    source.commit("one", page, delivered=100, rejected=0)
+    account = journal.ledger().account("one")
+    assert account.captured == 2000
+    assert account.delivered == 100
+
+
+def test_a_torn_end_is_counted_and_in_nobodys_way(tmp_path: Path) -> None:
+    """What a crash cut short is one lost record; those before it are delivered."""
+    killed = make(tmp_path)
+    killed.append(line(1), BOTH)
+    killed.append(line(2), BOTH)
+    segment = segment_path(writer_folders(tmp_path)[0], 1)
+    die(killed)
+    os.truncate(segment, segment.stat().st_size - 3)
+
+    journal = make(tmp_path)
+    adopt(journal)
+    assert drain(journal, "one") == [line(1)]
+    account = journal.ledger().account("one")
+    assert (account.delivered, account.lost) == (1, Counter(damaged=1))
+
+
+def test_a_stretch_of_zeros_longer_than_a_chunk_costs_only_itself(tmp_path: Path) -> None:
+    """Damage of megabytes does not hide what was written behind it."""
+    journal = make(tmp_path, max_bytes=2**28)
+    journal.append(line(1), BOTH)
+    with segment_path(writer_folders(tmp_path)[0], 1).open("ab") as file:
+        file.write(b"\0" * (3 * 2**20))
+    journal.append(line(2), BOTH)
+    assert drain(journal, "one") == [line(1), line(2)]
+    assert journal.ledger().account("one").lost == Counter(damaged=1)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"segment": "x"}', b"null"])
+def test_a_damaged_place_sends_again_from_the_beginning(tmp_path: Path, content: bytes) -> None:
+    """A place that cannot be read costs a repetition, which ids make harmless, not a record."""
+    killed = make(tmp_path)
+    killed.append(line(1), BOTH)
+    drain(killed, "one")
+    folder = writer_folders(tmp_path)[0]
+    die(killed)
+    (folder / "0.place").write_bytes(content)
+    journal = make(tmp_path)
+    adopt(journal)
+    assert drain(journal, "one") == [line(1)]
+
+
+def test_what_another_version_wrote_is_left_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A folder of an unknown version is neither read nor deleted, and told of once."""
+    strange = tmp_path / "019aa1b2c3d4-1-abcdef"
+    strange.mkdir()
+    (strange / "writer.json").write_text('{"version": 99, "chests": ["one"]}')
+    (tmp_path / "a-stranger").mkdir()
+    (tmp_path / "a-file").write_text("hello")
+    journal = make(tmp_path)
+    journal.append(line(1), BOTH)
+    adopt(journal)
+    adopt(journal)
+    assert drain(journal, "one") == [line(1)]
+    assert caplog.text.count("another version") == 1
+    assert strange.is_dir()
+    assert (tmp_path / "a-file").exists()
+
+
+def test_a_journal_that_is_removed_while_in_use_is_begun_anew(tmp_path: Path) -> None:
+    """When somebody deleted the folder, records that nobody got yet are kept, and later ones."""
+    root = tmp_path / "journal"
+    journal = make(root)
+    journal.append(line(0), BOTH)
+    drain(journal, "one")
+    journal.append(line(1), BOTH)
+    for path in sorted(root.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    root.rmdir()
+    adopt(journal)
+    journal.append(line(2), BOTH)
+    assert drain(journal, "one") == [line(1), line(2)]
+    assert drain(journal, "two") == [line(0), line(1), line(2)]
+
+
+def test_closing_while_another_thread_looks_around(tmp_path: Path) -> None:
+    """Neither stumbles over a folder that the other just parted from, and nothing is lost."""
+    for number in range(50):
+        journal = make(tmp_path)
+        journal.append(line(number), BOTH)
+        for chest in CHESTS:
+            drain(journal, chest)
+        with ThreadPoolExecutor() as others:
+            looks = [others.submit(adopt, journal) for _ in range(3)]
+            journal.close()
+            for look in looks:
+                look.result()
+    assert writer_folders(tmp_path) == []
+    found = read_ledger(tmp_path, CHESTS)
+    assert [found.account(chest).delivered for chest in CHESTS] == [50, 50]
+    assert not any(account.lost for account in found.accounts.values())
+
+
+def test_where_no_journal_can_be_made_appending_says_so(tmp_path: Path) -> None:
+    """A file in the place of the folder is an error of each append, not of the start."""
+    (tmp_path / "journal").write_text("in the way")
+    journal = make(tmp_path / "journal")
+    for _ in range(2):
+        with pytest.raises(OSError, match="journal"):
+            journal.append(line(1), BOTH)
+        journal.count_lost(BOTH, "journal")
+    assert journal.ledger().account("two").lost == Counter(journal=2)
+
+
+def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
+    """Records may hold personal data: no file or folder of the journal is open to others."""
+    journal = make(tmp_path / "journal")
+    journal.append(line(1), BOTH)
+    drain(journal, "one")
+    for path in (tmp_path / "journal").rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_a_writer_counted_before_its_folder_went_is_not_counted_again(tmp_path: Path) -> None:
+    """A crash between adding up and removing changes no number."""
+    killed = make(tmp_path)
+    killed.append(line(1), BOTH)
+    for chest in CHESTS:
+        drain(killed, chest)
+    folder = writer_folders(tmp_path)[0]
+    add_to_totals(tmp_path, killed.sources()[0].ledger(), folder.name)
+    assert read_ledger(tmp_path).account("one").delivered == 1
+    die(killed)
+    journal = make(tmp_path)
+    adopt(journal)
+    assert writer_folders(tmp_path) == []
+    assert read_ledger(tmp_path).account("one").delivered == 1
+
+
+def test_a_killed_process_loses_nothing_that_was_appended(tmp_path: Path) -> None:
+    """SIGKILL right after an append: the record is there for the next process."""
+    ready, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        journal = make(tmp_path)
+        for number in range(1000):
+            journal.append(line(number), BOTH)
+        os.write(tell, b"!")
+        signal.pause()
+    assert os.read(ready, 1) == b"!"
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(ready)
+    os.close(tell)
+
+    journal = make(tmp_path)
+    adopt(journal)
+    assert drain(journal, "one") == [line(number) for number in range(1000)]
+
+
+def test_a_writer_that_died_while_it_was_made_is_no_writer(tmp_path: Path) -> None:
+    """A folder is looked into only once it is whole: it is made under a hidden name."""
+    writer = JournalWriter(tmp_path, CHESTS, 2**20)
+    writer.folder.rename(tmp_path / f".{writer.folder.name}")
+    assert writer_folders(tmp_path) == []
+    writer.release()
+
+
+def test_every_segment_begins_with_the_version(tmp_path: Path) -> None:
+    """The first line of a segment says what it is."""
+    journal = make(tmp_path, max_bytes=64 * 1024)
+    for number in range(700):
+        journal.append(line(number), BOTH)
+    for path in tmp_path.glob("*/*.segment"):
+        assert path.read_bytes().startswith(MAGIC)
+
+
+class JournalModel(RuleBasedStateMachine):
+    """Any order of writing, reading, dying and adopting: each record once per chest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory()
+        self.root = Path(self._folder.name)
+        self.journals = [make(self.root, max_bytes=2**24) for _ in range(2)]
+        self.written: list[bytes] = []
+        self.got: dict[str, list[bytes]] = {chest: [] for chest in CHESTS}
+
+    def teardown(self) -> None:
+        for journal in self.journals:
+            journal.close()
+        self._folder.cleanup()
+
+    @rule(which=st.integers(0, 1), count=st.integers(1, 20))
+    def write(self, which: int, count: int) -> None:
+        for _ in range(count):
+            made = line(len(self.written))
+            self.journals[which].append(made, BOTH)
+            self.written.append(made)
+
+    @rule(which=st.integers(0, 1), chest=st.sampled_from(CHESTS), limit=st.integers(1, 30))
+    def read(self, which: int, chest: str, limit: int) -> None:
+        for source in self.journals[which].sources():
+            page = source.read(chest, limit)
+            if page is not None:
+                self.got[chest] += page.lines
+                source.commit(chest, page, delivered=len(page.lines), rejected=0)
+
+    @precondition(lambda self: any(journal._writer for journal in self.journals))
+    @rule(which=st.integers(0, 1))
+    def kill(self, which: int) -> None:
+        if self.journals[which]._writer is not None:
+            die(self.journals[which])
+            self.journals[which] = make(self.root, max_bytes=2**24)
+
+    @rule(which=st.integers(0, 1))
+    def end(self, which: int) -> None:
+        self.journals[which].close()
+        self.journals[which] = make(self.root, max_bytes=2**24)
+
+    @rule(which=st.integers(0, 1))
+    def tend(self, which: int) -> None:
+        adopt(self.journals[which])
+
+    @invariant()
+    def nothing_twice(self) -> None:
+        for chest in CHESTS:
+            assert len(set(self.got[chest])) == len(self.got[chest])
+
+    @invariant()
+    def the_ledger_balances(self) -> None:
+        ledger = read_ledger(self.root, CHESTS)
+        for chest in CHESTS:
+            account = ledger.account(chest)
+            assert account.captured == len(self.written)
+            assert account.delivered == len(self.got[chest])
+
+
+TestJournalModel = JournalModel.TestCase
+TestJournalModel.settings = settings(
+    max_examples=settings().max_examples // 3, stateful_step_count=25
+)

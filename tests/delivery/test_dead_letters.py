@@ -1,0 +1,128 @@
+"""Dead letters, and sending them again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from flask_chest.chests.base import Chest
+from flask_chest.delivery.dead_letters import DeadLetters, Letter
+from flask_chest.delivery.durable_files import FileLock
+from flask_chest.delivery.journal.totals import add_to_totals, read_ledger
+from flask_chest.delivery.ledger import Ledger
+from flask_chest.errors import DeliveryError, RejectedError
+from flask_chest.operations.erasure import forget_letters
+from flask_chest.operations.replay import Replay
+from flask_chest.query.filters import parse_filter
+from flask_chest.query.query import Query
+from flask_chest.record.encoding import EPOCH, encode, from_microseconds
+from flask_chest.record.record import Record
+
+LINES = [encode(Record(id=f"{number:032x}", time=from_microseconds(number))) for number in range(4)]
+
+
+class Picky(Chest):
+    """Rejects one record, and may fail at another."""
+
+    def __init__(self, rejects: str = "", fails: str = "") -> None:
+        super().__init__(name="picky")
+        self.accepted: list[str] = []
+        self._rejects = rejects
+        self._fails = fails
+
+    def write(self, records: Sequence[Record]) -> None:
+        for record in records:
+            if record.id.endswith(self._rejects or "-"):
+                raise RejectedError("still no")
+            if record.id.endswith(self._fails or "-"):
+                raise DeliveryError("down")
+            self.accepted.append(record.id)
+
+
+@pytest.mark.parametrize(
+    "name", ["influx", "../../etc/passwd", ".hidden", "a/b", "ü 1", "x" * 200, "ä" * 33]
+)
+def test_letters_lie_in_their_folder_whatever_the_chest_is_called(
+    tmp_path: Path, name: str
+) -> None:
+    """A chest's name never leads out of the folder, and its letters come back."""
+    letters = DeadLetters(tmp_path, name)
+    letters.add(LINES, "bad")
+    assert letters.path.parent == tmp_path / "dead"
+    assert letters.read() == [Letter("bad", line) for line in LINES]
+
+
+def test_a_damaged_letter_hides_no_other(tmp_path: Path) -> None:
+    """A line that is no letter is passed over."""
+    letters = DeadLetters(tmp_path, "picky")
+    letters.add(LINES[:1], "bad")
+    with letters.path.open("ab") as file:
+        file.write(b'{"reason": \n')
+    letters.add(LINES[1:2], "worse")
+    assert [letter.reason for letter in letters.read()] == ["bad", "worse"]
+
+
+def test_a_replay_moves_the_accepted_and_keeps_the_rest(tmp_path: Path) -> None:
+    """Accepted letters are gone and counted as delivered; the others stay with the new reason."""
+    letters = DeadLetters(tmp_path, "picky")
+    letters.add(LINES, "bad")
+    rejected = Ledger()
+    rejected.account("picky").rejected = 4
+    add_to_totals(tmp_path, rejected)
+
+    replay = Replay(tmp_path, Picky(rejects="2"))
+    assert len(list(replay.run())) == len(replay) == 4
+
+    assert replay.delivered == 3
+    assert letters.read() == [Letter("still no", LINES[2])]
+    account = read_ledger(tmp_path).account("picky")
+    assert (account.captured, account.delivered, account.rejected) == (4, 3, 1)
+
+
+def test_letters_that_arrive_meanwhile_are_kept(tmp_path: Path) -> None:
+    """What is buried while a replay runs is not lost with the replayed ones."""
+    letters = DeadLetters(tmp_path, "picky")
+    letters.add(LINES[:2], "bad")
+    replay = Replay(tmp_path, Picky())
+    for number, _ in enumerate(replay.run()):
+        letters.add([LINES[2 + number]], "new")
+    assert letters.read() == [Letter("new", LINES[2]), Letter("new", LINES[3])]
+
+
+def test_a_store_that_is_down_ends_the_replay(tmp_path: Path) -> None:
+    """Nothing more is tried once the store fails, and nothing is lost."""
+    letters = DeadLetters(tmp_path, "picky")
+    letters.add(LINES, "bad")
+    replay = Replay(tmp_path, Picky(fails="1"))
+    list(replay.run())
+    assert replay.delivered == 1
+    assert str(replay.failure) == "down"
+    assert [letter.line for letter in letters.read()] == LINES[1:]
+
+
+def test_letters_are_forgotten_as_a_replay_has_left_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replay that ends just before neither brings its letters back, nor is counted twice."""
+    DeadLetters(tmp_path, "picky").add(LINES, "bad")
+    rejected = Ledger()
+    rejected.account("picky").rejected = 4
+    add_to_totals(tmp_path, rejected)
+    acquire = FileLock.acquire
+
+    def replay_before(lock: FileLock, seconds: float = 0.0) -> bool:
+        monkeypatch.undo()
+        for _ in Replay(tmp_path, Picky(rejects="1")).run():
+            pass
+        return acquire(lock, seconds)
+
+    monkeypatch.setattr(FileLock, "acquire", replay_before)
+    where = (parse_filter(f"id={1:032x}"),)
+    query = Query(since=EPOCH, until=EPOCH + timedelta(days=1), where=where)
+    assert forget_letters(tmp_path, "picky", query, "") == 1
+    assert DeadLetters(tmp_path, "picky").read() == []
+    account = read_ledger(tmp_path).account("picky")
+    assert (account.delivered, account.rejected, account.lost["forgotten"]) == (3, 0, 1)

@@ -1,0 +1,48 @@
+"""Without a buffer: each record is written to its chests at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from flask_chest import Record
+from flask_chest.chests.memory import MemoryChest
+from flask_chest.conformance import make_records
+from flask_chest.delivery.synchronous import Direct
+from flask_chest.errors import DeliveryError
+from flask_chest.record.encoding import encode
+from flask_chest.signals import delivery_failed
+
+
+class Failing(MemoryChest):
+    """Never accepts anything."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(name="failing")
+        self.error = error
+
+    def write(self, records: Sequence[Record]) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [DeliveryError("out of order"), ZeroDivisionError()])
+def test_one_that_fails_keeps_no_other_from_it(error: Exception) -> None:
+    """The others get the record, the failure is in the ledger and signalled, and then raised."""
+    sender = object()
+    other = MemoryChest(name="other")
+    direct = Direct([Failing(error), other], sender)
+    heard: list[object] = []
+
+    def hear(_: object, *, error: Exception, **__: object) -> None:
+        heard.append(error)
+
+    delivery_failed.connect(hear, sender)
+    [record] = make_records(1)
+    with pytest.raises(type(error)):
+        direct.hand_over(encode(record), 0b11)
+    assert other.records == [record]
+    assert heard == [error]
+    accounts = direct.ledger().accounts
+    assert accounts["failing"].lost == {"failed": 1}
+    assert accounts["other"].delivered == 1

@@ -1,0 +1,237 @@
+"""What users install: built here, installed in an environment of its own, used outside the tree."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from configparser import ConfigParser
+from contextlib import closing
+from email.parser import Parser
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from packaging.requirements import Requirement
+
+from flask_chest import __version__
+from tests import ROOT
+
+from ..docs.pages import find_blocks
+
+pytest.importorskip("build")
+
+# It starts no server, but takes as long as one: it belongs to their environment.
+pytestmark = pytest.mark.server
+
+IGNORED = shutil.ignore_patterns(
+    ".*", "*.pyc", "*.so", "__pycache__", "*.egg-info", "build", "dist", "instance", "_build"
+)
+
+COMPILED = "flask_chest/_speedups/_speed.abi3.so"
+
+VISIT = """
+import sys
+from app import app
+import flask_chest
+
+assert app.test_client().post("/orders/7").text == "paid"
+assert app.extensions["chest"].flush(60)
+app.extensions["chest"].close()
+print(flask_chest.__version__, flask_chest.__file__)
+"""
+
+APP = """
+from flask import Flask
+from flask_chest import FlaskChest
+
+app = Flask(__name__)
+FlaskChest(app)
+"""
+
+VISIT_PURE = """
+from app import app
+import flask_chest
+from flask_chest.testing import capture_records
+
+with capture_records(app) as records:
+    assert app.test_client().get("/").status_code == 404
+assert [record.status for record in records] == [404]
+print(flask_chest.__file__)
+"""
+
+
+class Built(NamedTuple):
+    """The two files of a release."""
+
+    wheel: Path
+    sdist: Path
+
+
+def run(*command: str | Path, folder: Path, **others: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment.pop("PURE_FLASK_CHEST", None)
+    done = subprocess.run(
+        [str(word) for word in command],
+        cwd=folder,
+        env={**environment, **others},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the repository, as a clone has it: building leaves files behind."""
+    copy = tmp_path_factory.mktemp("clone") / "flask-chest"
+    shutil.copytree(ROOT, copy, ignore=IGNORED)
+    shutil.copytree(ROOT / ".ci", copy / ".ci")
+    return copy
+
+
+@pytest.fixture(scope="module")
+def built(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """``python -m build``, which makes the wheel from the sdist, so that it lacks nothing."""
+    folder = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "build", "--outdir", folder, tree, folder=folder)
+    [wheel], [sdist] = folder.glob("*.whl"), folder.glob("*.tar.gz")
+    return Built(wheel, sdist)
+
+
+@pytest.fixture(scope="module")
+def python(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment that has the wheel and what it asks for, nothing else."""
+    folder = tmp_path_factory.mktemp("installed")
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    run(python, "-m", "pip", "install", "--quiet", built.wheel, folder=folder)
+    return python
+
+
+def test_the_wheel_holds_the_package(tree: Path, built: Built) -> None:
+    """Every file of the package is in it, code or not, and no other."""
+    package = {
+        str(path.relative_to(tree)) for path in (tree / "flask_chest").rglob("*") if path.is_file()
+    }
+    source = {name for name in package if name.endswith((".c", ".h"))}
+    with zipfile.ZipFile(built.wheel) as wheel:
+        names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert "flask_chest/py.typed" in names
+    assert source
+    assert names == package - source | {COMPILED}
+
+
+def test_one_wheel_for_all_pythons(built: Built) -> None:
+    """What was compiled keeps to the stable ABI."""
+    assert "-cp310-abi3-" in built.wheel.name
+
+
+def test_the_sdist_holds_the_repository(tree: Path, built: Built) -> None:
+    """Whoever gets the sdist can run the tests, read the pages, and build it again."""
+    with tarfile.open(built.sdist) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    files = {str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file()}
+    # What building left in the tree.
+    files = {name for name in files if ".egg-info/" not in name and not name.startswith("build/")}
+    assert files <= names
+
+
+def test_the_metadata(built: Built) -> None:
+    """Version, Pythons and extras are those of the tree; each extra asks for what it names."""
+    with zipfile.ZipFile(built.wheel) as wheel:
+        [name] = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+        told = Parser().parsestr(wheel.read(name).decode())
+        assert any(name.endswith("/licenses/LICENSE") for name in wheel.namelist())
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert told["Version"] == __version__
+    assert told["Requires-Python"] == setup["options"]["python_requires"]
+    assert "MIT" in (told["License"], told["License-Expression"])
+    extras = setup["options.extras_require"]
+    assert set(told.get_all("Provides-Extra", [])) == set(extras)
+    requirements = [Requirement(each) for each in told.get_all("Requires-Dist", [])]
+    for extra, listed in extras.items():
+        asked = {
+            each.name
+            for each in requirements
+            if each.marker is not None and each.marker.evaluate({"extra": extra})
+        }
+        assert asked == {Requirement(each).name for each in listed.split()}
+    minor = {each[-4:] for each in told.get_all("Classifier", []) if ":: 3.1" in each}
+    assert f"{sys.version_info.major}.{sys.version_info.minor}" in minor
+
+
+def test_the_readme_runs(python: Path, tmp_path: Path) -> None:
+    """The ten lines leave their row, far from the tree, and no driver is needed."""
+    text = (ROOT / "README.rst").read_text(encoding="utf-8")
+    example = next(block.body for block in find_blocks(text) if block.kind == "python")
+    (tmp_path / "app.py").write_text(example)
+    version, _, path = run(python, "-c", VISIT, folder=tmp_path).strip().partition(" ")
+    assert version == __version__
+    assert Path(path).is_relative_to(python.parents[1])
+    assert Path(path).with_name("py.typed").exists()
+    with closing(sqlite3.connect(tmp_path / "instance" / "chest.db")) as database:
+        rows = database.execute("select method, route, status from chest_records").fetchall()
+    assert rows == [("POST", "/orders/<int:order_id>", 200)]
+
+
+def test_the_command_is_there(python: Path, tmp_path: Path) -> None:
+    """``flask chest`` comes with the package."""
+    (tmp_path / "app.py").write_text(APP)
+    told = run(python.with_name("flask"), "chest", "rules", folder=tmp_path)
+    assert re.search(r"^GET +/static/<path:filename> +all of g +sqlite", told, re.MULTILINE)
+
+
+def test_what_is_installed_fits_together(python: Path, tmp_path: Path) -> None:
+    """pip finds nothing missing, and every module can be imported without any extra."""
+    run(python, "-m", "pip", "check", folder=tmp_path)
+    program = """
+import pkgutil, importlib, flask_chest
+
+for found in pkgutil.walk_packages(flask_chest.__path__, "flask_chest."):
+    try:
+        importlib.import_module(found.name)
+    except ModuleNotFoundError as error:
+        print(found.name, error.name)
+"""
+    missing = run(python, "-W", "error", "-c", program, folder=tmp_path).split()
+    assert set(missing[1::2]) <= {"psycopg", "pymysql", "pymongo", "bson"}
+
+
+def test_the_sdist_installs(built: Built, python: Path, tmp_path: Path) -> None:
+    """pip builds the same package from the sdist."""
+    target = tmp_path / "target"
+    command = ["-m", "pip", "install", "--quiet", "--no-deps", f"--target={target}"]
+    run(python, *command, built.sdist, folder=tmp_path)
+    with zipfile.ZipFile(built.wheel) as wheel:
+        names = [name for name in wheel.namelist() if name.startswith("flask_chest/")]
+        names.remove(COMPILED)  # it knows where it was compiled
+        for name in names:
+            assert (target / name).read_bytes() == wheel.read(name)
+    assert (target / COMPILED).exists()
+
+
+@pytest.mark.parametrize(
+    "without", [{"CC": "/bin/false"}, {"PURE_FLASK_CHEST": "1"}], ids=["compiler", "wish"]
+)
+def test_nothing_compiled(
+    built: Built, python: Path, tmp_path: Path, without: dict[str, str]
+) -> None:
+    """Without a compiler, or where it is not wanted, it installs all the same, and records."""
+    target = tmp_path / "target"
+    command = ["-m", "pip", "install", "--quiet", "--no-deps", f"--target={target}"]
+    run(python, *command, built.sdist, folder=tmp_path, **without)
+    assert (target / "flask_chest" / "compiled" / "__init__.py").exists()
+    assert not (target / COMPILED).exists()
+    (tmp_path / "app.py").write_text(APP)
+    asked = run(python, "-c", VISIT_PURE, folder=tmp_path, PYTHONPATH=str(target))
+    assert Path(asked.strip()).is_relative_to(target)

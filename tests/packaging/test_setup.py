@@ -1,0 +1,33 @@
+"""setup.cfg and the files that repeat something from it."""
+
+from __future__ import annotations
+
+import re
+from configparser import ConfigParser
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from tests import ROOT
+
+
+def test_oldest_holds_the_lower_bounds() -> None:
+    """``tests/oldest.txt`` pins what setup.cfg gives as the lower bounds, and nothing else."""
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    extras = config["options.extras_require"]
+    # Those beside them are for the work on this project, and the examples.
+    drivers = [extras[name] for name in extras if name not in {"all", "shop", "dev"}]
+    allowed = "\n".join([config["options"]["install_requires"], *drivers])
+    pins = (ROOT / "tests" / "oldest.txt").read_text()
+    assert read_versions(pins, "==") == read_versions(allowed, ">=")
+
+
+def read_versions(text: str, operator: str) -> dict[str, Version]:
+    found = {}
+    for line in re.sub(r"#.*", "", text).split():
+        requirement = Requirement(line)
+        (bound,) = requirement.specifier
+        assert bound.operator == operator, line
+        found[requirement.name] = Version(bound.version)
+    return found

@@ -1,0 +1,301 @@
+"""What every reader must find, by comparison with the same records in a list."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from flask_chest import Chest, Record
+from flask_chest.chests.sql.chest import SQLChest
+from flask_chest.chests.sql.reader import SQLReader
+from flask_chest.query.fields import Field, parse_field
+from flask_chest.query.filters import Filter, parse_filter
+from flask_chest.query.matching import matches, text_of
+from flask_chest.query.query import Query
+from flask_chest.query.reader import Reader, make_reader
+from flask_chest.query.summary import Summary
+
+from .records import END, ODD, alike, many
+
+WHOLE = Query(since=END - timedelta(hours=11), until=END)
+
+FILTERS = (
+    "user_id=3",
+    "user_id!=3",
+    "user_id>4",
+    "user_id<=2",
+    "user_id=03",
+    "user_id=0_3",
+    "user_id= 3",
+    "user_id=+3",
+    "user_id=٣",
+    "user_id=3e0",
+    "mixed=1",
+    "mixed!=1",
+    "mixed=true",
+    "mixed=",
+    "mixed!=",
+    "mixed>0",
+    "mixed<=1",
+    "mixed==cmd()",
+    "unique~value 10",
+    "unique~VALUE 10",
+    "unique~%",
+    "mixed~MÜLLER",
+    "mixed~müLL",
+    f"{ODD}=2",
+    "nowhere=1",
+    "nowhere=",
+    "route=/",
+    "route=",
+    "route~orders",
+    "route~Orders",
+    "method=POST",
+    "status>=400",
+    "status=404",
+    "status=4.04e2",
+    "status=",
+    "error=LookupError",
+    "duration_ms>50",
+    "sample_rate<1",
+    "request_id=request-7",
+    "disconnected=true",
+    "disconnected=",
+    "tags.version=1.1",
+    "vars.balance<-10",
+)
+
+
+def check_reader(chest: Chest) -> None:
+    """Write records to an empty chest and ask for them in every way."""
+    reader = make_reader(chest)
+    assert reader is not None
+    _finds_nothing(reader)
+    records = many()
+    chest.write(records)
+    _filters(reader, records)
+    _groups(reader, records)
+    _measures(reader, records)
+    _measures_over_time(reader, records)
+    _pages(reader, records)
+    _finds(reader, records)
+    later = alike()
+    chest.write(later)
+    _tells_apart(chest, reader, later)
+    reader.close()
+    chest.close()
+
+
+def _finds_nothing(reader: Reader) -> None:
+    """Before the first record there is no table, which is no error."""
+    assert reader.latest(5) == reader.page(WHOLE) == reader.find("x") == []
+    assert list(reader.walk(WHOLE)) == []
+    assert reader.count(WHOLE) == 0
+    assert reader.answer(WHOLE).whole.count == 0
+    assert reader.series(WHOLE, 3600).lines in ({}, {None: []})
+    assert reader.names(WHOLE) == []
+    reader.check()
+
+
+def _filters(reader: Reader, records: list[Record]) -> None:
+    for text in FILTERS:
+        wanted = parse_filter(text)
+        expected = [record for record in records if matches(record, [wanted])]
+        assert reader.count(WHOLE.filtered(wanted)) == len(expected), text
+        found = reader.page(WHOLE.filtered(wanted), limit=1000)
+        assert [each.id for each in found] == [each.id for each in expected], text
+    hours = Query(since=END - timedelta(hours=2), until=END - timedelta(hours=1))
+    inside = [each for each in records if hours.since <= each.time < hours.until]
+    assert reader.count(hours) == len(inside) == 60
+
+
+def _groups(reader: Reader, records: list[Record]) -> None:
+    for name in ("route", "status", "user_id", ODD, "tags.version", "disconnected"):
+        field = parse_field(name)
+        expected: dict[Any, list[Record]] = {}
+        for record in records:
+            value = _value(record, field)
+            expected.setdefault(text_of(value), []).append(record)
+        answer = reader.answer(WHOLE.grouped(field))
+        assert answer.share == 1
+        assert answer.complete
+        assert {group.key for group in answer.groups} == expected.keys(), name
+        for group in answer.groups:
+            _compare(group.summary, expected[group.key], Field("", "duration_ms"))
+    mixed = {group.key for group in reader.answer(WHOLE.grouped(parse_field("mixed"))).groups}
+    assert {None, "1", "true", "1.5", "x" * 300} < mixed
+    assert {json.dumps(json.loads(key)) for key in mixed if key and key[0] in "[{"} == {
+        "[1]",
+        '{"a": 1}',
+    }
+    top = reader.answer(WHOLE.grouped(parse_field("user_id")), limit=2)
+    assert len(top.groups) == 2
+    assert not top.complete
+    assert top.whole.rows == len(records)
+
+
+def _measures(reader: Reader, records: list[Record]) -> None:
+    for name in ("balance", "user_id", "mixed", "unique", "status"):
+        field = parse_field(name)
+        query = Query(since=WHOLE.since, until=WHOLE.until, measure=field)
+        _compare(reader.answer(query).whole, records, field)
+
+
+def _measures_over_time(reader: Reader, records: list[Record]) -> None:
+    series = reader.series(WHOLE.grouped(parse_field("method")), 3600)
+    assert series.step == 3600
+    assert series.starts == [WHOLE.since.timestamp() + 3600 * hour for hour in range(11)]
+    for method, line in series.lines.items():
+        for start, summary in zip(series.starts, line, strict=True):
+            inside = [
+                record
+                for record in records
+                if record.method == method and start <= record.time.timestamp() < start + 3600
+            ]
+            _compare(summary, inside, Field("", "duration_ms"))
+    # Of more groups than wanted, the biggest ones.
+    assert len(reader.series(WHOLE.grouped(parse_field("user_id")), 3600, lines=3).lines) == 3
+
+
+def _pages(reader: Reader, records: list[Record]) -> None:
+    assert reader.page(WHOLE, limit=0) == []
+    assert reader.reach(WHOLE, len(records)) is None
+    assert reader.reach(WHOLE, 10) == records[10].time
+    found: list[Record] = []
+    while page := reader.page(WHOLE, after=found[-1].id if found else "", limit=170):
+        found += page
+    assert found == records
+    assert list(reader.walk(WHOLE, page=99)) == records[::-1]
+    assert reader.latest(3) == records[2::-1]
+    later = reader.ids_after(records[5].id)
+    assert later == {record.id for record in records[:5]}
+    assert list(reader.pick(list(later))) == records[4::-1]
+    assert reader.names(WHOLE) == sorted(records[0].vars)
+
+
+def _finds(reader: Reader, records: list[Record]) -> None:
+    assert reader.find("request-77") == [records[77]]
+    assert reader.find(records[78].id) == [records[78]]
+    assert reader.find(f"{39:032x}") == [records[79], records[78]], "two requests of one trace"
+    assert reader.find("f" * 32) == []
+    assert reader.page(WHOLE, after="gone") == []
+    assert reader.find("' OR 1=1 --") == reader.find("") == []
+
+
+def _tells_apart(chest: Chest, reader: Reader, records: list[Record]) -> None:
+    """One person's values are nobody else's, however much like them they are."""
+    query = Query(since=END, until=END + timedelta(hours=2))
+    for name in ("name", "route"):
+        field = parse_field(name)
+        expected: dict[str | None, list[Record]] = {}
+        for record in records:
+            expected.setdefault(text_of(_value(record, field)), []).append(record)
+        found = reader.answer(query.grouped(field), limit=100).groups
+        assert {group.key for group in found} == expected.keys()
+        for group in found:
+            _compare(group.summary, expected[group.key], Field("", "duration_ms"))
+        lines = reader.series(query.grouped(field), 3600, 100, list(expected)).lines
+        assert {key: sum(each.rows for each in line) for key, line in lines.items()} == {
+            key: len(each) for key, each in expected.items()
+        }
+        wanted = [Filter(field, "=", key or "") for key in expected]
+        for each in [*wanted, Filter(field, "!=", "bob"), Filter(field, "!=", "42")]:
+            meant = {record.id for record in records if matches(record, [each])}
+            asked = query.filtered(each)
+            assert {record.id for record in reader.page(asked)} == meant, str(each)
+    for record in records[:6]:
+        assert reader.find(record.request_id) == [record]
+    handed_on = replace(records[0], id="f" * 32, request_id=records[1].id)
+    chest.write([handed_on])
+    assert reader.find(records[1].id) == [records[1], handed_on]
+    assert reader.find(records[1].id, 1) == [records[1]]
+
+
+def _compare(summary: Summary, records: list[Record], measure: Field) -> None:
+    weights = [1 / record.sample_rate for record in records]
+    assert summary.rows == len(records)
+    assert summary.count == pytest.approx(sum(weights))
+    failed = [record.error is not None or (record.status or 0) >= 500 for record in records]
+    assert summary.errors == pytest.approx(
+        sum(weight for weight, bad in zip(weights, failed, strict=True) if bad)
+    )
+    values = [_number(_value(record, measure)) for record in records]
+    pairs = [(v, w) for v, w in zip(values, weights, strict=True) if v is not None]
+    if not pairs:
+        assert summary.mean is None
+        assert summary.percentiles == [None, None, None]
+        return
+    total = sum(value * weight for value, weight in pairs)
+    assert summary.total == pytest.approx(total)
+    assert summary.mean == pytest.approx(total / sum(weight for _, weight in pairs))
+    assert summary.low == pytest.approx(min(pairs)[0])
+    assert summary.high == pytest.approx(max(pairs)[0])
+    for share, found in zip((0.5, 0.95, 0.99), summary.percentiles, strict=True):
+        assert found == pytest.approx(_percentile(pairs, share), rel=0.02, abs=1e-9)
+
+
+def _percentile(pairs: list[tuple[float, float]], share: float) -> float:
+    wanted, passed = share * sum(weight for _, weight in pairs), 0.0
+    for value, weight in sorted(pairs):
+        passed += weight
+        if passed >= wanted - 1e-9:
+            return value
+    raise AssertionError("unreachable")
+
+
+def _value(record: Record, field: Field) -> Any:
+    if field.place:
+        return getattr(record, field.place).get(field.name)
+    return getattr(record, field.name)
+
+
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value if is_number else None
+
+
+def check_estimates(chest: SQLChest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more records than are looked at, the slices are found range by range, by their index.
+
+    :param chest: an empty one.
+    """
+    chest.write(many(6000))
+    monkeypatch.setattr(SQLReader, "most", 1000)
+    monkeypatch.setattr(SQLReader, "sample", 1000)
+    asked: list[tuple[str, Any]] = []
+    reader = make_reader(chest)
+    assert isinstance(reader, SQLReader)
+
+    @sa.event.listens_for(reader._engine, "before_cursor_execute")
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    query = WHOLE.filtered(parse_filter("route=/"), parse_filter("user_id!=3"))
+    for question in (WHOLE, query):
+        answer = reader.answer(question.grouped(parse_field("method")))
+        assert answer.share < 1
+        assert answer.whole.rows <= 1000
+        series = reader.series(question, 3600)
+        counted = sum(each.count for each in series.lines[None])
+        assert counted == pytest.approx(answer.whole.count)
+    assert reader.answer(WHOLE).whole.count == pytest.approx(9000, rel=0.1)
+    plans = [_plan(reader, *each) for each in asked.copy() if "GROUP BY" in each[0]]
+    reader.close()
+    chest.close()
+    assert len(plans) > 4
+    for plan in plans:
+        assert "ix_chest_records_" in plan, plan
+        assert not re.search(r"Seq Scan|SCAN chest_records", plan), plan
+
+
+def _plan(reader: SQLReader, statement: str, parameters: Any) -> str:
+    words = {"sqlite": "EXPLAIN QUERY PLAN "}.get(reader._engine.dialect.name, "EXPLAIN ")
+    with reader._engine.connect() as connection:
+        rows = connection.exec_driver_sql(words + statement, parameters).all()
+    return "\n".join(str(row) for row in rows)

@@ -1,0 +1,142 @@
+"""Reading the databases that are servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from flask_chest import Chest
+from flask_chest.chests.base import Surroundings
+from flask_chest.chests.mongodb import reader as mongodb
+from flask_chest.chests.mongodb.reader import MongoReader
+from flask_chest.chests.registry import make_chest
+from flask_chest.chests.sql import reader as sql
+from flask_chest.chests.sql.chest import SQLChest
+from flask_chest.chests.sql.reader import SQLReader
+from flask_chest.errors import ReadError
+from flask_chest.query.fields import parse_field
+from flask_chest.query.filters import parse_filter
+from flask_chest.query.reader import make_reader
+
+from ..servers.mariadb import MariaDB
+from ..servers.mongodb import MongoDB
+from ..servers.postgresql import PostgreSQL
+from .records import many
+from .suite import WHOLE, check_estimates, check_reader
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(scope="module", params=[PostgreSQL, MariaDB, MongoDB])
+def server(request: pytest.FixtureRequest) -> Iterator[Any]:
+    with request.param() as server:
+        yield server
+
+
+def chest_of(server: Any, table: str) -> Chest:
+    name = "collection" if isinstance(server, MongoDB) else "table"
+    return make_chest({"url": server.url, name: table})
+
+
+def test_finds_everything(server: Any) -> None:
+    """It passes the suite that every reader must pass."""
+    check_reader(chest_of(server, "everything"))
+
+
+def test_more_than_can_be_looked_at(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are estimated, of many values the most frequent are told; one request is exact."""
+    chest = chest_of(server, "sampled")
+    chest.write(many(300))
+    monkeypatch.setattr(SQLReader, "most", 150)
+    monkeypatch.setattr(SQLReader, "sample", 150)
+    monkeypatch.setattr(MongoReader, "most", 150)
+    monkeypatch.setattr(MongoReader, "sample", 150)
+    reader = make_reader(chest)
+    assert reader is not None
+    answer = reader.answer(WHOLE.grouped(parse_field("method")))
+    assert answer.share < 1
+    assert answer.whole.rows <= 150
+    assert answer.whole.count == pytest.approx(450, rel=0.25)
+    series = reader.series(WHOLE, 3600)
+    assert sum(each.count for each in series.lines[None]) == pytest.approx(450, rel=0.25)
+    one = WHOLE.filtered(parse_filter("request_id=request-7"))
+    assert reader.answer(one).whole.rows == 1
+    for module in (mongodb, sql):
+        monkeypatch.setattr(module, "GROUPS", 50)
+    many_values = reader.answer(WHOLE.grouped(parse_field("unique")), limit=5)
+    assert (len(many_values.groups), many_values.complete) == (5, False)
+    reader.close()
+    chest.close()
+
+
+def test_estimates(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slices are looked up, whatever else is asked for."""
+    chest = chest_of(server, "chest_records")
+    if not isinstance(chest, SQLChest):
+        pytest.skip("MongoDB has a pipeline of its own")
+    check_estimates(chest, monkeypatch)
+
+
+def test_times_are_utc(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever zone a server's users live in."""
+    if not isinstance(server, PostgreSQL):
+        pytest.skip("others keep no zone")
+    zone = "?options=-c%20timezone%3DAmerica/St_Johns"
+    chest = make_chest({"url": server.url + zone, "table": "of_a_zone"})
+    assert isinstance(chest, SQLChest)
+    records = many(6000)
+    chest.write(records)
+    monkeypatch.setattr(SQLReader, "most", 1000)
+    monkeypatch.setattr(SQLReader, "sample", 1000)
+    reader = SQLReader(chest)
+    with reader._engine.connect() as connection:
+        assert connection.exec_driver_sql("SHOW timezone").scalar() == "America/St_Johns"
+    [latest] = reader.latest(1)
+    assert latest.time.isoformat() == records[0].time.isoformat()
+    slices = reader._slices(WHOLE)
+    assert slices.share < 1
+    assert {begin.tzinfo for begin, _ in slices.ranges} == {timezone.utc}
+    reader.close()
+    chest.close()
+
+
+def test_reads_only(server: Any) -> None:
+    """Nothing can be written over a reader's connection, and no statement takes for ever."""
+    chest = chest_of(server, "read_only")
+    if not isinstance(chest, SQLChest):
+        pytest.skip("MongoDB has no transactions that only read; its reader only finds")
+    chest.write(many(3))
+    engine = chest.make_reading_engine()
+    with (
+        engine.connect() as connection,
+        pytest.raises(sa.exc.SQLAlchemyError, match=r"(?i)read.only"),
+    ):
+        connection.execute(sa.delete(chest.records))
+    with engine.connect() as connection:
+        is_mysql = engine.dialect.name == "mysql"
+        variable = "SELECT @@max_statement_time" if is_mysql else "SHOW statement_timeout"
+        [(limit,)] = connection.exec_driver_sql(variable).all()
+        assert str(limit) in {"10s", "10.000000", "10.0"}
+    engine.dispose()
+    chest.close()
+
+
+def test_a_server_that_is_down(server: Any) -> None:
+    """The error names the chest and what to do, and no password."""
+    chest = chest_of(server, "down")
+    chest.settle(Surroundings(instance_path=Path(), timeout=1))
+    server.stop()
+    try:
+        reader = make_reader(chest)
+        assert reader is not None
+        with pytest.raises(ReadError, match=f"chest '{chest.name}' at") as raised:
+            reader.answer(WHOLE)
+        assert "secret" not in str(raised.value)
+        reader.close()
+    finally:
+        server.start()

@@ -1,0 +1,26 @@
+"""A batch: encoded records that are decoded where somebody looks at them."""
+
+from __future__ import annotations
+
+from flask_chest.conformance import make_records
+from flask_chest.record.encoding import Batch, encode, encoded_lines, json_array, loads
+
+RECORDS = make_records(5)
+BATCH = Batch([encode(record) for record in RECORDS])
+
+
+def test_a_batch_is_a_sequence_of_records() -> None:
+    """One record, some of them, all of them, from either end."""
+    assert len(BATCH) == 5
+    assert list(BATCH) == RECORDS
+    assert BATCH[0] == RECORDS[0]
+    assert BATCH[-1] == RECORDS[-1]
+    assert list(BATCH[1:3]) == RECORDS[1:3]
+    assert isinstance(BATCH[::2], Batch)
+
+
+def test_a_batch_is_not_encoded_again() -> None:
+    """What was encoded once is passed on; other records are encoded now."""
+    assert encoded_lines(BATCH) is BATCH.lines
+    assert encoded_lines(RECORDS) == BATCH.lines
+    assert [each["id"] for each in loads(json_array(RECORDS))] == [each.id for each in RECORDS]

@@ -1,0 +1,1 @@
+"""Tests of ``flask_chest/_speedups/``: it says what Python says, and harms nothing."""

@@ -1,0 +1,149 @@
+"""A record's line: by the short cut it is what it is by the way for all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from flask_chest.capture.encoder import Capture
+from flask_chest.capture.request_state import RequestState
+from flask_chest.config.rule import Route
+from flask_chest.config.ruleset import Plan
+from flask_chest.record.encoding import decode
+
+from .sides import REST, begun, stopped
+
+
+def plan_of(names: tuple[str, ...] | None, known: set[tuple[str, ...]]) -> Plan:
+    """A plan that knows some names."""
+    plan = Plan(Route("/", "view", "GET"), names, frozenset(names or ()), 1, 1.0, record=True)
+    plan.kept_whole |= known
+    return plan
+
+
+def both_lines(
+    state: RequestState, values: Mapping[str, Any], plan: Plan, limit: int
+) -> tuple[bytes | None, bytes]:
+    """A record's line by the short cut, and by the way for all."""
+    capture = Capture(None, 400, limit)
+    plan.rest = REST
+    short_cut = capture.short_cut(plan)
+    assert short_cut is not None
+    state.values = SimpleNamespace(**values)
+    with patch.object(time, "perf_counter", lambda: state.began + 0.012_345_6):
+        short = state.line(*short_cut)
+        return short, capture.encode(state.facts(state.duration()), values, plan, REST)
+
+
+# Few names and small values, so that many examples are of what is kept whole.
+VALUES = st.dictionaries(
+    st.sampled_from(["user", "tenant", "total", "password", "_own"]),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**66), 2**66)
+    | st.floats()
+    | st.text(max_size=120)
+    | st.lists(st.integers(), max_size=2)
+    | st.just("\ud800")
+    | st.just("\0"),
+    max_size=4,
+)
+
+
+@given(
+    VALUES,
+    st.sampled_from([None, ("user", "total"), ("gone", "user")]),
+    st.integers(0, 2**40) | st.sampled_from([0.0, 1e-7, 0.999_999_9, 1e9, -1.0]),
+    st.integers(2048, 2100) | st.integers(0, 300),
+    st.none() | st.integers(0, 999),
+    st.sampled_from(["4f9a", 'a "quoted" id', "umlaut \u00fc", "\ud800", "x" * 255, "x" * 256]),
+)
+@example({"user": 1, "total": 9.5}, None, 0.001, 2048, 200, "4f9a")
+def test_a_line_is_the_same(
+    values: dict[str, Any],
+    names: tuple[str, ...] | None,
+    elapsed: float,
+    limit: int,
+    status: int | None,
+    request_id: str,
+) -> None:
+    """The short cut to a line ends where the way for all does, or is not taken."""
+    with stopped():
+        state = begun({})
+    state.status, state.request_id = status, request_id
+    plan = plan_of(names, set())
+    capture = Capture(None, 400, limit)
+    capture.collect(values, plan)  # learns which names are kept whole
+    short_cut = capture.short_cut(plan)
+    assert short_cut is not None
+    state.values = SimpleNamespace(**values)
+    with patch.object(time, "perf_counter", lambda: state.began + elapsed):
+        short = state.line(*short_cut[:3], REST, limit)
+        if short is not None:
+            assert short == capture.encode(state.facts(state.duration()), values, plan, REST)
+
+
+def test_the_short_cut_is_taken() -> None:
+    """Of common values it makes the line; of any that needs a look, it does not."""
+    common = {"user": 42, "tenant": "acme", "total": 99.5, "cached": True, "coupon": None}
+    plan = plan_of(None, {tuple(common), ("user",)})
+    state = begun({})
+    state.status = 200
+    short, whole = both_lines(state, common, plan, 2048)
+    assert short == whole
+    assert decode(whole).duration_ms == 12.345
+    assert decode(whole).vars == common
+    for value in (2**63, "x" * 101, [1], {"a": 1}, b"x", object(), "a\0b", "\\", "\ud800", Path()):
+        assert both_lines(state, {"user": value}, plan, 2048)[0] is None
+    assert both_lines(state, {"unheard": 1}, plan, 2048)[0] is None
+    assert both_lines(state, common, plan, len(whole))[0] == whole
+    assert both_lines(state, common, plan, len(whole) - 1)[0] is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"error": ValueError()},
+        {"environ": {"HTTP_TRACEPARENT": "00-1-2-00"}},
+        {"status": None},
+        {"status": True},
+        {"values": {"user": 1}},
+        {"values": None},
+        {"request_id": None},
+        {"time": -1},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_the_short_cut_is_not_taken(change: dict[str, Any]) -> None:
+    """What seldom happens is left to Python."""
+    state = begun({})
+    state.status, state.values = 200, SimpleNamespace(user=1)
+    taken: tuple[Any, ...] = (None, {("user",)}, 100, REST, 2048)
+    assert state.line(*taken) is not None
+    for name, value in change.items():
+        setattr(state, name, value)
+    assert state.line(*taken) is None
+
+
+def test_values_of_a_class_of_the_apps_own() -> None:
+    """A ``g`` that is a dict, or has slots, is looked at by Python."""
+
+    class Slots:
+        __slots__ = ("user",)
+
+        def __init__(self) -> None:
+            self.user = 1
+
+    state = begun({})
+    state.status = 200
+    for holder in ({"user": 1}, type("Items", (dict,), {})(user=1), Slots(), object()):
+        state.values = holder
+        assert state.line(None, {(), ("user",)}, 100, REST, 2048) is None

@@ -1,0 +1,208 @@
+"""A request begins, and so does its response: compiled as in Python."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from flask_chest.capture import request_start
+from flask_chest.capture.request_state import RequestState
+from flask_chest.delivery.journal import tape
+
+from .sides import NOW, REST, begun, in_python, opened, recorder, stopped
+
+
+@pytest.mark.parametrize("kind", ["compiled", "python"])
+@pytest.mark.parametrize(
+    ("environ", "generator", "expected"),
+    [
+        ({}, None, None),
+        ({"HTTP_X_REQUEST_ID": "given-1"}, None, "given-1"),
+        ({"HTTP_X_REQUEST_ID": "not an id"}, None, None),
+        ({"HTTP_X_REQUEST_ID": None}, None, None),
+        ({}, lambda: "made", "made"),
+        ({"HTTP_X_REQUEST_ID": "given-1"}, lambda: "made", "given-1"),
+    ],
+)
+def test_a_request_begins(
+    kind: str, environ: dict[str, Any], generator: Any, expected: str | None
+) -> None:
+    """A request has the id that was sent, where it is accepted; one that the app makes; or ours."""
+
+    def make_id(state: Any, generator: Callable[[], str]) -> None:
+        state.request_id = generator()
+
+    start = request_start if kind == "compiled" else in_python(request_start)
+    made_by = recorder(request_id_generator=generator, make_id=make_id)
+    with stopped():
+        state = start.RequestStart(made_by, environ, print)
+    assert state.request_id == (expected or state.id)
+    assert len(state.id) == 32
+    assert (state.began, state.time) == (1000.0, NOW)
+    assert state.recorder is made_by
+    assert state.environ is environ
+    nothing = (state.values, state.values_at_end, state.response, state.error, state.plan)
+    assert nothing == (None,) * 5
+    assert (state.status, state.settled, state.named) == (None, False, False)
+    assert (state.echoed, state.began_before) == (True, False)
+
+
+def test_a_generator_that_fails() -> None:
+    """What a request asks of Python may fail; the one who began it hears of it."""
+
+    def make_id(*_: Any) -> None:
+        raise RuntimeError("no id")
+
+    with pytest.raises(RuntimeError, match="no id"):
+        begun({}, request_id_generator=print, make_id=make_id)
+    with pytest.raises(AttributeError):
+        RequestState(object(), {}, print)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        RequestState(recorder(), {})  # type: ignore[call-arg]
+
+
+HEADERS: list[Any] = [
+    [],
+    [("Content-Type", "text/plain")],
+    [("X-REQUEST-ID", "theirs")],
+    [("Content-Type", "text/plain"), ("x-request-id", "theirs"), ("Vary", "*")],
+    (("Vary", "*"),),
+    (("X-Request-Id", "theirs"),),
+    [["Vary", "*"], ["X-Request-ID", "theirs"]],
+    [("X-Request-I\u212a", "no"), ("\ud800", "no"), ("X-Request-IDs", "no")],
+]
+
+
+@pytest.mark.parametrize("headers", HEADERS, ids=repr)
+@pytest.mark.parametrize(
+    "status", ["200 OK", "404", "99 x", "words", "", "  7", "-12 x", "2\u0662\u0662"]
+)
+@pytest.mark.parametrize("more", [(), (None,), (("kind", "value", "trace"),)], ids=repr)
+def test_a_response_starts(headers: Any, status: str, more: tuple[Any, ...]) -> None:
+    """The server gets what Python would send it, and what the app gave is left as it was."""
+    seen: list[Any] = []
+    for start in (request_start, in_python(request_start)):
+        for echoed in (True, False):
+            calls: list[Any] = []
+
+            def server(*arguments: Any, calls: list[Any] = calls) -> str:
+                calls.append(arguments)
+                return "write"
+
+            state = start.RequestStart(recorder(), {"HTTP_X_REQUEST_ID": "given"}, server)
+            state.echoed = echoed
+            before = list(headers)
+            assert state.start_response(status, headers, *more) == "write"
+            assert list(headers) == before
+            seen.append((echoed, state.status, calls))
+    assert seen[:2] == seen[2:]
+
+
+def test_a_response_is_started_wrongly() -> None:
+    """By name it may be done, too; what is no start of a response is refused, as by Python."""
+    calls: list[Any] = []
+    state = begun({"HTTP_X_REQUEST_ID": "given"}, lambda *arguments: calls.append(arguments))
+    state.start_response(status="200 OK", headers=[], exc_info=None)
+    state.start_response("200 OK", [], exc_info=("kind",))
+    assert calls == [
+        ("200 OK", [("X-Request-ID", "given")]),
+        ("200 OK", [("X-Request-ID", "given")], ("kind",)),
+    ]
+    start: Any = state.start_response
+    for arguments in [
+        (),
+        ("200 OK",),
+        ("200 OK", 7),
+        (None, []),
+        ("200 OK", [], None, 4),
+        ("1", [()]),
+    ]:
+        with pytest.raises((TypeError, IndexError)):
+            start(*arguments)
+    by_name: list[dict[str, Any]] = [
+        {"headers": []},
+        {"status": "1", "exc_info": None},
+        {"other": 1},
+    ]
+    for named in by_name:
+        with pytest.raises(TypeError):
+            start("200 OK", [], **named)
+
+
+def test_the_servers_own_exception() -> None:
+    """What the server raises is seen by who started the response."""
+
+    def server(*_: Any) -> Any:
+        raise AssertionError("Headers already set!")
+
+    with pytest.raises(AssertionError, match="already set"):
+        begun({}, server).start_response("200 OK", [])
+
+
+def test_a_request_that_has_not_begun() -> None:
+    """Nobody has to call ``__init__``, and whatever is deleted: no crash."""
+    empty = RequestState.__new__(RequestState)
+    assert empty.line(None, set(), 1, REST, 2048) is None
+    with pytest.raises(RuntimeError, match="no request has begun"):
+        empty.start_response("200 OK", [])
+    for name in ("recorder", "environ", "id", "request_id", "values", "status", "error", "settled"):
+        state = begun({})
+        state.status, state.values = 200, SimpleNamespace(user=1)
+        delattr(state, name)
+        with pytest.raises(AttributeError):
+            getattr(state, name)
+        state.line(None, {("user",)}, 100, REST, 2048)
+    line: Any = begun({}).line
+    wrong: list[tuple[Any, ...]] = [
+        (),
+        (None, (), 1, REST, 2048),
+        (7, set(), 1, REST, 2),
+        (None, set(), 1, "", 2),
+    ]
+    for arguments in wrong:
+        with pytest.raises(TypeError):
+            line(*arguments)
+
+
+def test_a_request_is_let_go_of() -> None:
+    """Nothing that a request held stays, not even in a circle."""
+
+    class Held:
+        pass
+
+    held = Held()
+    gone = weakref.ref(held)
+    environ: dict[str, Any] = {"held": held}
+    environ["circle"] = begun(environ)
+    del held, environ
+    gc.collect()
+    assert gone() is None
+
+
+def test_nothing_is_kept_of_requests() -> None:
+    """After a thousand requests as much memory is in use as after a hundred."""
+
+    def serve(count: int) -> int:
+        for _ in range(count):
+            state = begun({"HTTP_X_REQUEST_ID": "given"})
+            state.start_response("200 OK", [("Vary", "*")])
+            state.values = SimpleNamespace(user=1, tenant="acme")
+            state.line(None, {("user", "tenant")}, 100, REST, 2048)
+            state.line(("user", "gone"), {("user",)}, 100, REST, 2048)
+            state.line(None, {("user", "tenant")}, 100, REST, 20)
+            recording.append(REST, 1)
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    with opened(tape, Path(os.devnull)) as recording:
+        before = serve(100)
+        after = serve(1000)
+    assert after - before < 100

@@ -1,0 +1,79 @@
+"""A tape of the journal: compiled as in Python."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from errno import ENOSPC
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flask_chest.delivery.journal import tape
+from flask_chest.delivery.journal.framing import unpack
+
+from .sides import in_python, opened
+
+
+def test_a_tape(tmp_path: Path) -> None:
+    """Both write the same frames, and count the same."""
+    lines = [b"{}", b'{"a":1}', b"x" * 4071, b"x" * 4072, b"x" * 4073, b"x" * 100_000]
+    files: list[bytes] = []
+    for module, name in ((tape, "compiled"), (in_python(tape), "python")):
+        path = tmp_path / name
+        with opened(module, path, 4000) as made:
+            assert made.append(lines[0], 1) is True
+            assert not made.full
+            assert all(made.append(line, mask) for line in lines for mask in (1, 0b11, 2**32 - 1))
+            assert made.full
+            assert made.counts == {1: 7, 0b11: 6, 2**32 - 1: 6}
+            assert made.size == path.stat().st_size
+        files.append(path.read_bytes())
+    assert files[0] == files[1]
+    assert [frame.line for frame in unpack(files[0])][1::3] == lines
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk is full here")
+def test_a_disk_that_is_full() -> None:
+    """What the system says is raised, and nothing is counted."""
+    for module in (tape, in_python(tape)):
+        with opened(module, Path("/dev/full")) as made:
+            with pytest.raises(OSError, match="No space") as caught:
+                made.append(b"{}", 1)
+            assert caught.value.errno == ENOSPC
+            assert (made.size, dict(made.counts)) == (0, {})
+
+
+def test_a_part_of_a_record() -> None:
+    """Where only a part was taken, that is told."""
+    for module in (tape, in_python(tape)):
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        made = module.Tape()
+        made.descriptor, made.size, made.limit, made.counts = writing, 0, 1 << 30, defaultdict(int)
+        assert made.append(b"x" * 1_000_000, 1) is False
+        assert 0 < made.size < 1_000_000
+        assert not made.counts
+        with pytest.raises(BlockingIOError):
+            made.append(b"x", 1)
+        os.close(reading)
+        with pytest.raises(BrokenPipeError):
+            made.append(b"x", 1)
+        os.close(writing)
+
+
+def test_a_tape_of_nothing() -> None:
+    """A tape that was never opened writes nowhere, not even to standard input."""
+    made = tape.Tape()
+    assert made.descriptor == -1
+    append: Any = made.append
+    for arguments in [(), (b"x",), ("x", 1), (b"x", "1"), (b"x", 1, 2)]:
+        with pytest.raises(TypeError):
+            append(*arguments)
+    made.counts = {}
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        append(b"x", 1)
+    for mask in (-1, 2**70):
+        with pytest.raises(OverflowError):
+            append(b"x", mask)
