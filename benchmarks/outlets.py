@@ -19,7 +19,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from flask_chest import FlaskChestCustomWriter
 from flask_chest.chests.http.client import HTTPClient
-from flask_chest.chests.http.response import Answer
+from flask_chest.chests.http.response import Response
 from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
 from flask_chest.chests.kafka.chest import FlaskChestKafka
 from flask_chest.chests.mongodb.chest import FlaskChestMongoDB
@@ -48,7 +48,7 @@ class Sent:
 
     def send(
         self, method: str, body: bytes | None, headers: Mapping[str, str], timeout: float
-    ) -> Answer:
+    ) -> Response:
         """Send one request."""
         self._bytes += len(body or b"")
         return self._send(method, body, headers, timeout)

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from flask.testing import FlaskClient
 
-from flask_chest.operations.maintenance import Upkeep
+from flask_chest.operations.maintenance import Maintenance
 from flask_chest.record.encoding import Batch, encode
 from flask_chest.record.record import Record
 
@@ -102,7 +102,7 @@ def ours(folder: Path, traffic: Sequence[Request]) -> Callable[[], None]:
         some = traffic[begin : begin + BATCH]
         records = zip(some, make_records(), strict=False)
         chest.write(Batch([encode(_record(each, like)) for each, like in records]))
-    Upkeep([chest], None).run(threading.Event())
+    Maintenance([chest], None).run(threading.Event())
     chest.close()
     client = log_in(app)
     return lambda: _ask(client, "/chest/?since=7+days", f">view{ENDPOINTS - 1}<")

@@ -26,7 +26,7 @@ from flask import Flask
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
 from flask_chest.chests.clickhouse.client import connect
 from flask_chest.chests.sql.chest import SQLChest
-from flask_chest.chests.url import Address
+from flask_chest.chests.url import StoreURL
 from tests.servers.clickhouse import ClickHouse
 from tests.servers.daemon import Daemon
 from tests.servers.postgresql import PostgreSQL
@@ -201,7 +201,7 @@ def fill_sql(chest: SQLChest, density: Density) -> None:
 def fill_clickhouse(chest: FlaskChestClickHouse, density: Density) -> None:
     chest.write([])
     chest._client()
-    connection = connect(Address.parse(chest.url), 600, {})
+    connection = connect(StoreURL.parse(chest.url), 600, {})
     density.fill(lambda values: connection.client.command(_CLICKHOUSE.format(**values)), 500_000)
     connection.close()
 

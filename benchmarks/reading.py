@@ -32,7 +32,7 @@ from flask_chest import FlaskChest
 from flask_chest.chests.sql.chest import SQLChest
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.cli import chest as commands
-from flask_chest.operations.maintenance import Upkeep
+from flask_chest.operations.maintenance import Maintenance
 from flask_chest.record.encoding import Batch, encode
 from flask_chest.record.record import Record
 from tests.servers.postgresql import PostgreSQL
@@ -149,7 +149,7 @@ def fill(chest: SQLChest, count: int, days: float) -> None:
         chest.write(batch)
     print(f"\n{chest.scheme}: {count:,} records written in {time.perf_counter() - begun:.0f} s")
     begun = time.perf_counter()
-    Upkeep([chest], None).run(threading.Event())
+    Maintenance([chest], None).run(threading.Event())
     print(f"  summed up in {time.perf_counter() - begun:.0f} s")
 
 

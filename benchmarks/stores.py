@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 import pytest
 
-from flask_chest.chests.base import Surroundings
+from flask_chest.chests.base import AppInfo
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
 from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
 from flask_chest.chests.mongodb.chest import FlaskChestMongoDB
@@ -41,7 +41,7 @@ RIVAL = "rival_records"
 def sqlite(folder: Path) -> float:
     ours, made = FlaskChestSQLite(), FlaskChestSQLite(table=RIVAL)
     for chest in (ours, made):
-        chest.settle(Surroundings(instance_path=folder))
+        chest.settle(AppInfo(instance_path=folder))
         chest.engine()
     connection = sqlite3.connect(folder / "chest.db", isolation_level=None)
     connection.execute("PRAGMA synchronous = FULL")

@@ -20,10 +20,10 @@ from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from flask_chest.chests.base import Surroundings
+from flask_chest.chests.base import AppInfo
 from flask_chest.chests.sql.late_records import DAY, HOUR
 from flask_chest.chests.sql.maintenance import prune
-from flask_chest.chests.sql.rollups.job import HOURS_KEPT, Roller, roll
+from flask_chest.chests.sql.rollups.job import HOURS_KEPT, RollupJob, roll
 from flask_chest.chests.sql.rollups.lease import Lease
 from flask_chest.chests.sql.sqlite import FlaskChestSQLite
 from flask_chest.record.encoding import Batch, encode
@@ -116,7 +116,7 @@ def bytes_of_sums(folder: Path) -> tuple[int, int]:
 
 def make_chest(folder: Path) -> FlaskChestSQLite:
     chest = FlaskChestSQLite()
-    chest.settle(Surroundings(instance_path=folder, timeout=60))
+    chest.settle(AppInfo(instance_path=folder, timeout=60))
     return chest
 
 
@@ -132,7 +132,7 @@ def write(
 def sum_up(chest: FlaskChestSQLite, until: datetime) -> None:
     """What upkeep does once an hour."""
     engine = chest.make_engine()
-    lease, roller = Lease(chest, engine), Roller(chest, engine)
+    lease, roller = Lease(chest, engine), RollupJob(chest, engine)
     assert lease.take()
     roll(roller, lease, int(until.timestamp()), _NEVER)
     lease.give_back()

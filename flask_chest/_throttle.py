@@ -8,7 +8,7 @@ import time
 _PAUSE = 60.0
 
 
-class SparseLog:
+class LogThrottle:
     """Logs a kind of trouble at most once a minute, with the number of times it was held back.
 
     :param logger: where it goes.

@@ -13,17 +13,16 @@ from flask import current_app, g, has_request_context, request
 from werkzeug.exceptions import HTTPException
 
 from .app.decorations import OVERRIDE
-from .app.standalone import stand_in
-from .app.state import AppChest
-from .capture.request_route import route_of
+from .app.state import AppState, stand_in
 from .capture.request_state import STATE, RequestState, asked_status, current_request
+from .capture.routes import route_of
 from .chests.base import Chest
 from .chests.registry import make_chests
 from .config import settings as config
 from .config import validators as checks
+from .config.plan import Override, Plan
 from .config.rule import Route
-from .config.ruleset import Override, Plan
-from .delivery.synchronous import Direct
+from .delivery.synchronous import SynchronousDelivery
 from .errors import ConfigError
 from .typing import RequestIdGenerator, TrackedVars
 
@@ -95,15 +94,15 @@ class _Decoration:
             tracks=tracked_vars is not None,
             request_id_generator=request_id_generator,
         )
-        self._overrides: WeakKeyDictionary[AppChest, Override] = WeakKeyDictionary()
+        self._overrides: WeakKeyDictionary[AppState, Override] = WeakKeyDictionary()
 
-    def override_in(self, held: AppChest) -> Override:
+    def override_in(self, held: AppState) -> Override:
         """What is overridden in one app."""
         if held not in self._overrides:
             held.join_decorated()
         return self.take_in(held)
 
-    def take_in(self, held: AppChest) -> Override:
+    def take_in(self, held: AppState) -> Override:
         """Have an app deliver to its chests, where they are not written to at once.
 
         :returns: what it overrides there.
@@ -128,20 +127,20 @@ class _Decoration:
         held = stand_in(current_app._get_current_object())  # type: ignore[attr-defined]
         return None if held is None else _Call(self, held, None)
 
-    def keep(self, held: AppChest, line: bytes, plan: Plan) -> None:
+    def keep(self, held: AppState, line: bytes, plan: Plan) -> None:
         """Write a record, or hand it to the background."""
         if not self._writes_in(held):
             held.carrier.hand_over(line, plan.mask)
             return
         held.settle(self.chests)
         try:
-            Direct(self.chests, held.app).hand_over(line, (1 << len(self.chests)) - 1)
+            SynchronousDelivery(self.chests, held.app).hand_over(line, (1 << len(self.chests)) - 1)
         except Exception:
             if self._raises:
                 raise
             held.recorder.trouble("write the record of a view")
 
-    def _writes_in(self, held: AppChest) -> bool:
+    def _writes_in(self, held: AppState) -> bool:
         """Whether records are written at once; without a buffer there is no background."""
         return self._elsewhere and (self._raises or held.settings.buffer == "none")
 
@@ -149,7 +148,7 @@ class _Decoration:
 class _Call:
     """One call of a decorated view whose record is made here."""
 
-    def __init__(self, decoration: _Decoration, held: AppChest, state: RequestState | None) -> None:
+    def __init__(self, decoration: _Decoration, held: AppState, state: RequestState | None) -> None:
         self._decoration = decoration
         self._held = held
         self._state = state or RequestState(held.recorder, request.environ, _no_response)
@@ -211,7 +210,7 @@ def _wrap_async(view: Callable[..., Any], decoration: _Decoration) -> Callable[.
     return wrapper
 
 
-def _join(chests: Sequence[Chest], held: AppChest) -> tuple[str, ...]:
+def _join(chests: Sequence[Chest], held: AppState) -> tuple[str, ...]:
     """Their names in an app; none where they found no place there."""
     try:
         return held.join(chests)

@@ -9,8 +9,7 @@ from weakref import WeakSet
 
 from flask import Blueprint, Flask, current_app
 
-from .app.state import HELD, AppChest
-from .app.tracking import Tracked
+from .app.state import STATE_KEY, AppState, BlueprintTracking
 from .capture.middleware import ChestMiddleware
 from .config import settings as config
 from .config import validators as checks
@@ -74,7 +73,7 @@ class FlaskChest:
         self._scheduler = config.check_argument(
             "scheduler", scheduler, checks.optional(checks.scheduler)
         )
-        self._tracked: list[Tracked] = []
+        self._tracked: list[BlueprintTracking] = []
         self._access_check: AccessCheck | None = None
         # What is held for an app lies on the app: a value here would keep its key alive for ever.
         self._apps: WeakSet[Flask] = WeakSet()
@@ -96,7 +95,7 @@ class FlaskChest:
         if not settings.enabled:
             self._take_in(app)
             return
-        held = AppChest(
+        held = AppState(
             app,
             settings,
             scheduler=self._scheduler,
@@ -107,7 +106,7 @@ class FlaskChest:
         # The last that may find something wrong; up to here the app is as it was.
         dashboard = None if settings.dashboard is False else self._make_dashboard(app, held)
         self._take_in(app)
-        app.extensions[HELD] = held
+        app.extensions[STATE_KEY] = held
         held.recorder.listen()
         app.wsgi_app = ChestMiddleware(app.wsgi_app, held.recorder)  # type: ignore[method-assign]
         if dashboard is not None:
@@ -133,7 +132,7 @@ class FlaskChest:
         """
         if tracked_vars is not _UNSET:
             options = {"track": tracked_vars, **options}
-        tracked = Tracked(blueprint_or_name, options)
+        tracked = BlueprintTracking(blueprint_or_name, options)
         everywhere = [held for held in map(_held_of, list(self._apps)) if held is not None]
         # All say whether it is right before one takes it in. Chests are an app's, so before the
         # first app comes only the rest can be told.
@@ -194,7 +193,7 @@ class FlaskChest:
             return {"chests": {}}  # switched off, which the app's own code need not know
         return {"chests": self.of().carrier.ledger().to_dict()}
 
-    def of(self, app: Flask | None = None) -> AppChest:
+    def of(self, app: Flask | None = None) -> AppState:
         """What is held for one app: the given, the current, or the only one.
 
         :raises RuntimeError: it is not known which app is meant, or recording is off.
@@ -207,7 +206,7 @@ class FlaskChest:
             "call this within app.app_context()"
         )
 
-    def _held(self) -> list[AppChest]:
+    def _held(self) -> list[AppState]:
         """The current app's, or those of all apps outside of their contexts."""
         return [held for held in map(_held_of, self._listed()) if held is not None]
 
@@ -217,7 +216,7 @@ class FlaskChest:
             return [current_app._get_current_object()]  # type: ignore[attr-defined]
         return list(self._apps)
 
-    def _make_dashboard(self, app: Flask, held: AppChest) -> Dashboard:
+    def _make_dashboard(self, app: Flask, held: AppState) -> Dashboard:
         from .dashboard.blueprint import Dashboard
 
         return Dashboard(app, held, self._access_check)
@@ -227,6 +226,6 @@ class FlaskChest:
         self._apps.add(app)
 
 
-def _held_of(app: Flask) -> AppChest | None:
-    held: AppChest | None = app.extensions.get(HELD)
+def _held_of(app: Flask) -> AppState | None:
+    held: AppState | None = app.extensions.get(STATE_KEY)
     return held

@@ -13,7 +13,7 @@ from flask import Flask, Response, abort, g, make_response, stream_with_context
 from flask.views import MethodView
 
 from flask_chest import Chest, FlaskChest, FlaskChestSQLite, Record, flask_chest
-from flask_chest.chests.base import Surroundings
+from flask_chest.chests.base import AppInfo
 from flask_chest.chests.memory import MemoryChest
 from flask_chest.chests.registry import make_chest
 from flask_chest.chests.sql.reader import SQLReader
@@ -343,7 +343,7 @@ def test_chests_join_once(make_site: Callable[..., Site]) -> None:
     entered = threading.Barrier(2)
 
     class Slow(MemoryChest):
-        def settle(self, surroundings: Surroundings) -> None:
+        def settle(self, surroundings: AppInfo) -> None:
             super().settle(surroundings)
             with suppress(threading.BrokenBarrierError):
                 entered.wait(0.2)  # in vain, where one waits for the other

@@ -27,11 +27,10 @@ from flask_chest import (
     Record,
     flask_chest,
 )
-from flask_chest.conformance import check_chest
 from flask_chest.dockerflow import Dockerflow, checks
 from flask_chest.errors import ChestError, ConfigError, DeliveryError, RejectedError
 from flask_chest.signals import record_captured, records_lost
-from flask_chest.testing import capture_records
+from flask_chest.testing import capture_records, check_chest
 from flask_chest.typing import ContextTuple, TrackedVars
 
 if TYPE_CHECKING:

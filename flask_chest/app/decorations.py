@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 from flask import Flask
 
 from ..chests.base import Chest
-from ..config.ruleset import Override
+from ..config.plan import Override
 
 if TYPE_CHECKING:
-    from .state import AppChest
+    from .state import AppState
 
 #: Where a decorated view carries what its decorator said.
 OVERRIDE = "__flask_chest__"
@@ -24,7 +24,7 @@ class Decoration(Protocol):
     def chests(self) -> tuple[Chest, ...]:
         """Its own chests; none where its view's records go to the app's."""
 
-    def take_in(self, held: AppChest) -> Override:
+    def take_in(self, held: AppState) -> Override:
         """Have an app deliver to its chests, where they are not written to at once.
 
         :returns: what it overrides there.

@@ -6,42 +6,74 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from flask import Flask
+from flask import Blueprint, Flask
 
 from .._process import ProcessLock
-from ..capture.encoder import Capture
+from ..capture.encoder import RecordEncoder
 from ..capture.recorder import Recorder
 from ..capture.routes import routes_of
-from ..chests.base import Chest, Surroundings
+from ..chests.base import AppInfo, Chest
 from ..chests.registry import make_chests, number_newcomers, stores_of
-from ..config.plan_cache import Plans
+from ..config import settings as config
+from ..config.plan import Override
+from ..config.plan_cache import PlanCache
 from ..config.rule import Rule, checked_rule
-from ..config.ruleset import Override, rules_of
+from ..config.ruleset import rules_of
 from ..config.settings import Settings
 from ..delivery.buffer import Buffer, LossListener
 from ..delivery.dead_letters import DeadLetters
 from ..delivery.exporter import Exporter
-from ..delivery.journal.buffer import Journal, Reads
+from ..delivery.journal.buffer import JournalBuffer, Reads
 from ..delivery.journal.framing import MAX_CHESTS
-from ..delivery.journal.totals import add_rejected
-from ..delivery.journal.undelivered import warn_of_left
+from ..delivery.journal.totals import add_rejected, warn_of_left
 from ..delivery.ledger import Ledger
 from ..delivery.memory_buffer import MemoryBuffer
-from ..delivery.synchronous import Direct
-from ..delivery.worker import Delivery
+from ..delivery.synchronous import SynchronousDelivery
+from ..delivery.worker import DeliveryConfig
 from ..errors import ConfigError
-from ..operations.maintenance import Upkeep
+from ..operations.maintenance import Maintenance
 from ..typing import RequestIdGenerator
 from .decorations import decoration_of, decorations
-from .tracking import Tracked
+
+
+@dataclass(frozen=True, slots=True)
+class BlueprintTracking:
+    """What one call of ``track()`` says.
+
+    :param blueprint: the blueprint, or its full name.
+    :param options: a rule's options.
+    """
+
+    blueprint: Blueprint | str
+    options: dict[str, Any]
+
+    @property
+    def source(self) -> str:
+        """What messages call it."""
+        return f"track({self.name!r})"
+
+    @property
+    def name(self) -> str:
+        """The blueprint's name, as far as it is known without an app."""
+        return self.blueprint.name if isinstance(self.blueprint, Blueprint) else self.blueprint
+
+    def rule(self, name: str | None = None) -> dict[str, Any]:
+        """The rule.
+
+        :param name: the name under which the app knows the blueprint.
+        """
+        return {"blueprint": name or self.name, **self.options}
+
 
 _logger = logging.getLogger("flask_chest")
 
+
 #: Where an app carries what is held for it, among its extensions.
-HELD = "chest.held"
+STATE_KEY = "chest.held"
 
 
 class _Carrier(Protocol):
@@ -52,7 +84,7 @@ class _Carrier(Protocol):
     def close(self) -> None: ...
 
 
-class AppChest:
+class AppState:
     """Everything of one app.
 
     :param app: the app.
@@ -81,8 +113,8 @@ class AppChest:
         self._scheduler = scheduler
         self._joining = ProcessLock()
         self._closers: list[Callable[[], None]] = []
-        self._tracked: list[Tracked] = []
-        self.plans = Plans(
+        self._tracked: list[BlueprintTracking] = []
+        self.plans = PlanCache(
             rules_of(settings, [chest.name for chest in self.chests]),
             late=self._late_rules,
             routes=lambda: routes_of(app),
@@ -92,7 +124,9 @@ class AppChest:
         if settings.buffer != "disk":
             warn_of_left(self.journal_dir, app.name, settings.buffer)
         self.carrier: _Carrier = self._make_carrier()
-        self.capture = Capture(settings.redact, settings.max_value_bytes, settings.max_record_bytes)
+        self.capture = RecordEncoder(
+            settings.redact, settings.max_value_bytes, settings.max_record_bytes
+        )
         self.recorder = Recorder(
             app,
             held=self,
@@ -143,7 +177,7 @@ class AppChest:
         self._replace_carrier()
         self.plans.forget()
 
-    def track(self, tracked: Tracked) -> None:
+    def track(self, tracked: BlueprintTracking) -> None:
         """Take in what ``track()`` said.
 
         :raises ConfigError: it is wrong for this app.
@@ -185,7 +219,7 @@ class AppChest:
 
     def settle(self, chests: Iterable[Chest]) -> None:
         """Tell chests of this app; one that knows an app already keeps to it."""
-        surroundings = Surroundings(
+        surroundings = AppInfo(
             instance_path=Path(self.app.instance_path),
             timeout=self.settings.export_timeout,
             retention_seconds=self.settings.retention,
@@ -213,7 +247,7 @@ class AppChest:
 
     def _make_carrier(self) -> _Carrier:
         if self.settings.buffer == "none":
-            return Direct(self.chests, self.app)
+            return SynchronousDelivery(self.chests, self.app)
         ships = self.settings.exporter == "thread"
         return self._exporter(Reads.OWN_AND_ORPHANED if ships else Reads.NOTHING)
 
@@ -221,7 +255,7 @@ class AppChest:
         settings = self.settings
         root = self.journal_dir
         return Exporter(
-            Delivery(
+            DeliveryConfig(
                 name=self.app.name,
                 sender=self.app,
                 chests=list(self.chests),
@@ -244,9 +278,9 @@ class AppChest:
             add_rejected(root, chest, len(lines), owner)
 
     def _upkeep(self) -> Callable[[threading.Event], None] | None:
-        if not any(chest.needs_upkeep for chest in self.chests):
+        if not any(chest.needs_maintenance for chest in self.chests):
             return None
-        return Upkeep(self.chests, self.settings.retention).run
+        return Maintenance(self.chests, self.settings.retention).run
 
     def _buffer_maker(self, names: Sequence[str], reads: Reads) -> Callable[[LossListener], Buffer]:
         most = self.settings.buffer_max_bytes
@@ -254,7 +288,7 @@ class AppChest:
             return lambda on_lost: MemoryBuffer(names, most, on_lost)
         root = self.journal_dir
         owner, stores = self.app.name, stores_of(self.chests)
-        return lambda on_lost: Journal(root, names, most, on_lost, reads, owner, stores)
+        return lambda on_lost: JournalBuffer(root, names, most, on_lost, reads, owner, stores)
 
     def _override_of(self, endpoint: str | None) -> Override | None:
         # Before the first record, also of what has no view: delivery that has begun would be made
@@ -295,3 +329,17 @@ def _version_tag(app: Flask) -> dict[str, str]:
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return {"version": version} if isinstance(version, str) and version else {}
+
+
+#: Where an app carries it, among its extensions.
+_STAND_IN = "chest.stand-in"
+
+
+def stand_in(app: Flask) -> AppState | None:
+    """What is held for such an app; ``None`` where recording is off."""
+    if _STAND_IN not in app.extensions:
+        settings = replace(config.read(app.config), chests=[])
+        made = AppState(app, settings) if settings.enabled else None
+        app.extensions.setdefault(_STAND_IN, made)
+    held: AppState | None = app.extensions[_STAND_IN]
+    return held

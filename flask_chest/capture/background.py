@@ -8,21 +8,21 @@ from contextlib import suppress
 from typing import Any
 from weakref import WeakValueDictionary
 
-from ..config.plan_cache import Plans
+from ..config.plan_cache import PlanCache
 from ..config.rule import Route
 from .commands import command_name, ended_well
-from .encoder import BLANK, Capture, error_name
+from .encoder import BLANK, RecordEncoder, error_name
 from .request_state import ids, values_on
 
 
-class Jobs:
+class BackgroundContexts:
     """Makes the records of one app's commands and jobs.
 
     :param plans: what is recorded.
     :param capture: makes records.
     """
 
-    def __init__(self, plans: Plans, capture: Capture) -> None:
+    def __init__(self, plans: PlanCache, capture: RecordEncoder) -> None:
         self._plans = plans
         self._capture = capture
         # What requests left on a g that outlives them (a test client that keeps contexts, a request

@@ -6,13 +6,20 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .._speedups import speed
-from ..config.ruleset import Plan, ShortCut
+from ..config.plan import Plan, ShortCut
 from ..config.settings import DEFAULT_REDACT
 from ..record.encoding import FIELDS, dumps
 from ..record.normalizer import CUT, Normalizer
 from ..record.redaction import REDACTED, Redaction
-from ..record.scalars import INT_MAX, INT_MIN, NotPlainError
-from ..record.texts import clean_name, clean_shallow, clean_text, placeholder
+from ..record.scalars import (
+    INT_MAX,
+    INT_MIN,
+    NotPlainError,
+    clean_name,
+    clean_shallow,
+    clean_text,
+    placeholder,
+)
 from ..typing import Plain
 
 #: Every field of a record, with the value of one that nothing is known of.
@@ -41,7 +48,7 @@ _MARK = 24
 _BACKSLASH = 92
 
 
-class Capture:
+class RecordEncoder:
     """Makes records for one app.
 
     :param redact: patterns that the app set itself, which hold for every variable; ``None`` for the

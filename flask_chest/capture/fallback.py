@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .recorder import Recorder
 
 
-class SideDoor:
+class SignalFallback:
     """Watches one app's requests from the first on that did not come through the middleware.
 
     :param recorder: makes the records.

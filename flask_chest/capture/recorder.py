@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, g, has_app_context, request
 from flask.signals import got_request_exception, request_finished
 
-from .._throttle import SparseLog
-from ..config.plan_cache import Plans
-from ..config.ruleset import Plan
+from .._throttle import LogThrottle
+from ..config.plan import Plan
+from ..config.plan_cache import PlanCache
 from ..record.encoding import decode
 from ..record.ids import made_request_id, trace_id
 from ..signals import announce, record_captured
 from ..typing import Plain, RequestIdGenerator
-from .background import Jobs
-from .encoder import SELDOM, Capture, error_name
-from .fallback import SideDoor
-from .request_route import route_of, unrouted
+from .background import BackgroundContexts
+from .encoder import SELDOM, RecordEncoder, error_name
+from .fallback import SignalFallback
 from .request_state import RequestState, current_request, values_on
+from .routes import route_of, unrouted
 
 if TYPE_CHECKING:
     from flask.wrappers import Response
 
-    from .request_start import RequestStart
+    from .request_state import RequestStart
 
 _logger = logging.getLogger("flask_chest")
 
@@ -59,8 +59,8 @@ class Recorder:
         app: Flask,
         *,
         held: Any,
-        plans: Plans,
-        capture: Capture,
+        plans: PlanCache,
+        capture: RecordEncoder,
         keep: Callable[[bytes, int], None],
         tags: Mapping[str, Any],
         slow_ms: float | None,
@@ -79,9 +79,9 @@ class Recorder:
         self._tags = dict(tags)
         self._slow_ms = float("inf") if slow_ms is None else slow_ms
         self.request_id_generator = request_id_generator
-        self._log = SparseLog(_logger)
-        self._jobs = Jobs(plans, capture)
-        self._side_door = SideDoor(self)
+        self._log = LogThrottle(_logger)
+        self._jobs = BackgroundContexts(plans, capture)
+        self._side_door = SignalFallback(self)
 
     def listen(self) -> None:
         """Connect to the app's signals, and to the end of its contexts."""

@@ -7,14 +7,17 @@ import inspect
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 from urllib.parse import quote
 
 from .._process import ProcessLock
 from ..errors import ConfigError, DeliveryError, RejectedError
+from ..query.eraser import Eraser
+from ..query.reader import Reader
 from ..record.record import Record
 from ..typing import ContextTuple
 from .url import scrub
@@ -24,7 +27,7 @@ _LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class AppInfo:
     """What a chest may know of the app it works for.
 
     :param instance_path: the app's instance folder; relative paths start there.
@@ -63,7 +66,7 @@ class Chest(ABC):
     #: The default name, and the scheme of this chest's URLs.
     scheme = "chest"
     #: Whether its old rows go, and its hours are summed up, by our doing.
-    needs_upkeep = False
+    needs_maintenance = False
     #: An app delivers to it under its name, which from then on stays as it is.
     in_use = False
 
@@ -83,13 +86,13 @@ class Chest(ABC):
         self.named = name is not None
         self._lock = ProcessLock()
         self.logger = logger or logging.getLogger("flask_chest.chests")
-        self.surroundings: Surroundings | None = None
+        self.surroundings: AppInfo | None = None
         self._folder = None if app is None else Path(app.instance_path)
         if self._folder is not None:
             called = getattr(app, "name", "")
-            self.settle(Surroundings(instance_path=self._folder, app_name=called))
+            self.settle(AppInfo(instance_path=self._folder, app_name=called))
 
-    def settle(self, surroundings: Surroundings) -> None:
+    def settle(self, surroundings: AppInfo) -> None:
         """Take the settings of the app; called before the first :meth:`write`.
 
         A chest that serves several apps keeps to the instance folder of the first, or of the one
@@ -130,6 +133,44 @@ class Chest(ABC):
             :class:`~flask_chest.record.encoding.Batch`.
         :raises flask_chest.errors.DeliveryError: not now; send them again later.
         :raises flask_chest.errors.RejectedError: these will never be accepted.
+        """
+
+    def reader(self) -> Reader | None:
+        """A reader of the store, or ``None`` if records cannot be read back (the default)."""
+        return None
+
+    def eraser(self) -> Eraser | None:
+        """An eraser for the store, or ``None`` if records cannot be deleted (the default)."""
+        return None
+
+    def prune(self, before: datetime, stop: threading.Event) -> Iterator[int]:
+        """Delete records older than ``before``, in small batches.
+
+        :param before: a full hour, in UTC; this hour stays.
+        :param stop: set to stop after the current batch.
+        :returns: an iterator over the size of each batch.
+        :raises flask_chest.errors.ReadError: the store does not answer.
+        """
+        eraser = self.eraser()
+        if eraser is None:
+            return
+        try:
+            for count in eraser.prune(before):
+                yield count
+                if stop.is_set():
+                    return
+        finally:
+            eraser.close()
+
+    def maintain(  # noqa: B027, a store may need none
+        self, until: int, retention: float | None, stop: threading.Event
+    ) -> None:
+        """Sum up hours and delete old records; called about once an hour if
+        :attr:`needs_maintenance` is set.
+
+        :param until: the end of the last hour to sum up: seconds since 1970, UTC.
+        :param retention: seconds that records are kept; ``None`` keeps them forever.
+        :param stop: set when the process shuts down.
         """
 
     def check(self) -> None:  # noqa: B027, a backend may have nothing to ask

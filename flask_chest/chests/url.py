@@ -14,7 +14,7 @@ _SHORTEST_SECRET = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class StoreURL:
     """The parts of a URL, decoded.
 
     :param hosts: everything between the credentials and the path, e.g. ``"db:5432"``; some
@@ -30,7 +30,7 @@ class Address:
     query: dict[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def parse(cls, url: str) -> Address:
+    def parse(cls, url: str) -> StoreURL:
         """Take a URL apart.
 
         :raises ConfigError: it is malformed. The message does not quote it: who knows what part of

@@ -9,8 +9,7 @@ import click
 from flask import Flask, current_app
 
 from ..app.decorations import decorations
-from ..app.standalone import stand_in
-from ..app.state import HELD, AppChest
+from ..app.state import STATE_KEY, AppState, stand_in
 from ..chests.base import Chest
 from ..chests.registry import number_newcomers
 from ..errors import ChestError
@@ -18,7 +17,7 @@ from ..extension import FlaskChest
 from ..query.reader import Reader, first_reader
 
 
-def current_held() -> AppChest:
+def current_held() -> AppState:
     """What is held for the current app, decorators' chests in it.
 
     :raises click.ClickException: the app is not recorded.
@@ -32,16 +31,16 @@ def current_held() -> AppChest:
     return held
 
 
-def _held_of(app: Flask) -> AppChest | None:
+def _held_of(app: Flask) -> AppState | None:
     extension = app.extensions.get("chest")
     if isinstance(extension, FlaskChest):
-        return app.extensions.get(HELD)
+        return app.extensions.get(STATE_KEY)
     if any(each.chests for each in decorations(app)):
         return stand_in(app)
     raise click.ClickException(f"the app {app.name!r} has no FlaskChest: call FlaskChest(app)")
 
 
-def chests_beside(held: AppChest) -> list[Chest]:
+def chests_beside(held: AppState) -> list[Chest]:
     """Chests that decorators write to within the request: the app has no part in that."""
     found: list[Chest] = []
     for each in decorations(held.app):

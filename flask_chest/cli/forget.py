@@ -9,14 +9,14 @@ from typing import Any, BinaryIO
 import click
 from flask.cli import with_appcontext
 
-from ..app.state import AppChest
+from ..app.state import AppState
 from ..chests.base import Chest
 from ..delivery.dead_letters import chests_with_letters
-from ..operations.erasure import Forgetting, forget_letters, meant_letters
+from ..operations.erasure import Erasure, forget_letters, meant_letters
 from ..query.filters import Filter
 from ..query.ndjson import to_line
 from ..query.query import Query
-from ..query.reader import Reader, make_reader
+from ..query.reader import Reader
 from ..record.record import Record
 from .atomic_file import destination
 from .context import chosen_chests, current_held, told_errors
@@ -88,7 +88,7 @@ def forget(
 
 @contextmanager
 def _opened(chests: list[Chest]) -> Iterator[_Stores]:
-    stores = [(chest, make_reader(chest)) for chest in chests]
+    stores = [(chest, chest.reader()) for chest in chests]
     try:
         yield stores
     finally:
@@ -103,30 +103,30 @@ def _confirm(stores: _Stores, query: Query) -> None:
     click.confirm(f"erase records with {filters}: {', '.join(counts) or 'none'}?", abort=True)
 
 
-def _gone(held: AppChest, stores: _Stores) -> list[str]:
+def _gone(held: AppState, stores: _Stores) -> list[str]:
     """Chests that are there no more, and have left dead letters."""
     there = {each.name for each, _ in stores}
     return [name for name in chests_with_letters(held.journal_dir) if name not in there]
 
 
-def _erase_letters(held: AppChest, chest: str, query: Query) -> int:
+def _erase_letters(held: AppState, chest: str, query: Query) -> int:
     return forget_letters(held.journal_dir, chest, query, held.app.name)
 
 
-def _erase(held: AppChest, chest: Chest, reader: Reader | None, query: Query) -> int | None:
+def _erase(held: AppState, chest: Chest, reader: Reader | None, query: Query) -> int | None:
     letters = _erase_letters(held, chest.name, query)
     if reader is None:
         return letters or None
     gone = letters
     with progress(chest.name, reader.count(query)) as step:
-        for number in Forgetting(chest, reader, query).run():
+        for number in Erasure(chest, reader, query).run():
             gone += number
             step(number)
     return gone
 
 
 def _hand_out(
-    held: AppChest, sources: _Sources, query: Query, file: BinaryIO
+    held: AppState, sources: _Sources, query: Query, file: BinaryIO
 ) -> dict[str, int | None]:
     told: dict[str, int | None] = {}
     # Stores hold the same records; one person has few enough to remember their ids.
@@ -143,7 +143,7 @@ def _hand_out(
 
 
 def _records_of(
-    held: AppChest, chest: str, reader: Reader | None, query: Query
+    held: AppState, chest: str, reader: Reader | None, query: Query
 ) -> Iterator[Record]:
     """One person's records in a store, and among the dead letters that wait for it."""
     if reader is not None:
@@ -151,7 +151,7 @@ def _records_of(
     yield from meant_letters(held.journal_dir, chest, query, held.app.name)
 
 
-def _tell(told: Mapping[str, int | None], held: AppChest, as_json: bool, what: str) -> None:
+def _tell(told: Mapping[str, int | None], held: AppState, as_json: bool, what: str) -> None:
     accounts = held.carrier.ledger().accounts
     there = {each.name for each in held.chests}
     pending = {

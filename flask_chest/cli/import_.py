@@ -12,7 +12,7 @@ from flask.cli import with_appcontext
 
 from ..chests.base import Chest
 from ..errors import QueryError
-from ..operations.maintenance import Upkeep
+from ..operations.maintenance import Maintenance
 from ..query.ndjson import from_line
 from ..record.record import Record
 from .context import chosen_chests, current_held, told_errors
@@ -68,7 +68,7 @@ def import_records(file: BinaryIO, chest_name: str | None, as_json: bool) -> Non
                 _write(chests, batch)
                 taken += len(batch)
             # Else long ranges would lack them until an app of this store next looks.
-            Upkeep(chests, None).run(threading.Event())
+            Maintenance(chests, None).run(threading.Event())
         finally:
             for chest in chests:
                 chest.close()

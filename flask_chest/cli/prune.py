@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 import click
@@ -11,9 +10,8 @@ from flask.cli import with_appcontext
 
 from ..chests.base import Chest
 from ..config import validators as checks
-from ..query.eraser import make_eraser
 from ..query.query import Query
-from ..query.reader import make_reader
+from ..query.time_slices import whole_hours
 from .context import chosen_chests, current_held, told_errors
 from .options import FIRST, every_chest_option, json_option, yes_option
 from .output import print_json, progress
@@ -30,8 +28,6 @@ def prune(older_than: str | None, chest_name: str | None, yes: bool, as_json: bo
 
     Of SQL stores whole hours go, and what they amount to stays: see CHEST_RETENTION.
     """
-    from ..chests.sql.maintenance import whole_hours
-
     before = whole_hours(datetime.now(timezone.utc) - timedelta(seconds=_seconds(older_than)))
     chests = chosen_chests(chest_name)
     if not yes:
@@ -60,7 +56,7 @@ def _seconds(older_than: str | None) -> float:
 
 
 def _prune(chest: Chest, before: datetime) -> int | None:
-    reader = make_reader(chest)
+    reader = chest.reader()
     if reader is None:
         return None
     gone = 0
@@ -68,26 +64,9 @@ def _prune(chest: Chest, before: datetime) -> int | None:
         with told_errors():
             number = reader.count(Query(since=FIRST, until=before))
             with progress(chest.name, number) as step:
-                for batch in _batches(chest, before):
+                for batch in chest.prune(before, threading.Event()):
                     gone += batch
                     step(batch)
     finally:
         reader.close()
     return gone
-
-
-def _batches(chest: Chest, before: datetime) -> Iterator[int]:
-    from ..chests.sql.chest import SQLChest
-
-    if isinstance(chest, SQLChest):
-        from ..chests.sql.maintenance import prune as prune_sql
-
-        yield from prune_sql(chest, before, threading.Event())
-        return
-    eraser = make_eraser(chest)
-    if eraser is None:  # pragma: no cover - what can be read can be erased from
-        return
-    try:
-        yield from eraser.prune(before)
-    finally:
-        eraser.close()

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 import click
 from flask.cli import with_appcontext
 
-from ..app.state import AppChest
+from ..app.state import AppState
 from ..chests.base import Chest
 from ..chests.redis.chest import FlaskChestRedis
-from ..chests.redis.consumer_group import Group
+from ..chests.redis.consumer_group import ConsumerGroup
 from ..chests.registry import make_chest, number_newcomers, number_unnamed
 from ..delivery.buffer import LossListener
 from ..delivery.dead_letters import DeadLetters
 from ..delivery.exporter import Exporter
 from ..delivery.journal.totals import add_rejected
 from ..delivery.ledger import Ledger
-from ..delivery.worker import Delivery
-from ..operations.maintenance import Upkeep
+from ..delivery.worker import DeliveryConfig
+from ..operations.maintenance import Maintenance
 from ..operations.relay import StreamBuffer
 from .context import current_held, told_errors
 from .shutdown import ending
@@ -47,7 +47,7 @@ def relay(source: str, target: str, group_name: str | None, claim_after: float) 
     held = current_held()
     with told_errors():
         stream, store = find_chests(held, source, target)
-    group = Group(stream, group_name or f"{store.name} {store.describe()}")
+    group = ConsumerGroup(stream, group_name or f"{store.name} {store.describe()}")
     name_apart(held, store)
     ledger = Ledger()
     exporter = _exporter(held, group, store, claim_after, ledger)
@@ -64,7 +64,7 @@ def relay(source: str, target: str, group_name: str | None, claim_after: float) 
     )
 
 
-def find_chests(held: AppChest, source: str, target: str) -> tuple[FlaskChestRedis, Chest]:
+def find_chests(held: AppState, source: str, target: str) -> tuple[FlaskChestRedis, Chest]:
     """The stream and the store of these words.
 
     :raises click.UsageError: there is none, or it is none of that kind.
@@ -80,7 +80,7 @@ def find_chests(held: AppChest, source: str, target: str) -> tuple[FlaskChestRed
     return stream, store
 
 
-def name_apart(held: AppChest, store: Chest) -> None:
+def name_apart(held: AppState, store: Chest) -> None:
     """See that what the target refuses is sent again to it, and to no other of its name."""
     if store in held.chests:
         return
@@ -92,7 +92,7 @@ def name_apart(held: AppChest, store: Chest) -> None:
         number_newcomers([store], [each.name for each in held.chests])
 
 
-def _chest(held: AppChest, word: str, argument: str) -> Chest:
+def _chest(held: AppState, word: str, argument: str) -> Chest:
     by_name = {chest.name: chest for chest in held.chests}
     if word in by_name:
         return by_name[word]
@@ -105,7 +105,7 @@ def _chest(held: AppChest, word: str, argument: str) -> Chest:
 
 
 def _exporter(
-    held: AppChest, group: Group, store: Chest, claim_after: float, ledger: Ledger
+    held: AppState, group: ConsumerGroup, store: Chest, claim_after: float, ledger: Ledger
 ) -> Exporter:
     settings = held.settings
 
@@ -118,7 +118,7 @@ def _exporter(
         return StreamBuffer(group, store.name, bury, on_lost, claim_after, ledger)
 
     return Exporter(
-        Delivery(
+        DeliveryConfig(
             name=f"{held.app.name}:relay",
             sender=held.app,
             chests=[store],
@@ -128,6 +128,8 @@ def _exporter(
             interval=settings.export_interval,
             shutdown_timeout=settings.shutdown_timeout,
             kept_in=group.chest.describe(),
-            upkeep=Upkeep([store], settings.retention).run if store.needs_upkeep else None,
+            upkeep=Maintenance([store], settings.retention).run
+            if store.needs_maintenance
+            else None,
         )
     )

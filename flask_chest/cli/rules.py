@@ -11,10 +11,10 @@ from flask.testing import EnvironBuilder
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-from ..app.state import AppChest
+from ..app.state import AppState
+from ..config.plan import Plan
 from ..config.rule import Route
-from ..config.ruleset import Plan
-from . import table
+from . import output as table
 from .context import current_held
 from .options import json_option
 from .output import print_json
@@ -69,7 +69,7 @@ def explain(method: str, path: str, as_json: bool) -> None:
         click.echo(f"{click.style(name.ljust(9), bold=True)}  {'-' if value is None else value}")
 
 
-def _told(plan: Plan, held: AppChest) -> tuple[str, str, float, str]:
+def _told(plan: Plan, held: AppState) -> tuple[str, str, float, str]:
     if not plan.record:
         tracks = "(not recorded)"
     elif plan.names is None:

@@ -10,12 +10,12 @@ from flask.cli import with_appcontext
 
 from ..query.aggregation import answer_of
 from ..query.fields import ROUTE, Field
-from ..query.figure import figure
 from ..query.filters import Filter
+from ..query.matching import figure
 from ..query.query import DURATION, Query
 from ..query.reader import Reader
 from ..query.summary import Answer, Summary
-from . import table
+from . import output as table
 from .context import reading
 from .options import (
     by_option,

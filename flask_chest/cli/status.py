@@ -8,9 +8,9 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from ..app.state import AppChest
+from ..app.state import AppState
 from ..chests.base import Chest
-from . import table
+from . import output as table
 from .context import chests_beside, current_held
 from .options import json_option
 from .output import one_line, print_json
@@ -68,7 +68,7 @@ def _short(row: Sequence[Any]) -> list[Any]:
     return [name, _DOWN if health.startswith(_DOWN) else health, *account]
 
 
-def _print_json(held: AppChest, rows: Sequence[tuple[Any, ...]]) -> None:
+def _print_json(held: AppState, rows: Sequence[tuple[Any, ...]]) -> None:
     ledger = held.carrier.ledger().to_dict()
     told = {row[0]: {"address": row[1] or "-", "health": row[2]} for row in rows}
     chests = {name: {**each, **ledger.get(name, {})} for name, each in told.items()}

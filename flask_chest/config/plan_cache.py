@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .._process import ProcessLock
+from .plan import Override, Plan
 from .rule import Route, Rule
-from .ruleset import Override, Plan, Rules
+from .ruleset import RuleSet
 
 
-class Plans:
+class PlanCache:
     """What each route records: a request costs one look-up, however many rules there are.
 
     :param rules: the app's rules.
@@ -22,7 +23,7 @@ class Plans:
 
     def __init__(
         self,
-        rules: Rules,
+        rules: RuleSet,
         *,
         late: Callable[[], Iterable[tuple[dict[str, Any], str]]],
         routes: Callable[[], Iterable[Route]],

@@ -3,66 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from flask_chest.config.plan import Override, Plan
 
 from ..typing import TrackedVars
 from .rule import Route, Rule, and_parents, blueprint_rule, checked_rule, is_glob
 from .settings import Settings
 
-#: Names, sets of names that are kept whole, characters of a short text, encoded fields, bytes.
-ShortCut = tuple[tuple[str, ...] | None, set[tuple[str, ...]], int, bytes, int]
 
-
-@dataclass(slots=True)
-class Plan:
-    """What one endpoint and method records; a request looks it up and decides nothing.
-
-    :param names: the variables to track, in order; ``None`` where all of ``g`` is tracked.
-    :param named: variables that somebody named outright; a superset of ``names``.
-    :param mask: a bit for each chest that gets the record.
-    :param sample: the share that is kept.
-    :param record: whether a record is left at all.
-    :param request_id_generator: makes the request id, where the decorator named one.
-    :param sources: which rules made it, for ``flask chest rules`` and ``explain``.
-    """
-
-    route: Route
-    names: tuple[str, ...] | None
-    named: frozenset[str]
-    mask: int
-    sample: float
-    record: bool
-    request_id_generator: Any = None
-    sources: tuple[str, ...] = ()
-    blueprint: str | None = None
-    #: What became of a name that all of ``g`` was asked for; filled as names are seen.
-    verdicts: dict[str, int] = field(default_factory=dict)
-    #: Names that were on ``g`` together, in their order, and are all kept; filled likewise.
-    kept_whole: set[tuple[str, ...]] = field(default_factory=set)
-    #: The fields that all its records share, encoded; filled with the first record. With those that
-    #: seldom say anything, and without them.
-    rest: bytes = b""
-    rest_of_seldom: bytes = b""
-    #: What the compiled short cut to a record's line is called with; ``None`` where there is none.
-    short_cut: ShortCut | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Override:
-    """What a decorator says of its view; it overrides all rules.
-
-    :param tracks: whether ``tracked_vars`` say anything.
-    :param chests: the names of its chests; ``None`` leaves the app's, none at all keeps no record.
-    """
-
-    tracked_vars: TrackedVars = None
-    tracks: bool = False
-    chests: tuple[str, ...] | None = None
-    request_id_generator: Any = None
-
-
-class Rules:
+class RuleSet:
     """All rules of one app.
 
     :param tracked_vars: what every route tracks.
@@ -160,13 +110,13 @@ class Rules:
         return self._globs
 
 
-def rules_of(settings: Settings, chest_names: Sequence[str]) -> Rules:
+def rules_of(settings: Settings, chest_names: Sequence[str]) -> RuleSet:
     """The rules of an app's config.
 
-    :param chest_names: see :class:`Rules`.
+    :param chest_names: see :class:`RuleSet`.
     :raises ConfigError: one is wrong.
     """
-    rules = Rules(settings.tracked_vars, settings.sample_rate, chest_names)
+    rules = RuleSet(settings.tracked_vars, settings.sample_rate, chest_names)
     for name, options in settings.blueprints.items():
         rules.add(blueprint_rule(name, options), f"CHEST_BLUEPRINTS[{name!r}]")
     for index, rule in enumerate(settings.rules):

@@ -27,12 +27,32 @@ from .health import Health
 from .login import Login
 from .pages import Pages
 from .params import Params
-from .security import secure
 
 if TYPE_CHECKING:
-    from ..app.state import AppChest
+    from ..app.state import AppState
+
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def secure(response: Response) -> Response:
+    """Nothing from afar, nothing inline, nothing in a frame, nothing kept by caches between."""
+    response.headers["Content-Security-Policy"] = _POLICY
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["X-Frame-Options"] = "DENY"
+    response.headers["Referrer-Policy"] = "same-origin"
+    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    if response.mimetype == "text/html":
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
 
 NAME = "chest_dashboard"
+
+
 _OPEN = frozenset((f"{NAME}.login", f"{NAME}.take_login", f"{NAME}.static"))
 
 
@@ -45,7 +65,7 @@ class Dashboard:
     :raises ConfigError: nobody would be kept out.
     """
 
-    def __init__(self, app: Flask, held: AppChest, check: AccessCheck | None) -> None:
+    def __init__(self, app: Flask, held: AppState, check: AccessCheck | None) -> None:
         settings = held.settings
         where = settings.dashboard
         self.prefix = where.rstrip("/") if isinstance(where, str) else "/chest"

@@ -16,8 +16,7 @@ from ..query.reader import Reader
 from ..query.summary import Summary
 from . import charts
 from .charts import Chart
-from .intervals import step_of
-from .params import Params
+from .params import Params, step_of
 
 # Of so many routes both sides are known; so many of each side's most frequent ones are shown.
 _KNOWN, _SHOWN = 1000, 50

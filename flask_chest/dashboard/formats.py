@@ -7,8 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
-from ..query.figure import figure
-from ..query.matching import spelled
+from ..query.matching import figure, spelled
 
 # What changes the direction of text, or is not seen: shown, so that no value can pose as another.
 _HIDDEN = {

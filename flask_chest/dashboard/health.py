@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from .params import Params, chosen_chest
 
 if TYPE_CHECKING:
-    from ..app.state import AppChest
+    from ..app.state import AppState
     from ..chests.base import Chest
 
 # Seconds that the page waits for all chests together.
@@ -25,7 +25,7 @@ class Health:
     :param held: what is held for it.
     """
 
-    def __init__(self, held: AppChest) -> None:
+    def __init__(self, held: AppState) -> None:
         self._held = held
         self._lock = threading.Lock()
         self._asking: dict[str, threading.Thread] = {}

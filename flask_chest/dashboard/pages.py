@@ -19,8 +19,7 @@ from ..query.reader import PAGE, Reader
 from . import charts
 from .charts import Chart
 from .compare import compare_page
-from .intervals import step_of
-from .params import RANGES, Params, chosen_chest, query_string, spell_moment
+from .params import RANGES, Params, chosen_chest, query_string, spell_moment, step_of
 
 _TOP = 8
 # Of an app; what has no end, such as paths that match none, is no route.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
@@ -11,7 +12,27 @@ from urllib.parse import urlencode
 from ..query.fields import Field
 from ..query.filters import Filter, parse_filters
 from ..query.query import DURATION, Query, parse_moment
-from .intervals import step_of
+
+_WEEK = 604_800
+
+
+_STEPS = (1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400, _WEEK)
+
+
+#: Intervals of a range, at most: more than that no screen shows, however long the range is.
+POINTS = 100
+
+
+def step_of(seconds: float) -> int:
+    """The length of an interval, for a range of this length.
+
+    :returns: seconds; of a range that no usual length fits, a number of weeks.
+    """
+    for step in _STEPS:
+        if seconds / step <= POINTS:
+            return step
+    return math.ceil(seconds / POINTS / _WEEK) * _WEEK
+
 
 #: The ranges that a click offers.
 RANGES = (
@@ -23,7 +44,11 @@ RANGES = (
     ("30 days", "30 d"),
     ("1 year", "1 y"),
 )
+
+
 _MOST_FILTERS = 20
+
+
 # The last second of the year 9999.
 _LAST = 253_402_300_799
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from .buffer import Buffer
-from .sender import Shipper
+from .sender import Sender
 
 
-class Pace:
+class BatchTimer:
     """A batch goes when it is full or when the interval is over, whichever is first.
 
     :param shipper: delivers to the chest.
@@ -17,7 +17,7 @@ class Pace:
     :param batch_size: records a batch.
     """
 
-    def __init__(self, shipper: Shipper, buffer: Buffer, interval: float, batch_size: int) -> None:
+    def __init__(self, shipper: Sender, buffer: Buffer, interval: float, batch_size: int) -> None:
         self._shipper = shipper
         self._buffer = buffer
         self._interval = interval

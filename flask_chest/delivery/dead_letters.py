@@ -18,7 +18,7 @@ from .durable_files import FileLock, write_whole
 _PATIENCE = 1.0
 
 
-class Letter(NamedTuple):
+class DeadLetter(NamedTuple):
     """One dead letter.
 
     :param reason: why it was rejected.
@@ -70,9 +70,9 @@ class DeadLetters:
         :raises OSError: they could not be kept.
         """
         with self._locked():
-            _append(self.path, (Letter(reason, line, self._app, self._store) for line in lines))
+            _append(self.path, (DeadLetter(reason, line, self._app, self._store) for line in lines))
 
-    def read(self) -> list[Letter]:
+    def read(self) -> list[DeadLetter]:
         """All letters, of all apps, oldest first; a damaged line is left out."""
         try:
             content = self.path.read_bytes()
@@ -80,7 +80,7 @@ class DeadLetters:
             return []
         return [letter for letter in map(_letter, content.splitlines()) if letter is not None]
 
-    def replace(self, letters: Sequence[Letter], taken: int) -> None:
+    def replace(self, letters: Sequence[DeadLetter], taken: int) -> None:
         """Put letters in the place of the ``taken`` oldest ones; later ones stay.
 
         :raises OSError: that failed, and all are as they were.
@@ -107,7 +107,7 @@ class DeadLetters:
             lock.release()
 
 
-def _append(path: Path, letters: Iterable[Letter]) -> None:
+def _append(path: Path, letters: Iterable[DeadLetter]) -> None:
     content = b"".join(map(_to_text, letters))
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
@@ -124,17 +124,17 @@ def _append(path: Path, letters: Iterable[Letter]) -> None:
         os.close(descriptor)
 
 
-def _to_text(letter: Letter) -> bytes:
+def _to_text(letter: DeadLetter) -> bytes:
     told = {"reason": letter.reason, "app": letter.app, "store": letter.store}
     # The record as it is, for a reader to find it at the end.
     return b'%b,"record":%b}\n' % (orjson.dumps(told)[:-1], letter.line)
 
 
-def _letter(text: bytes) -> Letter | None:
+def _letter(text: bytes) -> DeadLetter | None:
     try:
         content = orjson.loads(text)
         line = orjson.dumps(content["record"])
         whose = str(content.get("app", "")), str(content.get("store", ""))
-        return Letter(str(content["reason"]), line, *whose)
+        return DeadLetter(str(content["reason"]), line, *whose)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

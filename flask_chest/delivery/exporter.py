@@ -8,12 +8,11 @@ import os
 import time
 import weakref
 
-from .._current_pid import current_pid
-from .._process import ProcessLock
-from .._throttle import SparseLog
+from .._process import ProcessLock, current_pid
+from .._throttle import LogThrottle
 from .buffer import Buffer, ClosedError, TornRecordError
 from .ledger import Ledger
-from .worker import Delivery, Ending, Process, let_go_of
+from .worker import DeliveryConfig, DeliveryWorker, Shutdown, let_go_of
 
 _logger = logging.getLogger("flask_chest.delivery")
 
@@ -24,11 +23,11 @@ class Exporter:
     :param delivery: what goes where, and how.
     """
 
-    def __init__(self, delivery: Delivery) -> None:
+    def __init__(self, delivery: DeliveryConfig) -> None:
         self._delivery = delivery
-        self._process: Process | None = None
+        self._process: DeliveryWorker | None = None
         self._starting = ProcessLock()
-        self._log = SparseLog(_logger)
+        self._log = LogThrottle(_logger)
         # APScheduler takes long to import. Not with this package, since not all who import it serve
         # requests; not with the first request either, which would wait for it.
         from . import scheduler  # noqa: F401
@@ -104,7 +103,7 @@ class Exporter:
             # One may have been asked whether it can be reached, all the same.
             let_go_of(self._delivery.chests)
 
-    def begin_to_end(self) -> Ending | None:
+    def begin_to_end(self) -> Shutdown | None:
         """Ask for everything to be delivered; a later record starts anew.
 
         :returns: what ends it; ``None`` where nothing was begun.
@@ -112,7 +111,7 @@ class Exporter:
         process, self._process = self._process, None
         if process is None or process.pid != os.getpid():
             return None
-        return Ending(process)
+        return Shutdown(process)
 
     def forget(self) -> None:
         """In the child of a fork: what was the parent's is not ours."""
@@ -120,12 +119,12 @@ class Exporter:
         if process is not None:
             process.buffer.abandon()
 
-    def _start(self) -> Process:
+    def _start(self) -> DeliveryWorker:
         with self._starting.mine:
             process = self._process
             if process is None or process.pid != os.getpid():
                 self.forget()  # a fork that nobody told Python of
-                process = self._process = Process(self._delivery)
+                process = self._process = DeliveryWorker(self._delivery)
             return process
 
 

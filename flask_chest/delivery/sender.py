@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from .._throttle import SparseLog
+from .._throttle import LogThrottle
 from ..errors import DeliveryError, RejectedError
 from ..record.encoding import Batch
 from ..record.record import Record
@@ -37,7 +37,7 @@ class ChestLike(Protocol):
         """Let go of connections."""
 
 
-class Shipper:
+class Sender:
     """Delivers to one chest.
 
     A batch that is rejected is halved, over and over, until the bad record is alone: each half that
@@ -63,7 +63,7 @@ class Shipper:
         self._batch_size = batch_size
         self._sender = sender
         self._bury = bury
-        self._log = SparseLog(_logger)
+        self._log = LogThrottle(_logger)
         self._limit = batch_size
         self._failures = 0
         self._not_before = 0.0

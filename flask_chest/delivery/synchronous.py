@@ -10,7 +10,7 @@ from .ledger import Ledger
 from .sender import ChestLike
 
 
-class Direct:
+class SynchronousDelivery:
     """Writes each record to its chests at once.
 
     :param chests: where records go; their order gives the bits of a mask.

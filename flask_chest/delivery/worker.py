@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .._throttle import SparseLog
+from .._throttle import LogThrottle
 from ..signals import announce, records_lost
-from .batch_timer import Pace
+from .batch_timer import BatchTimer
 from .buffer import Buffer, LossListener
-from .sender import ChestLike, Shipper
+from .sender import ChestLike, Sender
 
 if TYPE_CHECKING:
     from .scheduler import Schedule
@@ -35,7 +35,7 @@ _LAST_BATCH = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class DeliveryConfig:
     """How an app's records are delivered.
 
     :param name: the app's name.
@@ -66,30 +66,30 @@ class Delivery:
     upkeep: Callable[[threading.Event], None] | None = None
 
 
-class Process:
+class DeliveryWorker:
     """What an exporter has in one process.
 
     :param delivery: what goes where, and how.
     """
 
-    def __init__(self, delivery: Delivery) -> None:
+    def __init__(self, delivery: DeliveryConfig) -> None:
         self.pid = os.getpid()
         self._delivery = delivery
         self.shutdown_timeout = delivery.shutdown_timeout
         self.buffer = delivery.make_buffer(self._on_lost)
         self.append = self.buffer.append
         self._shippers = [
-            Shipper(chest, self.buffer, delivery.batch_size, delivery.sender, delivery.bury)
+            Sender(chest, self.buffer, delivery.batch_size, delivery.sender, delivery.bury)
             for chest in delivery.chests
             if delivery.ships
         ]
-        self._log = SparseLog(_logger)
+        self._log = LogThrottle(_logger)
         self._tended_at = time.monotonic()
         self.supervise_after = self._tended_at + _SUPERVISE_EVERY
         self._supervising = threading.Lock()
         self._ended = threading.Event()
         self._schedule: Schedule | None = None
-        self._jobs: dict[Shipper, str] = {}
+        self._jobs: dict[Sender, str] = {}
         self._try_to_schedule(delivery.scheduler)
 
     def _try_to_schedule(self, lent: Any) -> None:
@@ -112,7 +112,7 @@ class Process:
         try:
             schedule.every(tick, _TEND, self._tend)
             for shipper in self._shippers:
-                pace = Pace(shipper, self.buffer, delivery.interval, delivery.batch_size)
+                pace = BatchTimer(shipper, self.buffer, delivery.interval, delivery.batch_size)
                 jobs[shipper] = schedule.every(tick, shipper.chest.name, pace.tick)
             if delivery.upkeep is not None and delivery.ships:
                 schedule.every(_UPKEEP_EVERY, _UPKEEP, self._look_after_stores)
@@ -210,13 +210,13 @@ class Process:
         announce(records_lost, self._delivery.sender, chest=chest, reason=reason, count=count)
 
 
-class Ending:
+class Shutdown:
     """The end of one process' delivery, within its shutdown timeout from now on.
 
     :param process: what is to end.
     """
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: DeliveryWorker) -> None:
         timeout = process.shutdown_timeout
         self._process = process
         self._deadline = time.monotonic() + timeout

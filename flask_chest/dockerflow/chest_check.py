@@ -18,7 +18,7 @@ from .chest_integration import held_of
 from .settings import ChestSettings, chest_settings, heartbeat_settings
 
 if TYPE_CHECKING:
-    from ..app.state import AppChest
+    from ..app.state import AppState
     from ..chests.base import Chest
     from ..delivery.ledger import Account
 
@@ -62,7 +62,7 @@ class ChestCheck:
                 found += _lost(chest.name, lost, settings)
         return found
 
-    def _reach(self, held: AppChest) -> list[CheckMessage]:
+    def _reach(self, held: AppState) -> list[CheckMessage]:
         """Ask all chests at once: one that hangs must not hide another."""
         # Without a buffer a chest that is away fails the requests, with one it only delays records.
         level = Error if held.settings.buffer == "none" else Warning

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from flask import Flask
 
-from ..app.state import HELD
+from ..app.state import STATE_KEY
 from ..capture.request_state import current_request
 from .logging import MozlogFormatter
 
 if TYPE_CHECKING:
-    from ..app.state import AppChest
+    from ..app.state import AppState
     from ..capture.recorder import Recorder
 
 logger = logging.getLogger("dockerflow.flask")
@@ -29,9 +29,9 @@ _TAGS = ("version", "commit")
 _TAKEN = MozlogFormatter.EXCLUDED_LOGRECORD_ATTRS | {"msg", "error", "traceback"}
 
 
-def held_of(app: Flask) -> AppChest | None:
+def held_of(app: Flask) -> AppState | None:
     """What the chest holds for an app; ``None`` where there is no chest, or it is switched off."""
-    held: AppChest | None = app.extensions.get(HELD)
+    held: AppState | None = app.extensions.get(STATE_KEY)
     return held
 
 
@@ -48,7 +48,7 @@ def keep_health_routes_silent(app: Flask) -> None:
     held.plans.add_rule(mine, "Dockerflow (default)")
 
 
-class Meeting:
+class ChestIntegration:
     """What the two have to do with each other during one app's requests.
 
     :param version: gives the version object; asked once, with the first request.

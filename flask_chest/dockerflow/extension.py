@@ -18,7 +18,7 @@ from .checks.builtin import (
 )
 from .checks.registry import CheckFn, Registry, add_or_decorate, shared_checks
 from .chest_check import ChestCheck
-from .chest_integration import Meeting, keep_health_routes_silent
+from .chest_integration import ChestIntegration, keep_health_routes_silent
 from .heartbeat import Heartbeat
 from .settings import chest_settings, heartbeat_settings
 from .summary import Summary, behind, flask_login_user_id, request_fields
@@ -95,7 +95,7 @@ class Dockerflow:
         )
         version = self._version_reader(app)
         app.register_blueprint(Views(app, self, heartbeat, version).blueprint())
-        Summary(app, self, Meeting(app, version)).connect()
+        Summary(app, self, ChestIntegration(app, version)).connect()
         app.extensions["dockerflow"] = self
         self.meet_chest(app)
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..chests.base import Chest
-from ..delivery.dead_letters import DeadLetters, Letter
+from ..delivery.dead_letters import DeadLetter, DeadLetters
 from ..delivery.journal.totals import add_to_totals
 from ..delivery.ledger import Ledger
 from ..errors import ChestError
-from ..query.eraser import BATCH, make_eraser
+from ..query.eraser import BATCH
 from ..query.matching import matches
 from ..query.query import Query
 from ..query.reader import Reader
@@ -18,7 +18,7 @@ from ..record.encoding import decode
 from ..record.record import Record
 
 
-class Forgetting:
+class Erasure:
     """The erasure of some records from one store.
 
     :param chest: the store.
@@ -36,7 +36,7 @@ class Forgetting:
 
         :raises flask_chest.errors.ReadError: the store does not answer.
         """
-        eraser = make_eraser(self._chest)
+        eraser = self._chest.eraser()
         if eraser is None:
             return
         try:
@@ -88,7 +88,7 @@ def meant_letters(root: Path, chest: str, query: Query, owner: str) -> list[Reco
     return [decode(each.line) for each in letters if _is_meant(each, query, owner)]
 
 
-def _is_meant(letter: Letter, query: Query, owner: str) -> bool:
+def _is_meant(letter: DeadLetter, query: Query, owner: str) -> bool:
     if not letter.is_of(owner):
         return False
     try:

@@ -10,9 +10,9 @@ from contextlib import suppress
 
 import orjson
 
-from .._throttle import SparseLog
+from .._throttle import LogThrottle
 from ..chests.redis.chest import FIELD
-from ..chests.redis.consumer_group import Group, Taken
+from ..chests.redis.consumer_group import ClaimedEntries, ConsumerGroup
 from ..delivery.buffer import LossListener, Page
 from ..delivery.ledger import Ledger
 from ..errors import QueryError
@@ -43,7 +43,7 @@ class StreamBuffer:
 
     def __init__(
         self,
-        group: Group,
+        group: ConsumerGroup,
         target: str,
         bury: Callable[[str, Sequence[bytes], str], None],
         on_lost: LossListener,
@@ -55,7 +55,7 @@ class StreamBuffer:
         self._bury = bury
         self._on_lost = on_lost
         self._claim_after = claim_after
-        self._log = SparseLog(_logger)
+        self._log = LogThrottle(_logger)
         self._lock = threading.Lock()
         self._held: dict[bytes, bytes] = {}
         self._done: list[bytes] = []
@@ -134,7 +134,7 @@ class StreamBuffer:
                 return
             self._take_in(taken.entries)
 
-    def _next(self, count: int) -> Taken:
+    def _next(self, count: int) -> ClaimedEntries:
         now = time.monotonic()
         if now >= self._claim_at:
             claimed = self._group.claim(count, int(self._claim_after * 1000))

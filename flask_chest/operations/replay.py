@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..chests.base import Chest
-from ..delivery.dead_letters import DeadLetters, Letter
+from ..delivery.dead_letters import DeadLetter, DeadLetters
 from ..delivery.journal.totals import add_to_totals
 from ..delivery.ledger import Ledger
 from ..errors import ChestError, DeliveryError, RejectedError
@@ -49,7 +49,7 @@ class Replay:
         #: How many were accepted this time.
         self.delivered = 0
         #: Those that are still rejected, or were not tried any more.
-        self.left: list[Letter] = []
+        self.left: list[DeadLetter] = []
         #: Where stores are that no chest leads to, and that have refused some of those.
         self.strange: set[str] = set()
         #: Why it was ended early.
@@ -58,7 +58,7 @@ class Replay:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def run(self) -> Iterator[Letter]:
+    def run(self) -> Iterator[DeadLetter]:
         """Send each record by itself, so that one that is bad spoils no other; yields each one."""
         tried = 0
         try:
@@ -80,7 +80,7 @@ class Replay:
             account.delivered, account.rejected = self.delivered, -self.delivered
             add_to_totals(self._root, moved, owner=self._owner)
 
-    def _send(self, letter: Letter) -> None:
+    def _send(self, letter: DeadLetter) -> None:
         target = self._target_of(letter)
         if target is None or self.failure is not None:
             self.left.append(letter)
@@ -95,7 +95,7 @@ class Replay:
         else:
             self.delivered += 1
 
-    def _target_of(self, letter: Letter) -> Chest | None:
+    def _target_of(self, letter: DeadLetter) -> Chest | None:
         found = self._stores.get(letter.store)
         if found is None and (self._chest.named or not letter.store):
             return self._chest

@@ -5,15 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from ..errors import ConfigError
 from ..record.record import Record
 from .query import Query
 from .summary import Answer, Series
-
-if TYPE_CHECKING:
-    from ..chests.base import Chest
 
 #: Records a page.
 PAGE = 50
@@ -110,34 +107,24 @@ class Reader(ABC):
         """Let go of the connection."""
 
 
+class Readable(Protocol):
+    """A chest that may offer a reader."""
+
+    @property
+    def name(self) -> str:
+        """The chest's name."""
+
+    def reader(self) -> Reader | None:
+        """A reader of its store, or ``None`` if it cannot be read back."""
+
+
 def united(some: Iterable[Record], others: Iterable[Record]) -> list[Record]:
     """Records of both, each once, by their ids."""
     found = {record.id: record for record in (*some, *others)}
     return [found[identity] for identity in sorted(found)]
 
 
-def make_reader(chest: Chest) -> Reader | None:
-    """A reader of a chest; ``None`` where that only takes."""
-    from ..chests.clickhouse.chest import FlaskChestClickHouse
-    from ..chests.mongodb.chest import FlaskChestMongoDB
-    from ..chests.sql.chest import SQLChest
-
-    if isinstance(chest, SQLChest):
-        from ..chests.sql.reader import SQLReader
-
-        return SQLReader(chest)
-    if isinstance(chest, FlaskChestMongoDB):
-        from ..chests.mongodb.reader import MongoReader
-
-        return MongoReader(chest)
-    if isinstance(chest, FlaskChestClickHouse):
-        from ..chests.clickhouse.reader import ClickHouseReader
-
-        return ClickHouseReader(chest)
-    return None
-
-
-def first_reader(chests: Iterable[Chest], name: str | None = None) -> Reader:
+def first_reader(chests: Iterable[Readable], name: str | None = None) -> Reader:
     """A reader of the first chest that can be read.
 
     :param name: the one chest that is meant.
@@ -145,7 +132,7 @@ def first_reader(chests: Iterable[Chest], name: str | None = None) -> Reader:
     """
     listed = list(chests)
     for chest in listed:
-        reader = make_reader(chest) if name in (None, chest.name) else None
+        reader = chest.reader() if name in (None, chest.name) else None
         if reader is not None:
             return reader
     names = ", ".join(chest.name for chest in listed) or "none"

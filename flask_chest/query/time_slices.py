@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _GOLDEN = 0.6180339887
 
 
 @dataclass(frozen=True, slots=True)
-class Slices:
+class TimeSlices:
     """Where to look.
 
     :param ranges: from, to before; UTC.
@@ -41,11 +41,11 @@ class Slices:
 def choose_slices(
     since: datetime,
     until: datetime,
-    count: Callable[[Slices, int], int],
+    count: Callable[[TimeSlices, int], int],
     edges: Callable[[], tuple[datetime, datetime]],
     most: int = MOST,
     sample: int = SAMPLE,
-) -> Slices:
+) -> TimeSlices:
     """As much of a range as can be looked at.
 
     :param count: tells how many records slices hold, up to a limit.
@@ -53,14 +53,14 @@ def choose_slices(
     :param most: of how many records all are looked at.
     :param sample: of more than that, how many at most.
     """
-    chosen = Slices(((since, until),), 1.0)
+    chosen = TimeSlices(((since, until),), 1.0)
     if count(chosen, most + 1) <= most:
         return chosen
     # A range may be far longer than the time in which there were records.
     since, last = edges()
     until = min(until, last + timedelta(microseconds=1))
     if until - since < _SHORTEST:
-        return Slices(((since, until),), 1.0)  # slices of it would be next to nothing
+        return TimeSlices(((since, until),), 1.0)  # slices of it would be next to nothing
     # A look at little of it tells how dense it is, about.
     seen = count(_spread(since, until, _PROBE), sample + 1)
     share = min(0.5, _PROBE * sample * 0.8 / max(seen, 1)) if seen <= sample else _PROBE / 2
@@ -71,7 +71,7 @@ def choose_slices(
     return chosen
 
 
-def _spread(since: datetime, until: datetime, share: float) -> Slices:
+def _spread(since: datetime, until: datetime, share: float) -> TimeSlices:
     width = (until - since) / _NUMBER
     part = width * share
     ranges = []
@@ -79,16 +79,16 @@ def _spread(since: datetime, until: datetime, share: float) -> Slices:
         free = width - part
         begin = since + width * number + free * (number * _GOLDEN % 1.0)
         ranges.append((begin, max(begin + part, begin + timedelta(microseconds=1))))
-    return Slices(tuple(ranges), share)
+    return TimeSlices(tuple(ranges), share)
 
 
 class Chosen:
     """Slices that were chosen lately: the questions of one page are about one range."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[datetime, datetime], Slices] = {}
+        self._known: dict[tuple[datetime, datetime], TimeSlices] = {}
 
-    def get(self, query: Query, choose: Callable[[], Slices]) -> Slices:
+    def get(self, query: Query, choose: Callable[[], TimeSlices]) -> TimeSlices:
         """Those of a question's range.
 
         :param choose: chooses them where they are not known.
@@ -102,3 +102,9 @@ class Chosen:
             if known.share < 1:  # all of few records are looked at however many come in
                 self._known[key] = known
         return known
+
+
+def whole_hours(moment: datetime) -> datetime:
+    """The hour in which a moment lies: no hour is ever summed up when half of it is gone."""
+    seconds = int(moment.timestamp()) // 3600 * 3600
+    return datetime.fromtimestamp(seconds, timezone.utc)

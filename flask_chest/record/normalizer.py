@@ -32,8 +32,17 @@ from typing import Any
 
 from ..typing import Plain
 from .redaction import REDACTED, Redaction
-from .scalars import INT_MAX, INT_MIN, NotPlainError, conversion, converted
-from .texts import MAX_NAME, clean_text, key_text, placeholder
+from .scalars import (
+    INT_MAX,
+    INT_MIN,
+    MAX_NAME,
+    NotPlainError,
+    clean_text,
+    conversion,
+    converted,
+    key_text,
+    placeholder,
+)
 
 CUT = "…[cut]"
 CYCLE = "…[cycle]"

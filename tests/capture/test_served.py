@@ -14,7 +14,7 @@ from flask import Flask
 
 from flask_chest import FlaskChestSQLite, Record
 from flask_chest.chests.sql.reader import SQLReader
-from flask_chest.delivery.journal.buffer import Journal, Reads
+from flask_chest.delivery.journal.buffer import JournalBuffer, Reads
 from flask_chest.record.encoding import decode
 
 from ..servers.gunicorn import gunicorn
@@ -183,7 +183,7 @@ def read_journal(folder: Path) -> list[Record]:
 
     Of all writers: one that was killed a moment ago may not have let go of its lock yet.
     """
-    journal = Journal(folder, ["sqlite"], 2**28, lambda *_: None, Reads.ALL, "served")
+    journal = JournalBuffer(folder, ["sqlite"], 2**28, lambda *_: None, Reads.ALL, "served")
     journal.tend()
     pages = [source.read("sqlite", 1000) for source in journal.sources()]
     journal.close()

@@ -12,7 +12,7 @@ from typing import Any
 
 from flask_chest import Chest
 from flask_chest.chests.registry import load_class
-from flask_chest.conformance import make_records
+from flask_chest.testing import make_records
 
 #: How many records each worker writes.
 ROUNDS = 10

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flask_chest.chests.base import Chest, Surroundings
+from flask_chest.chests.base import AppInfo, Chest
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
 from flask_chest.chests.http.chest import FlaskChestCustomWriter
 from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
@@ -21,7 +21,7 @@ from flask_chest.chests.otlp.chest import FlaskChestOTLP
 from flask_chest.chests.sql.mysql import FlaskChestMySQL
 from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
 from flask_chest.chests.sql.sqlite import FlaskChestSQLite
-from flask_chest.conformance import make_records
+from flask_chest.testing import make_records
 from tests.servers.clickhouse import ClickHouse
 from tests.servers.collector import Collector
 from tests.servers.http import HTTPRecorder
@@ -57,7 +57,7 @@ def stack() -> Iterator[ExitStack]:
 def test_fork(name: str, stack: ExitStack, tmp_path: Path) -> None:
     """Parent, child and parent again write through one object."""
     chest = CHESTS[name](stack)
-    chest.settle(Surroundings(instance_path=tmp_path, timeout=60))
+    chest.settle(AppInfo(instance_path=tmp_path, timeout=60))
     chest.write(make_records(2))
     assert in_child(lambda: chest.write(make_records(2))) == 0
     chest.write(make_records(2))

@@ -20,7 +20,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient
 
-from flask_chest.chests.base import Chest, Surroundings
+from flask_chest.chests.base import AppInfo, Chest
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
 from flask_chest.chests.http.chest import FlaskChestCustomWriter
 from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
@@ -33,9 +33,9 @@ from flask_chest.chests.redis.chest import FlaskChestRedis
 from flask_chest.chests.sql.mysql import FlaskChestMySQL
 from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
 from flask_chest.chests.sql.sqlite import FlaskChestSQLite
-from flask_chest.conformance import make_records
 from flask_chest.record.encoding import Batch, dumps, encode, loads
 from flask_chest.record.record import Record
+from flask_chest.testing import make_records
 from tests.servers.clickhouse import ClickHouse
 from tests.servers.collector import Collector, attributes_of, records_of
 from tests.servers.http import HTTPRecorder
@@ -114,7 +114,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[Ches
             _http(stack.enter_context(HTTPRecorder())),
         ]
         for chest, _ in made:
-            chest.settle(Surroundings(instance_path=folder))
+            chest.settle(AppInfo(instance_path=folder))
         yield made
         for chest, _ in made:
             chest.close()
@@ -223,7 +223,7 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[FlaskChestS
     folder = tmp_path_factory.mktemp("twins")
     made = [FlaskChestSQLite(table=name) for name in ("together", "apart")]
     for chest in made:
-        chest.settle(Surroundings(instance_path=folder))
+        chest.settle(AppInfo(instance_path=folder))
     yield made
     for chest in made:
         chest.close()

@@ -9,17 +9,16 @@ from hypothesis import strategies as st
 from flask_chest.chests.base import Chest
 from flask_chest.chests.batches import parts_of, without_nul
 from flask_chest.chests.memory import MemoryChest
-from flask_chest.chests.url import Address, scrub
-from flask_chest.conformance import make_records
+from flask_chest.chests.url import StoreURL, scrub
 from flask_chest.errors import DeliveryError, RejectedError
 from flask_chest.record.encoding import dumps, loads
-from flask_chest.testing import check_chest
+from flask_chest.testing import check_chest, make_records
 from flask_chest.typing import ContextTuple
 
 
 def test_parts() -> None:
     """Credentials are decoded; several hosts stay together; the public form has no secret."""
-    address = Address.parse("mongodb://me:p%40ss@a:1,b:2/db?tls=true")
+    address = StoreURL.parse("mongodb://me:p%40ss@a:1,b:2/db?tls=true")
     assert (address.username, address.password) == ("me", "p@ss")
     assert (address.hosts, address.path, address.query) == ("a:1,b:2", "db", {"tls": "true"})
     assert address.public() == "mongodb://me@a:1,b:2/db"
@@ -28,7 +27,7 @@ def test_parts() -> None:
 
 def test_at_sign_in_a_web_path() -> None:
     """A path of a web address may hold an '@'."""
-    assert Address.parse("https://host/@me").path == "@me"
+    assert StoreURL.parse("https://host/@me").path == "@me"
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from flask_chest import Record
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.cli import chest as chest_group
 from flask_chest.delivery.dead_letters import DeadLetters
-from flask_chest.operations.maintenance import Upkeep
+from flask_chest.operations.maintenance import Maintenance
 from flask_chest.query.ndjson import to_line
 from flask_chest.record.encoding import encode
 from tests import ROOT
@@ -279,7 +279,7 @@ def test_import_of_the_past(tmp_path: Path) -> None:
     app.test_client().get("/")
     deliver(app)
     [chest] = app.extensions["chest.held"].chests
-    Upkeep([chest], None).run(threading.Event())
+    Maintenance([chest], None).run(threading.Event())
     file = tmp_path / "past.ndjson"
     past = datetime.now(timezone.utc) - timedelta(days=7)
     old = [replace(each, time=past, route="/old", sample_rate=1.0) for each in many(3)]

@@ -6,16 +6,17 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-from flask_chest.config.plan_cache import Plans
+from flask_chest.config.plan import Override, Plan
+from flask_chest.config.plan_cache import PlanCache
 from flask_chest.config.rule import Route
-from flask_chest.config.ruleset import Override, Plan, Rules
+from flask_chest.config.ruleset import RuleSet
 
 ROUTE = Route("/", "home", "GET")
 LATE: dict[str, Any] = {"endpoint": "home", "track": ["late"]}
 
 
-def make_plans(rules: Rules, late: Any = lambda: ()) -> Plans:
-    return Plans(
+def make_plans(rules: RuleSet, late: Any = lambda: ()) -> PlanCache:
+    return PlanCache(
         rules, late=late, routes=lambda: [ROUTE], override_of=lambda _: None, report=lambda _: None
     )
 
@@ -23,7 +24,7 @@ def make_plans(rules: Rules, late: Any = lambda: ()) -> Plans:
 class Held(threading.Thread):
     """Asks for a plan, in a thread of its own."""
 
-    def __init__(self, plans: Plans) -> None:
+    def __init__(self, plans: PlanCache) -> None:
         super().__init__()
         self._plans = plans
 
@@ -43,7 +44,7 @@ def test_two_first_requests_at_once() -> None:
             told.wait(0.2)  # in vain, where the other one waits for this
             yield found
 
-    plans = make_plans(Rules([], 1.0, []), late)
+    plans = make_plans(RuleSet([], 1.0, []), late)
     first = Held(plans)
     first.start()
     assert telling.wait(10)
@@ -57,7 +58,7 @@ def test_a_rule_that_comes_while_a_plan_is_made() -> None:
     """The plan was made without it; the next request gets another one."""
     begun, added = threading.Event(), threading.Event()
 
-    class Slow(Rules):
+    class Slow(RuleSet):
         def plan(self, route: Route, override: Override | None = None) -> Plan:
             made = super().plan(route, override)
             if not begun.is_set():

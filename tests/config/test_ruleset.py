@@ -11,8 +11,9 @@ from flask.cli import AppGroup
 from flask.typing import ResponseReturnValue
 
 from flask_chest import FlaskChest, Record, flask_chest
+from flask_chest.config.plan import Plan
 from flask_chest.config.rule import Route, Rule
-from flask_chest.config.ruleset import Plan, Rules
+from flask_chest.config.ruleset import RuleSet
 from flask_chest.config.settings import read
 from flask_chest.testing import capture_records
 
@@ -401,8 +402,8 @@ def test_the_decorator_stands_above_all_rules() -> None:
     assert sample_of(app, "/own").sources == ("CHEST_RULES[0]", "@flask_chest")
 
 
-def compiled(count: int) -> tuple[Rules, list[Route]]:
-    rules = Rules(read({}).tracked_vars, 1.0, ["memory"])
+def compiled(count: int) -> tuple[RuleSet, list[Route]]:
+    rules = RuleSet(read({}).tracked_vars, 1.0, ["memory"])
     for number in range(count):
         rules.add({"rule": f"/r{number}", "track": [f"v{number}"]}, f"CHEST_RULES[{number}]")
     return rules, [Route(f"/r{number}", f"e{number}", "GET") for number in range(count)]
@@ -434,7 +435,7 @@ def test_ten_thousand_rules_and_routes(tried: list[Rule]) -> None:
 
 def test_ten_thousand_globs(tried: list[Rule]) -> None:
     """Globs are tried one by one, once for each route."""
-    rules = Rules((), 1.0, ["memory"])
+    rules = RuleSet((), 1.0, ["memory"])
     for number in range(10_000):
         rules.add({"rule": f"/r{number}/*", "track": [f"v{number}"]}, f"CHEST_RULES[{number}]")
     assert rules.plan(Route("/r77/x", "e", "GET")).names == ("v77",)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flask_chest.chests.base import Chest
-from flask_chest.delivery.dead_letters import DeadLetters, Letter
+from flask_chest.delivery.dead_letters import DeadLetter, DeadLetters
 from flask_chest.delivery.durable_files import FileLock
 from flask_chest.delivery.journal.totals import add_to_totals, read_ledger
 from flask_chest.delivery.ledger import Ledger
@@ -52,7 +52,7 @@ def test_letters_lie_in_their_folder_whatever_the_chest_is_called(
     letters = DeadLetters(tmp_path, name)
     letters.add(LINES, "bad")
     assert letters.path.parent == tmp_path / "dead"
-    assert letters.read() == [Letter("bad", line) for line in LINES]
+    assert letters.read() == [DeadLetter("bad", line) for line in LINES]
 
 
 def test_a_damaged_letter_hides_no_other(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_replay_moves_the_accepted_and_keeps_the_rest(tmp_path: Path) -> None:
     assert len(list(replay.run())) == len(replay) == 4
 
     assert replay.delivered == 3
-    assert letters.read() == [Letter("still no", LINES[2])]
+    assert letters.read() == [DeadLetter("still no", LINES[2])]
     account = read_ledger(tmp_path).account("picky")
     assert (account.captured, account.delivered, account.rejected) == (4, 3, 1)
 
@@ -89,7 +89,7 @@ def test_letters_that_arrive_meanwhile_are_kept(tmp_path: Path) -> None:
     replay = Replay(tmp_path, Picky())
     for number, _ in enumerate(replay.run()):
         letters.add([LINES[2 + number]], "new")
-    assert letters.read() == [Letter("new", LINES[2]), Letter("new", LINES[3])]
+    assert letters.read() == [DeadLetter("new", LINES[2]), DeadLetter("new", LINES[3])]
 
 
 def test_a_store_that_is_down_ends_the_replay(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from flask_chest.chests.base import Chest
 from flask_chest.delivery.memory_buffer import MemoryBuffer
-from flask_chest.delivery.sender import Shipper
+from flask_chest.delivery.sender import Sender
 from flask_chest.errors import DeliveryError, RejectedError
 from flask_chest.record.encoding import encode, from_microseconds
 from flask_chest.record.record import Record
@@ -42,7 +42,7 @@ class Setting:
         self.chest = Backend(behave)
         self.buffer = MemoryBuffer(["backend"], 2**20, lambda *_: None)
         self.buried: list[tuple[int, str]] = []
-        self.shipper = Shipper(self.chest, self.buffer, batch_size, self, self._bury)
+        self.shipper = Sender(self.chest, self.buffer, batch_size, self, self._bury)
 
     def put(self, count: int) -> list[str]:
         ids = [f"{number:032x}" for number in range(count)]
@@ -196,7 +196,7 @@ def test_a_record_that_cannot_be_buried_is_kept() -> None:
     def full_disk(chest: str, lines: Sequence[bytes], reason: str) -> None:
         raise OSError("full")
 
-    setting.shipper = Shipper(setting.chest, setting.buffer, 10, setting, full_disk)
+    setting.shipper = Sender(setting.chest, setting.buffer, 10, setting, full_disk)
     setting.ship()
     assert setting.account()["pending"] == 1
     assert setting.account()["rejected"] == 0

@@ -8,11 +8,11 @@ import pytest
 
 from flask_chest import Record
 from flask_chest.chests.memory import MemoryChest
-from flask_chest.conformance import make_records
-from flask_chest.delivery.synchronous import Direct
+from flask_chest.delivery.synchronous import SynchronousDelivery
 from flask_chest.errors import DeliveryError
 from flask_chest.record.encoding import encode
 from flask_chest.signals import delivery_failed
+from flask_chest.testing import make_records
 
 
 class Failing(MemoryChest):
@@ -31,7 +31,7 @@ def test_one_that_fails_keeps_no_other_from_it(error: Exception) -> None:
     """The others get the record, the failure is in the ledger and signalled, and then raised."""
     sender = object()
     other = MemoryChest(name="other")
-    direct = Direct([Failing(error), other], sender)
+    direct = SynchronousDelivery([Failing(error), other], sender)
     heard: list[object] = []
 
     def hear(_: object, *, error: Exception, **__: object) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from examples.custom_chest import FolderChest
-from flask_chest.conformance import check_chest, make_records
 from flask_chest.errors import DeliveryError
+from flask_chest.testing import check_chest, make_records
 from tests import ROOT
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
 from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
-from flask_chest.operations.maintenance import Upkeep
+from flask_chest.operations.maintenance import Maintenance
 from tests import ROOT
 
 from ..operations.suite import days_of_records
@@ -73,7 +73,7 @@ def test_postgresql() -> None:
     with PostgreSQL() as server:
         chest = FlaskChestPostgreSQL(server.url)
         chest.write(list(days_of_records(datetime.now(timezone.utc))))
-        Upkeep([chest], None).run(threading.Event())
+        Maintenance([chest], None).run(threading.Event())
         with psycopg.connect(server.url) as connection:
             for title, query in queries("postgresql.json", "rawSql"):
                 cursor = connection.execute(query.encode())

@@ -12,11 +12,11 @@ import pytest
 
 from flask_chest import Record
 from flask_chest.chests.sql.chest import SQLChest
-from flask_chest.operations.maintenance import Upkeep
+from flask_chest.operations.maintenance import Maintenance
 from flask_chest.query.fields import parse_field
 from flask_chest.query.filters import parse_filter
 from flask_chest.query.query import Query
-from flask_chest.query.reader import Reader, make_reader
+from flask_chest.query.reader import Reader
 from flask_chest.query.summary import Answer, Summary
 from flask_chest.record.encoding import Batch, encode
 
@@ -41,7 +41,7 @@ def days_of_records(end: datetime, days: int = DAYS) -> Iterator[Record]:
 
 def keep(chest: SQLChest, retention: timedelta | None = None) -> None:
     seconds = None if retention is None else retention.total_seconds()
-    Upkeep([chest], seconds).run(threading.Event())
+    Maintenance([chest], seconds).run(threading.Event())
 
 
 def long_query(end: datetime) -> Query:
@@ -49,7 +49,7 @@ def long_query(end: datetime) -> Query:
 
 
 def reader_of(chest: SQLChest) -> Reader:
-    reader = make_reader(chest)
+    reader = chest.reader()
     assert reader is not None
     return reader
 

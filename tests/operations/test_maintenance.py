@@ -16,14 +16,14 @@ import pytest
 from flask import Flask
 
 from flask_chest import FlaskChest, FlaskChestSQLite, Record
-from flask_chest.chests.base import Surroundings
+from flask_chest.chests.base import AppInfo
 from flask_chest.chests.sql.chest import SCHEMA_VERSION
 from flask_chest.chests.sql.maintenance import prune
-from flask_chest.chests.sql.rollups.job import Roller
+from flask_chest.chests.sql.rollups.job import RollupJob
 from flask_chest.chests.sql.rollups.lease import Lease
 from flask_chest.delivery import worker as process
 from flask_chest.errors import ReadError
-from flask_chest.operations.maintenance import Upkeep
+from flask_chest.operations.maintenance import Maintenance
 from flask_chest.query.fields import parse_field
 from flask_chest.query.query import Query
 
@@ -46,7 +46,7 @@ from .suite import (
 @pytest.fixture
 def chest(tmp_path: Path) -> FlaskChestSQLite:
     chest = FlaskChestSQLite()
-    chest.settle(Surroundings(instance_path=tmp_path, timeout=60))
+    chest.settle(AppInfo(instance_path=tmp_path, timeout=60))
     return chest
 
 
@@ -150,14 +150,14 @@ def test_records_that_come_while_late_ones_are_summed_up(
     chest.write(list(days_of_records(end, 1)))
     keep(chest)
     chest.write(first)
-    stale_days = Roller.stale_days
+    stale_days = RollupJob.stale_days
 
-    def write_meanwhile(roller: Roller) -> list[int]:
+    def write_meanwhile(roller: RollupJob) -> list[int]:
         monkeypatch.undo()
         chest.write(second)
         return stale_days(roller)
 
-    monkeypatch.setattr(Roller, "stale_days", write_meanwhile)
+    monkeypatch.setattr(RollupJob, "stale_days", write_meanwhile)
     query = Query(since=end - timedelta(days=40), until=end)
     reader = reader_of(chest)
     keep(chest)
@@ -282,8 +282,8 @@ def test_a_store_that_is_down(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
     """It is told once, and tried again the next time."""
     (tmp_path / "chest.db").write_bytes(b"text" * 1000)
     chest = FlaskChestSQLite()
-    chest.settle(Surroundings(instance_path=tmp_path, timeout=1))
-    looking = Upkeep([chest], 3600)
+    chest.settle(AppInfo(instance_path=tmp_path, timeout=1))
+    looking = Maintenance([chest], 3600)
     for _ in range(3):
         looking.run(threading.Event())
     [told] = caplog.records
@@ -302,16 +302,16 @@ def test_the_exporter_sees_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """In an app that serves, it happens beside deliveries, without anybody asking."""
     monkeypatch.setattr(process, "_UPKEEP_EVERY", 0.05)
     done = threading.Event()
-    real = Upkeep.run
+    real = Maintenance.run
 
-    def run(self: Upkeep, ended: threading.Event) -> None:
+    def run(self: Maintenance, ended: threading.Event) -> None:
         real(self, ended)
         with closing(sqlite3.connect(tmp_path / "chest.db")) as connection:
             [(left,)] = connection.execute("SELECT count(*) FROM chest_records").fetchall()
         if left == 1:
             done.set()
 
-    monkeypatch.setattr(Upkeep, "run", run)
+    monkeypatch.setattr(Maintenance, "run", run)
     app = Flask("shop", instance_path=str(tmp_path))
     app.config["CHEST_RETENTION"] = "1 day"
     extension = FlaskChest(app)
@@ -328,7 +328,7 @@ def test_a_database_of_version_1(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "chest.db")) as connection:
         connection.executescript(VERSION_1)
     chest = FlaskChestSQLite()
-    chest.settle(Surroundings(instance_path=tmp_path, timeout=60))
+    chest.settle(AppInfo(instance_path=tmp_path, timeout=60))
     reader = reader_of(chest)
     assert reader.answer(long_query(now())).whole.rows <= 1, "it can be read as it is"
     chest.write(list(days_of_records(now())))

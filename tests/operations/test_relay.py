@@ -17,10 +17,10 @@ from click.testing import Result
 from flask_chest import FlaskChest
 from flask_chest.chests.redis.chest import FlaskChestRedis
 from flask_chest.cli.relay import find_chests, name_apart, relay
-from flask_chest.conformance import make_records
 from flask_chest.delivery.dead_letters import DeadLetters
 from flask_chest.delivery.journal.totals import read_ledger
 from flask_chest.record.record import Record
+from flask_chest.testing import make_records
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.redis import DURABLE, Redis
 from tests.torture.app import make_app

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 import redis
 
-from flask_chest.chests.base import Chest, Surroundings
+from flask_chest.chests.base import AppInfo, Chest
 from flask_chest.chests.redis.chest import FlaskChestRedis
-from flask_chest.chests.redis.consumer_group import Group
-from flask_chest.conformance import make_records
+from flask_chest.chests.redis.consumer_group import ConsumerGroup
 from flask_chest.delivery.ledger import Ledger
-from flask_chest.delivery.sender import Shipper
+from flask_chest.delivery.sender import Sender
 from flask_chest.errors import DeliveryError, RejectedError
 from flask_chest.operations.relay import StreamBuffer
 from flask_chest.query.ndjson import to_line
 from flask_chest.record.record import Record
+from flask_chest.testing import make_records
 from tests.servers.redis import DURABLE, Redis
 
 pytestmark = pytest.mark.server
@@ -52,13 +52,13 @@ class Carried:
 
     def __init__(self, server: Redis, store: Store, claim_after: float = 60) -> None:
         self.source = FlaskChestRedis(server.url)
-        self.source.settle(Surroundings(instance_path=Path(), timeout=20))
+        self.source.settle(AppInfo(instance_path=Path(), timeout=20))
         self.buried: list[tuple[str, Any, str]] = []
         self.lost: list[tuple[str, str, int]] = []
         self.ledger = Ledger()
-        group = Group(FlaskChestRedis(server.url), "g")
+        group = ConsumerGroup(FlaskChestRedis(server.url), "g")
         self.buffer = StreamBuffer(group, "store", self.bury, self._lose, claim_after, self.ledger)
-        self.shipper = Shipper(store, self.buffer, 100, None, self.bury)
+        self.shipper = Sender(store, self.buffer, 100, None, self.bury)
         self.broken = False
 
     def bury(self, chest: str, lines: Sequence[bytes], reason: str) -> None:

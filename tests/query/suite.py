@@ -18,7 +18,7 @@ from flask_chest.query.fields import Field, parse_field
 from flask_chest.query.filters import Filter, parse_filter
 from flask_chest.query.matching import matches, text_of
 from flask_chest.query.query import Query
-from flask_chest.query.reader import Reader, make_reader
+from flask_chest.query.reader import Reader
 from flask_chest.query.summary import Summary
 
 from .records import END, ODD, alike, many
@@ -74,7 +74,7 @@ FILTERS = (
 
 def check_reader(chest: Chest) -> None:
     """Write records to an empty chest and ask for them in every way."""
-    reader = make_reader(chest)
+    reader = chest.reader()
     assert reader is not None
     _finds_nothing(reader)
     records = many()
@@ -269,7 +269,7 @@ def check_estimates(chest: SQLChest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SQLReader, "most", 1000)
     monkeypatch.setattr(SQLReader, "sample", 1000)
     asked: list[tuple[str, Any]] = []
-    reader = make_reader(chest)
+    reader = chest.reader()
     assert isinstance(reader, SQLReader)
 
     @sa.event.listens_for(reader._engine, "before_cursor_execute")

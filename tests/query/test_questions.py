@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from flask_chest.dashboard.intervals import POINTS, step_of
+from flask_chest.dashboard.params import POINTS, step_of
 from flask_chest.errors import QueryError
 from flask_chest.query.csv import csv_lines
 from flask_chest.query.fields import Field, parse_field

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from flask_chest import Chest
-from flask_chest.chests.base import Surroundings
+from flask_chest.chests.base import AppInfo
 from flask_chest.chests.mongodb import reader as mongodb
 from flask_chest.chests.mongodb.reader import MongoReader
 from flask_chest.chests.registry import make_chest
@@ -21,7 +21,6 @@ from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.errors import ReadError
 from flask_chest.query.fields import parse_field
 from flask_chest.query.filters import parse_filter
-from flask_chest.query.reader import make_reader
 
 from ..servers.mariadb import MariaDB
 from ..servers.mongodb import MongoDB
@@ -56,7 +55,7 @@ def test_more_than_can_be_looked_at(server: Any, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(SQLReader, "sample", 150)
     monkeypatch.setattr(MongoReader, "most", 150)
     monkeypatch.setattr(MongoReader, "sample", 150)
-    reader = make_reader(chest)
+    reader = chest.reader()
     assert reader is not None
     answer = reader.answer(WHOLE.grouped(parse_field("method")))
     assert answer.share < 1
@@ -129,10 +128,10 @@ def test_reads_only(server: Any) -> None:
 def test_a_server_that_is_down(server: Any) -> None:
     """The error names the chest and what to do, and no password."""
     chest = chest_of(server, "down")
-    chest.settle(Surroundings(instance_path=Path(), timeout=1))
+    chest.settle(AppInfo(instance_path=Path(), timeout=1))
     server.stop()
     try:
-        reader = make_reader(chest)
+        reader = chest.reader()
         assert reader is not None
         with pytest.raises(ReadError, match=f"chest '{chest.name}' at") as raised:
             reader.answer(WHOLE)

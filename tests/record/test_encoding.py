@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flask_chest.conformance import make_records
 from flask_chest.record.encoding import Batch, encode, encoded_lines, json_array, loads
+from flask_chest.testing import make_records
 
 RECORDS = make_records(5)
 BATCH = Batch([encode(record) for record in RECORDS])

@@ -20,8 +20,7 @@ from flask_chest.config.settings import DEFAULT_REDACT
 from flask_chest.record.encoding import dumps
 from flask_chest.record.normalizer import CUT, CYCLE, DEEP, Normalizer
 from flask_chest.record.redaction import Redaction
-from flask_chest.record.scalars import NotPlainError
-from flask_chest.record.texts import clean_name, placeholder
+from flask_chest.record.scalars import NotPlainError, clean_name, placeholder
 
 from . import hostile
 

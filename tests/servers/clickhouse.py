@@ -14,7 +14,7 @@ from typing import Any
 from typing_extensions import Self
 
 from flask_chest.chests.clickhouse.client import connect
-from flask_chest.chests.url import Address
+from flask_chest.chests.url import StoreURL
 from tests import ROOT
 
 from .daemon import Daemon
@@ -69,7 +69,7 @@ class ClickHouse(Daemon):
 
 def ask(url: str, query: str) -> Sequence[Sequence[Any]]:
     """The rows of a query, from whatever a chest's URL leads to."""
-    connection = connect(Address.parse(url), 30, {})
+    connection = connect(StoreURL.parse(url), 30, {})
     try:
         rows: Sequence[Sequence[Any]] = connection.client.query(query).result_rows
         return rows
@@ -85,7 +85,7 @@ def in_process() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="chest-chdb-") as folder:
         url = f"chdb://{folder}"
         # It ends with its last connection.
-        connection = connect(Address.parse(url), 30, {})
+        connection = connect(StoreURL.parse(url), 30, {})
         try:
             yield url
         finally:

@@ -13,7 +13,7 @@ from .sides import NOW, in_python
 
 FORKED = """
 import ctypes, os
-from flask_chest._current_pid import current_pid
+from flask_chest._process import current_pid
 from flask_chest.capture.request_state import ids
 
 # What an id begins its count with: the rest of it goes up.

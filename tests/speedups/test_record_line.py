@@ -13,10 +13,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flask_chest.capture.encoder import Capture
+from flask_chest.capture.encoder import RecordEncoder
 from flask_chest.capture.request_state import RequestState
+from flask_chest.config.plan import Plan
 from flask_chest.config.rule import Route
-from flask_chest.config.ruleset import Plan
 from flask_chest.record.encoding import decode
 
 from .sides import REST, begun, stopped
@@ -33,7 +33,7 @@ def both_lines(
     state: RequestState, values: Mapping[str, Any], plan: Plan, limit: int
 ) -> tuple[bytes | None, bytes]:
     """A record's line by the short cut, and by the way for all."""
-    capture = Capture(None, 400, limit)
+    capture = RecordEncoder(None, 400, limit)
     plan.rest = REST
     short_cut = capture.short_cut(plan)
     assert short_cut is not None
@@ -80,7 +80,7 @@ def test_a_line_is_the_same(
         state = begun({})
     state.status, state.request_id = status, request_id
     plan = plan_of(names, set())
-    capture = Capture(None, 400, limit)
+    capture = RecordEncoder(None, 400, limit)
     capture.collect(values, plan)  # learns which names are kept whole
     short_cut = capture.short_cut(plan)
     assert short_cut is not None

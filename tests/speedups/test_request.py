@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from flask_chest.capture import request_start
+from flask_chest.capture import request_state as request_start
 from flask_chest.capture.request_state import RequestState
-from flask_chest.delivery.journal import tape
+from flask_chest.delivery.journal import segment as tape
 
 from .sides import NOW, REST, begun, in_python, opened, recorder, stopped
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flask_chest.delivery.journal import tape
+from flask_chest.delivery.journal import segment as tape
 from flask_chest.delivery.journal.framing import unpack
 
 from .sides import in_python, opened

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flask_chest.delivery.journal.buffer import Journal
+from flask_chest.delivery.journal.buffer import JournalBuffer
 from flask_chest.delivery.journal.totals import read_ledger
 
 # Whole processes and large journals: too long for the fast tests.
@@ -29,7 +29,7 @@ class Small:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        killed = Journal(root, ["one"], 2**20, ignore)
+        killed = JournalBuffer(root, ["one"], 2**20, ignore)
         for line in LINES:
             killed.append(line, 1)
         [source] = killed.sources()
@@ -51,7 +51,7 @@ def ignore(chest: str, reason: str, count: int) -> None:
 
 def deliver(root: Path) -> list[bytes]:
     """What the next process delivers, and that it goes on with a record of its own."""
-    journal = Journal(root, ["one"], 2**20, ignore)
+    journal = JournalBuffer(root, ["one"], 2**20, ignore)
     journal.tend()
     journal.append(FRESH, 1)
     found: list[bytes] = []
@@ -60,7 +60,7 @@ def deliver(root: Path) -> list[bytes]:
             found += page.lines
             source.commit("one", page, delivered=len(page.lines), rejected=0)
     journal.close()
-    journal = Journal(root, ["one"], 2**20, ignore)
+    journal = JournalBuffer(root, ["one"], 2**20, ignore)
     journal.tend()
     journal.close()
     assert found.pop(0 if found[0] == FRESH else -1) == FRESH

@@ -20,7 +20,7 @@ from flask import Flask
 from flask_chest import FlaskChest
 from flask_chest.chests.base import Chest
 from flask_chest.delivery.journal.framing import MAGIC, pack
-from flask_chest.delivery.journal.partition import JournalSource
+from flask_chest.delivery.journal.partition import Partition
 from flask_chest.delivery.journal.writer import JournalWriter
 from flask_chest.errors import DeliveryError
 from tests.servers.missing import lack
@@ -144,7 +144,7 @@ def test_a_disk_that_is_full_before_anybody_looks(tmp_path: Path, size: int, tor
     lost: Counter[str] = Counter()
     with tmpfs(tmp_path / "chest-journal", "200k"):
         writer = JournalWriter(tmp_path / "chest-journal", ["switch"], segment_bytes=2**20)
-        source = JournalSource(writer.folder, lambda _, reason, count: lost.update({reason: count}))
+        source = Partition(writer.folder, lambda _, reason, count: lost.update({reason: count}))
         assert source.claim()
         for _ in range(3):
             writer.append(first, 1)

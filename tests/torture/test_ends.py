@@ -222,9 +222,9 @@ def test_a_child_of_a_worker_does_not_keep_it_alive(setting: Setting) -> None:
 
 
 def _adopted(setting: Setting, journal: Path) -> bool:
-    from flask_chest.delivery.journal.assignment import Reads, Sources
+    from flask_chest.delivery.journal.assignment import Assignment, Reads
 
-    sources = Sources(
+    sources = Assignment(
         journal, ["sqlite", "web"], lambda *_: None, Reads.OWN_AND_ORPHANED, "tortured"
     )
     sources.look_around(None)

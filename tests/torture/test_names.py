@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 
 from flask_chest import FlaskChestSQLite, Record
-from flask_chest.chests.base import Surroundings
+from flask_chest.chests.base import AppInfo
 from flask_chest.delivery.journal.chest_names import present_names
 from flask_chest.errors import RejectedError
 
@@ -213,7 +213,7 @@ def test_stores_differ(tmp_path: Path) -> None:
     ]
     chests = [make_chest(spec) for spec in specs]
     for chest in chests:
-        chest.settle(Surroundings(instance_path=tmp_path))
+        chest.settle(AppInfo(instance_path=tmp_path))
     places = [chest.whereabouts() for chest in chests]
     assert all(places)
     assert len(set(places)) == len(places)

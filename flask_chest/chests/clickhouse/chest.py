@@ -12,13 +12,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...errors import ConfigError, DeliveryError, RejectedError
+from ...query.eraser import Eraser
+from ...query.reader import Reader
 from ...record.encoding import dumps, loads
 from ...record.record import Record
 from ..base import Chest
 from ..batches import lines_of, without_nul
 from ..client import require
 from ..http.client import checked_verify
-from ..url import Address
+from ..url import StoreURL
 from .client import READING, connect, hushed
 from .errors import is_rejection, is_unknown_table, remedy_for, words_of
 from .schema import (
@@ -73,7 +75,7 @@ class FlaskChestClickHouse(Chest):
     ) -> None:
         require("clickhouse_connect", "clickhouse")
         self.url = url
-        self.address = Address.parse(url)
+        self.address = StoreURL.parse(url)
         _check_address(self.address)
         if not isinstance(table, str) or not _TABLE_NAME.fullmatch(table):
             raise ConfigError(
@@ -118,6 +120,16 @@ class FlaskChestClickHouse(Chest):
                 )
         except ClickHouseError as error:
             raise self._told(error, records) from None
+
+    def reader(self) -> Reader:
+        from .reader import ClickHouseReader
+
+        return ClickHouseReader(self)
+
+    def eraser(self) -> Eraser:
+        from .eraser import ClickHouseEraser
+
+        return ClickHouseEraser(self)
 
     def check(self) -> None:
         from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -200,7 +212,7 @@ class FlaskChestClickHouse(Chest):
         return DeliveryError(self.explain(words, remedy_for(error)))
 
 
-def _check_address(address: Address) -> None:
+def _check_address(address: StoreURL) -> None:
     if address.scheme not in _SCHEMES:
         raise ConfigError(f"{address.scheme!r} is not 'clickhouse://' or 'clickhouse+https://'")
     if address.scheme == "chdb":

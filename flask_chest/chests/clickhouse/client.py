@@ -10,7 +10,7 @@ from math import ceil
 from typing import Any
 
 from ..http.client import checked_verify
-from ..url import Address
+from ..url import StoreURL
 
 #: What every question is asked with. A record that came twice is one to it, merged or not; both of
 #: it say the same, so indexes may leave parts out all the same. And a column is never taken for a
@@ -28,7 +28,7 @@ _LOGGERS = ("clickhouse_connect.driver._backend.http_sync", "urllib3.connectionp
 _hushed = threading.local()
 
 
-def connect(address: Address, timeout: float, settings: Mapping[str, Any]) -> Any:
+def connect(address: StoreURL, timeout: float, settings: Mapping[str, Any]) -> Any:
     """A connection as the DB-API has it; its ``client`` is clickhouse-connect's.
 
     :param timeout: seconds that one call may take.
@@ -85,6 +85,6 @@ def _is_anothers(_: logging.LogRecord) -> bool:
     return not getattr(_hushed, "here", False)
 
 
-def _in_process(address: Address) -> str:
+def _in_process(address: StoreURL) -> str:
     folder = "memory" if address.path in {"", ":memory:"} else f"/{address.path}"
     return f"chdb://{folder}"

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from ...query.query import Query
 from ...query.reader import PAGE, REACH
-from ...query.time_slices import Slices
+from ...query.time_slices import TimeSlices
 from ...record.encoding import to_microseconds
 from ...record.record import Record
 from ..sql.dialects import Dialect, Expression
@@ -49,7 +49,7 @@ class ClickHouseReader(SQLReader):
 
     def reach(self, query: Query, records: int = REACH) -> datetime | None:
         for part in self._backwards(query):
-            stretch = Slices(((part.since, part.until),), 1.0)
+            stretch = TimeSlices(((part.since, part.until),), 1.0)
             if self._count_in(stretch, records + 1) <= records:
                 continue
             found = super().reach(part, records)

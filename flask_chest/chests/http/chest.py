@@ -16,9 +16,9 @@ from ...typing import ContextTuple
 from ..base import Chest, context_tuples
 from ..batches import lines_of
 from ..client import require
-from ..url import Address, digest
+from ..url import StoreURL, digest
 from .client import CREDENTIALS, HTTPClient, checked_timeout
-from .response import Answer
+from .response import Response
 
 #: Makes the payload from ``[(variable_name, variable_value, request_id), ...]``.
 PayloadGenerator = Callable[[list[ContextTuple]], Any]
@@ -74,7 +74,7 @@ class FlaskChestCustomWriter(Chest):
     ) -> None:
         require("requests", "all")
         self.url = _endpoint(url, https, host, port)
-        self.address = Address.parse(self.url)
+        self.address = StoreURL.parse(self.url)
         if not self.address.host:
             raise ConfigError("'url' names no host; write e.g. 'https://host/path'")
         _ = self.address.port
@@ -127,12 +127,12 @@ class FlaskChestCustomWriter(Chest):
     def close(self) -> None:
         self._client.close()
 
-    def _send(self, method: str, body: bytes | None, key: str | None) -> Answer:
+    def _send(self, method: str, body: bytes | None, key: str | None) -> Response:
         timeout = self.timeout if self._own_timeout is None else self._own_timeout
         headers = {} if key is None else {"Idempotency-Key": key}
         return self._client.send(method, body, headers, timeout)
 
-    def _judge(self, answer: Answer, records: Sequence[Record]) -> None:
+    def _judge(self, answer: Response, records: Sequence[Record]) -> None:
         status = answer.status
         if status in self._success:
             return

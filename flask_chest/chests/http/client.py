@@ -12,7 +12,7 @@ from ...config import validators as checks
 from ...config.settings import check_argument
 from ...errors import ConfigError, DeliveryError
 from ..base import Chest
-from .response import Answer, read_answer
+from .response import Response, read_answer
 
 if TYPE_CHECKING:
     import requests
@@ -69,7 +69,7 @@ class HTTPClient:
 
     def send(
         self, method: str, body: bytes | None, headers: Mapping[str, str], timeout: float
-    ) -> Answer:
+    ) -> Response:
         """Send one request, and read what is answered.
 
         :param headers: those of this request alone.

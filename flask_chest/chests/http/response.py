@@ -20,7 +20,7 @@ _QUOTED = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Response:
     """An answer's status, headers and the beginning of its body."""
 
     status: int
@@ -44,7 +44,7 @@ class Answer:
         return f" ({host})" if host else ""
 
 
-def read_answer(response: requests.Response, seconds: float) -> Answer:
+def read_answer(response: requests.Response, seconds: float) -> Response:
     """Read an answer; one that does not end is let go, and so is its connection.
 
     :param seconds: for the whole body: a timeout of ``requests`` runs anew with each byte.
@@ -56,7 +56,7 @@ def read_answer(response: requests.Response, seconds: float) -> Answer:
         if sum(map(len, parts)) > _ENOUGH or time.monotonic() > deadline:
             response.close()
             break
-    return Answer(
+    return Response(
         status=response.status_code,
         reason=response.reason or "",
         headers=response.headers,

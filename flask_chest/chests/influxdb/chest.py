@@ -16,7 +16,7 @@ from ..batches import lines_of
 from ..client import require
 from ..http.client import checked_verify
 from ..http.response import parse_retry_after
-from ..url import Address
+from ..url import StoreURL
 from .line_protocol import LineEncoder
 from .response import find_bad_lines, find_conflict, told
 
@@ -72,7 +72,7 @@ class FlaskChestInfluxDB(Chest):
         require("influxdb_client", "all")
         host = check_argument("host", host, checks.text)  # older versions took an app first
         self.url = url or f"{'https' if https else 'http'}://{host}:{port}"
-        self.address = Address.parse(self.url)
+        self.address = StoreURL.parse(self.url)
         if self.address.scheme not in {"http", "https"}:
             raise ConfigError("'url' must begin with 'https://' or 'http://'")
         verify = checked_verify(verify)
@@ -93,7 +93,7 @@ class FlaskChestInfluxDB(Chest):
 
         ``measurement`` and ``verify`` may follow after a ``?``.
         """
-        address = Address.parse(url)
+        address = StoreURL.parse(url)
         org, _, bucket = address.path.partition("/")
         if not bucket or "/" in bucket:
             raise ConfigError(

@@ -12,8 +12,8 @@ from ...record.record import Record
 from ..base import Chest
 from ..batches import lines_of
 from ..client import require
-from ..url import Address
-from .producer import Message, Outbox
+from ..url import StoreURL
+from .producer import IdempotentProducer, Message
 
 _TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 # What delivery relies on.
@@ -80,7 +80,7 @@ class FlaskChestKafka(Chest):
         self, url: str, options: Mapping[str, Any] | None = None, **arguments: Any
     ) -> None:
         require("confluent_kafka", "kafka")
-        self.address = Address.parse(url)
+        self.address = StoreURL.parse(url)
         if self.address.scheme != "kafka":
             raise ConfigError(f"{self.address.scheme!r} is not 'kafka://'")
         if not self.address.hosts:
@@ -93,7 +93,7 @@ class FlaskChestKafka(Chest):
             )
         super().__init__(**arguments)
         self._options = _checked({**self.address.query, **(options or {})})
-        self._outbox: Outbox | None = None
+        self._outbox: IdempotentProducer | None = None
         self._knows_topic = False
 
     @classmethod
@@ -133,18 +133,18 @@ class FlaskChestKafka(Chest):
         if outbox is not None:
             outbox.close()
 
-    def _open(self) -> Outbox:
+    def _open(self) -> IdempotentProducer:
         from confluent_kafka import KafkaException
 
         if self._outbox is None or not self._outbox.is_ours:
             self._knows_topic = False
             try:
-                self._outbox = Outbox(self.topic, self._settings(), self.logger)
+                self._outbox = IdempotentProducer(self.topic, self._settings(), self.logger)
             except KafkaException as error:
                 raise self._later(error.args[0]) from None
         return self._outbox
 
-    def _look_at_topic(self, outbox: Outbox) -> None:
+    def _look_at_topic(self, outbox: IdempotentProducer) -> None:
         from confluent_kafka import KafkaException
 
         try:

@@ -37,7 +37,8 @@ class Message(NamedTuple):
 class _ClientLog:
     """Passes on what the client logs, but for fatal errors: each attempt would log one anew.
 
-    It knows no level below that for them; they are told by what :class:`Outbox` raises or returns.
+    It knows no level below that for them; they
+    are reported by what :class:`IdempotentProducer` raises or returns.
     """
 
     def __init__(self, logger: logging.Logger) -> None:
@@ -52,7 +53,7 @@ class _ClientLog:
             self._logger.log(level, message, *details)
 
 
-class Outbox:
+class IdempotentProducer:
     """One idempotent producer, and the messages that it was given.
 
     What was not acknowledged in time stays with the producer, which tries on: only as long as it is

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...errors import ConfigError, DeliveryError, RejectedError
+from ...query.eraser import Eraser
+from ...query.reader import Reader
 from ...record.encoding import loads
 from ...record.record import Record
 from ..base import Chest
 from ..batches import lines_of, without_nul
 from ..client import require
-from ..url import Address
+from ..url import StoreURL
 
 _DATABASE = "flask_chest"
 _DUPLICATE = 11000
@@ -57,7 +59,7 @@ class FlaskChestMongoDB(Chest):
     def __init__(self, url: str, collection: str = "chest_records", **arguments: Any) -> None:
         require("pymongo", "mongodb")
         self.url = url
-        self.address = Address.parse(url)
+        self.address = StoreURL.parse(url)
         if self.address.scheme not in {"mongodb", "mongodb+srv"}:
             raise ConfigError(f"{self.address.scheme!r} is not 'mongodb://' or 'mongodb+srv://'")
         if not collection or "$" in collection or collection.startswith("system."):
@@ -100,6 +102,16 @@ class FlaskChestMongoDB(Chest):
             raise RejectedError(self.explain(error), record_ids=blamed) from None
         except PyMongoError as error:
             raise self._later(error) from None
+
+    def reader(self) -> Reader:
+        from .reader import MongoReader
+
+        return MongoReader(self)
+
+    def eraser(self) -> Eraser:
+        from .eraser import MongoEraser
+
+        return MongoEraser(self)
 
     def check(self) -> None:
         from pymongo.errors import PyMongoError

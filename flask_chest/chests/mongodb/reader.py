@@ -13,7 +13,7 @@ from ...query.matching import text_of
 from ...query.query import Query
 from ...query.reader import PAGE, REACH, Reader, united
 from ...query.summary import Answer, Series
-from ...query.time_slices import MOST, SAMPLE, Chosen, Slices, choose_slices
+from ...query.time_slices import MOST, SAMPLE, Chosen, TimeSlices, choose_slices
 from ...record.record import Record
 from ..sql.aggregate import GROUPS
 from .documents import read_document
@@ -153,9 +153,9 @@ class MongoReader(Reader):
         if client is not None:
             client.close()
 
-    def _slices(self, query: Query) -> Slices:
+    def _slices(self, query: Query) -> TimeSlices:
         if query.is_of_one_request:
-            return Slices(((query.since, query.until),), 1.0)
+            return TimeSlices(((query.since, query.until),), 1.0)
         return self._chosen.get(
             query,
             lambda: choose_slices(
@@ -179,11 +179,11 @@ class MongoReader(Reader):
         # They may have been pruned a moment ago.
         return (first or [query.since])[0], (last or [query.until])[0]
 
-    def _count_in(self, slices: Slices, limit: int) -> int:
+    def _count_in(self, slices: TimeSlices, limit: int) -> int:
         where = whether(slices.ranges)
         return self._told(lambda: int(self._records_of().count_documents(where, limit=limit)))
 
-    def _where(self, query: Query, slices: Slices | None = None) -> dict[str, Any]:
+    def _where(self, query: Query, slices: TimeSlices | None = None) -> dict[str, Any]:
         ranges = ((query.since, query.until),) if slices is None else slices.ranges
         return {"$and": [whether(ranges), *(condition(each) for each in query.where)]}
 

@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from ..._throttle import SparseLog
+from ..._throttle import LogThrottle
 from ...errors import ConfigError, DeliveryError, RejectedError
 from ...record.record import Record
 from ..base import Chest
 from ..batches import lines_of
 from ..client import require
 from ..http.client import CREDENTIALS, HTTPClient, checked_timeout, checked_verify
-from ..http.response import Answer
-from ..url import Address, digest
+from ..http.response import Response
+from ..url import StoreURL, digest
 from .log_records import LogEncoder
 from .response import Outcome, read_outcome, told
 
@@ -66,7 +66,7 @@ class FlaskChestOTLP(Chest):
     ) -> None:
         require("opentelemetry.proto", "otlp")
         self.url = _endpoint(url)
-        self.address = Address.parse(self.url)
+        self.address = StoreURL.parse(self.url)
         verify = checked_verify(verify)
         if compression not in _COMPRESSIONS:
             raise ConfigError(f"compression {compression!r}: expected 'gzip' or 'none'")
@@ -79,7 +79,7 @@ class FlaskChestOTLP(Chest):
         if self._compresses:
             sent["Content-Encoding"] = "gzip"
         self._client = HTTPClient(self, self.url, sent, {"verify": verify})
-        self._log = SparseLog(self.logger)
+        self._log = LogThrottle(self.logger)
 
     @classmethod
     def from_url(cls, url: str, **arguments: Any) -> FlaskChestOTLP:
@@ -87,7 +87,7 @@ class FlaskChestOTLP(Chest):
 
         ``compression`` and ``verify`` may follow after a ``?``.
         """
-        query = Address.parse(url).query
+        query = StoreURL.parse(url).query
         unknown = query.keys() - _PARAMETERS
         if unknown:
             known = ", ".join(sorted(_PARAMETERS))
@@ -120,7 +120,7 @@ class FlaskChestOTLP(Chest):
     def close(self) -> None:
         self._client.close()
 
-    def _post(self, lines: Sequence[bytes]) -> Answer:
+    def _post(self, lines: Sequence[bytes]) -> Response:
         app_name = "" if self.surroundings is None else self.surroundings.app_name
         body = self._encoder.encode(lines, app_name)
         if self._compresses:
@@ -128,7 +128,7 @@ class FlaskChestOTLP(Chest):
         timeout = self.timeout if self._own_timeout is None else self._own_timeout
         return self._client.send("POST", body, {}, timeout)
 
-    def _judge(self, answer: Answer, records: Sequence[Record]) -> None:
+    def _judge(self, answer: Response, records: Sequence[Record]) -> None:
         if 200 <= answer.status < 300:
             self._look_closer(answer, records)
             return
@@ -148,7 +148,7 @@ class FlaskChestOTLP(Chest):
         remedy = _ROOMIER if answer.status == _TOO_LARGE else ""
         raise RejectedError(self.explain(reason, remedy), record_ids=blamed)
 
-    def _look_closer(self, answer: Answer, records: Sequence[Record]) -> None:
+    def _look_closer(self, answer: Response, records: Sequence[Record]) -> None:
         outcome = read_outcome(answer)
         if outcome is None:
             remedy = "what answers there is no OTLP collector; set 'url' to where that is"
@@ -179,7 +179,7 @@ def _endpoint(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in _PORTS:
         raise ConfigError("'url' must begin with 'https://' or 'http://'")
-    address = Address.parse(url)
+    address = StoreURL.parse(url)
     if not address.host:
         raise ConfigError("an OTLP URL names the collector: otlp+http://collector:4318")
     if parts.query:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..http.response import Answer
+from ..http.response import Response
 
 _JSON = "json"
 _PROTOBUF = "protobuf"
@@ -22,7 +22,7 @@ class Outcome(NamedTuple):
     message: str
 
 
-def read_outcome(answer: Answer) -> Outcome | None:
+def read_outcome(answer: Response) -> Outcome | None:
     """The outcome; ``None`` where the answer is not one of a collector."""
     if not answer.body:
         return Outcome(0, "")
@@ -44,7 +44,7 @@ def read_outcome(answer: Answer) -> Outcome | None:
     return Outcome(partial.rejected_log_records, _one_line(partial.error_message))
 
 
-def told(answer: Answer) -> str:
+def told(answer: Response) -> str:
     """Status and message of an answer, on one line."""
     if _PROTOBUF not in _type_of(answer):
         return answer.told()
@@ -62,7 +62,7 @@ def told(answer: Answer) -> str:
     return f"it answered {answer.status} {answer.reason} {words}".rstrip()
 
 
-def _type_of(answer: Answer) -> str:
+def _type_of(answer: Response) -> str:
     return answer.headers.get("Content-Type", "").lower()
 
 

@@ -15,7 +15,7 @@ from ...record.record import Record
 from ..base import Chest
 from ..batches import lines_of, parts_of
 from ..client import require
-from ..url import Address
+from ..url import StoreURL
 from .errors import later
 
 #: The field of an entry that holds the record's line of JSON.
@@ -80,7 +80,7 @@ class FlaskChestRedis(Chest):
         **arguments: Any,
     ) -> None:
         require("redis", "redis")
-        self.address = Address.parse(url)
+        self.address = StoreURL.parse(url)
         if self.address.scheme not in _SCHEMES:
             raise ConfigError(f"{self.address.scheme!r} is not 'redis://' or 'rediss://'")
         self.database = _database(self.address.path)

@@ -90,7 +90,7 @@ _AGES = 365 * 86400 * 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ClaimedEntries:
     """What a look at the stream has brought.
 
     :param entries: ids and fields.
@@ -101,7 +101,7 @@ class Taken:
     lost: int = 0
 
 
-class Group:
+class ConsumerGroup:
     """One reader of a group. All methods raise ``OSError`` where the server does not do it.
 
     :param chest: the stream.
@@ -114,15 +114,15 @@ class Group:
         #: What Redis calls this reader.
         self.consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
-    def take(self, count: int) -> Taken:
+    def take(self, count: int) -> ClaimedEntries:
         """Entries that no reader of the group has got yet."""
         with self._client() as client:
             lost, entries, values = client.eval(
                 _TAKE, 1, self.chest.stream, self.name, self.consumer, count, FIELD
             )
-        return Taken(list(zip(entries, map(_fields, values), strict=True)), int(lost))
+        return ClaimedEntries(list(zip(entries, map(_fields, values), strict=True)), int(lost))
 
-    def claim(self, count: int, idle_ms: int) -> Taken:
+    def claim(self, count: int, idle_ms: int) -> ClaimedEntries:
         """Entries of readers that have not been heard of for a while."""
         from redis.exceptions import ResponseError
 
@@ -142,7 +142,7 @@ class Group:
                 lost += len(deleted)
                 if start == _BEGIN:
                     break
-        return Taken(found, lost)
+        return ClaimedEntries(found, lost)
 
     def acknowledge(self, entries: Sequence[bytes]) -> None:
         """They are done with."""

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...query.query import Query
-from ...query.time_slices import Slices
+from ...query.time_slices import TimeSlices
 from .conditions import conditions
 from .dialects import Dialect
 
@@ -34,7 +34,7 @@ class Aggregate:
         table: sa.Table,
         dialect: Dialect,
         query: Query,
-        slices: Slices,
+        slices: TimeSlices,
         step: float | None = None,
         origin: float | None = None,
     ) -> None:

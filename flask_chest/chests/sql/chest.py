@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.dialects import mysql, postgresql
 
-from ..._throttle import SparseLog
+from ..._throttle import LogThrottle
 from ...errors import ConfigError, DeliveryError, RejectedError
+from ...query.eraser import Eraser
+from ...query.reader import Reader
 from ...record.record import Record
 from ..base import Chest
 from ..batches import oldest_of
@@ -112,7 +116,7 @@ class SQLChest(Chest):
     :param table: the table of records; made on first use.
     """
 
-    needs_upkeep = True
+    needs_maintenance = True
 
     #: Versions above 1 and what brings a table there from the one before.
     upgrades: ClassVar[Mapping[int, Callable[[sa.Connection, str], None]]] = {2: add_rollups}
@@ -137,7 +141,7 @@ class SQLChest(Chest):
         self._schema = schema_table(self.metadata)
         self._engine: sa.Engine | None = None
         self._pid = 0
-        self.log = SparseLog(self.logger)
+        self.log = LogThrottle(self.logger)
 
     def write(self, records: Sequence[Record]) -> None:
         if not records:
@@ -204,6 +208,26 @@ class SQLChest(Chest):
     def make_reading_engine(self) -> sa.Engine:
         """An engine for those who only read."""
         return self.make_engine()
+
+    def reader(self) -> Reader:
+        from .reader import SQLReader
+
+        return SQLReader(self)
+
+    def eraser(self) -> Eraser:
+        from .eraser import SQLEraser
+
+        return SQLEraser(self)
+
+    def prune(self, before: datetime, stop: threading.Event) -> Iterator[int]:
+        from .maintenance import prune
+
+        return prune(self, before, stop)
+
+    def maintain(self, until: int, retention: float | None, stop: threading.Event) -> None:
+        from .maintenance import maintain
+
+        maintain(self, until, retention, stop)
 
     @abstractmethod
     def schema_lock(self, connection: sa.Connection) -> AbstractContextManager[None]:

@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from ...errors import ReadError
-from ...query.eraser import SQLEraser
-from .late_records import HOUR
-from .rollups.job import Roller, roll
+from ...query.time_slices import whole_hours
+from .eraser import SQLEraser
+from .rollups.job import RollupJob, roll
 from .rollups.lease import Lease, is_begun
 
 if TYPE_CHECKING:
     from .chest import SQLChest
 
+_logger = logging.getLogger("flask_chest.upkeep")
 
-def whole_hours(moment: datetime) -> datetime:
-    """The hour in which a moment lies: no hour is ever summed up when half of it is gone."""
-    seconds = int(moment.timestamp()) // HOUR * HOUR
-    return datetime.fromtimestamp(seconds, timezone.utc)
+
+def maintain(chest: SQLChest, until: int, retention: float | None, stop: threading.Event) -> None:
+    """Sum up the hours before ``until``, then delete what is older than ``retention`` seconds."""
+    if not is_begun(chest):
+        return
+    engine = chest.make_engine()
+    try:
+        lease = Lease(chest, engine)
+        if not lease.take():
+            return
+        roller = RollupJob(chest, engine)
+        try:
+            roll(roller, lease, until, stop)
+        finally:
+            roller.close()
+            lease.give_back()
+    finally:
+        engine.dispose()
+    if retention is not None:
+        _apply_retention(chest, retention, stop)
+
+
+def _apply_retention(chest: SQLChest, retention: float, stop: threading.Event) -> None:
+    before = datetime.now(timezone.utc) - timedelta(seconds=retention)
+    deleted = sum(prune(chest, before, stop))
+    if deleted:
+        _logger.info("chest %r: %d records beyond CHEST_RETENTION deleted", chest.name, deleted)
 
 
 def prune(chest: SQLChest, before: datetime, ended: threading.Event) -> Iterator[int]:
@@ -46,7 +71,7 @@ def _prune(chest: SQLChest, end: datetime, ended: threading.Event) -> Iterator[i
         lease = Lease(chest, engine)
         if not lease.take():
             raise ReadError(chest.explain("another process is pruning it", "try again later"))
-        roller = Roller(chest, engine)
+        roller = RollupJob(chest, engine)
         try:
             # What came late must be in the sums before it goes.
             roll(roller, lease, int(end.timestamp()), ended, since=0)

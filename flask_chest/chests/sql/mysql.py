@@ -14,7 +14,7 @@ from ...record.encoding import loads
 from ...record.record import Record
 from ..batches import lines_of, parts_of
 from ..client import require
-from ..url import Address
+from ..url import StoreURL
 from .chest import SQLChest
 from .formats.rows import COLUMNS
 from .formats.values import ValuesText
@@ -69,7 +69,7 @@ class FlaskChestMySQL(SQLChest):
 
     def __init__(self, url: str, table: str = "chest_records", **arguments: Any) -> None:
         require("pymysql", "mysql")
-        self.address = Address.parse(url)
+        self.address = StoreURL.parse(url)
         if self.address.scheme not in {"mysql", "mariadb"}:
             raise ConfigError(f"{self.address.scheme!r} is not 'mysql://' or 'mariadb://'")
         if not self.address.path:

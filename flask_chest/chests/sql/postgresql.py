@@ -16,7 +16,7 @@ from ...record.encoding import loads
 from ...record.record import Record
 from ..batches import json_bodies, lines_of
 from ..client import require
-from ..url import Address
+from ..url import StoreURL
 from .chest import SQLChest
 from .formats.copy import CopyText
 from .formats.rows import COLUMNS
@@ -71,7 +71,7 @@ class FlaskChestPostgreSQL(SQLChest):
     def __init__(self, url: str, table: str = "chest_records", **arguments: Any) -> None:
         require("psycopg", "postgresql")
         self.url = url
-        self.address = Address.parse(url)
+        self.address = StoreURL.parse(url)
         if self.address.scheme not in {"postgresql", "postgres"}:
             raise ConfigError(f"{self.address.scheme!r} is not 'postgresql://'")
         super().__init__(table=table, **arguments)

@@ -24,7 +24,7 @@ from ...query.aggregation import (
 from ...query.query import Query
 from ...query.reader import PAGE, REACH, Reader, united
 from ...query.summary import Answer, Series, Summary
-from ...query.time_slices import MOST, SAMPLE, Chosen, Slices, choose_slices
+from ...query.time_slices import MOST, SAMPLE, Chosen, TimeSlices, choose_slices
 from ...record.encoding import FIELDS
 from ...record.record import Record
 from .aggregate import GROUPS, Aggregate
@@ -223,9 +223,9 @@ class SQLReader(Reader):
         slices = self._slices(query)
         return Aggregate(self._table, self._dialect, query, slices, step)
 
-    def _slices(self, query: Query) -> Slices:
+    def _slices(self, query: Query) -> TimeSlices:
         if query.is_of_one_request:
-            return Slices(((query.since, query.until),), 1.0)
+            return TimeSlices(((query.since, query.until),), 1.0)
         return self._chosen.get(
             query,
             lambda: choose_slices(
@@ -246,7 +246,7 @@ class SQLReader(Reader):
         begin = aware(first[0].time) if first else query.since
         return begin, aware(last[0].time) if last else query.until
 
-    def _count_in(self, slices: Slices, limit: int) -> int:
+    def _count_in(self, slices: TimeSlices, limit: int) -> int:
         query = sa.select(self._table.columns.time)
         found = sa.select(self._dialect.within(query, slices.ranges)).limit(limit).subquery()
         counted = self._rows(self._about(sa.select(sa.func.count()).select_from(found)))

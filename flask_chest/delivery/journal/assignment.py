@@ -11,13 +11,14 @@ from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 
-from ..._throttle import SparseLog
+from ..._throttle import LogThrottle
 from ...record.encoding import made_at
 from ..buffer import LossListener, Page
 from ..durable_files import FileLock
 from .chest_names import NOWHERE
-from .partition import ForeignFolderError, JournalSource
-from .totals import add_to_totals, writer_folders
+from .layout import writer_folders
+from .partition import ForeignFolderError, Partition
+from .totals import add_to_totals
 
 _logger = logging.getLogger("flask_chest.delivery")
 
@@ -37,7 +38,7 @@ class Reads(Enum):
     ALL = "all"
 
 
-class Sources:
+class Assignment:
     """What one process delivers. Its journal sees to it that one thread at a time changes it.
 
     :param root: the journal's folder.
@@ -63,12 +64,12 @@ class Sources:
         self._reads = reads
         self._owner = owner
         self._stores = stores
-        self._log = SparseLog(_logger)
-        self._held: list[JournalSource] = []
+        self._log = LogThrottle(_logger)
+        self._held: list[Partition] = []
         # Folders with nothing for our chests.
         self._passed_by: set[str] = set()
 
-    def listed(self) -> tuple[JournalSource, ...]:
+    def listed(self) -> tuple[Partition, ...]:
         """Those whose records are ours to deliver now."""
         return tuple(self._held)
 
@@ -93,7 +94,7 @@ class Sources:
                 self._look_after(source)
         self._sweep()
 
-    def forget(self, folder: Path) -> JournalSource | None:
+    def forget(self, folder: Path) -> Partition | None:
         """No longer deliver from a folder, which is gone."""
         for source in self.listed():
             if source.folder == folder:
@@ -155,8 +156,8 @@ class Sources:
         for source in self.listed():
             source.abandon()
 
-    def _source(self, folder: Path) -> JournalSource:
-        return JournalSource(folder, self._on_lost, self._stores)
+    def _source(self, folder: Path) -> Partition:
+        return Partition(folder, self._on_lost, self._stores)
 
     def _next_page(self, folder: Path, chest: str) -> Page | None:
         try:
@@ -195,7 +196,7 @@ class Sources:
             self._held.append(source)
             self._tell_moved(source)
 
-    def _tell_moved(self, source: JournalSource) -> None:
+    def _tell_moved(self, source: Partition) -> None:
         for name, (was, now) in source.moved.items():
             if source.has_more([name]):
                 self._log.warning(
@@ -206,7 +207,7 @@ class Sources:
                     now,
                 )
 
-    def _look_after(self, source: JournalSource) -> None:
+    def _look_after(self, source: Partition) -> None:
         if not source.folder.is_dir():
             self.forget(source.folder)
             return
@@ -223,7 +224,7 @@ class Sources:
             source.release()
             self._pass_by(source, waiting)
 
-    def _pass_by(self, source: JournalSource, waiting: Sequence[str]) -> None:
+    def _pass_by(self, source: Partition, waiting: Sequence[str]) -> None:
         self._passed_by.add(source.folder.name)
         self._log.warning(
             "strange chest",
@@ -233,7 +234,7 @@ class Sources:
             " and ".join(map(repr, waiting)),
         )
 
-    def _part_from(self, source: JournalSource) -> None:
+    def _part_from(self, source: Partition) -> None:
         try:
             add_to_totals(self._root, source.ledger(), source.folder.name, self._owner)
             source.remove()

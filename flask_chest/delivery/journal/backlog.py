@@ -6,8 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 from ..durable_files import read_json
+from .layout import counts_path, segment_numbers, segment_path
 from .page_reader import CHUNK, read_chunk
-from .writer import counts_path, segment_numbers, segment_path
 
 # Within a line of JSON this cannot occur: between values there is no space, and within a text a
 # quotation mark is escaped. The eight characters before it are the mask.

@@ -17,16 +17,17 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..._throttle import SparseLog
+from ..._throttle import LogThrottle
 from ..buffer import ClosedError, LossListener
 from ..ledger import Ledger
+from .assignment import Assignment
 from .assignment import Reads as Reads
-from .assignment import Sources
 from .chest_names import NOWHERE
 from .framing import MAGIC, Frame, unpack
-from .partition import JournalSource
-from .totals import add_to_totals, read_ledger, writer_folders
-from .writer import JournalWriter, segment_numbers, segment_path
+from .layout import segment_numbers, segment_path, writer_folders
+from .partition import Partition
+from .totals import add_to_totals, read_ledger
+from .writer import JournalWriter
 
 _logger = logging.getLogger("flask_chest.delivery")
 
@@ -37,7 +38,7 @@ _OPEN_AGAIN = 5.0
 _LOOK_EVERY = 2.0
 
 
-class Journal:
+class JournalBuffer:
     """The records that wait on disk, of this process and of others.
 
     :param root: the journal's folder.
@@ -66,9 +67,9 @@ class Journal:
         self._on_lost = on_lost
         self._owner = owner
         self._stores = stores
-        self._log = SparseLog(_logger)
+        self._log = LogThrottle(_logger)
         self._writer: JournalWriter | None = None
-        self._sources = Sources(root, self._chests, on_lost, reads, owner, stores)
+        self._sources = Assignment(root, self._chests, on_lost, reads, owner, stores)
         # What is known to no folder: it goes to the totals from time to time.
         self._unkept = Ledger()
         self._noting = threading.Lock()
@@ -90,7 +91,7 @@ class Journal:
         writer = self._writer
         return 0 if writer is None else writer.appended.total()
 
-    def sources(self) -> Sequence[JournalSource]:
+    def sources(self) -> Sequence[Partition]:
         return self._sources.listed()
 
     def tend(self) -> None:
@@ -189,7 +190,7 @@ class Journal:
             self.count_lost(mask, "removed")
 
     def _note_removed(
-        self, writer: JournalWriter, source: JournalSource, again: Sequence[tuple[Frame, int]]
+        self, writer: JournalWriter, source: Partition, again: Sequence[tuple[Frame, int]]
     ) -> None:
         """Keep the account of a folder that is gone, but for what is going to be written again."""
         done = source.accounts()
@@ -250,7 +251,7 @@ class Journal:
         return found
 
 
-def _still_owed(writer: JournalWriter, source: JournalSource | None) -> list[tuple[Frame, int]]:
+def _still_owed(writer: JournalWriter, source: Partition | None) -> list[tuple[Frame, int]]:
     """The records that can still be read of a folder that is gone, and who has not got them."""
     segment = writer.segment
     if segment is None:

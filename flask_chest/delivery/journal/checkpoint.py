@@ -12,7 +12,7 @@ from .framing import MAGIC
 
 
 @dataclass(slots=True)
-class Place:
+class Checkpoint:
     """A chest's place, and its account so far.
 
     :param path: the file that keeps it.
@@ -54,7 +54,7 @@ class Place:
         return {"segment": self.segment, "offset": self.offset, "account": self.account.to_dict()}
 
     @classmethod
-    def load(cls, path: Path) -> Place:
+    def load(cls, path: Path) -> Checkpoint:
         """The place as it was last saved; the beginning where it was not, or is damaged.
 
         Records are then sent again, which their ids make harmless.

@@ -11,7 +11,7 @@ from .framing import unpack, whole_lines
 CHUNK = 1024 * 1024
 
 
-class Reading:
+class PageReader:
     """The next records for one chest.
 
     :param mask: the chest's bit.

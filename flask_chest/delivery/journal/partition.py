@@ -8,16 +8,15 @@ import threading
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from ..._throttle import SparseLog
+from ..._throttle import LogThrottle
 from ..buffer import LossListener, Page
 from ..durable_files import FileLock
 from ..ledger import Ledger
 from .backlog import count_from, count_in
-from .checkpoint import Place
+from .checkpoint import Checkpoint
 from .chest_names import NOWHERE, moved_stores, present_names
 from .framing import Frame
-from .page_reader import Reading, is_unlocked
-from .writer import (
+from .layout import (
     VERSION,
     counts_path,
     place_path,
@@ -25,9 +24,10 @@ from .writer import (
     segment_numbers,
     segment_path,
 )
+from .page_reader import PageReader, is_unlocked
 
 _logger = logging.getLogger("flask_chest.delivery")
-_log = SparseLog(_logger)
+_log = LogThrottle(_logger)
 
 # A place that moves on while its records are counted is looked at again, but not for ever.
 _LOOKS = 100
@@ -37,7 +37,7 @@ class ForeignFolderError(Exception):
     """A folder in the journal that this version did not make."""
 
 
-class JournalSource:
+class Partition:
     """Reads the records of one writer.
 
     :param folder: the writer's folder.
@@ -95,7 +95,7 @@ class JournalSource:
         if place is None:
             return None
         start = place.position
-        reading = Reading(1 << self._bits[chest], start, limit)
+        reading = PageReader(1 << self._bits[chest], start, limit)
         last = False
         while not reading.full:
             number = reading.position[0]
@@ -160,7 +160,7 @@ class JournalSource:
                 if place.segment <= numbers[0]:
                     offset = place.offset if place.segment == numbers[0] else 0
                     count = count_in(self.folder, numbers[0], offset, self._bits[chest])
-                    place.move((numbers[0] + 1, Place(place.path).offset))
+                    place.move((numbers[0] + 1, Checkpoint(place.path).offset))
                     self._lose(chest, "overflow", count)
                     self._keep(place)
             return not segment_path(self.folder, numbers[0]).exists()
@@ -203,13 +203,13 @@ class JournalSource:
         """In the child of a fork: the claim stays the parent's."""
         self._reader.release()
 
-    def _load_places(self) -> dict[str, Place]:
+    def _load_places(self) -> dict[str, Checkpoint]:
         return {name: self._load_place(bit) for name, bit in self._bits.items()}
 
-    def _load_place(self, bit: int) -> Place:
-        return Place.load(place_path(self.folder, bit))
+    def _load_place(self, bit: int) -> Checkpoint:
+        return Checkpoint.load(place_path(self.folder, bit))
 
-    def _read_on(self, reading: Reading) -> bool:
+    def _read_on(self, reading: PageReader) -> bool:
         number = reading.position[0]
         # Asked before reading: what comes later than the answer would be taken for the end.
         final = self._is_final(number)
@@ -219,17 +219,17 @@ class JournalSource:
         numbers = segment_numbers(self.folder)
         later = [each for each in numbers if each > number]
         if later:
-            reading.position = (later[0], Place(self.folder).offset)
+            reading.position = (later[0], Checkpoint(self.folder).offset)
         elif number in numbers and not self.dead:
             # There may be no room for the next one until this one is passed, and so removed.
-            reading.position = (number + 1, Place(self.folder).offset)
+            reading.position = (number + 1, Checkpoint(self.folder).offset)
         return False
 
     def _is_final(self, number: int) -> bool:
         # Who writes to a segment keeps it locked, a dead one until its last request is over.
         return is_unlocked(segment_path(self.folder, number))
 
-    def _keep(self, place: Place) -> None:
+    def _keep(self, place: Checkpoint) -> None:
         """Save a place, and remove what every chest has passed."""
         try:
             place.save()
@@ -237,7 +237,7 @@ class JournalSource:
         except OSError:
             self._keep_without_room(place)
 
-    def _keep_without_room(self, place: Place) -> None:
+    def _keep_without_room(self, place: Checkpoint) -> None:
         # A full disk has no room for the place of those who could make room: so room is made
         # first. Should this process die in between, records that are there still are sent again.
         try:
@@ -259,7 +259,7 @@ class JournalSource:
                 segment_path(self.folder, number).unlink(missing_ok=True)
                 counts_path(self.folder, number).unlink(missing_ok=True)
 
-    def _count(self, chest: str, bit: int) -> tuple[Place, int]:
+    def _count(self, chest: str, bit: int) -> tuple[Checkpoint, int]:
         if self._claimed:
             with self._lock:
                 place = self._places[chest]

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..durable_files import FileLock, read_json, replace_json
 from ..ledger import Ledger
 from .chest_names import NOWHERE
-from .partition import ForeignFolderError, JournalSource
+from .layout import writer_folders
+from .partition import ForeignFolderError, Partition
 
 # A process that holds the lock is done in milliseconds, unless it was stopped.
 _PATIENCE = 1.0
-
-
-def writer_folders(root: Path) -> list[Path]:
-    """The folders of all writers, oldest first."""
-    try:
-        # Either of a writer's two descriptions will do.
-        return sorted({path.parent for path in root.glob("[!.]*/writer*.json")})
-    except OSError:
-        return []
 
 
 def read_ledger(
@@ -45,7 +39,7 @@ def read_ledger(
         for folder in writer_folders(root):
             if folder.name not in counted:
                 with contextlib.suppress(ForeignFolderError, OSError):
-                    source = JournalSource(folder, lambda *_: None, stores)
+                    source = Partition(folder, lambda *_: None, stores)
                     if source.owner == owner:
                         totals.add(source.ledger())
     return totals
@@ -101,3 +95,27 @@ def _content(root: Path) -> dict[str, Any]:
 def _parts(content: dict[str, Any], owner: str) -> tuple[Ledger, list[str]]:
     totals = Ledger.from_dict(content.get("owners", {}).get(owner, {}))
     return totals, list(content.get("counted", ()))
+
+
+_logger = logging.getLogger("flask_chest.delivery")
+
+
+def warn_of_left(root: Path, owner: str, buffer: str) -> None:
+    """Log where records of an app wait in a journal, since nobody delivers them.
+
+    :param buffer: what is in use in its place.
+    """
+    if any(_holds_records_of(folder, owner) for folder in writer_folders(root)):
+        _logger.warning(
+            "records wait in the journal %s, and with CHEST_BUFFER %r nobody delivers them; "
+            "run the app with 'disk' until none wait, or delete the folder",
+            root,
+            buffer,
+        )
+
+
+def _holds_records_of(folder: Path, owner: str) -> bool:
+    with suppress(ForeignFolderError, OSError):
+        source = Partition(folder, lambda *_: None)
+        return source.owner == owner and source.has_more(source.chests)
+    return False

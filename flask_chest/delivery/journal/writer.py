@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import secrets
 import shutil
 import threading
@@ -13,56 +12,23 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+
+from flask_chest.delivery.journal.layout import (
+    _DESCRIPTIONS,
+    VERSION,
+    counts_path,
+    place_path,
+    segment_path,
+)
 
 from ..buffer import TornRecordError
-from ..durable_files import FileLock, read_json, replace_json, sync_file, sync_folder, write_json
-from .checkpoint import Place
+from ..durable_files import FileLock, replace_json, sync_file, sync_folder, write_json
+from .checkpoint import Checkpoint
 from .chest_names import NOWHERE
 from .segment import Segment
 
-#: What ``writer.json`` says; a folder that says otherwise was made by another version.
-VERSION = 1
-
-_SEGMENT_NAME = re.compile(r"[0-9]{8,12}\.segment")
-# All that is in a journal hangs on this file, so there are two of it.
-_DESCRIPTIONS = ("writer.json", "writer.copy.json")
-
 # The next segment, before it has a number.
 _SPARE = "next.segment"
-
-
-def segment_path(folder: Path, number: int) -> Path:
-    """Where a segment lies."""
-    return folder / f"{number:08}.segment"
-
-
-def counts_path(folder: Path, number: int) -> Path:
-    """Where it is noted how many records of which mask a full segment has."""
-    return folder / f"{number:08}.counts"
-
-
-def place_path(folder: Path, bit: int) -> Path:
-    """Where a chest's place is kept."""
-    return folder / f"{bit}.place"
-
-
-def segment_numbers(folder: Path) -> list[int]:
-    """The segments of a folder, oldest first."""
-    try:
-        names = [path.name for path in folder.iterdir()]
-    except OSError:
-        return []
-    return sorted(int(name.partition(".")[0]) for name in names if _SEGMENT_NAME.fullmatch(name))
-
-
-def read_description(folder: Path) -> dict[str, Any] | None:
-    """What a writer said of itself; ``None`` where that is missing, damaged, or not to be read."""
-    for name in _DESCRIPTIONS:
-        found = read_json(folder / name)
-        if isinstance(found, dict):
-            return found
-    return None
 
 
 class JournalWriter:
@@ -192,7 +158,7 @@ class JournalWriter:
         for name in _DESCRIPTIONS:
             write_json(folder / name, described)
         for bit in range(len(chests)):
-            Place(place_path(folder, bit)).make()
+            Checkpoint(place_path(folder, bit)).make()
 
     def _rotate(self, full: Segment | None) -> Segment:
         with self._rotation:

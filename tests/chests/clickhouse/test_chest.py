@@ -13,16 +13,15 @@ from uuid import uuid4
 
 import pytest
 
-from flask_chest.chests.base import Surroundings
+from flask_chest.chests.base import AppInfo
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
 from flask_chest.chests.clickhouse.errors import words_of
 from flask_chest.chests.clickhouse.schema import read_version, spell_time
 from flask_chest.chests.registry import make_chest
-from flask_chest.conformance import make_records
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.record.encoding import Batch, dumps, encode
 from flask_chest.record.record import Record
-from flask_chest.testing import check_chest
+from flask_chest.testing import check_chest, make_records
 from tests.servers.certificates import PrivateCA
 from tests.servers.clickhouse import ClickHouse, ask, in_process
 
@@ -151,7 +150,7 @@ def test_retention(url: str, table: str) -> None:
     found = []
     for seconds in (3600.0, 7200.0, None, 60.0):
         chest = FlaskChestClickHouse(url, table)
-        chest.settle(Surroundings(instance_path=Path(), retention_seconds=seconds))
+        chest.settle(AppInfo(instance_path=Path(), retention_seconds=seconds))
         chest.write(make_records(1))
         chest.close()
         query = "SELECT engine_full FROM system.tables WHERE database = currentDatabase() "
@@ -203,7 +202,7 @@ def test_a_table_made_by_hand(url: str, table: str) -> None:
     engine = "ReplacingMergeTree ORDER BY (time, id) TTL toDateTime(time) + INTERVAL 9 YEAR"
     ask(url, f"CREATE TABLE {table} AS {table}_made ENGINE = {engine}")
     chest = FlaskChestClickHouse(url, table)
-    chest.settle(Surroundings(instance_path=Path(), retention_seconds=60.0))
+    chest.settle(AppInfo(instance_path=Path(), retention_seconds=60.0))
     records = make_records(3)
     chest.write(records)
     chest.write(records[1:])

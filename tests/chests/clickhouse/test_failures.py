@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from flask_chest.chests.base import Surroundings
+from flask_chest.chests.base import AppInfo
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
-from flask_chest.conformance import make_records
 from flask_chest.errors import DeliveryError, RejectedError
+from flask_chest.testing import make_records
 from tests.servers.clickhouse import ClickHouse, ask
 
 pytestmark = pytest.mark.server
@@ -24,7 +24,7 @@ def test_the_driver_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
     others ask through the same driver is logged as ever."""
     with ClickHouse() as server:
         chest = FlaskChestClickHouse(server.url)
-        chest.settle(Surroundings(instance_path=Path(), timeout=2))
+        chest.settle(AppInfo(instance_path=Path(), timeout=2))
         chest.write(make_records(1))
         server.stop()
         with caplog.at_level(logging.INFO):

@@ -14,11 +14,9 @@ import sqlalchemy as sa
 
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
 from flask_chest.chests.clickhouse.reader import ClickHouseReader
-from flask_chest.query.eraser import make_eraser
 from flask_chest.query.fields import parse_field
 from flask_chest.query.filters import parse_filter
-from flask_chest.query.reader import make_reader
-from flask_chest.query.time_slices import Slices
+from flask_chest.query.time_slices import TimeSlices
 from flask_chest.record.record import Record
 
 from ...query.records import END, many
@@ -72,7 +70,7 @@ def test_sees_each_record_once(chest: FlaskChestClickHouse) -> None:
     for start in range(0, 100, 30):
         chest.write(records[start : start + 20])
     assert rows_of(chest, f"SELECT count() FROM {chest.table}") == [(170,)]
-    reader = make_reader(chest)
+    reader = chest.reader()
     assert reader is not None
     assert reader.count(WHOLE) == reader.answer(WHOLE).whole.rows == 100
     assert reader.page(WHOLE, limit=200) == records
@@ -95,7 +93,7 @@ def test_the_newest_of_a_long_time(chest: FlaskChestClickHouse) -> None:
     ]
     chest.write(records)
     chest.write(records[:4])
-    reader = make_reader(chest)
+    reader = chest.reader()
     assert reader is not None
     query = replace(WHOLE, since=END - timedelta(days=9_000), until=END + timedelta(days=1))
     found: list[Record] = []
@@ -123,7 +121,7 @@ def test_slices_hold_what_lies_in_them(chest: FlaskChestClickHouse) -> None:
     ranges = tuple((begin, begin + timedelta(minutes=3)) for begin in begins)
     inside = sum(any(begin <= each.time < end for begin, end in ranges) for each in records)
     assert len(begins) < inside < 20
-    assert reader._count_in(Slices(ranges, 0.1), 1000) == inside
+    assert reader._count_in(TimeSlices(ranges, 0.1), 1000) == inside
     reader.most, reader.sample = 100, 90
     answer = reader.answer(WHOLE)
     assert 0 < answer.share < 1
@@ -134,7 +132,7 @@ def test_slices_hold_what_lies_in_them(chest: FlaskChestClickHouse) -> None:
 def test_whole_floats(chest: FlaskChestClickHouse) -> None:
     """A float that is whole reads as one, as it does in the other stores."""
     chest.write(many(100))
-    reader = make_reader(chest)
+    reader = chest.reader()
     assert reader is not None
     found = reader.page(WHOLE.filtered(parse_filter("balance=-1.0")))
     assert [record.vars["balance"] for record in found] == [-1.0]
@@ -158,7 +156,7 @@ def test_reads_only(chest: FlaskChestClickHouse) -> None:
 
 def test_erases(chest: FlaskChestClickHouse) -> None:
     """Rows are gone at once, whether they came twice or not, and from the files soon after."""
-    eraser = make_eraser(chest)
+    eraser = chest.eraser()
     assert eraser is not None
     assert list(eraser.prune(END)) == []
     assert eraser.erase(["1"]) == 0
@@ -181,7 +179,7 @@ def test_what_was_forgotten_can_be_imported(chest: FlaskChestClickHouse) -> None
     """The same batch is no retry when somebody else brings it, after its records were erased."""
     records = many(10)
     chest.write(records)
-    eraser = make_eraser(chest)
+    eraser = chest.eraser()
     assert eraser is not None
     assert eraser.erase([record.id for record in records]) == 10
     eraser.close()

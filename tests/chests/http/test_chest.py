@@ -12,9 +12,8 @@ import pytest
 
 from flask_chest.chests.http.chest import FlaskChestCustomWriter
 from flask_chest.chests.registry import make_chest
-from flask_chest.conformance import make_records
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
-from flask_chest.testing import check_chest
+from flask_chest.testing import check_chest, make_records
 from flask_chest.typing import ContextTuple
 from tests.servers.certificates import PrivateCA
 from tests.servers.daemon import free_port

@@ -12,9 +12,8 @@ import pytest
 from influxdb_client.client.influxdb_client import InfluxDBClient
 
 from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
-from flask_chest.conformance import make_records
 from flask_chest.errors import DeliveryError, RejectedError
-from flask_chest.testing import check_chest
+from flask_chest.testing import check_chest, make_records
 from tests.servers.influxdb import TOKEN, InfluxDB
 from tests.servers.victoriametrics import VictoriaMetrics
 

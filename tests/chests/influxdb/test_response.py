@@ -12,9 +12,9 @@ from flask import Flask
 
 from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
 from flask_chest.chests.registry import make_chest
-from flask_chest.conformance import make_records
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.record.record import Record
+from flask_chest.testing import make_records
 from tests.servers.certificates import PrivateCA
 from tests.servers.http import HTTPRecorder, Reply
 from tests.servers.influxdb import TOKEN

@@ -14,14 +14,13 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, Message
 
-from flask_chest.chests.base import Surroundings
+from flask_chest.chests.base import AppInfo
 from flask_chest.chests.kafka.chest import FlaskChestKafka
 from flask_chest.chests.registry import make_chest
-from flask_chest.conformance import make_records
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.record.encoding import Batch, decode, encode
 from flask_chest.record.record import Record
-from flask_chest.testing import check_chest
+from flask_chest.testing import check_chest, make_records
 from tests.servers.daemon import free_port
 from tests.servers.kafka import Kafka
 
@@ -73,7 +72,7 @@ def chest(pair: tuple[Kafka, FlaskChestKafka]) -> FlaskChestKafka:
 
 def wait_for(chest: FlaskChestKafka, seconds: float) -> None:
     """Tell a chest how long a call may take."""
-    chest.settle(Surroundings(instance_path=Path(), timeout=seconds))
+    chest.settle(AppInfo(instance_path=Path(), timeout=seconds))
 
 
 def write_until_told(chest: FlaskChestKafka, records: Sequence[Record], words: str) -> str:

@@ -14,7 +14,7 @@ from tests.servers.kafka import Kafka
 _FORKS = """
 import os, sys
 from flask_chest.chests.kafka.chest import FlaskChestKafka
-from flask_chest.conformance import make_records
+from flask_chest.testing import make_records
 chest = FlaskChestKafka(sys.argv[1])
 chest.write(make_records(1))
 pid = os.fork()

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from flask_chest.chests.base import Surroundings
+from flask_chest.chests.base import AppInfo
 from flask_chest.chests.otlp.chest import FlaskChestOTLP
-from flask_chest.conformance import make_records
 from flask_chest.record.encoding import to_microseconds
 from flask_chest.record.record import Record
+from flask_chest.testing import make_records
 from tests.servers.collector import Collector, attributes_of, records_of
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -105,7 +105,7 @@ def test_trace_and_span(
 def test_resource(server: Collector) -> None:
     """Tags are attributes of the resource; records of another version are in one of their own."""
     chest = FlaskChestOTLP(server.url, resource={"region": "eu"})
-    chest.settle(Surroundings(instance_path=Path(), app_name="the-app"))
+    chest.settle(AppInfo(instance_path=Path(), app_name="the-app"))
     one, two, three = make_records(3)
     named: dict[str, Any] = {"service": "shop", "env": "live", "version": "1", "rack": 7}
     chest.write([one, replace(two, tags=named), three])

@@ -13,13 +13,12 @@ from typing import Any
 import pytest
 import redis
 
-from flask_chest.chests.base import Surroundings
+from flask_chest.chests.base import AppInfo
 from flask_chest.chests.redis.chest import FlaskChestRedis
 from flask_chest.chests.registry import make_chest
-from flask_chest.conformance import make_records
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.record.encoding import Batch, encode
-from flask_chest.testing import check_chest
+from flask_chest.testing import check_chest, make_records
 from tests.servers.certificates import PrivateCA
 from tests.servers.daemon import free_port
 from tests.servers.redis import DURABLE, Redis
@@ -47,7 +46,7 @@ def ids_in(client: Any, stream: str = "chest") -> list[str]:
 
 def chest_of(server: Redis, **arguments: Any) -> FlaskChestRedis:
     chest = FlaskChestRedis(server.url, **arguments)
-    chest.settle(Surroundings(instance_path=Path(), timeout=20))
+    chest.settle(AppInfo(instance_path=Path(), timeout=20))
     return chest
 
 
@@ -122,7 +121,7 @@ def test_retention(server: Redis, client: Any) -> None:
     """Entries that have lain there for longer than the retention go with the next write."""
     client.xadd("chest", {"record": b"{}"}, id="1-0")
     chest = chest_of(server)
-    chest.settle(Surroundings(instance_path=Path(), retention_seconds=3600))
+    chest.settle(AppInfo(instance_path=Path(), retention_seconds=3600))
     records = make_records(2)
     chest.write(records)
     chest.close()
@@ -282,7 +281,7 @@ def test_private_ca(tmp_path: Path) -> None:
         wrong_name = good.replace("127.0.0.1", "localhost")
         for url, works in ((good, True), (good.partition("?")[0], False), (wrong_name, False)):
             chest = make_chest(url)
-            chest.settle(Surroundings(instance_path=Path(), timeout=20))
+            chest.settle(AppInfo(instance_path=Path(), timeout=20))
             if works:
                 chest.write(make_records(1))
             else:
@@ -295,7 +294,7 @@ def test_private_ca(tmp_path: Path) -> None:
 def test_wrong_host() -> None:
     """An unreachable server is told with chest, address and remedy, and without the password."""
     chest = make_chest({"url": "redis://me:hunter22@nowhere.invalid/3", "name": "orders"})
-    chest.settle(Surroundings(instance_path=Path(), timeout=0.5))
+    chest.settle(AppInfo(instance_path=Path(), timeout=0.5))
     with pytest.raises(DeliveryError, match="check host and port") as caught:
         chest.write(make_records(1))
     chest.close()

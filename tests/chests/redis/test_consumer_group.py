@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import redis
 
-from flask_chest.chests.base import Surroundings
+from flask_chest.chests.base import AppInfo
 from flask_chest.chests.redis.chest import FlaskChestRedis
-from flask_chest.chests.redis.consumer_group import Group, Taken
-from flask_chest.conformance import make_records
+from flask_chest.chests.redis.consumer_group import ClaimedEntries, ConsumerGroup
+from flask_chest.testing import make_records
 from tests.servers.redis import DURABLE, Redis
 
 pytestmark = pytest.mark.server
@@ -36,11 +36,11 @@ def client(server: Redis) -> Iterator[Any]:
 @pytest.fixture
 def chest(server: Redis, client: Any) -> Iterator[FlaskChestRedis]:
     with closing(FlaskChestRedis(server.url)) as chest:
-        chest.settle(Surroundings(instance_path=Path(), timeout=20))
+        chest.settle(AppInfo(instance_path=Path(), timeout=20))
         yield chest
 
 
-def ids(taken: Taken) -> list[bytes]:
+def ids(taken: ClaimedEntries) -> list[bytes]:
     return [entry for entry, _ in taken.entries]
 
 
@@ -50,24 +50,24 @@ def in_stream(client: Any) -> list[bytes]:
 
 def test_readers_share_the_entries(chest: FlaskChestRedis, client: Any) -> None:
     """Each entry goes to one of them; acknowledged ones are done with."""
-    one, other = Group(chest, "g"), Group(chest, "g")
-    assert one.take(10) == Taken([])
+    one, other = ConsumerGroup(chest, "g"), ConsumerGroup(chest, "g")
+    assert one.take(10) == ClaimedEntries([])
     chest.write(make_records(30))
     got = ids(one.take(10)) + ids(other.take(100))
     assert got == in_stream(client)
-    assert one.take(10) == Taken([])
+    assert one.take(10) == ClaimedEntries([])
     one.acknowledge(got)
     assert client.xpending("chest", "g")["pending"] == 0
-    assert len(Group(chest, "another").take(100).entries) == 30
+    assert len(ConsumerGroup(chest, "another").take(100).entries) == 30
 
 
 def test_entries_of_the_dead_are_claimed(chest: FlaskChestRedis, client: Any) -> None:
     """Once it has not been heard of for long enough; one that says that it lives keeps its own."""
-    dead, living = Group(chest, "g"), Group(chest, "g")
-    assert living.claim(10, 0) == Taken([])
+    dead, living = ConsumerGroup(chest, "g"), ConsumerGroup(chest, "g")
+    assert living.claim(10, 0) == ClaimedEntries([])
     chest.write(make_records(300))
     entries = ids(dead.take(300))
-    assert living.claim(100, 60_000) == Taken([])
+    assert living.claim(100, 60_000) == ClaimedEntries([])
     dead.give_back(entries)
     dead.hold(entries[:100])
     claimed: list[bytes] = []
@@ -86,7 +86,7 @@ def test_what_the_cap_cut_off_unread_is_counted(
     chest: FlaskChestRedis, client: Any, read: int
 ) -> None:
     """Once; and what had been read before is no loss."""
-    group = Group(chest, "g")
+    group = ConsumerGroup(chest, "g")
     chest.write(make_records(100))
     if read:
         group.take(read)
@@ -98,14 +98,14 @@ def test_what_the_cap_cut_off_unread_is_counted(
     assert group.take(100).lost == 0
     chest.write(make_records(5))
     cut_off(client, 0)
-    assert group.take(10) == Taken([], 5)
-    assert group.take(10) == Taken([], 0)
+    assert group.take(10) == ClaimedEntries([], 5)
+    assert group.take(10) == ClaimedEntries([], 0)
 
 
 def test_counts_outlive_a_restart() -> None:
     """What the group has read is known after Redis was killed, so no loss is made up then."""
     with Redis(*DURABLE) as server, closing(FlaskChestRedis(server.url)) as chest:
-        group = Group(chest, "g")
+        group = ConsumerGroup(chest, "g")
         chest.write(make_records(100))
         group.acknowledge(ids(group.take(40)))
         server.stop()
@@ -120,7 +120,7 @@ def test_counts_outlive_a_restart() -> None:
 
 def test_nothing_is_counted_where_all_was_read(chest: FlaskChestRedis, client: Any) -> None:
     """A cap that cuts off what was read costs nothing, however often."""
-    group = Group(chest, "g")
+    group = ConsumerGroup(chest, "g")
     lost = 0
     for _ in range(5):
         chest.write(make_records(40))
@@ -131,7 +131,7 @@ def test_nothing_is_counted_where_all_was_read(chest: FlaskChestRedis, client: A
 
 def test_what_was_cut_off_before_it_could_be_claimed(chest: FlaskChestRedis, client: Any) -> None:
     """Entries that a dead reader had, and that are gone, are counted, too."""
-    dead, living = Group(chest, "g"), Group(chest, "g")
+    dead, living = ConsumerGroup(chest, "g"), ConsumerGroup(chest, "g")
     chest.write(make_records(100))
     dead.take(100)
     cut_off(client, 40)
@@ -151,7 +151,11 @@ def names(client: Any) -> Sequence[str]:
 
 def test_readers_that_are_gone_are_forgotten(chest: FlaskChestRedis, client: Any) -> None:
     """Where they left nothing; one with entries stays, whatever its age."""
-    idle, busy, here = Group(chest, "g"), Group(chest, "g"), Group(chest, "g")
+    idle, busy, here = (
+        ConsumerGroup(chest, "g"),
+        ConsumerGroup(chest, "g"),
+        ConsumerGroup(chest, "g"),
+    )
     here.tidy(0)
     chest.write(make_records(2))
     busy.take(1)
@@ -168,7 +172,7 @@ def test_readers_that_are_gone_are_forgotten(chest: FlaskChestRedis, client: Any
 def test_a_key_that_is_no_stream(chest: FlaskChestRedis, client: Any) -> None:
     """The error is delivery's word for what cannot be read, with address and remedy."""
     client.set("chest", "theirs")
-    group = Group(chest, "g")
+    group = ConsumerGroup(chest, "g")
     told = r"chest 'redis' at redis://.*name another stream"
     with pytest.raises(OSError, match=told):
         group.take(1)
@@ -180,7 +184,7 @@ def test_a_server_that_is_too_old(chest: FlaskChestRedis, monkeypatch: pytest.Mo
     """It is told likewise."""
     monkeypatch.setattr("flask_chest.chests.redis.chest._OLDEST", (99, 0))
     with pytest.raises(OSError, match="is too old; run Redis 7 or newer"):
-        Group(chest, "g").take(1)
+        ConsumerGroup(chest, "g").take(1)
 
 
 def test_rights(server: Redis, chest: FlaskChestRedis, client: Any) -> None:
@@ -196,7 +200,7 @@ def test_rights(server: Redis, chest: FlaskChestRedis, client: Any) -> None:
     )
     chest.write(make_records(2))
     with closing(FlaskChestRedis(f"redis://reader:hunter22@127.0.0.1:{server.port}")) as theirs:
-        group = Group(theirs, "g")
+        group = ConsumerGroup(theirs, "g")
         entries = ids(group.take(10))
         group.hold(entries)
         group.claim(10, 0)

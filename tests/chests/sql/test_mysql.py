@@ -15,10 +15,9 @@ import pymysql
 import pytest
 
 from flask_chest.chests.sql.mysql import FlaskChestMySQL
-from flask_chest.conformance import make_records
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.record.encoding import Batch, encode, loads
-from flask_chest.testing import check_chest
+from flask_chest.testing import check_chest, make_records
 from tests.servers.certificates import PrivateCA
 from tests.servers.mariadb import MariaDB
 

@@ -14,10 +14,9 @@ import psycopg
 import pytest
 
 from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
-from flask_chest.conformance import make_records
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.record.encoding import Batch, encode
-from flask_chest.testing import check_chest
+from flask_chest.testing import check_chest, make_records
 from tests.servers.certificates import PrivateCA
 from tests.servers.postgresql import PostgreSQL
 

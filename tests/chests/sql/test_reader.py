@@ -13,14 +13,13 @@ from typing import Any
 import pytest
 
 from flask_chest import FlaskChestSQLite
-from flask_chest.chests.base import Surroundings
+from flask_chest.chests.base import AppInfo
 from flask_chest.chests.sql import reader as sql
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.errors import ReadError
 from flask_chest.query import time_slices as slices
 from flask_chest.query.fields import parse_field
 from flask_chest.query.filters import parse_filter
-from flask_chest.query.reader import make_reader
 from flask_chest.record.encoding import EPOCH
 
 from ...query.records import END, many
@@ -29,7 +28,7 @@ from ...query.suite import WHOLE, check_estimates, check_reader
 
 def chest_in(folder: Path) -> FlaskChestSQLite:
     chest = FlaskChestSQLite()
-    chest.settle(Surroundings(instance_path=folder, timeout=60))
+    chest.settle(AppInfo(instance_path=folder, timeout=60))
     return chest
 
 
@@ -192,4 +191,4 @@ def test_other_chests_cannot_be_read() -> None:
     """A chest that only takes has no reader."""
     from flask_chest.chests.memory import MemoryChest
 
-    assert make_reader(MemoryChest()) is None
+    assert MemoryChest().reader() is None

@@ -13,14 +13,13 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from flask_chest.chests.base import Surroundings
+from flask_chest.chests.base import AppInfo
 from flask_chest.chests.registry import make_chest
 from flask_chest.chests.sql import chest as sql
 from flask_chest.chests.sql.sqlite import FlaskChestSQLite
-from flask_chest.conformance import make_records
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.record.encoding import Batch, encode
-from flask_chest.testing import check_chest
+from flask_chest.testing import check_chest, make_records
 
 from ..first_use import ROUNDS, write_at_once
 
@@ -41,7 +40,7 @@ INSERT INTO chest_records VALUES ('0', '2026-11-21 00:00:00.000000', 'request', 
 
 def chest_in(folder: Path, **arguments: Any) -> FlaskChestSQLite:
     chest = FlaskChestSQLite(**arguments)
-    chest.settle(Surroundings(instance_path=folder, timeout=60))
+    chest.settle(AppInfo(instance_path=folder, timeout=60))
     return chest
 
 

@@ -15,24 +15,27 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from flask_chest.delivery.journal.buffer import Journal, Reads
+from flask_chest.delivery.journal.buffer import JournalBuffer, Reads
 from flask_chest.delivery.journal.framing import MAGIC
-from flask_chest.delivery.journal.totals import add_to_totals, read_ledger, writer_folders
-from flask_chest.delivery.journal.writer import JournalWriter, segment_numbers, segment_path
+from flask_chest.delivery.journal.layout import segment_numbers, segment_path, writer_folders
+from flask_chest.delivery.journal.totals import add_to_totals, read_ledger
+from flask_chest.delivery.journal.writer import JournalWriter
 
 CHESTS = ("one", "two")
 BOTH = 0b11
 
 
-def make(root: Path, reads: Reads = Reads.OWN_AND_ORPHANED, max_bytes: int = 2**20) -> Journal:
-    return Journal(root, CHESTS, max_bytes, lambda *_: None, reads)
+def make(
+    root: Path, reads: Reads = Reads.OWN_AND_ORPHANED, max_bytes: int = 2**20
+) -> JournalBuffer:
+    return JournalBuffer(root, CHESTS, max_bytes, lambda *_: None, reads)
 
 
 def line(number: int) -> bytes:
     return b'{"id":"%d"}' % number
 
 
-def drain(journal: Journal, chest: str, limit: int = 1000) -> list[bytes]:
+def drain(journal: JournalBuffer, chest: str, limit: int = 1000) -> list[bytes]:
     found: list[bytes] = []
     for source in journal.sources():
         while (page := source.read(chest, limit)) is not None:
@@ -41,13 +44,13 @@ def drain(journal: Journal, chest: str, limit: int = 1000) -> list[bytes]:
     return found
 
 
-def adopt(journal: Journal) -> None:
+def adopt(journal: JournalBuffer) -> None:
     """Look for orphans now, however lately that was done."""
     journal._look_after = 0.0
     journal.tend()
 
 
-def die(journal: Journal) -> None:
+def die(journal: JournalBuffer) -> None:
     """What the kernel does when a process is killed: its descriptors are closed, no more."""
     assert journal._writer is not None
     journal._writer.release()

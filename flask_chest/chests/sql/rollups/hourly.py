@@ -13,7 +13,7 @@ from ....query.fields import ROUTE, Field
 from ....query.filters import Filter
 from ....query.query import Query
 from ....query.summary import Group
-from ....query.time_slices import Slices
+from ....query.time_slices import TimeSlices
 from ....record.encoding import EPOCH
 from ..aggregate import HUGE, Aggregate
 from ..dialects import Dialect
@@ -29,7 +29,7 @@ _LOOKED_AT, _OF_A_ROUTE, _ROUTES = 500, 50, 500
 _MOST_KNOWN = 32
 
 
-class Hours:
+class HourlyAggregates:
     """The questions about an hour of a table of records.
 
     They are put together once and asked of many hours: a year has thousands, and to put one
@@ -107,7 +107,7 @@ class Hours:
             where=(_KINDS[is_request],),
             by=ROUTE,
         )
-        slices = Slices(((self._begin, self._end),), 1.0)
+        slices = TimeSlices(((self._begin, self._end),), 1.0)
         return Aggregate(self._table, self._dialect, query, slices).figures().limit(None)
 
     def _numbers(

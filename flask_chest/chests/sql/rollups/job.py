@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from ..dialects import DIALECTS
 from ..late_records import DAY, HOUR, LATE
-from .hourly import Hours, moment_of
+from .hourly import HourlyAggregates, moment_of
 from .rows import Sums, from_row, to_row
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 HOURS_KEPT = 90 * DAY
 
 
-class Roller:
+class RollupJob:
     """Makes the sums of one chest.
 
     :param chest: the chest.
@@ -37,7 +37,7 @@ class Roller:
         self._engine = engine
         # An hour may have many records: who reads them must not keep writers waiting.
         self._reading = chest.make_reading_engine()
-        self._hours = Hours(chest.records, DIALECTS[engine.dialect.name](chest.records))
+        self._hours = HourlyAggregates(chest.records, DIALECTS[engine.dialect.name](chest.records))
         columns = chest.rollups.columns
         mine = (
             columns.step == sa.bindparam("of_step", type_=columns.step.type),
@@ -141,7 +141,7 @@ def _identity(step: int, start: int, sums: Sums) -> str:
 
 
 def roll(
-    roller: Roller, lease: Lease, until: int, ended: threading.Event, since: int | None = None
+    roller: RollupJob, lease: Lease, until: int, ended: threading.Event, since: int | None = None
 ) -> None:
     """Sum up every hour whose records are not in its sums yet, then the days around them.
 

@@ -14,8 +14,8 @@ from hypothesis import example, given, settings
 
 from flask_chest.chests.sql.formats.copy import CopyText
 from flask_chest.chests.sql.formats.rows import COLUMNS
-from flask_chest.conformance import make_records
 from flask_chest.record.encoding import FIELDS, dumps, encode, from_microseconds, loads
+from flask_chest.testing import make_records
 from tests.apps import Site
 
 from ...influxdb.test_line_templates import SOME_TRACE, captured

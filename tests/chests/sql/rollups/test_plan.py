@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from flask_chest import FlaskChestSQLite, Record
-from flask_chest.chests.base import Surroundings
+from flask_chest.chests.base import AppInfo
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.query.fields import ROUTE, parse_field
 from flask_chest.query.filters import parse_filter
@@ -22,7 +22,7 @@ from ....operations.suite import DAYS, days_of_records, keep, long_query, now, r
 @pytest.fixture
 def chest(tmp_path: Path) -> FlaskChestSQLite:
     chest = FlaskChestSQLite()
-    chest.settle(Surroundings(instance_path=tmp_path, timeout=5))
+    chest.settle(AppInfo(instance_path=tmp_path, timeout=5))
     return chest
 
 
@@ -31,7 +31,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SQLReader]:
     """Reads a chest whose hours are summed up, and whose records are there still."""
     chest = FlaskChestSQLite()
     folder = tmp_path_factory.mktemp("kept")
-    chest.settle(Surroundings(instance_path=folder, timeout=5))
+    chest.settle(AppInfo(instance_path=folder, timeout=5))
     chest.write(list(days_of_records(now())))
     keep(chest)
     chest.close()
