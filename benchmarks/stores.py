@@ -41,7 +41,7 @@ RIVAL = "rival_records"
 def sqlite(folder: Path) -> float:
     ours, made = FlaskChestSQLite(), FlaskChestSQLite(table=RIVAL)
     for chest in (ours, made):
-        chest.settle(AppInfo(instance_path=folder))
+        chest.bind(AppInfo(instance_path=folder))
         chest.engine()
     connection = sqlite3.connect(folder / "chest.db", isolation_level=None)
     connection.execute("PRAGMA synchronous = FULL")

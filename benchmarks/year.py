@@ -116,7 +116,7 @@ def bytes_of_sums(folder: Path) -> tuple[int, int]:
 
 def make_chest(folder: Path) -> FlaskChestSQLite:
     chest = FlaskChestSQLite()
-    chest.settle(AppInfo(instance_path=folder, timeout=60))
+    chest.bind(AppInfo(instance_path=folder, timeout=60))
     return chest
 
 

@@ -34,11 +34,13 @@ class FolderChest(Chest):
                 draft.write_bytes(line + b"\n")
                 draft.replace(self.folder / f"{record.id}.json")
         except OSError as error:
-            raise DeliveryError(self.explain(error, "make room, or name another folder")) from None
+            raise DeliveryError(
+                self.error_message(error, "make room, or name another folder")
+            ) from None
 
     def check(self) -> None:
         if not self.folder.is_dir():
-            raise DeliveryError(self.explain("there is no such folder"))
+            raise DeliveryError(self.error_message("there is no such folder"))
 
     def describe(self) -> str:
         return str(self.folder)

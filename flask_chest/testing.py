@@ -153,10 +153,10 @@ def make_records(count: int) -> list[Record]:
 
 
 class _Suite:
-    def __init__(self, factory: Factory, read: Reader | None, surroundings: AppInfo) -> None:
+    def __init__(self, factory: Factory, read: Reader | None, app_info: AppInfo) -> None:
         self._factory = factory
         self._read = read
-        self._surroundings = surroundings
+        self._app_info = app_info
 
     def accepts(self) -> None:
         chest, records = self._make(), make_records(20)
@@ -230,7 +230,7 @@ class _Suite:
 
     def _make(self) -> Chest:
         chest = self._factory()
-        chest.settle(self._surroundings)
+        chest.bind(self._app_info)
         return chest
 
     def _stored(self) -> Counter[str]:
@@ -249,7 +249,7 @@ class _Suite:
         self, act: Callable[[Sequence[Record]], None], records: Sequence[Record], when: str
     ) -> None:
         begun = time.monotonic()
-        limit = self._surroundings.timeout * _PATIENCE
+        limit = self._app_info.timeout * _PATIENCE
         with suppress(DeliveryError):
             act(records)
             raise AssertionError(f"no DeliveryError {when}")

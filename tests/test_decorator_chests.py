@@ -343,8 +343,8 @@ def test_chests_join_once(make_site: Callable[..., Site]) -> None:
     entered = threading.Barrier(2)
 
     class Slow(MemoryChest):
-        def settle(self, surroundings: AppInfo) -> None:
-            super().settle(surroundings)
+        def bind(self, app_info: AppInfo) -> None:
+            super().bind(app_info)
             with suppress(threading.BrokenBarrierError):
                 entered.wait(0.2)  # in vain, where one waits for the other
 

@@ -43,9 +43,9 @@ class PrintingChest(Chest):
     def write(self, records: Sequence[Record]) -> None:
         for record in records:
             if record.status is None:
-                raise RejectedError(self.explain("no status"), record_ids=[record.id])
+                raise RejectedError(self.error_message("no status"), record_ids=[record.id])
             if record.duration_ms is not None and record.duration_ms > 1000:
-                raise DeliveryError(self.explain("slow"), retry_after=2.5)
+                raise DeliveryError(self.error_message("slow"), retry_after=2.5)
             print(record.route, dict(record.vars))
 
 

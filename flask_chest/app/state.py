@@ -17,7 +17,7 @@ from ..capture.encoder import RecordEncoder
 from ..capture.recorder import Recorder
 from ..capture.routes import routes_of
 from ..chests.base import AppInfo, Chest
-from ..chests.registry import make_chests, number_newcomers, stores_of
+from ..chests.registry import assign_unique_names, locations_by_name, make_chests
 from ..config import settings as config
 from ..config.plan import Override
 from ..config.plan_cache import PlanCache
@@ -170,7 +170,7 @@ class AppState:
     def _take_in(self, new: Sequence[Chest]) -> None:
         _refuse_too_many("flask_chest(chests)", len(self.chests) + len(new))
         # Those that are here keep their names: under these records wait for them in the journal.
-        number_newcomers(new, [chest.name for chest in self.chests])
+        assign_unique_names(new, [chest.name for chest in self.chests])
         self._settle_in(new)
         self.chests += new
         self.plans.rules.chest_names[:] = [chest.name for chest in self.chests]
@@ -219,19 +219,19 @@ class AppState:
 
     def settle(self, chests: Iterable[Chest]) -> None:
         """Tell chests of this app; one that knows an app already keeps to it."""
-        surroundings = AppInfo(
+        app_info = AppInfo(
             instance_path=Path(self.app.instance_path),
             timeout=self.settings.export_timeout,
             retention_seconds=self.settings.retention,
             app_name=self.app.name,
         )
         for chest in chests:
-            chest.settle(surroundings)
+            chest.bind(app_info)
 
     def _settle_in(self, chests: Sequence[Chest]) -> None:
         self.settle(chests)
         for chest in chests:
-            chest.in_use = True
+            chest.name_is_fixed = True
 
     def agent(self) -> Exporter:
         """An exporter for a process of its own, which delivers what all others captured.
@@ -273,7 +273,9 @@ class AppState:
 
     def _bury(self, chest: str, lines: Sequence[bytes], reason: str) -> None:
         root, owner = self.journal_dir, self.app.name
-        DeadLetters(root, chest, owner, stores_of(self.chests).get(chest, "")).add(lines, reason)
+        DeadLetters(root, chest, owner, locations_by_name(self.chests).get(chest, "")).add(
+            lines, reason
+        )
         if self.settings.buffer != "disk":
             add_rejected(root, chest, len(lines), owner)
 
@@ -287,7 +289,7 @@ class AppState:
         if self.settings.buffer == "memory":
             return lambda on_lost: MemoryBuffer(names, most, on_lost)
         root = self.journal_dir
-        owner, stores = self.app.name, stores_of(self.chests)
+        owner, stores = self.app.name, locations_by_name(self.chests)
         return lambda on_lost: JournalBuffer(root, names, most, on_lost, reads, owner, stores)
 
     def _override_of(self, endpoint: str | None) -> Override | None:

@@ -68,7 +68,7 @@ class Chest(ABC):
     #: Whether its old rows go, and its hours are summed up, by our doing.
     needs_maintenance = False
     #: An app delivers to it under its name, which from then on stays as it is.
-    in_use = False
+    name_is_fixed = False
 
     def __init__(
         self,
@@ -83,25 +83,25 @@ class Chest(ABC):
         if name is not None:
             _check_name(name)
         self.name = name or self.scheme
-        self.named = name is not None
+        self.name_was_given = name is not None
         self._lock = ProcessLock()
         self.logger = logger or logging.getLogger("flask_chest.chests")
-        self.surroundings: AppInfo | None = None
+        self.app_info: AppInfo | None = None
         self._folder = None if app is None else Path(app.instance_path)
         if self._folder is not None:
             called = getattr(app, "name", "")
-            self.settle(AppInfo(instance_path=self._folder, app_name=called))
+            self.bind(AppInfo(instance_path=self._folder, app_name=called))
 
-    def settle(self, surroundings: AppInfo) -> None:
+    def bind(self, app_info: AppInfo) -> None:
         """Take the settings of the app; called before the first :meth:`write`.
 
         A chest that serves several apps keeps to the instance folder of the first, or of the one
         that it was given as ``app=``.
 
-        :param surroundings: what it may know of the app.
+        :param app_info: what it may know of the app.
         """
-        self._folder = self._folder or surroundings.instance_path
-        self.surroundings = replace(surroundings, instance_path=self._folder)
+        self._folder = self._folder or app_info.instance_path
+        self.app_info = replace(app_info, instance_path=self._folder)
 
     @property
     def lock(self) -> threading.Lock:
@@ -111,7 +111,7 @@ class Chest(ABC):
     @property
     def timeout(self) -> float:
         """Seconds that one call to the backend may take."""
-        return 10.0 if self.surroundings is None else self.surroundings.timeout
+        return 10.0 if self.app_info is None else self.app_info.timeout
 
     @classmethod
     def from_url(cls, url: str, **arguments: Any) -> Chest:
@@ -186,7 +186,7 @@ class Chest(ABC):
         """The backend's address for logs and errors, without any credential."""
         return self.scheme
 
-    def whereabouts(self) -> str:
+    def location(self) -> str:
         """What tells this store from others, however the chest is called, for the journal to note.
 
         No credential; empty where the name is all there is to go by.
@@ -199,7 +199,7 @@ class Chest(ABC):
         """What must never stand in a log or an error: passwords, tokens."""
         return ()
 
-    def explain(self, reason: object, remedy: str = "") -> str:
+    def error_message(self, reason: object, remedy: str = "") -> str:
         """The text of an error: which chest, where, what happened, what to do about it.
 
         :param reason: the driver's exception or words; only its first line is taken, since further
@@ -279,7 +279,7 @@ class _TupleWriterChest(Chest):
         except (DeliveryError, RejectedError):
             raise
         except Exception as error:  # whatever an older writer raises is a failed delivery
-            raise DeliveryError(self.explain(error)) from error
+            raise DeliveryError(self.error_message(error)) from error
 
     def describe(self) -> str:
         return type(self._writer).__qualname__

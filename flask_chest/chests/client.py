@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from ..errors import ConfigError
 
 
-def require(module: str, extra: str) -> None:
+def require_driver(module: str, extra: str) -> None:
     """See that a driver is there, so that its lack is told at start-up and not at the first write.
 
     :param module: the driver's module, the top-level one where it has that to itself.

@@ -59,7 +59,7 @@ def make_chests(specs: Iterable[object], key: str = "CHEST_CHESTS") -> list[Ches
     :raises ConfigError: an entry is none of these, or two chests have one name.
     """
     chests = [make_chest(spec, f"{key}[{index}]") for index, spec in enumerate(specs)]
-    number_unnamed(chests)
+    assign_default_names(chests)
     seen: dict[str, int] = {}
     for index, chest in enumerate(chests):
         if chest.name in seen:
@@ -144,31 +144,33 @@ def _check_arguments(chest_class: type[Chest], arguments: Mapping[str, Any], key
             raise ConfigError(f"{key}: {unknown_argument(chest_class, name)}")
 
 
-def stores_of(chests: Iterable[Chest]) -> dict[str, str]:
+def locations_by_name(chests: Iterable[Chest]) -> dict[str, str]:
     """Where chests are, by name, as far as they can tell."""
-    return {each.name: place for each in chests if (place := each.whereabouts())}
+    return {each.name: place for each in chests if (place := each.location())}
 
 
-def number_unnamed(chests: Iterable[Chest]) -> None:
+def assign_default_names(chests: Iterable[Chest]) -> None:
     """Give chests that nobody named a name of their own: ``sqlite``, ``sqlite-2``, ..."""
     chests = list(chests)
-    fixed = [chest for chest in chests if chest.named or chest.in_use]
-    number_newcomers([each for each in chests if each not in fixed], [each.name for each in fixed])
+    fixed = [chest for chest in chests if chest.name_was_given or chest.name_is_fixed]
+    assign_unique_names(
+        [each for each in chests if each not in fixed], [each.name for each in fixed]
+    )
 
 
-def number_newcomers(chests: Iterable[Chest], taken: Iterable[str]) -> None:
+def assign_unique_names(chests: Iterable[Chest], taken: Iterable[str]) -> None:
     """Give chests whose names are taken others: ``orders-2``, ...
 
     :raises ConfigError: one of them is another app's as well, and cannot be given another name.
     """
     taken = set(taken)
     for chest in chests:
-        if chest.in_use and chest.name in taken:
+        if chest.name_is_fixed and chest.name in taken:
             raise ConfigError(
                 f"{chest!r}: the name {chest.name!r} is taken in this app, and another app "
                 "delivers to this chest under it; give it another 'name'"
             )
-        stem = chest.name if chest.named else chest.scheme
+        stem = chest.name if chest.name_was_given else chest.scheme
         name, number = chest.name, 1
         while name in taken:
             number += 1

@@ -72,12 +72,12 @@ class StoreURL:
                 f"the {self.scheme} URL has a port that is no number; {_HINT}"
             ) from None
 
-    def public(self) -> str:
+    def public_url(self) -> str:
         """The URL without password and query, where further credentials may stand."""
         user = f"{self.username}@" if self.username else ""
-        return self.place().replace("://", f"://{user}", 1)
+        return self.public_location().replace("://", f"://{user}", 1)
 
-    def place(self) -> str:
+    def public_location(self) -> str:
         """The URL without user and query: who asks for it may change, and where it is does not."""
         path = f"/{self.path}" if self.path else ""
         return f"{self.scheme}://{self.hosts}{path}"

@@ -11,7 +11,7 @@ from flask import Flask, current_app
 from ..app.decorations import decorations
 from ..app.state import STATE_KEY, AppState, stand_in
 from ..chests.base import Chest
-from ..chests.registry import number_newcomers
+from ..chests.registry import assign_unique_names
 from ..errors import ChestError
 from ..extension import FlaskChest
 from ..query.reader import Reader, first_reader
@@ -46,7 +46,7 @@ def chests_beside(held: AppState) -> list[Chest]:
     for each in decorations(held.app):
         found += [one for one in each.chests if one not in held.chests and one not in found]
     with told_errors():
-        number_newcomers(found, [each.name for each in held.chests])
+        assign_unique_names(found, [each.name for each in held.chests])
     held.settle(found)
     return found
 

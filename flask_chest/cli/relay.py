@@ -11,7 +11,7 @@ from ..app.state import AppState
 from ..chests.base import Chest
 from ..chests.redis.chest import FlaskChestRedis
 from ..chests.redis.consumer_group import ConsumerGroup
-from ..chests.registry import make_chest, number_newcomers, number_unnamed
+from ..chests.registry import assign_default_names, assign_unique_names, make_chest
 from ..delivery.buffer import LossListener
 from ..delivery.dead_letters import DeadLetters
 from ..delivery.exporter import Exporter
@@ -75,7 +75,7 @@ def find_chests(held: AppState, source: str, target: str) -> tuple[FlaskChestRed
         raise click.UsageError(f"SOURCE is {stream.describe()}; expected redis:// or rediss://")
     if store.describe() == stream.describe():
         raise click.UsageError("SOURCE and TARGET are one stream")
-    number_unnamed([stream, store])
+    assign_default_names([stream, store])
     held.settle([stream, store])
     return stream, store
 
@@ -84,12 +84,12 @@ def name_apart(held: AppState, store: Chest) -> None:
     """See that what the target refuses is sent again to it, and to no other of its name."""
     if store in held.chests:
         return
-    place = store.whereabouts()
-    same = [each.name for each in held.chests if place and each.whereabouts() == place]
+    place = store.location()
+    same = [each.name for each in held.chests if place and each.location() == place]
     if same:
         store.name = same[0]
     else:
-        number_newcomers([store], [each.name for each in held.chests])
+        assign_unique_names([store], [each.name for each in held.chests])
 
 
 def _chest(held: AppState, word: str, argument: str) -> Chest:
@@ -110,7 +110,7 @@ def _exporter(
     settings = held.settings
 
     def bury(chest: str, lines: Sequence[bytes], reason: str) -> None:
-        place = store.whereabouts() if chest == store.name else ""
+        place = store.location() if chest == store.name else ""
         DeadLetters(held.journal_dir, chest, held.app.name, place).add(lines, reason)
         add_rejected(held.journal_dir, chest, len(lines), held.app.name)
 

@@ -45,5 +45,5 @@ class Maintenance:
                 chest.maintain(hour * HOUR, self._retention, ended)
                 self._done[chest.name] = hour
             except Exception as error:  # noqa: BLE001 - the store may be down: later, then
-                told = error if isinstance(error, ChestError) else chest.explain(error)
+                told = error if isinstance(error, ChestError) else chest.error_message(error)
                 self._log.warning("upkeep", "upkeep is put off: %s", told)

@@ -172,7 +172,7 @@ class StreamBuffer:
             "strange",
             "%s; it is passed over, and kept among the dead letters as %r; let nobody else write "
             "to this stream, or name another one: ?stream=",
-            chest.explain(told),
+            chest.error_message(told),
             kept,
         )
 

@@ -30,8 +30,8 @@ class Replay:
         self._root = root
         self._chest = chest
         self._owner = owner
-        self._stores = {place: each for each in others if (place := each.whereabouts())}
-        self._stores[chest.whereabouts()] = chest
+        self._stores = {place: each for each in others if (place := each.location())}
+        self._stores[chest.location()] = chest
         self._letters = DeadLetters(root, chest.name)
         # Two at once would each put back what the other one has dealt with.
         alone = self._letters.replaying.acquire()
@@ -97,7 +97,7 @@ class Replay:
 
     def _target_of(self, letter: DeadLetter) -> Chest | None:
         found = self._stores.get(letter.store)
-        if found is None and (self._chest.named or not letter.store):
+        if found is None and (self._chest.name_was_given or not letter.store):
             return self._chest
         if found is None:
             # The store may be gone, and its number another's.

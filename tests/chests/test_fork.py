@@ -57,7 +57,7 @@ def stack() -> Iterator[ExitStack]:
 def test_fork(name: str, stack: ExitStack, tmp_path: Path) -> None:
     """Parent, child and parent again write through one object."""
     chest = CHESTS[name](stack)
-    chest.settle(AppInfo(instance_path=tmp_path, timeout=60))
+    chest.bind(AppInfo(instance_path=tmp_path, timeout=60))
     chest.write(make_records(2))
     assert in_child(lambda: chest.write(make_records(2))) == 0
     chest.write(make_records(2))

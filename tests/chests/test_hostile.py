@@ -114,7 +114,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[Ches
             _http(stack.enter_context(HTTPRecorder())),
         ]
         for chest, _ in made:
-            chest.settle(AppInfo(instance_path=folder))
+            chest.bind(AppInfo(instance_path=folder))
         yield made
         for chest, _ in made:
             chest.close()
@@ -223,7 +223,7 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[FlaskChestS
     folder = tmp_path_factory.mktemp("twins")
     made = [FlaskChestSQLite(table=name) for name in ("together", "apart")]
     for chest in made:
-        chest.settle(AppInfo(instance_path=folder))
+        chest.bind(AppInfo(instance_path=folder))
     yield made
     for chest in made:
         chest.close()

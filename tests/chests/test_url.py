@@ -21,7 +21,7 @@ def test_parts() -> None:
     address = StoreURL.parse("mongodb://me:p%40ss@a:1,b:2/db?tls=true")
     assert (address.username, address.password) == ("me", "p@ss")
     assert (address.hosts, address.path, address.query) == ("a:1,b:2", "db", {"tls": "true"})
-    assert address.public() == "mongodb://me@a:1,b:2/db"
+    assert address.public_url() == "mongodb://me@a:1,b:2/db"
     assert "p@ss" not in repr(address)
 
 

@@ -46,7 +46,7 @@ from .suite import (
 @pytest.fixture
 def chest(tmp_path: Path) -> FlaskChestSQLite:
     chest = FlaskChestSQLite()
-    chest.settle(AppInfo(instance_path=tmp_path, timeout=60))
+    chest.bind(AppInfo(instance_path=tmp_path, timeout=60))
     return chest
 
 
@@ -282,7 +282,7 @@ def test_a_store_that_is_down(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
     """It is told once, and tried again the next time."""
     (tmp_path / "chest.db").write_bytes(b"text" * 1000)
     chest = FlaskChestSQLite()
-    chest.settle(AppInfo(instance_path=tmp_path, timeout=1))
+    chest.bind(AppInfo(instance_path=tmp_path, timeout=1))
     looking = Maintenance([chest], 3600)
     for _ in range(3):
         looking.run(threading.Event())
@@ -328,7 +328,7 @@ def test_a_database_of_version_1(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "chest.db")) as connection:
         connection.executescript(VERSION_1)
     chest = FlaskChestSQLite()
-    chest.settle(AppInfo(instance_path=tmp_path, timeout=60))
+    chest.bind(AppInfo(instance_path=tmp_path, timeout=60))
     reader = reader_of(chest)
     assert reader.answer(long_query(now())).whole.rows <= 1, "it can be read as it is"
     chest.write(list(days_of_records(now())))

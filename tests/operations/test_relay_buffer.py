@@ -52,7 +52,7 @@ class Carried:
 
     def __init__(self, server: Redis, store: Store, claim_after: float = 60) -> None:
         self.source = FlaskChestRedis(server.url)
-        self.source.settle(AppInfo(instance_path=Path(), timeout=20))
+        self.source.bind(AppInfo(instance_path=Path(), timeout=20))
         self.buried: list[tuple[str, Any, str]] = []
         self.lost: list[tuple[str, str, int]] = []
         self.ledger = Ledger()

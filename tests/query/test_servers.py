@@ -128,7 +128,7 @@ def test_reads_only(server: Any) -> None:
 def test_a_server_that_is_down(server: Any) -> None:
     """The error names the chest and what to do, and no password."""
     chest = chest_of(server, "down")
-    chest.settle(AppInfo(instance_path=Path(), timeout=1))
+    chest.bind(AppInfo(instance_path=Path(), timeout=1))
     server.stop()
     try:
         reader = chest.reader()

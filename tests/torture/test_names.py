@@ -213,8 +213,8 @@ def test_stores_differ(tmp_path: Path) -> None:
     ]
     chests = [make_chest(spec) for spec in specs]
     for chest in chests:
-        chest.settle(AppInfo(instance_path=tmp_path))
-    places = [chest.whereabouts() for chest in chests]
+        chest.bind(AppInfo(instance_path=tmp_path))
+    places = [chest.location() for chest in chests]
     assert all(places)
     assert len(set(places)) == len(places)
     assert not any("secret" in place or "/hook" in place for place in places)
@@ -239,4 +239,4 @@ def test_other_credentials(url: str) -> None:
     from flask_chest.chests.registry import make_chest
 
     one, other = (make_chest(url.format(word, word)) for word in ("one", "other"))
-    assert one.whereabouts() == other.whereabouts() != ""
+    assert one.location() == other.location() != ""

@@ -18,7 +18,7 @@ from ...record.encoding import dumps, loads
 from ...record.record import Record
 from ..base import Chest
 from ..batches import lines_of, without_nul
-from ..client import require
+from ..client import require_driver
 from ..http.client import checked_verify
 from ..url import StoreURL
 from .client import READING, connect, hushed
@@ -73,7 +73,7 @@ class FlaskChestClickHouse(Chest):
         settings: Mapping[str, Any] | None = None,
         **arguments: Any,
     ) -> None:
-        require("clickhouse_connect", "clickhouse")
+        require_driver("clickhouse_connect", "clickhouse")
         self.url = url
         self.address = StoreURL.parse(url)
         _check_address(self.address)
@@ -97,10 +97,10 @@ class FlaskChestClickHouse(Chest):
         return cls(url, **arguments)
 
     def describe(self) -> str:
-        return self.address.public()
+        return self.address.public_url()
 
-    def whereabouts(self) -> str:
-        return f"{self.address.place()} {self.table}"
+    def location(self) -> str:
+        return f"{self.address.public_location()} {self.table}"
 
     def secrets(self) -> tuple[str, ...]:
         return (self.address.password,)
@@ -138,7 +138,7 @@ class FlaskChestClickHouse(Chest):
             with hushed():
                 self._client().command("SELECT 1")
         except ClickHouseError as error:
-            raise DeliveryError(self.explain(words_of(error), remedy_for(error))) from None
+            raise DeliveryError(self.error_message(words_of(error), remedy_for(error))) from None
 
     def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -167,10 +167,10 @@ class FlaskChestClickHouse(Chest):
         """What a user can do about an error."""
         return remedy_for(error)
 
-    def explain(self, reason: object, remedy: str = "") -> str:
+    def error_message(self, reason: object, remedy: str = "") -> str:
         # The driver's message holds the query, and with it values of the app's users.
         words = words_of(reason) if isinstance(reason, BaseException) else reason
-        return super().explain(words, remedy)
+        return super().error_message(words, remedy)
 
     def _client(self) -> Any:
         if self._connection is None or self._pid != os.getpid():
@@ -188,11 +188,13 @@ class FlaskChestClickHouse(Chest):
         if read_version(client.server_version) < OLDEST:
             least = ".".join(map(str, OLDEST))
             reason = f"ClickHouse {client.server_version} is too old"
-            raise DeliveryError(self.explain(reason, f"upgrade the server to {least} or newer"))
-        retention = None if self.surroundings is None else self.surroundings.retention_seconds
+            raise DeliveryError(
+                self.error_message(reason, f"upgrade the server to {least} or newer")
+            )
+        retention = None if self.app_info is None else self.app_info.retention_seconds
         wrong = make_or_check(client, self.table, retention)
         if wrong is not None:
-            raise DeliveryError(self.explain(*wrong))
+            raise DeliveryError(self.error_message(*wrong))
 
     def _token(self, lines: Sequence[bytes]) -> str:
         """The same for the same records, in this order: the server has stored them already."""
@@ -206,10 +208,10 @@ class FlaskChestClickHouse(Chest):
         words = words_of(error)
         if is_rejection(error):
             blamed = [records[0].id] if len(records) == 1 else None
-            return RejectedError(self.explain(words), record_ids=blamed)
+            return RejectedError(self.error_message(words), record_ids=blamed)
         # Perhaps the table is gone, or the server is another one: look before the next batch.
         self.close()
-        return DeliveryError(self.explain(words, remedy_for(error)))
+        return DeliveryError(self.error_message(words, remedy_for(error)))
 
 
 def _check_address(address: StoreURL) -> None:
@@ -218,7 +220,7 @@ def _check_address(address: StoreURL) -> None:
     if address.scheme == "chdb":
         if address.hosts:
             raise ConfigError(f"chDB has no host; write 'chdb:///{address.hosts}'")
-        require("chdb", "clickhouse")
+        require_driver("chdb", "clickhouse")
     known = {"verify"} if address.scheme == "clickhouse+https" else set()
     unknown = address.query.keys() - known
     if unknown:

@@ -70,7 +70,7 @@ class ClickHouseEraser(Eraser):
         except ClickHouseError as error:
             if self._chest.has_no_table(error):
                 return 0
-            raise ReadError(self._chest.explain(error, self._chest.remedy(error))) from None
+            raise ReadError(self._chest.error_message(error, self._chest.remedy(error))) from None
         return gone
 
     def _client(self) -> Any:

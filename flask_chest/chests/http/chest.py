@@ -15,7 +15,7 @@ from ...record.record import Record
 from ...typing import ContextTuple
 from ..base import Chest, context_tuples
 from ..batches import lines_of
-from ..client import require
+from ..client import require_driver
 from ..url import StoreURL, digest
 from .client import CREDENTIALS, HTTPClient, checked_timeout
 from .response import Response
@@ -72,7 +72,7 @@ class FlaskChestCustomWriter(Chest):
         timeout: float | None = None,
         **arguments: Any,
     ) -> None:
-        require("requests", "all")
+        require_driver("requests", "all")
         self.url = _endpoint(url, https, host, port)
         self.address = StoreURL.parse(self.url)
         if not self.address.host:
@@ -101,7 +101,7 @@ class FlaskChestCustomWriter(Chest):
         # Neither path nor query: of many webhooks they are the password.
         return f"{self.address.scheme}://{self.address.hosts}"
 
-    def whereabouts(self) -> str:
+    def location(self) -> str:
         return f"{self.describe()} {digest(self.address.path)}"
 
     def secrets(self) -> tuple[str, ...]:
@@ -122,7 +122,9 @@ class FlaskChestCustomWriter(Chest):
     def check(self) -> None:
         answer = self._send("OPTIONS", None, None)
         if answer.status in CREDENTIALS or answer.status >= 500:
-            raise DeliveryError(self.explain(answer.told(), "see 'headers' and the endpoint's log"))
+            raise DeliveryError(
+                self.error_message(answer.told(), "see 'headers' and the endpoint's log")
+            )
 
     def close(self) -> None:
         self._client.close()
@@ -137,17 +139,19 @@ class FlaskChestCustomWriter(Chest):
         if status in self._success:
             return
         if status in _RETRY or status >= 500:
-            raise DeliveryError(self.explain(answer.told()), retry_after=answer.retry_after)
+            raise DeliveryError(self.error_message(answer.told()), retry_after=answer.retry_after)
         if status in CREDENTIALS:
-            raise DeliveryError(self.explain(answer.told(), "check the credentials in 'headers'"))
+            raise DeliveryError(
+                self.error_message(answer.told(), "check the credentials in 'headers'")
+            )
         if status < 300:
             remedy = f"if that means 'stored', add {status} to 'success_status_codes'"
-            raise DeliveryError(self.explain(answer.told(), remedy))
+            raise DeliveryError(self.error_message(answer.told(), remedy))
         if status < 400:
             remedy = f"redirects are not followed; set 'url' to where it is now{answer.moved_to()}"
-            raise DeliveryError(self.explain(answer.told(), remedy))
+            raise DeliveryError(self.error_message(answer.told(), remedy))
         blamed = [records[0].id] if len(records) == 1 else None
-        raise RejectedError(self.explain(answer.told()), record_ids=blamed)
+        raise RejectedError(self.error_message(answer.told()), record_ids=blamed)
 
     def _body(self, records: Sequence[Record]) -> bytes:
         blamed = [records[0].id] if len(records) == 1 else None
@@ -156,12 +160,14 @@ class FlaskChestCustomWriter(Chest):
         try:
             payload = self._generate(context_tuples(records))
         except Exception as error:
-            reason = self.explain(error, "the payload generator raised it")
+            reason = self.error_message(error, "the payload generator raised it")
             raise RejectedError(reason, record_ids=blamed) from error
         try:
             return json.dumps(payload, allow_nan=False).encode()
         except (TypeError, ValueError, RecursionError) as error:
-            reason = self.explain(error, "the payload generator returned what JSON cannot carry")
+            reason = self.error_message(
+                error, "the payload generator returned what JSON cannot carry"
+            )
             raise RejectedError(reason, record_ids=blamed) from error
 
 

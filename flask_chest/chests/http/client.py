@@ -92,11 +92,11 @@ class HTTPClient:
             ) as response:
                 return read_answer(response, timeout)
         except requests.RequestException as error:
-            raise DeliveryError(self._chest.explain(_reason(error), _remedy(error))) from None
+            raise DeliveryError(self._chest.error_message(_reason(error), _remedy(error))) from None
         except OSError as error:
             # Before anything is sent, requests looks for the file of the CA.
             remedy = "name a file that is there as 'verify'"
-            raise DeliveryError(self._chest.explain(error, remedy)) from None
+            raise DeliveryError(self._chest.error_message(error, remedy)) from None
 
     def close(self) -> None:
         """Let go of the connections. A later :meth:`send` opens them anew."""

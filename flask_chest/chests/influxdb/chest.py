@@ -13,7 +13,7 @@ from ...record.encoding import loads
 from ...record.record import Record
 from ..base import Chest
 from ..batches import lines_of
-from ..client import require
+from ..client import require_driver
 from ..http.client import checked_verify
 from ..http.response import parse_retry_after
 from ..url import StoreURL
@@ -69,7 +69,7 @@ class FlaskChestInfluxDB(Chest):
         verify: bool | str = True,
         **arguments: Any,
     ) -> None:
-        require("influxdb_client", "all")
+        require_driver("influxdb_client", "all")
         host = check_argument("host", host, checks.text)  # older versions took an app first
         self.url = url or f"{'https' if https else 'http'}://{host}:{port}"
         self.address = StoreURL.parse(self.url)
@@ -116,7 +116,7 @@ class FlaskChestInfluxDB(Chest):
     def describe(self) -> str:
         return f"{self.address.scheme}://{self.address.hosts}/{self.org}/{self.bucket}"
 
-    def whereabouts(self) -> str:
+    def location(self) -> str:
         return f"{self.describe()} {self.measurement}"
 
     def secrets(self) -> tuple[str, ...]:
@@ -127,7 +127,7 @@ class FlaskChestInfluxDB(Chest):
         self._deliver(lines_of(records), rejected)
         if rejected:
             reason = next(iter(rejected.values()))
-            raise RejectedError(self.explain(reason), record_ids=rejected)
+            raise RejectedError(self.error_message(reason), record_ids=rejected)
 
     def check(self) -> None:
         # No line at all: credentials and bucket are looked at, and nothing is stored. Some servers
@@ -171,7 +171,7 @@ class FlaskChestInfluxDB(Chest):
     def _give_up(self, records: Sequence[bytes], reason: str, rejected: dict[str, str]) -> None:
         if len(records) > 1:
             # The server does not say which: delivery halves the batch until it is known.
-            raise RejectedError(self.explain(reason))
+            raise RejectedError(self.error_message(reason))
         rejected |= {_id(record): reason for record in records}
 
     def _split(self, records: Sequence[bytes], answer: str, rejected: dict[str, str]) -> None:
@@ -191,12 +191,12 @@ class FlaskChestInfluxDB(Chest):
         except ApiException as error:
             if not error.status:
                 remedy = "set 'verify' to the file of the CA that signed the certificate"
-                raise DeliveryError(self.explain(_last_line(error.reason), remedy)) from None
+                raise DeliveryError(self.error_message(_last_line(error.reason), remedy)) from None
             headers: Any = error.headers or {}
             wait = parse_retry_after(headers.get("Retry-After"))
             return int(error.status), str(error.body or error.reason), wait
         except HTTPError as error:
-            raise DeliveryError(self.explain(error, _UNREACHABLE)) from None
+            raise DeliveryError(self.error_message(error, _UNREACHABLE)) from None
         return 204, "", None
 
     def _writer(self) -> Any:
@@ -217,7 +217,9 @@ class FlaskChestInfluxDB(Chest):
 
     def _later(self, status: int, answer: str, retry_after: float | None) -> DeliveryError:
         remedy = _REMEDIES.get(status, "")
-        return DeliveryError(self.explain(told(status, answer), remedy), retry_after=retry_after)
+        return DeliveryError(
+            self.error_message(told(status, answer), remedy), retry_after=retry_after
+        )
 
 
 def _id(record: bytes) -> str:

@@ -11,7 +11,7 @@ from ...record.encoding import loads
 from ...record.record import Record
 from ..base import Chest
 from ..batches import lines_of
-from ..client import require
+from ..client import require_driver
 from ..url import StoreURL
 from .producer import IdempotentProducer, Message
 
@@ -79,7 +79,7 @@ class FlaskChestKafka(Chest):
     def __init__(
         self, url: str, options: Mapping[str, Any] | None = None, **arguments: Any
     ) -> None:
-        require("confluent_kafka", "kafka")
+        require_driver("confluent_kafka", "kafka")
         self.address = StoreURL.parse(url)
         if self.address.scheme != "kafka":
             raise ConfigError(f"{self.address.scheme!r} is not 'kafka://'")
@@ -102,10 +102,10 @@ class FlaskChestKafka(Chest):
         return cls(url, **arguments)
 
     def describe(self) -> str:
-        return self.address.public()
+        return self.address.public_url()
 
-    def whereabouts(self) -> str:
-        return self.address.place()
+    def location(self) -> str:
+        return self.address.public_location()
 
     def secrets(self) -> tuple[str, ...]:
         hidden = [str(value) for name, value in self._options.items() if _SECRET.search(name)]
@@ -164,7 +164,7 @@ class FlaskChestKafka(Chest):
             # The client holds on to what it knows of a topic until it is asked anew.
             self._knows_topic = error is None and self._knows_topic
             raise self._later(error or trouble)
-        reason = self.explain(_told(next(iter(refused.values()))), _SMALLER)
+        reason = self.error_message(_told(next(iter(refused.values()))), _SMALLER)
         # Brokers refuse messages in bundles: of several, each by itself might do.
         blamed = [each.decode() for each in refused] if len(refused) == 1 else None
         raise RejectedError(reason, record_ids=blamed)
@@ -172,8 +172,8 @@ class FlaskChestKafka(Chest):
     def _later(self, error: Any) -> DeliveryError:
         if error is None:
             reason = f"the brokers have not acknowledged the records within {self.timeout:g} s"
-            return DeliveryError(self.explain(reason, _SLOW))
-        return DeliveryError(self.explain(_told(error), _REMEDIES.get(error.name(), "")))
+            return DeliveryError(self.error_message(reason, _SLOW))
+        return DeliveryError(self.error_message(_told(error), _REMEDIES.get(error.name(), "")))
 
     def _settings(self) -> dict[str, Any]:
         milliseconds = max(100, int(self.timeout * 1000))

@@ -14,7 +14,7 @@ from ...record.encoding import loads
 from ...record.record import Record
 from ..base import Chest
 from ..batches import lines_of, without_nul
-from ..client import require
+from ..client import require_driver
 from ..url import StoreURL
 
 _DATABASE = "flask_chest"
@@ -57,7 +57,7 @@ class FlaskChestMongoDB(Chest):
     scheme = "mongodb"
 
     def __init__(self, url: str, collection: str = "chest_records", **arguments: Any) -> None:
-        require("pymongo", "mongodb")
+        require_driver("pymongo", "mongodb")
         self.url = url
         self.address = StoreURL.parse(url)
         if self.address.scheme not in {"mongodb", "mongodb+srv"}:
@@ -76,10 +76,10 @@ class FlaskChestMongoDB(Chest):
         return cls(url, **arguments)
 
     def describe(self) -> str:
-        return self.address.public()
+        return self.address.public_url()
 
-    def whereabouts(self) -> str:
-        return f"{self.address.place()} {self.collection}"
+    def location(self) -> str:
+        return f"{self.address.public_location()} {self.collection}"
 
     def secrets(self) -> tuple[str, ...]:
         query = {name.lower(): value for name, value in self.address.query.items()}
@@ -99,7 +99,7 @@ class FlaskChestMongoDB(Chest):
             self._judge(error.details or {}, documents)
         except (DocumentTooLarge, BSONError) as error:
             blamed = [documents[0]["_id"]] if len(documents) == 1 else None
-            raise RejectedError(self.explain(error), record_ids=blamed) from None
+            raise RejectedError(self.error_message(error), record_ids=blamed) from None
         except PyMongoError as error:
             raise self._later(error) from None
 
@@ -131,17 +131,17 @@ class FlaskChestMongoDB(Chest):
         later = [error for error in errors if not _is_refusal(error)]
         later += details.get("writeConcernErrors", [])
         if later:
-            raise DeliveryError(self.explain(later[0].get("errmsg", later[0])))
+            raise DeliveryError(self.error_message(later[0].get("errmsg", later[0])))
         if errors:
             # Unordered: all others were inserted.
             rejected = [documents[error["index"]]["_id"] for error in errors]
-            reason = self.explain(errors[0].get("errmsg", "refused"))
+            reason = self.error_message(errors[0].get("errmsg", "refused"))
             raise RejectedError(reason, record_ids=rejected)
 
     def _later(self, error: Any) -> DeliveryError:
         code: Any = getattr(error, "code", None)
         default = _UNREACHABLE if code is None else ""
-        return DeliveryError(self.explain(error, _REMEDIES.get(code, default)))
+        return DeliveryError(self.error_message(error, _REMEDIES.get(code, default)))
 
     def _database(self) -> Any:
         if self._client is None or self._pid != os.getpid():
@@ -181,7 +181,7 @@ class FlaskChestMongoDB(Chest):
     def _index_time(self, database: Any, collection: Any) -> None:
         from pymongo.errors import OperationFailure
 
-        keep = None if self.surroundings is None else self.surroundings.retention_seconds
+        keep = None if self.app_info is None else self.app_info.retention_seconds
         options = {} if keep is None else {"expireAfterSeconds": int(keep)}
         try:
             collection.create_index("time", name="chest_time", **options)

@@ -29,7 +29,7 @@ class MongoEraser(Eraser):
         try:
             gone = self._records().delete_many({"_id": {"$in": list(ids)}})
         except PyMongoError as error:
-            raise ReadError(self._chest.explain(error)) from None
+            raise ReadError(self._chest.error_message(error)) from None
         return int(gone.deleted_count)
 
     def prune(self, before: datetime) -> Iterator[int]:
@@ -40,7 +40,7 @@ class MongoEraser(Eraser):
             try:
                 ids = [each["_id"] for each in old.sort("time", 1).limit(BATCH)]
             except PyMongoError as error:
-                raise ReadError(self._chest.explain(error)) from None
+                raise ReadError(self._chest.error_message(error)) from None
             if not ids:
                 return
             yield self.erase(ids)

@@ -211,7 +211,7 @@ class MongoReader(Reader):
         try:
             return ask()
         except PyMongoError as error:
-            raise ReadError(self._chest.explain(error)) from None
+            raise ReadError(self._chest.error_message(error)) from None
 
 
 def _merged(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:

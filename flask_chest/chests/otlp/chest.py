@@ -12,7 +12,7 @@ from ...errors import ConfigError, DeliveryError, RejectedError
 from ...record.record import Record
 from ..base import Chest
 from ..batches import lines_of
-from ..client import require
+from ..client import require_driver
 from ..http.client import CREDENTIALS, HTTPClient, checked_timeout, checked_verify
 from ..http.response import Response
 from ..url import StoreURL, digest
@@ -64,7 +64,7 @@ class FlaskChestOTLP(Chest):
         timeout: float | None = None,
         **arguments: Any,
     ) -> None:
-        require("opentelemetry.proto", "otlp")
+        require_driver("opentelemetry.proto", "otlp")
         self.url = _endpoint(url)
         self.address = StoreURL.parse(self.url)
         verify = checked_verify(verify)
@@ -99,7 +99,7 @@ class FlaskChestOTLP(Chest):
         # Not the path: of some vendors it holds the key.
         return f"otlp+{self.address.scheme}://{self.address.hosts}"
 
-    def whereabouts(self) -> str:
+    def location(self) -> str:
         return f"{self.describe()} {digest(self.address.path)}"
 
     def secrets(self) -> tuple[str, ...]:
@@ -121,7 +121,7 @@ class FlaskChestOTLP(Chest):
         self._client.close()
 
     def _post(self, lines: Sequence[bytes]) -> Response:
-        app_name = "" if self.surroundings is None else self.surroundings.app_name
+        app_name = "" if self.app_info is None else self.app_info.app_name
         body = self._encoder.encode(lines, app_name)
         if self._compresses:
             body = gzip.compress(body, compresslevel=1, mtime=0)
@@ -134,38 +134,38 @@ class FlaskChestOTLP(Chest):
             return
         reason = told(answer)
         if answer.status in CREDENTIALS:
-            raise DeliveryError(self.explain(reason, "check the credentials in 'headers'"))
+            raise DeliveryError(self.error_message(reason, "check the credentials in 'headers'"))
         if answer.status in _RETRY or answer.status >= 500:
-            raise DeliveryError(self.explain(reason), retry_after=answer.retry_after)
+            raise DeliveryError(self.error_message(reason), retry_after=answer.retry_after)
         if answer.status < 400:
             remedy = f"redirects are not followed; set 'url' to where it is now{answer.moved_to()}"
-            raise DeliveryError(self.explain(reason, remedy))
+            raise DeliveryError(self.error_message(reason, remedy))
         if answer.status in _MISPLACED:
             remedy = "set 'url' to where the collector takes OTLP over HTTP, without its /v1/logs"
-            raise DeliveryError(self.explain(reason, remedy))
+            raise DeliveryError(self.error_message(reason, remedy))
         # Nothing of the batch was taken: delivery halves it, too, where it is too large.
         blamed = [records[0].id] if len(records) == 1 else None
         remedy = _ROOMIER if answer.status == _TOO_LARGE else ""
-        raise RejectedError(self.explain(reason, remedy), record_ids=blamed)
+        raise RejectedError(self.error_message(reason, remedy), record_ids=blamed)
 
     def _look_closer(self, answer: Response, records: Sequence[Record]) -> None:
         outcome = read_outcome(answer)
         if outcome is None:
             remedy = "what answers there is no OTLP collector; set 'url' to where that is"
-            raise DeliveryError(self.explain(told(answer), remedy))
+            raise DeliveryError(self.error_message(told(answer), remedy))
         if outcome.rejected:
             self._reject(outcome, records)
         if outcome.message:
-            self._log.warning("told", "%s", self.explain(f"it says: {outcome.message}"))
+            self._log.warning("told", "%s", self.error_message(f"it says: {outcome.message}"))
 
     def _reject(self, outcome: Outcome, records: Sequence[Record]) -> None:
         count = outcome.rejected
         if count >= len(records):
-            reason = self.explain(f"it rejected the record: {outcome.message}")
+            reason = self.error_message(f"it rejected the record: {outcome.message}")
             raise RejectedError(reason, record_ids=[record.id for record in records])
         # https://opentelemetry.io/docs/specs/otlp/#partial-success-1: it "MUST NOT" be sent again.
         reason = f"it rejected {count} of {len(records)} and does not say which: {outcome.message}"
-        raise RejectedError(self.explain(reason), unnamed=count)
+        raise RejectedError(self.error_message(reason), unnamed=count)
 
 
 def _plain(resource: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from ...record.encoding import loads
 from ...record.record import Record
 from ..base import Chest
 from ..batches import lines_of, parts_of
-from ..client import require
+from ..client import require_driver
 from ..url import StoreURL
 from .errors import later
 
@@ -79,7 +79,7 @@ class FlaskChestRedis(Chest):
         window: int | None = None,
         **arguments: Any,
     ) -> None:
-        require("redis", "redis")
+        require_driver("redis", "redis")
         self.address = StoreURL.parse(url)
         if self.address.scheme not in _SCHEMES:
             raise ConfigError(f"{self.address.scheme!r} is not 'redis://' or 'rediss://'")
@@ -102,10 +102,10 @@ class FlaskChestRedis(Chest):
         return cls(url, **arguments)
 
     def describe(self) -> str:
-        return f"{self.address.public()}?stream={self.stream}"
+        return f"{self.address.public_url()}?stream={self.stream}"
 
-    def whereabouts(self) -> str:
-        return f"{self.address.place()}?stream={self.stream}"
+    def location(self) -> str:
+        return f"{self.address.public_location()}?stream={self.stream}"
 
     def secrets(self) -> tuple[str, ...]:
         return (self.address.password,)
@@ -141,7 +141,7 @@ class FlaskChestRedis(Chest):
             raise later(self, error) from None
         if kind not in {b"stream", b"none"}:
             reason = f"the key {self.stream!r} is a {kind.decode()}"
-            raise DeliveryError(self.explain(reason, "name another one: ?stream="))
+            raise DeliveryError(self.error_message(reason, "name another one: ?stream="))
 
     def close(self) -> None:
         client, self._client = self._client, None
@@ -187,7 +187,7 @@ class FlaskChestRedis(Chest):
         policy = str(about.get("maxmemory_policy", ""))
         if policy.startswith("allkeys"):
             self.logger.warning(
-                self.explain(
+                self.error_message(
                     f"maxmemory-policy is {policy!r}: Redis may drop the whole stream for want of "
                     "memory",
                     "set it to 'noeviction' or one of 'volatile-...'",
@@ -201,7 +201,9 @@ class FlaskChestRedis(Chest):
         """
         found = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
         if found and found < _OLDEST:
-            raise DeliveryError(self.explain(f"Redis {version} is too old", "run Redis 7 or newer"))
+            raise DeliveryError(
+                self.error_message(f"Redis {version} is too old", "run Redis 7 or newer")
+            )
 
     def _send(self, client: Any, lines: Sequence[bytes]) -> list[Any]:
         if not lines:
@@ -210,7 +212,7 @@ class FlaskChestRedis(Chest):
         for part in _parts(lines):
             pairs = [each for line in part for each in (_id_of(line), line)]
             pipeline.eval(_ADD, 3, *self.keys, self.maxlen, self.window, *pairs)
-        keep = None if self.surroundings is None else self.surroundings.retention_seconds
+        keep = None if self.app_info is None else self.app_info.retention_seconds
         if keep is not None:
             oldest = max(0, int((time.time() - keep) * 1000))
             pipeline.xtrim(self.stream, minid=oldest, approximate=False)
@@ -223,7 +225,8 @@ class FlaskChestRedis(Chest):
             reason = f"{size} bytes are more than this server takes as one value"
             remedy = f"its proto-max-bulk-len is {self._largest}; see CHEST_MAX_RECORD_BYTES"
             raise RejectedError(
-                self.explain(reason, remedy), record_ids=[_id_of(line).decode() for line in lines]
+                self.error_message(reason, remedy),
+                record_ids=[_id_of(line).decode() for line in lines],
             )
 
 

@@ -36,7 +36,7 @@ _BY_WORD = {
 
 def later(chest: FlaskChestRedis, error: Exception) -> DeliveryError:
     """An error of the driver as one of ours: with chest, address and remedy."""
-    return DeliveryError(chest.explain(error, _remedy(chest, error)))
+    return DeliveryError(chest.error_message(error, _remedy(chest, error)))
 
 
 def _remedy(chest: FlaskChestRedis, error: Exception) -> str:

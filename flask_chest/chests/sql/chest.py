@@ -149,7 +149,9 @@ class SQLChest(Chest):
         try:
             self._write(records)
         except RejectedError as error:
-            raise RejectedError(self.explain(str(error)), record_ids=error.record_ids) from None
+            raise RejectedError(
+                self.error_message(str(error)), record_ids=error.record_ids
+            ) from None
         except exc.SQLAlchemyError as error:
             raise self._told(error) from None
         # They are stored: what goes wrong now does not have them sent again.
@@ -299,7 +301,7 @@ class SQLChest(Chest):
             return
         reason = f"a table {name!r} with other columns is there already"
         remedy = f"it lacks {', '.join(missing)}; give this chest another 'table'"
-        raise DeliveryError(self.explain(reason, remedy))
+        raise DeliveryError(self.error_message(reason, remedy))
 
     def _version(self, connection: sa.Connection) -> int | None:
         column = self._schema.columns
@@ -315,8 +317,8 @@ class SQLChest(Chest):
         # str(error) would hold the SQL and its parameters: values of the app's users.
         cause = getattr(error, "orig", None) or error
         if self.is_rejection(error):
-            return RejectedError(self.explain(cause))
+            return RejectedError(self.error_message(cause))
         if isinstance(error, exc.ProgrammingError):
             # Perhaps the table is gone: look, and make it, before the next batch.
             self.close()
-        return DeliveryError(self.explain(cause, self.remedy(error)))
+        return DeliveryError(self.error_message(cause, self.remedy(error)))

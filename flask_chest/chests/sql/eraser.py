@@ -63,4 +63,4 @@ class SQLEraser(Eraser):
 
     def _told(self, error: Any) -> ReadError:
         cause = getattr(error, "orig", None) or error
-        return ReadError(self._chest.explain(cause, self._chest.remedy(error)))
+        return ReadError(self._chest.error_message(cause, self._chest.remedy(error)))

@@ -62,7 +62,7 @@ def prune(chest: SQLChest, before: datetime, ended: threading.Event) -> Iterator
             yield from _prune(chest, whole_hours(before), ended)
     except sa.exc.SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
-        raise ReadError(chest.explain(cause, chest.remedy(error))) from None
+        raise ReadError(chest.error_message(cause, chest.remedy(error))) from None
 
 
 def _prune(chest: SQLChest, end: datetime, ended: threading.Event) -> Iterator[int]:
@@ -70,7 +70,7 @@ def _prune(chest: SQLChest, end: datetime, ended: threading.Event) -> Iterator[i
     try:
         lease = Lease(chest, engine)
         if not lease.take():
-            raise ReadError(chest.explain("another process is pruning it", "try again later"))
+            raise ReadError(chest.error_message("another process is pruning it", "try again later"))
         roller = RollupJob(chest, engine)
         try:
             # What came late must be in the sums before it goes.

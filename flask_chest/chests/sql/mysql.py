@@ -13,7 +13,7 @@ from ...errors import ConfigError, DeliveryError, RejectedError
 from ...record.encoding import loads
 from ...record.record import Record
 from ..batches import lines_of, parts_of
-from ..client import require
+from ..client import require_driver
 from ..url import StoreURL
 from .chest import SQLChest
 from .formats.rows import COLUMNS
@@ -68,7 +68,7 @@ class FlaskChestMySQL(SQLChest):
     quote = "`"
 
     def __init__(self, url: str, table: str = "chest_records", **arguments: Any) -> None:
-        require("pymysql", "mysql")
+        require_driver("pymysql", "mysql")
         self.address = StoreURL.parse(url)
         if self.address.scheme not in {"mysql", "mariadb"}:
             raise ConfigError(f"{self.address.scheme!r} is not 'mysql://' or 'mariadb://'")
@@ -90,10 +90,10 @@ class FlaskChestMySQL(SQLChest):
         return cls(url, **arguments)
 
     def describe(self) -> str:
-        return self.address.public()
+        return self.address.public_url()
 
-    def whereabouts(self) -> str:
-        return f"{self.address.place()} {self.records.name}"
+    def location(self) -> str:
+        return f"{self.address.public_location()} {self.records.name}"
 
     def secrets(self) -> tuple[str, ...]:
         return (self.address.password,)
@@ -130,7 +130,7 @@ class FlaskChestMySQL(SQLChest):
         query = sa.text("SELECT GET_LOCK(:name, :seconds)")
         seconds = max(1, int(self.timeout) - 1)
         if not connection.execute(query, {"name": name, "seconds": seconds}).scalar():
-            raise DeliveryError(self.explain("another worker is still making the tables"))
+            raise DeliveryError(self.error_message("another worker is still making the tables"))
         try:
             yield
         finally:

@@ -15,7 +15,7 @@ from ...errors import ConfigError
 from ...record.encoding import loads
 from ...record.record import Record
 from ..batches import json_bodies, lines_of
-from ..client import require
+from ..client import require_driver
 from ..url import StoreURL
 from .chest import SQLChest
 from .formats.copy import CopyText
@@ -69,7 +69,7 @@ class FlaskChestPostgreSQL(SQLChest):
     scheme = "postgresql"
 
     def __init__(self, url: str, table: str = "chest_records", **arguments: Any) -> None:
-        require("psycopg", "postgresql")
+        require_driver("psycopg", "postgresql")
         self.url = url
         self.address = StoreURL.parse(url)
         if self.address.scheme not in {"postgresql", "postgres"}:
@@ -85,10 +85,10 @@ class FlaskChestPostgreSQL(SQLChest):
         return cls(url, **arguments)
 
     def describe(self) -> str:
-        return self.address.public()
+        return self.address.public_url()
 
-    def whereabouts(self) -> str:
-        return f"{self.address.place()} {self.records.name}"
+    def location(self) -> str:
+        return f"{self.address.public_location()} {self.records.name}"
 
     def secrets(self) -> tuple[str, ...]:
         query = self.address.query

@@ -51,7 +51,7 @@ class SQLStore(Protocol):
     def has_no_table(self, error: exc.SQLAlchemyError, /) -> bool:
         """Whether a query failed because nothing was delivered yet."""
 
-    def explain(self, reason: object, remedy: str = "") -> str:
+    def error_message(self, reason: object, remedy: str = "") -> str:
         """The text of an error."""
 
     def remedy(self, error: exc.SQLAlchemyError, /) -> str:
@@ -276,7 +276,7 @@ class SQLReader(Reader):
                 return []  # nothing has been delivered yet
             # str(error) would hold the SQL and its parameters: values of the app's users.
             cause = getattr(error, "orig", None) or error
-            raise ReadError(self._chest.explain(cause, self._chest.remedy(error))) from None
+            raise ReadError(self._chest.error_message(cause, self._chest.remedy(error))) from None
 
 
 def _record(row: Any) -> Record:

@@ -100,14 +100,14 @@ class FlaskChestSQLite(SQLChest):
     def describe(self) -> str:
         return str(self.file())
 
-    def whereabouts(self) -> str:
+    def location(self) -> str:
         return f"{self.file()} {self.records.name}"
 
     def file(self) -> Path:
         """Where the database lies."""
-        if self.surroundings is None:
+        if self.app_info is None:
             return self.path.absolute()
-        return self.surroundings.instance_path / self.path
+        return self.app_info.instance_path / self.path
 
     def check(self) -> None:
         # A look at what records are to be kept in makes no file, nor its folder.
@@ -115,18 +115,18 @@ class FlaskChestSQLite(SQLChest):
         try:
             there = next(path for path in (file, *file.parents) if path.exists())
         except OSError as error:  # a folder that this process may not look into, say
-            raise DeliveryError(self.explain(error, _UNWRITABLE)) from None
+            raise DeliveryError(self.error_message(error, _UNWRITABLE)) from None
         if there == file:
             super().check()
         elif not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-            raise DeliveryError(self.explain(f"nothing can be made in {there}", _UNWRITABLE))
+            raise DeliveryError(self.error_message(f"nothing can be made in {there}", _UNWRITABLE))
 
     def make_engine(self) -> sa.Engine:
         file = self.file()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise DeliveryError(self.explain(error, _UNWRITABLE)) from None
+            raise DeliveryError(self.error_message(error, _UNWRITABLE)) from None
         engine = sa.create_engine(
             sa.URL.create("sqlite", database=str(file)),
             # One connection, used by one thread at a time: delivery, later perhaps close().

@@ -150,7 +150,7 @@ def test_retention(url: str, table: str) -> None:
     found = []
     for seconds in (3600.0, 7200.0, None, 60.0):
         chest = FlaskChestClickHouse(url, table)
-        chest.settle(AppInfo(instance_path=Path(), retention_seconds=seconds))
+        chest.bind(AppInfo(instance_path=Path(), retention_seconds=seconds))
         chest.write(make_records(1))
         chest.close()
         query = "SELECT engine_full FROM system.tables WHERE database = currentDatabase() "
@@ -202,7 +202,7 @@ def test_a_table_made_by_hand(url: str, table: str) -> None:
     engine = "ReplacingMergeTree ORDER BY (time, id) TTL toDateTime(time) + INTERVAL 9 YEAR"
     ask(url, f"CREATE TABLE {table} AS {table}_made ENGINE = {engine}")
     chest = FlaskChestClickHouse(url, table)
-    chest.settle(AppInfo(instance_path=Path(), retention_seconds=60.0))
+    chest.bind(AppInfo(instance_path=Path(), retention_seconds=60.0))
     records = make_records(3)
     chest.write(records)
     chest.write(records[1:])

@@ -24,7 +24,7 @@ def test_the_driver_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
     others ask through the same driver is logged as ever."""
     with ClickHouse() as server:
         chest = FlaskChestClickHouse(server.url)
-        chest.settle(AppInfo(instance_path=Path(), timeout=2))
+        chest.bind(AppInfo(instance_path=Path(), timeout=2))
         chest.write(make_records(1))
         server.stop()
         with caplog.at_level(logging.INFO):

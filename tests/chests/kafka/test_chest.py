@@ -72,7 +72,7 @@ def chest(pair: tuple[Kafka, FlaskChestKafka]) -> FlaskChestKafka:
 
 def wait_for(chest: FlaskChestKafka, seconds: float) -> None:
     """Tell a chest how long a call may take."""
-    chest.settle(AppInfo(instance_path=Path(), timeout=seconds))
+    chest.bind(AppInfo(instance_path=Path(), timeout=seconds))
 
 
 def write_until_told(chest: FlaskChestKafka, records: Sequence[Record], words: str) -> str:

@@ -126,7 +126,7 @@ def test_retention(url: str, documents: Any) -> None:
     found = []
     for seconds in (3600.0, 7200.0, None):
         chest = chest_of(url, documents)
-        chest.settle(AppInfo(instance_path=Path(), retention_seconds=seconds))
+        chest.bind(AppInfo(instance_path=Path(), retention_seconds=seconds))
         chest.write(make_records(1))
         chest.close()
         found.append(documents.index_information()["chest_time"].get("expireAfterSeconds"))
@@ -167,7 +167,7 @@ def test_write_errors(errors: list[Any], raised: type[Exception] | None) -> None
 def test_wrong_host() -> None:
     """An unreachable server is told with chest, address and remedy, and without the password."""
     chest = FlaskChestMongoDB("mongodb://me:hunter22@nowhere.invalid/db", name="orders")
-    chest.settle(AppInfo(instance_path=Path(), timeout=0.5))
+    chest.bind(AppInfo(instance_path=Path(), timeout=0.5))
     with pytest.raises(DeliveryError, match="check host and port") as caught:
         chest.write(make_records(1))
     chest.close()
@@ -194,7 +194,7 @@ def test_private_ca(tmp_path: Path) -> None:
         wrong_name = good.replace("127.0.0.1", "localhost")
         for url, works in ((good, True), (f"{server.url}?tls=true", False), (wrong_name, False)):
             chest = make_chest(url)
-            chest.settle(AppInfo(instance_path=Path(), timeout=20 if works else 3))
+            chest.bind(AppInfo(instance_path=Path(), timeout=20 if works else 3))
             if works:
                 chest.write(make_records(1))
             else:

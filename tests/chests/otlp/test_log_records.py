@@ -105,7 +105,7 @@ def test_trace_and_span(
 def test_resource(server: Collector) -> None:
     """Tags are attributes of the resource; records of another version are in one of their own."""
     chest = FlaskChestOTLP(server.url, resource={"region": "eu"})
-    chest.settle(AppInfo(instance_path=Path(), app_name="the-app"))
+    chest.bind(AppInfo(instance_path=Path(), app_name="the-app"))
     one, two, three = make_records(3)
     named: dict[str, Any] = {"service": "shop", "env": "live", "version": "1", "rack": 7}
     chest.write([one, replace(two, tags=named), three])

@@ -46,7 +46,7 @@ def ids_in(client: Any, stream: str = "chest") -> list[str]:
 
 def chest_of(server: Redis, **arguments: Any) -> FlaskChestRedis:
     chest = FlaskChestRedis(server.url, **arguments)
-    chest.settle(AppInfo(instance_path=Path(), timeout=20))
+    chest.bind(AppInfo(instance_path=Path(), timeout=20))
     return chest
 
 
@@ -121,7 +121,7 @@ def test_retention(server: Redis, client: Any) -> None:
     """Entries that have lain there for longer than the retention go with the next write."""
     client.xadd("chest", {"record": b"{}"}, id="1-0")
     chest = chest_of(server)
-    chest.settle(AppInfo(instance_path=Path(), retention_seconds=3600))
+    chest.bind(AppInfo(instance_path=Path(), retention_seconds=3600))
     records = make_records(2)
     chest.write(records)
     chest.close()
@@ -281,7 +281,7 @@ def test_private_ca(tmp_path: Path) -> None:
         wrong_name = good.replace("127.0.0.1", "localhost")
         for url, works in ((good, True), (good.partition("?")[0], False), (wrong_name, False)):
             chest = make_chest(url)
-            chest.settle(AppInfo(instance_path=Path(), timeout=20))
+            chest.bind(AppInfo(instance_path=Path(), timeout=20))
             if works:
                 chest.write(make_records(1))
             else:
@@ -294,7 +294,7 @@ def test_private_ca(tmp_path: Path) -> None:
 def test_wrong_host() -> None:
     """An unreachable server is told with chest, address and remedy, and without the password."""
     chest = make_chest({"url": "redis://me:hunter22@nowhere.invalid/3", "name": "orders"})
-    chest.settle(AppInfo(instance_path=Path(), timeout=0.5))
+    chest.bind(AppInfo(instance_path=Path(), timeout=0.5))
     with pytest.raises(DeliveryError, match="check host and port") as caught:
         chest.write(make_records(1))
     chest.close()

@@ -36,7 +36,7 @@ def client(server: Redis) -> Iterator[Any]:
 @pytest.fixture
 def chest(server: Redis, client: Any) -> Iterator[FlaskChestRedis]:
     with closing(FlaskChestRedis(server.url)) as chest:
-        chest.settle(AppInfo(instance_path=Path(), timeout=20))
+        chest.bind(AppInfo(instance_path=Path(), timeout=20))
         yield chest
 
 

@@ -28,7 +28,7 @@ from ...query.suite import WHOLE, check_estimates, check_reader
 
 def chest_in(folder: Path) -> FlaskChestSQLite:
     chest = FlaskChestSQLite()
-    chest.settle(AppInfo(instance_path=folder, timeout=60))
+    chest.bind(AppInfo(instance_path=folder, timeout=60))
     return chest
 
 

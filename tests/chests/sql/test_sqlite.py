@@ -40,7 +40,7 @@ INSERT INTO chest_records VALUES ('0', '2026-11-21 00:00:00.000000', 'request', 
 
 def chest_in(folder: Path, **arguments: Any) -> FlaskChestSQLite:
     chest = FlaskChestSQLite(**arguments)
-    chest.settle(AppInfo(instance_path=folder, timeout=60))
+    chest.bind(AppInfo(instance_path=folder, timeout=60))
     return chest
 
 

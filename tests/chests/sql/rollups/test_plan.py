@@ -22,7 +22,7 @@ from ....operations.suite import DAYS, days_of_records, keep, long_query, now, r
 @pytest.fixture
 def chest(tmp_path: Path) -> FlaskChestSQLite:
     chest = FlaskChestSQLite()
-    chest.settle(AppInfo(instance_path=tmp_path, timeout=5))
+    chest.bind(AppInfo(instance_path=tmp_path, timeout=5))
     return chest
 
 
@@ -31,7 +31,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SQLReader]:
     """Reads a chest whose hours are summed up, and whose records are there still."""
     chest = FlaskChestSQLite()
     folder = tmp_path_factory.mktemp("kept")
-    chest.settle(AppInfo(instance_path=folder, timeout=5))
+    chest.bind(AppInfo(instance_path=folder, timeout=5))
     chest.write(list(days_of_records(now())))
     keep(chest)
     chest.close()
