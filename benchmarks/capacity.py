@@ -159,7 +159,7 @@ def make_app(store: Chest, folder: Path) -> tuple[FlaskChest, Callable[[bytes, i
     app = apps.bare(folder)
     app.config.update(CHEST_CHESTS=[store], CHEST_BUFFER_MAX_BYTES=4 * 2**30)
     chest = FlaskChest(app)
-    return chest, chest.of(app).carrier.hand_over
+    return chest, chest.of(app).delivery.hand_over
 
 
 def make_lines(batches: int) -> Iterator[bytes]:

@@ -38,7 +38,7 @@ def deliver(buffer: str, chest: str, lines: Sequence[bytes], folder: Path) -> tu
     chests = [apps.make_nowhere() if chest == "null://" else chest]
     app.config.update(CHEST_CHESTS=chests, CHEST_BUFFER=buffer)
     extension = FlaskChest(app)
-    hand_over = extension.of(app).carrier.hand_over
+    hand_over = extension.of(app).delivery.hand_over
     # The first batch pays for imports and tables, once in the life of a process.
     for line in lines[:WARM_UP]:
         hand_over(line, 1)

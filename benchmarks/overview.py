@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 from flask.testing import FlaskClient
 
+from flask_chest.app.state import get_state
 from flask_chest.operations.maintenance import Maintenance
 from flask_chest.record.encoding import Batch, encode
 from flask_chest.record.record import Record
@@ -97,7 +98,7 @@ def make_traffic(count: int) -> list[Request]:
 def ours(folder: Path, traffic: Sequence[Request]) -> Callable[[], None]:
     """What asks for our overview of them all."""
     app = make_app(folder, "sqlite:///chest.db")
-    [chest] = app.extensions["chest.held"].chests
+    [chest] = get_state(app).chests
     for begin in range(0, len(traffic), BATCH):
         some = traffic[begin : begin + BATCH]
         records = zip(some, make_records(), strict=False)

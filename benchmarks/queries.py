@@ -23,6 +23,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
+from flask_chest.app.state import get_state
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
 from flask_chest.chests.clickhouse.client import connect
 from flask_chest.chests.sql.chest import SQLChest
@@ -139,17 +140,18 @@ def run(folder: Path, url: str, density: Density, server: Daemon | None) -> None
     """Fill and ask one store."""
     # Longer than one would wait, so that a machine that is busy tells how long it takes.
     app = make_app(folder, url, CHEST_EXPORT_TIMEOUT=120)
-    held = app.extensions["chest.held"]
-    [chest] = held.chests
+    state = get_state(app)
+    [chest] = state.chests
     begun = time.perf_counter()
     if isinstance(chest, FlaskChestClickHouse):
         fill_clickhouse(chest, density)
     else:
+        assert isinstance(chest, SQLChest)
         fill_sql(chest, density)
     told = f"{density.records:,} records, {density.rate:,.0f} a second for {density.hours:g} h"
     print(f"\n{chest.scheme}: {told}; made in {time.perf_counter() - begun:.0f} s ({load()})")
     ask_all(app, f"{density.hours * 60:.0f} minutes", server)
-    held.carrier.close()
+    state.delivery.close()
     chest.close()
 
 

@@ -29,6 +29,7 @@ from flask import Flask, g
 from flask.testing import FlaskClient
 
 from flask_chest import FlaskChest
+from flask_chest.app.state import get_state
 from flask_chest.chests.sql.chest import SQLChest
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.cli import chest as commands
@@ -105,8 +106,8 @@ def main() -> None:
 
 def run(folder: Path, url: str, given: argparse.Namespace) -> None:
     app = make_app(folder, url)
-    held = app.extensions["chest.held"]
-    [chest] = held.chests
+    state = get_state(app)
+    [chest] = state.chests
     assert isinstance(chest, SQLChest)
     reader = SQLReader(chest)
     if not reader.latest(1):
@@ -124,7 +125,7 @@ def run(folder: Path, url: str, given: argparse.Namespace) -> None:
     what = f"{chest.scheme}: a request while a live page is open, times"
     promises.append(Promise(what, slower, 1.1))
     tell(promises)
-    held.carrier.close()
+    state.delivery.close()
     chest.close()
 
 

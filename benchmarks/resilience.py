@@ -20,6 +20,7 @@ from statistics import median
 from flask import Flask
 
 from flask_chest import FlaskChest
+from flask_chest.app.state import get_state
 from flask_chest.chests.sql.sqlite import FlaskChestSQLite
 from flask_chest.errors import DeliveryError
 from flask_chest.record.encoding import encode
@@ -93,7 +94,7 @@ def backlog(count: int) -> None:
         app = Flask("resilience", instance_path=folder)
         app.config.update(CHEST_CHESTS=[store], CHEST_BUFFER_MAX_BYTES=4 * 2**30)
         chest = FlaskChest(app)
-        hand_over = app.extensions["chest.held"].carrier.hand_over
+        hand_over = get_state(app).delivery.hand_over
         for line in map(encode, make_records()):
             hand_over(line, 1)
         chest.flush(10)

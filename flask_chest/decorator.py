@@ -9,11 +9,11 @@ from inspect import iscoroutinefunction, isroutine
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-from flask import current_app, g, has_request_context, request
+from flask import Flask, current_app, g, has_request_context, request
 from werkzeug.exceptions import HTTPException
 
 from .app.decorations import OVERRIDE
-from .app.state import AppState, stand_in
+from .app.state import AppState, get_state, standalone_state
 from .capture.request_state import STATE, RequestState, asked_status, current_request
 from .capture.routes import route_of
 from .chests.base import Chest
@@ -96,62 +96,66 @@ class _Decoration:
         )
         self._overrides: WeakKeyDictionary[AppState, Override] = WeakKeyDictionary()
 
-    def override_in(self, held: AppState) -> Override:
+    def override_in(self, app_state: AppState) -> Override:
         """What is overridden in one app."""
-        if held not in self._overrides:
-            held.join_decorated()
-        return self.take_in(held)
+        if app_state not in self._overrides:
+            app_state.attach_decorated_chests()
+        return self.attach_to(app_state)
 
-    def take_in(self, held: AppState) -> Override:
+    def attach_to(self, app_state: AppState) -> Override:
         """Have an app deliver to its chests, where they are not written to at once.
 
         :returns: what it overrides there.
         """
-        found = self._overrides.get(held)
+        found = self._overrides.get(app_state)
         if found is None:
             found = self._override
-            if self._elsewhere and not self._writes_in(held):
-                found = replace(found, chests=_join(self.chests, held))
-            self._overrides[held] = found
+            if self._elsewhere and not self._writes_in(app_state):
+                found = replace(found, chests=_join(self.chests, app_state))
+            self._overrides[app_state] = found
         return found
 
     def begin(self) -> _Call | None:
         """The view is called. ``None`` where the app's own recorder does all that is to be done."""
         state = current_request.get() or _state_beside()
         if state is not None:
-            held = state.recorder.held
-            state.recorder.plans.override(_route(), self.override_in(held))
-            return _Call(self, held, state) if self._writes_in(held) else None
+            app_state = get_state(state.recorder.app)
+            state.recorder.plans.override(_route(), self.override_in(app_state))
+            return _Call(self, app_state, state) if self._writes_in(app_state) else None
         if not self._elsewhere:
             return None
-        held = stand_in(current_app._get_current_object())  # type: ignore[attr-defined]
-        return None if held is None else _Call(self, held, None)
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+        standalone = standalone_state(app)
+        return None if standalone is None else _Call(self, standalone, None)
 
-    def keep(self, held: AppState, line: bytes, plan: Plan) -> None:
+    def keep(self, app_state: AppState, line: bytes, plan: Plan) -> None:
         """Write a record, or hand it to the background."""
-        if not self._writes_in(held):
-            held.carrier.hand_over(line, plan.mask)
+        if not self._writes_in(app_state):
+            app_state.delivery.hand_over(line, plan.mask)
             return
-        held.settle(self.chests)
+        app_state.bind_chests(self.chests)
         try:
-            SynchronousDelivery(self.chests, held.app).hand_over(line, (1 << len(self.chests)) - 1)
+            delivery = SynchronousDelivery(self.chests, app_state.app)
+            delivery.hand_over(line, (1 << len(self.chests)) - 1)
         except Exception:
             if self._raises:
                 raise
-            held.recorder.trouble("write the record of a view")
+            app_state.recorder.trouble("write the record of a view")
 
-    def _writes_in(self, held: AppState) -> bool:
+    def _writes_in(self, app_state: AppState) -> bool:
         """Whether records are written at once; without a buffer there is no background."""
-        return self._elsewhere and (self._raises or held.settings.buffer == "none")
+        return self._elsewhere and (self._raises or app_state.settings.buffer == "none")
 
 
 class _Call:
     """One call of a decorated view whose record is made here."""
 
-    def __init__(self, decoration: _Decoration, held: AppState, state: RequestState | None) -> None:
+    def __init__(
+        self, decoration: _Decoration, app_state: AppState, state: RequestState | None
+    ) -> None:
         self._decoration = decoration
-        self._held = held
-        self._state = state or RequestState(held.recorder, request.environ, _no_response)
+        self._app_state = app_state
+        self._state = state or RequestState(app_state.recorder, request.environ, _no_response)
 
     def returned(self, result: Any) -> None:
         """The view has returned."""
@@ -163,17 +167,17 @@ class _Call:
         try:
             self._record(asked_status(error), shown)
         except Exception:  # noqa: BLE001 - as said
-            self._held.recorder.trouble("write the record of a view that raised")
+            self._app_state.recorder.trouble("write the record of a view that raised")
 
     def _record(self, status: int | None, error: BaseException | None) -> None:
-        state, held = self._state, self._held
+        state, app_state = self._state, self._app_state
         state.settled = True
-        override = self._decoration.override_in(held)
-        held.plans.override(_route(), override)
-        plan = held.plans.get(_route())
-        line = held.recorder.encode_view(state, plan, g._get_current_object(), status, error)
+        override = self._decoration.override_in(app_state)
+        app_state.plans.override(_route(), override)
+        plan = app_state.plans.get(_route())
+        line = app_state.recorder.encode_view(state, plan, g._get_current_object(), status, error)
         if line is not None:
-            self._decoration.keep(held, line, plan)
+            self._decoration.keep(app_state, line, plan)
 
 
 def _wrap(view: Callable[..., Any], decoration: _Decoration) -> Callable[..., Any]:
@@ -210,12 +214,12 @@ def _wrap_async(view: Callable[..., Any], decoration: _Decoration) -> Callable[.
     return wrapper
 
 
-def _join(chests: Sequence[Chest], held: AppState) -> tuple[str, ...]:
+def _join(chests: Sequence[Chest], app_state: AppState) -> tuple[str, ...]:
     """Their names in an app; none where they found no place there."""
     try:
-        return held.join(chests)
+        return app_state.attach_chests(chests)
     except Exception:  # noqa: BLE001 - the background never disturbs a response
-        held.recorder.trouble("take in the chests of a decorator")
+        app_state.recorder.trouble("take in the chests of a decorator")
         return ()
 
 

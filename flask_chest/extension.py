@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 from flask import Blueprint, Flask, current_app
 
-from .app.state import STATE_KEY, AppState, BlueprintTracking
+from .app.state import STATE_KEY, AppState, BlueprintTracking, find_state
 from .capture.middleware import ChestMiddleware
 from .config import settings as config
 from .config import validators as checks
@@ -75,7 +75,7 @@ class FlaskChest:
         )
         self._tracked: list[BlueprintTracking] = []
         self._access_check: AccessCheck | None = None
-        # What is held for an app lies on the app: a value here would keep its key alive for ever.
+        # The app itself holds its state: a value here would keep its key alive forever.
         self._apps: WeakSet[Flask] = WeakSet()
         if app is not None:
             self.init_app(app)
@@ -95,23 +95,23 @@ class FlaskChest:
         if not settings.enabled:
             self._take_in(app)
             return
-        held = AppState(
+        state = AppState(
             app,
             settings,
             scheduler=self._scheduler,
             request_id_generator=self._request_id_generator,
         )
         for tracked in self._tracked:
-            held.track(tracked)
+            state.track(tracked)
         # The last that may find something wrong; up to here the app is as it was.
-        dashboard = None if settings.dashboard is False else self._make_dashboard(app, held)
+        dashboard = None if settings.dashboard is False else self._make_dashboard(app, state)
         self._take_in(app)
-        app.extensions[STATE_KEY] = held
-        held.recorder.listen()
-        app.wsgi_app = ChestMiddleware(app.wsgi_app, held.recorder)  # type: ignore[method-assign]
+        app.extensions[STATE_KEY] = state
+        state.recorder.listen()
+        app.wsgi_app = ChestMiddleware(app.wsgi_app, state.recorder)  # type: ignore[method-assign]
         if dashboard is not None:
             dashboard.register()
-            held.when_closed(dashboard.close)
+            state.on_close(dashboard.close)
         # By name: this floor knows nothing of Dockerflow, and python-dockerflow has no such method.
         meet = getattr(app.extensions.get("dockerflow"), "meet_chest", None)
         if meet is not None:
@@ -133,15 +133,15 @@ class FlaskChest:
         if tracked_vars is not _UNSET:
             options = {"track": tracked_vars, **options}
         tracked = BlueprintTracking(blueprint_or_name, options)
-        everywhere = [held for held in map(_held_of, list(self._apps)) if held is not None]
+        everywhere = [state for state in map(find_state, list(self._apps)) if state is not None]
         # All say whether it is right before one takes it in. Chests are an app's, so before the
         # first app comes only the rest can be told.
         checked_rule(tracked.rule(), tracked.source)
-        for held in everywhere:
-            checked_rule(tracked.rule(), tracked.source, held.plans.rules.chest_names)
+        for state in everywhere:
+            checked_rule(tracked.rule(), tracked.source, state.plans.rules.chest_names)
         self._tracked.append(tracked)
-        for held in everywhere:
-            held.track(tracked)
+        for state in everywhere:
+            state.track(tracked)
 
     def dashboard_access(self, check: AccessCheck) -> AccessCheck:
         """Say who may see the dashboard; to be called before :meth:`init_app`::
@@ -170,7 +170,7 @@ class FlaskChest:
         :returns: whether every record was accepted or rejected; ``False`` when some still wait.
             Where an agent delivers, nothing is hurried, and all records of the app count.
         """
-        flushed = [held.carrier.flush(timeout) for held in self._held()]
+        flushed = [state.delivery.flush(timeout) for state in self._state()]
         return all(flushed)
 
     def close(self) -> None:
@@ -178,8 +178,8 @@ class FlaskChest:
 
         Called by itself when the process exits. A request that comes later starts delivery again.
         """
-        for held in self._held():
-            held.close()
+        for state in self._state():
+            state.close()
 
     def stats(self) -> dict[str, Any]:
         """The ledger: what became of the records, for each chest.
@@ -189,16 +189,16 @@ class FlaskChest:
         :returns: ``{"chests": {name: {"captured", "delivered", "pending", "rejected",
             "lost": {reason: number}}}}``; always captured = delivered + pending + rejected + lost.
         """
-        if self._listed() and not self._held():
+        if self._listed() and not self._state():
             return {"chests": {}}  # switched off, which the app's own code need not know
-        return {"chests": self.of().carrier.ledger().to_dict()}
+        return {"chests": self.of().delivery.ledger().to_dict()}
 
     def of(self, app: Flask | None = None) -> AppState:
-        """What is held for one app: the given, the current, or the only one.
+        """Return the state of one app: of the given app, the current app, or the only app.
 
         :raises RuntimeError: it is not known which app is meant, or recording is off.
         """
-        found = self._held() if app is None else [_held_of(app)]
+        found = self._state() if app is None else [find_state(app)]
         if len(found) == 1 and found[0] is not None:
             return found[0]
         raise RuntimeError(
@@ -206,9 +206,9 @@ class FlaskChest:
             "call this within app.app_context()"
         )
 
-    def _held(self) -> list[AppState]:
+    def _state(self) -> list[AppState]:
         """The current app's, or those of all apps outside of their contexts."""
-        return [held for held in map(_held_of, self._listed()) if held is not None]
+        return [state for state in map(find_state, self._listed()) if state is not None]
 
     def _listed(self) -> list[Flask]:
         """The current app, where it is one of ours; else all of ours."""
@@ -216,16 +216,11 @@ class FlaskChest:
             return [current_app._get_current_object()]  # type: ignore[attr-defined]
         return list(self._apps)
 
-    def _make_dashboard(self, app: Flask, held: AppState) -> Dashboard:
+    def _make_dashboard(self, app: Flask, state: AppState) -> Dashboard:
         from .dashboard.blueprint import Dashboard
 
-        return Dashboard(app, held, self._access_check)
+        return Dashboard(app, state, self._access_check)
 
     def _take_in(self, app: Flask) -> None:
         app.extensions["chest"] = self
         self._apps.add(app)
-
-
-def _held_of(app: Flask) -> AppState | None:
-    held: AppState | None = app.extensions.get(STATE_KEY)
-    return held

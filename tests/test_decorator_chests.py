@@ -13,6 +13,7 @@ from flask import Flask, Response, abort, g, make_response, stream_with_context
 from flask.views import MethodView
 
 from flask_chest import Chest, FlaskChest, FlaskChestSQLite, Record, flask_chest
+from flask_chest.app.state import STANDALONE_KEY, STATE_KEY, get_state
 from flask_chest.chests.base import AppInfo
 from flask_chest.chests.memory import MemoryChest
 from flask_chest.chests.registry import make_chest
@@ -69,9 +70,9 @@ def plain(tmp_path: Path) -> Iterator[Flask]:
 
 def end(app: Flask) -> None:
     """End delivery, which goes on beside later tests otherwise, and logs what fails."""
-    for name in ("chest.stand-in", "chest.held"):
-        if held := app.extensions.get(name):
-            held.close()
+    for name in (STATE_KEY, STANDALONE_KEY):
+        if state := app.extensions.get(name):
+            state.close()
 
 
 def make_app(kind: str, plain: Flask, make_site: Callable[..., Site]) -> tuple[Flask, list[Record]]:
@@ -349,13 +350,13 @@ def test_chests_join_once(make_site: Callable[..., Site]) -> None:
                 entered.wait(0.2)  # in vain, where one waits for the other
 
     slow = Slow()
-    held = site.app.extensions["chest.held"]
-    threads = [threading.Thread(target=held.join, args=([slow],)) for _ in range(2)]
+    state = get_state(site.app)
+    threads = [threading.Thread(target=state.attach_chests, args=([slow],)) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert held.chests == [site.store, slow]
+    assert state.chests == [site.store, slow]
 
 
 def test_other_views_keep_the_apps_chests(make_site: Callable[..., Site]) -> None:

@@ -186,7 +186,7 @@ def test_one_chest_object_whose_name_is_taken(tmp_path: Path) -> None:
         FlaskChest(make_app(tmp_path / "two"), chests=[namesake, shared])
     other = FlaskChest(app := make_app(tmp_path / "three"), chests=[namesake])
     with pytest.raises(ConfigError, match=r"the name 'memory' is taken .* another 'name'"):
-        other.of(app).join([shared])
+        other.of(app).attach_chests([shared])
 
 
 @pytest.mark.parametrize("enabled", [True, False])

@@ -24,7 +24,7 @@ class Decoration(Protocol):
     def chests(self) -> tuple[Chest, ...]:
         """Its own chests; none where its view's records go to the app's."""
 
-    def take_in(self, held: AppState) -> Override:
+    def attach_to(self, state: AppState) -> Override:
         """Have an app deliver to its chests, where they are not written to at once.
 
         :returns: what it overrides there.

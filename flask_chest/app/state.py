@@ -72,11 +72,11 @@ class BlueprintTracking:
 _logger = logging.getLogger("flask_chest")
 
 
-#: Where an app carries what is held for it, among its extensions.
-STATE_KEY = "chest.held"
+#: The key in ``app.extensions`` under which an app's :class:`AppState` is stored.
+STATE_KEY = "chest.state"
 
 
-class _Carrier(Protocol):
+class Delivery(Protocol):
     def hand_over(self, line: bytes, mask: int) -> None: ...
     def flush(self, timeout: float | None = None) -> bool: ...
     def ledger(self) -> Ledger: ...
@@ -107,9 +107,9 @@ class AppState:
         self.settings = settings
         self.chests = make_chests(settings.chests)
         _refuse_too_many("CHEST_CHESTS", len(self.chests))
-        self._settle_in(self.chests)
+        self._adopt(self.chests)
         #: Those of ``CHEST_CHESTS``; decorators' join the others later.
-        self.configured = tuple(self.chests)
+        self.configured_chests = tuple(self.chests)
         self._scheduler = scheduler
         self._joining = ProcessLock()
         self._closers: list[Callable[[], None]] = []
@@ -123,16 +123,16 @@ class AppState:
         )
         if settings.buffer != "disk":
             warn_of_left(self.journal_dir, app.name, settings.buffer)
-        self.carrier: _Carrier = self._make_carrier()
-        self.capture = RecordEncoder(
+        self.delivery: Delivery = self._make_delivery()
+        self.encoder = RecordEncoder(
             settings.redact, settings.max_value_bytes, settings.max_record_bytes
         )
         self.recorder = Recorder(
             app,
             held=self,
             plans=self.plans,
-            capture=self.capture,
-            keep=self.carrier.hand_over,
+            capture=self.encoder,
+            keep=self.delivery.hand_over,
             tags={**_version_tag(app), **settings.tags},
             slow_ms=settings.slow_ms,
             request_id_header=settings.request_id_header,
@@ -144,7 +144,7 @@ class AppState:
         """The folder of the journal."""
         return Path(self.app.instance_path) / (self.settings.journal_dir or "chest-journal")
 
-    def join(self, chests: Iterable[Chest]) -> tuple[str, ...]:
+    def attach_chests(self, chests: Iterable[Chest]) -> tuple[str, ...]:
         """Take in chests that a decorator names; they get the records of its views only.
 
         :returns: their names here.
@@ -155,26 +155,26 @@ class AppState:
         with self._joining.mine:
             new = [chest for chest in listed if chest not in self.chests]
             if new:
-                self._take_in(new)
+                self._attach_new(new)
         return tuple(chest.name for chest in listed)
 
-    def join_decorated(self) -> None:
+    def attach_decorated_chests(self) -> None:
         """Take in the chests of all decorators, in the order of their views.
 
         What waits in the journal is kept by a chest's name. In the order of first requests another
         process, or the next start, could call another chest by it.
         """
         for decoration in decorations(self.app):
-            decoration.take_in(self)
+            decoration.attach_to(self)
 
-    def _take_in(self, new: Sequence[Chest]) -> None:
+    def _attach_new(self, new: Sequence[Chest]) -> None:
         _refuse_too_many("flask_chest(chests)", len(self.chests) + len(new))
         # Those that are here keep their names: under these records wait for them in the journal.
         assign_unique_names(new, [chest.name for chest in self.chests])
-        self._settle_in(new)
+        self._adopt(new)
         self.chests += new
         self.plans.rules.chest_names[:] = [chest.name for chest in self.chests]
-        self._replace_carrier()
+        self._replace_delivery()
         self.plans.forget()
 
     def track(self, tracked: BlueprintTracking) -> None:
@@ -198,13 +198,13 @@ class AppState:
             for rule in map(each.rule, names or [each.name]):
                 yield rule, each.source
 
-    def _replace_carrier(self) -> None:
-        before, self.carrier = self.carrier, self._make_carrier()
-        self.recorder.keep = self.carrier.hand_over
+    def _replace_delivery(self) -> None:
+        before, self.delivery = self.delivery, self._make_delivery()
+        self.recorder.keep = self.delivery.hand_over
         # It may have to wait for a store, and this may be a request.
         threading.Thread(target=before.close, name="flask-chest-close", daemon=True).start()
 
-    def when_closed(self, closer: Callable[[], None]) -> None:
+    def on_close(self, closer: Callable[[], None]) -> None:
         """Have something closed with it that the rooms above have opened.
 
         :param closer: called on each :meth:`close`.
@@ -213,11 +213,11 @@ class AppState:
 
     def close(self) -> None:
         """Deliver what can be within ``CHEST_SHUTDOWN_TIMEOUT``, and let go of everything."""
-        self.carrier.close()
+        self.delivery.close()
         for closer in self._closers:
             closer()
 
-    def settle(self, chests: Iterable[Chest]) -> None:
+    def bind_chests(self, chests: Iterable[Chest]) -> None:
         """Tell chests of this app; one that knows an app already keeps to it."""
         app_info = AppInfo(
             instance_path=Path(self.app.instance_path),
@@ -228,8 +228,8 @@ class AppState:
         for chest in chests:
             chest.bind(app_info)
 
-    def _settle_in(self, chests: Sequence[Chest]) -> None:
-        self.settle(chests)
+    def _adopt(self, chests: Sequence[Chest]) -> None:
+        self.bind_chests(chests)
         for chest in chests:
             chest.name_is_fixed = True
 
@@ -245,7 +245,7 @@ class AppState:
             )
         return self._exporter(Reads.ALL)
 
-    def _make_carrier(self) -> _Carrier:
+    def _make_delivery(self) -> Delivery:
         if self.settings.buffer == "none":
             return SynchronousDelivery(self.chests, self.app)
         ships = self.settings.exporter == "thread"
@@ -295,9 +295,9 @@ class AppState:
     def _override_of(self, endpoint: str | None) -> Override | None:
         # Before the first record, also of what has no view: delivery that has begun would be made
         # anew, and what waits in memory, and its ledger, would be gone.
-        self.join_decorated()
+        self.attach_decorated_chests()
         decoration = None if endpoint is None else decoration_of(self.app, endpoint)
-        return None if decoration is None else decoration.take_in(self)
+        return None if decoration is None else decoration.attach_to(self)
 
 
 def _refuse_contradictions(settings: Settings) -> None:
@@ -333,15 +333,37 @@ def _version_tag(app: Flask) -> dict[str, str]:
     return {"version": version} if isinstance(version, str) and version else {}
 
 
-#: Where an app carries it, among its extensions.
-_STAND_IN = "chest.stand-in"
+def find_state(app: Flask) -> AppState | None:
+    """Return the state of an app; ``None`` if the app has no ``FlaskChest`` or recording is off."""
+    state: AppState | None = app.extensions.get(STATE_KEY)
+    return state
 
 
-def stand_in(app: Flask) -> AppState | None:
-    """What is held for such an app; ``None`` where recording is off."""
-    if _STAND_IN not in app.extensions:
+def get_state(app: Flask) -> AppState:
+    """Return the state of an app.
+
+    :raises RuntimeError: the app has no ``FlaskChest``, or ``CHEST_ENABLED`` is ``False``.
+    """
+    state = find_state(app)
+    if state is None:
+        raise RuntimeError(
+            f"the app {app.name!r} is not recorded: call FlaskChest(app) and leave CHEST_ENABLED on"
+        )
+    return state
+
+
+#: The key in ``app.extensions`` for the state of an app without a ``FlaskChest``.
+STANDALONE_KEY = "chest.standalone"
+
+
+def standalone_state(app: Flask) -> AppState | None:
+    """Return the state that decorated views use in an app without a ``FlaskChest``.
+
+    :returns: ``None`` if recording is off.
+    """
+    if STANDALONE_KEY not in app.extensions:
         settings = replace(config.read(app.config), chests=[])
         made = AppState(app, settings) if settings.enabled else None
-        app.extensions.setdefault(_STAND_IN, made)
-    held: AppState | None = app.extensions[_STAND_IN]
-    return held
+        app.extensions.setdefault(STANDALONE_KEY, made)
+    state: AppState | None = app.extensions[STANDALONE_KEY]
+    return state

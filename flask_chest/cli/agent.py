@@ -6,7 +6,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..errors import ChestError
-from .context import current_held
+from .context import current_state
 from .shutdown import ending
 
 
@@ -17,14 +17,14 @@ def agent() -> None:
 
     For CHEST_EXPORTER = "agent"; run it beside them, one on each machine.
     """
-    held = current_held()
+    state = current_state()
     try:
-        exporter = held.agent()
+        exporter = state.agent()
     except ChestError as error:
         raise click.ClickException(str(error)) from None
     with ending() as wait:
         exporter.start()
-        click.echo(f"delivering {held.journal_dir} to {', '.join(map(repr, held.chests))}")
+        click.echo(f"delivering {state.journal_dir} to {', '.join(map(repr, state.chests))}")
         wait()
         exporter.close()
     click.echo("ended; what was not delivered waits in the journal")

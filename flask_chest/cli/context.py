@@ -9,7 +9,7 @@ import click
 from flask import Flask, current_app
 
 from ..app.decorations import decorations
-from ..app.state import STATE_KEY, AppState, stand_in
+from ..app.state import AppState, find_state, standalone_state
 from ..chests.base import Chest
 from ..chests.registry import assign_unique_names
 from ..errors import ChestError
@@ -17,37 +17,37 @@ from ..extension import FlaskChest
 from ..query.reader import Reader, first_reader
 
 
-def current_held() -> AppState:
-    """What is held for the current app, decorators' chests in it.
+def current_state() -> AppState:
+    """Return the state of the current app, with the chests of all decorators.
 
     :raises click.ClickException: the app is not recorded.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     with told_errors():
-        held = _held_of(app)
-    if held is None:
+        state = _state_of(app)
+    if state is None:
         raise click.ClickException("recording is off: CHEST_ENABLED is False")
-    held.join_decorated()
-    return held
+    state.attach_decorated_chests()
+    return state
 
 
-def _held_of(app: Flask) -> AppState | None:
+def _state_of(app: Flask) -> AppState | None:
     extension = app.extensions.get("chest")
     if isinstance(extension, FlaskChest):
-        return app.extensions.get(STATE_KEY)
+        return find_state(app)
     if any(each.chests for each in decorations(app)):
-        return stand_in(app)
+        return standalone_state(app)
     raise click.ClickException(f"the app {app.name!r} has no FlaskChest: call FlaskChest(app)")
 
 
-def chests_beside(held: AppState) -> list[Chest]:
+def chests_beside(state: AppState) -> list[Chest]:
     """Chests that decorators write to within the request: the app has no part in that."""
     found: list[Chest] = []
-    for each in decorations(held.app):
-        found += [one for one in each.chests if one not in held.chests and one not in found]
+    for each in decorations(state.app):
+        found += [one for one in each.chests if one not in state.chests and one not in found]
     with told_errors():
-        assign_unique_names(found, [each.name for each in held.chests])
-    held.settle(found)
+        assign_unique_names(found, [each.name for each in state.chests])
+    state.bind_chests(found)
     return found
 
 
@@ -56,8 +56,8 @@ def chosen_chests(name: str | None) -> list[Chest]:
 
     :raises click.ClickException: there is none of that name.
     """
-    held = current_held()
-    every = [*held.chests, *chests_beside(held)]
+    state = current_state()
+    every = [*state.chests, *chests_beside(state)]
     chests = [each for each in every if name in (None, each.name)]
     if not chests:
         names = ", ".join(each.name for each in every)
@@ -68,9 +68,9 @@ def chosen_chests(name: str | None) -> list[Chest]:
 @contextmanager
 def reading(name: str | None = None) -> Iterator[Reader]:
     """A reader of a chest, or of the first that can be read; its errors end the command."""
-    held = current_held()
+    state = current_state()
     with told_errors():
-        reader = first_reader([*held.chests, *chests_beside(held)], name)
+        reader = first_reader([*state.chests, *chests_beside(state)], name)
         try:
             yield reader
         finally:

@@ -19,7 +19,7 @@ from ..query.query import Query
 from ..query.reader import Reader
 from ..record.record import Record
 from .atomic_file import destination
-from .context import chosen_chests, current_held, told_errors
+from .context import chosen_chests, current_state, told_errors
 from .options import (
     FIRST,
     LAST,
@@ -65,20 +65,20 @@ def forget(
     if not where or not any(each.operator == "=" and each.value for each in where):
         raise click.UsageError("say whose records: --where user_id=42")
     query = make_query(FIRST, LAST, where)
-    held = current_held()
+    state = current_state()
     with told_errors(), _opened(chosen_chests(chest_name)) as stores:
-        gone = [] if chest_name else _gone(held, stores)
+        gone = [] if chest_name else _gone(state, stores)
         if output is not None:
             sources: _Sources = [(each.name, reader) for each, reader in stores]
             with destination(output) as file:
-                told = _hand_out(held, sources + [(name, None) for name in gone], query, file)
+                told = _hand_out(state, sources + [(name, None) for name in gone], query, file)
         else:
             if not yes:
                 _confirm(stores, query)
-            told = {each.name: _erase(held, each, reader, query) for each, reader in stores}
-            told |= {name: _erase_letters(held, name, query) or None for name in gone}
+            told = {each.name: _erase(state, each, reader, query) for each, reader in stores}
+            told |= {name: _erase_letters(state, name, query) or None for name in gone}
     told = {name: number for name, number in told.items() if number or name not in gone}
-    _tell(told, held, as_json, "erased" if output is None else "handed out")
+    _tell(told, state, as_json, "erased" if output is None else "handed out")
     beyond = [each.name for each, reader in stores if reader is None]
     if beyond:
         raise click.ClickException(
@@ -103,18 +103,18 @@ def _confirm(stores: _Stores, query: Query) -> None:
     click.confirm(f"erase records with {filters}: {', '.join(counts) or 'none'}?", abort=True)
 
 
-def _gone(held: AppState, stores: _Stores) -> list[str]:
+def _gone(state: AppState, stores: _Stores) -> list[str]:
     """Chests that are there no more, and have left dead letters."""
     there = {each.name for each, _ in stores}
-    return [name for name in chests_with_letters(held.journal_dir) if name not in there]
+    return [name for name in chests_with_letters(state.journal_dir) if name not in there]
 
 
-def _erase_letters(held: AppState, chest: str, query: Query) -> int:
-    return forget_letters(held.journal_dir, chest, query, held.app.name)
+def _erase_letters(state: AppState, chest: str, query: Query) -> int:
+    return forget_letters(state.journal_dir, chest, query, state.app.name)
 
 
-def _erase(held: AppState, chest: Chest, reader: Reader | None, query: Query) -> int | None:
-    letters = _erase_letters(held, chest.name, query)
+def _erase(state: AppState, chest: Chest, reader: Reader | None, query: Query) -> int | None:
+    letters = _erase_letters(state, chest.name, query)
     if reader is None:
         return letters or None
     gone = letters
@@ -126,14 +126,14 @@ def _erase(held: AppState, chest: Chest, reader: Reader | None, query: Query) ->
 
 
 def _hand_out(
-    held: AppState, sources: _Sources, query: Query, file: BinaryIO
+    state: AppState, sources: _Sources, query: Query, file: BinaryIO
 ) -> dict[str, int | None]:
     told: dict[str, int | None] = {}
     # Stores hold the same records; one person has few enough to remember their ids.
     written: set[str] = set()
     for name, reader in sources:
         count = 0
-        for record in _records_of(held, name, reader, query):
+        for record in _records_of(state, name, reader, query):
             count += 1
             if record.id not in written:
                 written.add(record.id)
@@ -143,17 +143,17 @@ def _hand_out(
 
 
 def _records_of(
-    held: AppState, chest: str, reader: Reader | None, query: Query
+    state: AppState, chest: str, reader: Reader | None, query: Query
 ) -> Iterator[Record]:
     """One person's records in a store, and among the dead letters that wait for it."""
     if reader is not None:
         yield from reader.walk(query)
-    yield from meant_letters(held.journal_dir, chest, query, held.app.name)
+    yield from meant_letters(state.journal_dir, chest, query, state.app.name)
 
 
-def _tell(told: Mapping[str, int | None], held: AppState, as_json: bool, what: str) -> None:
-    accounts = held.carrier.ledger().accounts
-    there = {each.name for each in held.chests}
+def _tell(told: Mapping[str, int | None], state: AppState, as_json: bool, what: str) -> None:
+    accounts = state.delivery.ledger().accounts
+    there = {each.name for each in state.chests}
     pending = {
         name: each.pending
         for name, each in accounts.items()

@@ -15,7 +15,7 @@ from ..errors import QueryError
 from ..operations.maintenance import Maintenance
 from ..query.ndjson import from_line
 from ..record.record import Record
-from .context import chosen_chests, current_held, told_errors
+from .context import chosen_chests, current_state, told_errors
 from .options import json_option
 from .output import print_json, progress
 
@@ -84,7 +84,7 @@ def _targets(name: str | None) -> Sequence[Chest]:
     if name is not None:
         return chosen_chests(name)
     # A decorator's chest holds what its view left, and not what all others did.
-    chests = current_held().configured
+    chests = current_state().configured_chests
     if not chests:
         raise click.UsageError("CHEST_CHESTS names no chest; say which one: --chest NAME")
     return chests

@@ -12,7 +12,7 @@ from ..chests.base import Chest
 from ..config import validators as checks
 from ..query.query import Query
 from ..query.time_slices import whole_hours
-from .context import chosen_chests, current_held, told_errors
+from .context import chosen_chests, current_state, told_errors
 from .options import FIRST, every_chest_option, json_option, yes_option
 from .output import print_json, progress
 
@@ -45,7 +45,7 @@ def prune(older_than: str | None, chest_name: str | None, yes: bool, as_json: bo
 
 def _seconds(older_than: str | None) -> float:
     if older_than is None:
-        retention = current_held().settings.retention
+        retention = current_state().settings.retention
         if retention is None:
             raise click.UsageError("say how old: --older-than '30 days', or set CHEST_RETENTION")
         return retention

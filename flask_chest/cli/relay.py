@@ -20,7 +20,7 @@ from ..delivery.ledger import Ledger
 from ..delivery.worker import DeliveryConfig
 from ..operations.maintenance import Maintenance
 from ..operations.relay import StreamBuffer
-from .context import current_held, told_errors
+from .context import current_state, told_errors
 from .shutdown import ending
 
 
@@ -44,13 +44,13 @@ def relay(source: str, target: str, group_name: str | None, claim_after: float) 
     SOURCE and TARGET are URLs as in CHEST_CHESTS, or names of chests that stand there, so that no
     password shows in the list of processes. Several relays share the work.
     """
-    held = current_held()
+    state = current_state()
     with told_errors():
-        stream, store = find_chests(held, source, target)
+        stream, store = find_chests(state, source, target)
     group = ConsumerGroup(stream, group_name or f"{store.name} {store.describe()}")
-    name_apart(held, store)
+    name_apart(state, store)
     ledger = Ledger()
-    exporter = _exporter(held, group, store, claim_after, ledger)
+    exporter = _exporter(state, group, store, claim_after, ledger)
     with ending() as wait:
         exporter.start()
         click.echo(f"relaying {stream.describe()} to {store.name!r}, group {group.name!r}")
@@ -64,36 +64,36 @@ def relay(source: str, target: str, group_name: str | None, claim_after: float) 
     )
 
 
-def find_chests(held: AppState, source: str, target: str) -> tuple[FlaskChestRedis, Chest]:
+def find_chests(state: AppState, source: str, target: str) -> tuple[FlaskChestRedis, Chest]:
     """The stream and the store of these words.
 
     :raises click.UsageError: there is none, or it is none of that kind.
     """
-    stream = _chest(held, source, "SOURCE")
-    store = _chest(held, target, "TARGET")
+    stream = _chest(state, source, "SOURCE")
+    store = _chest(state, target, "TARGET")
     if not isinstance(stream, FlaskChestRedis):
         raise click.UsageError(f"SOURCE is {stream.describe()}; expected redis:// or rediss://")
     if store.describe() == stream.describe():
         raise click.UsageError("SOURCE and TARGET are one stream")
     assign_default_names([stream, store])
-    held.settle([stream, store])
+    state.bind_chests([stream, store])
     return stream, store
 
 
-def name_apart(held: AppState, store: Chest) -> None:
+def name_apart(state: AppState, store: Chest) -> None:
     """See that what the target refuses is sent again to it, and to no other of its name."""
-    if store in held.chests:
+    if store in state.chests:
         return
     place = store.location()
-    same = [each.name for each in held.chests if place and each.location() == place]
+    same = [each.name for each in state.chests if place and each.location() == place]
     if same:
         store.name = same[0]
     else:
-        assign_unique_names([store], [each.name for each in held.chests])
+        assign_unique_names([store], [each.name for each in state.chests])
 
 
-def _chest(held: AppState, word: str, argument: str) -> Chest:
-    by_name = {chest.name: chest for chest in held.chests}
+def _chest(state: AppState, word: str, argument: str) -> Chest:
+    by_name = {chest.name: chest for chest in state.chests}
     if word in by_name:
         return by_name[word]
     if ":" not in word:
@@ -105,22 +105,22 @@ def _chest(held: AppState, word: str, argument: str) -> Chest:
 
 
 def _exporter(
-    held: AppState, group: ConsumerGroup, store: Chest, claim_after: float, ledger: Ledger
+    state: AppState, group: ConsumerGroup, store: Chest, claim_after: float, ledger: Ledger
 ) -> Exporter:
-    settings = held.settings
+    settings = state.settings
 
     def bury(chest: str, lines: Sequence[bytes], reason: str) -> None:
         place = store.location() if chest == store.name else ""
-        DeadLetters(held.journal_dir, chest, held.app.name, place).add(lines, reason)
-        add_rejected(held.journal_dir, chest, len(lines), held.app.name)
+        DeadLetters(state.journal_dir, chest, state.app.name, place).add(lines, reason)
+        add_rejected(state.journal_dir, chest, len(lines), state.app.name)
 
     def make_buffer(on_lost: LossListener) -> StreamBuffer:
         return StreamBuffer(group, store.name, bury, on_lost, claim_after, ledger)
 
     return Exporter(
         DeliveryConfig(
-            name=f"{held.app.name}:relay",
-            sender=held.app,
+            name=f"{state.app.name}:relay",
+            sender=state.app,
             chests=[store],
             make_buffer=make_buffer,
             bury=bury,

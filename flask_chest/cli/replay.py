@@ -6,7 +6,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..operations.replay import Replay
-from .context import chosen_chests, current_held, told_errors
+from .context import chosen_chests, current_state, told_errors
 from .options import json_option
 from .output import print_json, progress
 
@@ -20,15 +20,15 @@ def replay(name: str | None, as_json: bool) -> None:
 
     Those of chest NAME, or without it those of all chests.
     """
-    held = current_held()
+    state = current_state()
     failures = []
     for each in chosen_chests(name):
         with told_errors():
-            again = Replay(held.journal_dir, each, held.app.name, held.chests)
+            again = Replay(state.journal_dir, each, state.app.name, state.chests)
         with progress(each.name, len(again)) as step:
             for _ in again.run():
                 step(1)
-        for one in (each, *held.chests):
+        for one in (each, *state.chests):
             one.close()
         if as_json:
             print_json({"chest": each.name, "delivered": again.delivered, "left": len(again.left)})

@@ -15,7 +15,7 @@ from ..app.state import AppState
 from ..config.plan import Plan
 from ..config.rule import Route
 from . import output as table
-from .context import current_held
+from .context import current_state
 from .options import json_option
 from .output import print_json
 
@@ -27,16 +27,16 @@ _HEADER = ("method", "route", "tracks", "chests", "sample", "by")
 @with_appcontext
 def rules(as_json: bool) -> None:
     """What each route tracks, and by which rule."""
-    held = current_held()
+    state = current_state()
     rows = []
     for route in sorted(_routes(), key=lambda route: (route.rule or "", route.method)):
-        plan = held.plans.show(route)
-        rows.append((route.method, route.rule, *_told(plan, held)))
+        plan = state.plans.show(route)
+        rows.append((route.method, route.rule, *_told(plan, state)))
     if as_json:
         print_json([dict(zip(_HEADER, row, strict=True)) for row in rows])
     else:
         click.echo(table.render(_HEADER, rows))
-    for rule in held.plans.unmatched():
+    for rule in state.plans.unmatched():
         text = f"{rule.source} matches no route of the app: {rule.told}"
         click.secho(text, fg="yellow", err=True)
 
@@ -48,10 +48,10 @@ def rules(as_json: bool) -> None:
 @with_appcontext
 def explain(method: str, path: str, as_json: bool) -> None:
     """What a request with METHOD to PATH would record, and why."""
-    held = current_held()
+    state = current_state()
     route, redirect = _match(method.upper(), path)
-    plan = held.plans.show(route)
-    tracks, chests, sample, sources = _told(plan, held)
+    plan = state.plans.show(route)
+    tracks, chests, sample, sources = _told(plan, state)
     told = [
         ("route", route.rule or _unmatched(redirect)),
         ("endpoint", route.endpoint),
@@ -69,14 +69,14 @@ def explain(method: str, path: str, as_json: bool) -> None:
         click.echo(f"{click.style(name.ljust(9), bold=True)}  {'-' if value is None else value}")
 
 
-def _told(plan: Plan, held: AppState) -> tuple[str, str, float, str]:
+def _told(plan: Plan, state: AppState) -> tuple[str, str, float, str]:
     if not plan.record:
         tracks = "(not recorded)"
     elif plan.names is None:
         tracks = ", ".join(("all of g", *sorted(plan.named)))
     else:
         tracks = ", ".join(plan.names) or "(request only)"
-    names = [each.name for bit, each in enumerate(held.chests) if plan.mask >> bit & 1]
+    names = [each.name for bit, each in enumerate(state.chests) if plan.mask >> bit & 1]
     return tracks, ", ".join(names), plan.sample, ", ".join(plan.sources) or "(app)"
 
 

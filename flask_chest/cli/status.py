@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 from ..app.state import AppState
 from ..chests.base import Chest
 from . import output as table
-from .context import chests_beside, current_held
+from .context import chests_beside, current_state
 from .options import json_option
 from .output import one_line, print_json
 
@@ -33,20 +33,20 @@ def status(as_json: bool) -> None:
 
     Pending records wait for their chest to answer, or for who delivers them.
     """
-    held = current_held()
-    ledger = held.carrier.ledger().accounts
+    state = current_state()
+    ledger = state.delivery.ledger().accounts
     rows = []
-    for each in held.chests:
+    for each in state.chests:
         account = ledger.pop(each.name)
         rows.append(_ledger_row(each.name, each.describe(), _health(each), account))
     for name, account in ledger.items():
         rows.append(_ledger_row(name, None, "not in CHEST_CHESTS", account))
     rows.extend(
         (each.name, each.describe(), _health(each), *[None] * _FIGURES)
-        for each in chests_beside(held)
+        for each in chests_beside(state)
     )
     if as_json:
-        _print_json(held, rows)
+        _print_json(state, rows)
         return
     click.echo(table.render(_HEADER, [_short(row) for row in rows]))
     click.echo()
@@ -56,9 +56,9 @@ def status(as_json: bool) -> None:
         if health.startswith(_DOWN):
             # Whole sentences, which would push the figures off the screen.
             click.secho(f"  {one_line(health, 1000)}", fg="red")
-    if held.settings.buffer == "disk":
-        click.echo(f"journal: {held.journal_dir}")
-        click.echo(f"delivered by: {_DELIVERERS[held.settings.exporter]}")
+    if state.settings.buffer == "disk":
+        click.echo(f"journal: {state.journal_dir}")
+        click.echo(f"delivered by: {_DELIVERERS[state.settings.exporter]}")
     else:
         click.echo("The buffer is not on disk, so this is only what this very command recorded.")
 
@@ -68,12 +68,12 @@ def _short(row: Sequence[Any]) -> list[Any]:
     return [name, _DOWN if health.startswith(_DOWN) else health, *account]
 
 
-def _print_json(held: AppState, rows: Sequence[tuple[Any, ...]]) -> None:
-    ledger = held.carrier.ledger().to_dict()
+def _print_json(state: AppState, rows: Sequence[tuple[Any, ...]]) -> None:
+    ledger = state.delivery.ledger().to_dict()
     told = {row[0]: {"address": row[1] or "-", "health": row[2]} for row in rows}
     chests = {name: {**each, **ledger.get(name, {})} for name, each in told.items()}
-    journal = str(held.journal_dir) if held.settings.buffer == "disk" else None
-    print_json({"chests": chests, "journal": journal, "exporter": held.settings.exporter})
+    journal = str(state.journal_dir) if state.settings.buffer == "disk" else None
+    print_json({"chests": chests, "journal": journal, "exporter": state.settings.exporter})
 
 
 def _ledger_row(name: str, address: str | None, health: str, account: Any) -> tuple[Any, ...]:

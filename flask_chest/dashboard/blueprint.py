@@ -60,13 +60,13 @@ class Dashboard:
     """Serves what one app recorded.
 
     :param app: the app.
-    :param held: what is held for it.
+    :param state: the state of the app.
     :param check: the app's access check.
     :raises ConfigError: nobody would be kept out.
     """
 
-    def __init__(self, app: Flask, held: AppState, check: AccessCheck | None) -> None:
-        settings = held.settings
+    def __init__(self, app: Flask, state: AppState, check: AccessCheck | None) -> None:
+        settings = state.settings
         where = settings.dashboard
         self.prefix = where.rstrip("/") if isinstance(where, str) else "/chest"
         if not self.prefix:
@@ -74,19 +74,19 @@ class Dashboard:
         self.access = Access(app, check, settings.dashboard_token)
         self.login = Login(self.access)
         self._app = app
-        self._held = held
+        self._state = state
         self._readers: tuple[int, dict[str, Reader]] = (0, {})
         self._lock = threading.Lock()
 
     def register(self) -> None:
         """Serve it, and leave its own requests out of the records."""
         self._app.register_blueprint(self._blueprint())
-        rules = self._held.plans.rules.all
+        rules = self._state.plans.rules.all
         if not any(
             rule.selectors.get("blueprint") == NAME and "record" in rule.options for rule in rules
         ):
             silent = {"blueprint": NAME, "record": False}
-            self._held.plans.add_rule(silent, "dashboard (default)")
+            self._state.plans.add_rule(silent, "dashboard (default)")
 
     def reader(self) -> Reader:
         """A reader of the chest that the URL names, or of the first that can be read.
@@ -100,7 +100,7 @@ class Dashboard:
                 readers = {}
                 self._readers = (os.getpid(), readers)
             if name not in readers:
-                readers[name] = first_reader(self._held.chests, name or None)
+                readers[name] = first_reader(self._state.chests, name or None)
             return readers[name]
 
     def close(self) -> None:
@@ -120,7 +120,7 @@ class Dashboard:
             template_folder="templates",
         )
         pages = Pages(self.reader)
-        health = Health(self._held)
+        health = Health(self._state)
         rules: tuple[tuple[str, str, Any], ...] = (
             ("/", "overview", pages.overview),
             ("/variable", "variable", pages.variable),

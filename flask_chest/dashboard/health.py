@@ -22,22 +22,22 @@ _PATIENCE = 2.0
 class Health:
     """The page of one app.
 
-    :param held: what is held for it.
+    :param state: the state of the app.
     """
 
-    def __init__(self, held: AppState) -> None:
-        self._held = held
+    def __init__(self, state: AppState) -> None:
+        self._state = state
         self._lock = threading.Lock()
         self._asking: dict[str, threading.Thread] = {}
         self._found: dict[str, str] = {}
 
     def page(self) -> ResponseReturnValue:
         """Each chest: where it is, whether it answers, what became of its records."""
-        held = self._held
+        state = self._state
         answers = self._ask_all()
-        ledger = held.carrier.ledger().to_dict()
+        ledger = state.delivery.ledger().to_dict()
         rows: list[dict[str, Any]] = []
-        for chest in held.chests:
+        for chest in state.chests:
             account = ledger.pop(chest.name, {})
             told = {"name": chest.name, "address": chest.describe(), "health": answers[chest.name]}
             rows.append({**told, **account, "waits": self._oldest(chest.name)})
@@ -50,24 +50,24 @@ class Health:
             rows=rows,
             params=Params.of(request.args),
             chest=chosen_chest(request.args),
-            everywhere=held.settings.buffer == "disk",
+            everywhere=state.settings.buffer == "disk",
         )
 
     def _oldest(self, name: str) -> float | None:
         """Seconds that the oldest record has waited."""
-        oldest = self._held.carrier.oldest(name)
+        oldest = self._state.delivery.oldest(name)
         return None if oldest is None else max(0.0, time.time() - oldest / 1_000_000)
 
     def _ask_all(self) -> dict[str, str]:
         """Ask all chests at once: one that hangs must not hide another."""
         deadline = time.monotonic() + _PATIENCE
         with self._lock:  # of two pages one starts them, and both wait for the same
-            threads = [self._asked(chest) for chest in self._held.chests]
+            threads = [self._asked(chest) for chest in self._state.chests]
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         return {
             chest.name: self._found.get(chest.name, f"no answer within {_PATIENCE:g} s")
-            for chest in self._held.chests
+            for chest in self._state.chests
         }
 
     def _asked(self, chest: Chest) -> threading.Thread:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from .. import errors
+from ..app.state import find_state
 from . import health
 from .checks.messages import CheckMessage, Error, Warning  # noqa: A004 - a message class
 from .checks.registry import CheckFn
 from .checks.runner import Runner
-from .chest_integration import held_of
 from .settings import ChestSettings, chest_settings, heartbeat_settings
 
 if TYPE_CHECKING:
@@ -41,19 +41,19 @@ class ChestCheck:
 
     def checks(self) -> dict[str, CheckFn]:
         """This check by its name; none where the app has no chest."""
-        return {} if held_of(self._app) is None else {NAME: self.check}
+        return {} if find_state(self._app) is None else {NAME: self.check}
 
     def check(self) -> list[CheckMessage]:
         """Look at each chest."""
-        held = held_of(self._app)
-        if held is None:  # pragma: no cover - then it is none of the checks
+        state = find_state(self._app)
+        if state is None:  # pragma: no cover - then it is none of the checks
             return []
         settings = chest_settings(self._app.config)
-        found = self._reach(held)
-        accounts = held.carrier.ledger().accounts
+        found = self._reach(state)
+        accounts = state.delivery.ledger().accounts
         now = time.time()
-        for chest in held.chests:
-            oldest = held.carrier.oldest(chest.name)
+        for chest in state.chests:
+            oldest = state.delivery.oldest(chest.name)
             if oldest is not None:
                 found += _pending(chest.name, now - oldest / 1_000_000, settings)
             if chest.name in accounts:
@@ -62,11 +62,11 @@ class ChestCheck:
                 found += _lost(chest.name, lost, settings)
         return found
 
-    def _reach(self, held: AppState) -> list[CheckMessage]:
+    def _reach(self, state: AppState) -> list[CheckMessage]:
         """Ask all chests at once: one that hangs must not hide another."""
         # Without a buffer a chest that is away fails the requests, with one it only delays records.
-        level = Error if held.settings.buffer == "none" else Warning
-        checks = [(chest.name, _Reaching(chest, level)) for chest in held.chests]
+        level = Error if state.settings.buffer == "none" else Warning
+        checks = [(chest.name, _Reaching(chest, level)) for chest in state.chests]
         timeout = heartbeat_settings(self._app.config).timeout * _SHARE_OF_TIME
         found: list[CheckMessage] = []
         for name, findings in self._runner.run(checks, timeout).items():

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from flask import Flask
 
-from ..app.state import STATE_KEY
+from ..app.state import find_state, get_state
 from ..capture.request_state import current_request
 from .logging import MozlogFormatter
 
 if TYPE_CHECKING:
-    from ..app.state import AppState
     from ..capture.recorder import Recorder
 
 logger = logging.getLogger("dockerflow.flask")
@@ -29,23 +28,17 @@ _TAGS = ("version", "commit")
 _TAKEN = MozlogFormatter.EXCLUDED_LOGRECORD_ATTRS | {"msg", "error", "traceback"}
 
 
-def held_of(app: Flask) -> AppState | None:
-    """What the chest holds for an app; ``None`` where there is no chest, or it is switched off."""
-    held: AppState | None = app.extensions.get(STATE_KEY)
-    return held
-
-
 def keep_health_routes_silent(app: Flask) -> None:
     """Have the health routes leave no records, unless a rule of the app's says otherwise."""
-    held = held_of(app)
-    if held is None:
+    state = find_state(app)
+    if state is None:
         return
     mine = {"blueprint": "dockerflow", "record": False}
-    for rule in held.plans.rules.all:
+    for rule in state.plans.rules.all:
         # Of two rules for the blueprint the later one would win, and this one is always later.
         if rule.selectors.get("blueprint") == "dockerflow" and "record" in rule.options:
             return
-    held.plans.add_rule(mine, "Dockerflow (default)")
+    state.plans.add_rule(mine, "Dockerflow (default)")
 
 
 class ChestIntegration:
@@ -86,7 +79,7 @@ class ChestIntegration:
 
     def _introduce(self, recorder: Recorder) -> None:
         # The record has a field for it; as a variable it would be there twice.
-        recorder.held.capture.implied.add("request_id")
+        get_state(self._app).encoder.implied.add("request_id")
         try:
             version = self._version()
         except Exception as error:  # noqa: BLE001 - a callback of the app's may raise anything

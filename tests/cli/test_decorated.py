@@ -11,7 +11,8 @@ from flask import Flask, g
 from flask.views import MethodView
 
 from flask_chest import FlaskChest, flask_chest
-from flask_chest.cli.context import current_held
+from flask_chest.app.state import get_state
+from flask_chest.cli.context import current_state
 from flask_chest.delivery.dead_letters import DeadLetters
 from flask_chest.record.encoding import encode
 from tests.waiting import wait_until
@@ -56,7 +57,7 @@ def visit(app: Flask, *paths: str) -> None:
 def deliver(app: Flask) -> None:
     """Deliver what waits in the journal, as ``flask chest agent`` does."""
     with app.app_context():
-        agent = current_held().agent()
+        agent = current_state().agent()
     agent.start()
 
     def is_done() -> bool:
@@ -117,7 +118,7 @@ def test_forget(tmp_path: Path, extended: bool) -> None:
 def test_replay(tmp_path: Path) -> None:
     """Dead letters of a decorator's chest are sent again."""
     app = make_app(tmp_path)
-    journal = app.extensions["chest.held"].journal_dir
+    journal = get_state(app).journal_dir
     DeadLetters(journal, "later").add([encode(record) for record in many(10)], "refused")
     assert "later: 10 delivered, 0 left" in run(app, "replay").stdout.splitlines()
     assert len(exported(app, "later")) == 10

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from flask_chest.app.state import get_state
 from tests import ROOT
 
 from ..query.records import END, many
@@ -33,7 +34,7 @@ with make_app(Path(sys.argv[1]), CHEST_CHESTS=[sys.argv[2]]).app_context():
 def folder(tmp_path: Path) -> Path:
     """The instance folder of an app whose chest holds 600 records."""
     app = make_app(tmp_path)
-    [chest] = app.extensions["chest.held"].chests
+    [chest] = get_state(app).chests
     ago = datetime.now(timezone.utc) - timedelta(days=2) - END
     chest.write([replace(record, time=record.time + ago) for record in many()])
     chest.close()

@@ -22,6 +22,7 @@ from click.testing import Result
 from flask import Flask
 
 from flask_chest import Record
+from flask_chest.app.state import get_state
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.cli import chest as chest_group
 from flask_chest.delivery.dead_letters import DeadLetters
@@ -40,7 +41,7 @@ SINCE = ["--since", "2026-11-20", "--until", "2026-11-21"]
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of 600 records."""
     folder = tmp_path_factory.mktemp("stored")
-    [chest] = make_app(folder).extensions["chest.held"].chests
+    [chest] = get_state(make_app(folder)).chests
     chest.write(many())
     chest.close()
     return folder / "chest.db"
@@ -132,7 +133,7 @@ def test_stats_that_met_nothing(shop: Flask, monkeypatch: pytest.MonkeyPatch) ->
 def test_show_of_an_id_that_many_share(tmp_path: Path) -> None:
     """The oldest are shown, and that there are more is told."""
     app = make_app(tmp_path)
-    [chest] = app.extensions["chest.held"].chests
+    [chest] = get_state(app).chests
     chest.write([replace(each, request_id="retry") for each in many(51)])
     chest.close()
     result = run(app, "show", "retry", "--json")
@@ -278,7 +279,7 @@ def test_import_of_the_past(tmp_path: Path) -> None:
     app = make_app(tmp_path)
     app.test_client().get("/")
     deliver(app)
-    [chest] = app.extensions["chest.held"].chests
+    [chest] = get_state(app).chests
     Maintenance([chest], None).run(threading.Event())
     file = tmp_path / "past.ndjson"
     past = datetime.now(timezone.utc) - timedelta(days=7)
@@ -327,7 +328,7 @@ def records_left(app: Flask) -> int:
 def test_prune(tmp_path: Path) -> None:
     """What is older than the retention goes; the command asks first."""
     app = make_app(tmp_path, CHEST_RETENTION="6 hours")
-    [chest] = app.extensions["chest.held"].chests
+    [chest] = get_state(app).chests
     now = datetime.now(timezone.utc)
     chest.write([replace(each, time=now - (END - each.time)) for each in many()])
     chest.close()
@@ -354,10 +355,10 @@ def test_forget(tmp_path: Path) -> None:
     app = make_app(
         tmp_path, CHEST_CHESTS=["sqlite:///one.db", {"url": "sqlite:///two.db", "name": "two"}]
     )
-    for chest in app.extensions["chest.held"].chests:
+    for chest in get_state(app).chests:
         chest.write(many())
         chest.close()
-    journal = app.extensions["chest.held"].journal_dir
+    journal = get_state(app).journal_dir
     DeadLetters(journal, "two").add([encode(record) for record in many(10)], "refused")
     asked = app.test_cli_runner().invoke(
         chest_group, ["forget", "--where", "user_id=3"], input="n\n"
@@ -382,7 +383,7 @@ def test_forget_reaches_what_chests_have_left(tmp_path: Path) -> None:
     before.test_client().get("/")
     before.extensions["chest"].close()
     app = make_app(tmp_path)
-    journal = app.extensions["chest.held"].journal_dir
+    journal = get_state(app).journal_dir
     records = [encode(record) for record in many(10)]
     DeadLetters(journal, "gone", app.name).add(records, "refused")
     DeadLetters(journal, "redis strangers").add([b'{"entry":"0-1","fields":{}}'], "no record")
@@ -406,9 +407,7 @@ def test_forget_hands_out_each_record_once(tmp_path: Path) -> None:
         tmp_path, CHEST_CHESTS=["sqlite:///one.db", {"url": "sqlite:///two.db", "name": "two"}]
     )
     mine = [each for each in many() if each.vars["user_id"] == 3]
-    for chest, records in zip(
-        app.extensions["chest.held"].chests, (mine[:50], mine[40:60]), strict=True
-    ):
+    for chest, records in zip(get_state(app).chests, (mine[:50], mine[40:60]), strict=True):
         chest.write(records)
         chest.close()
     handed = tmp_path / "person.ndjson"
@@ -432,7 +431,7 @@ def test_forget_tells_what_is_out_of_reach(tmp_path: Path) -> None:
 def test_forget_tells_what_is_out_of_reach_beside_its_dead_letters(tmp_path: Path) -> None:
     """Erased dead letters do not hide that the store itself was not looked through."""
     app = make_app(tmp_path, CHEST_CHESTS=["memory://"])
-    journal = app.extensions["chest.held"].journal_dir
+    journal = get_state(app).journal_dir
     DeadLetters(journal, "memory").add([encode(record) for record in many(10)], "refused")
     result = run(app, "forget", "--where", "user_id=3", "--yes", "--json")
     assert json.loads(result.stdout.splitlines()[0])["erased"] == {"memory": 1}
@@ -463,7 +462,7 @@ def test_export_takes_constant_memory(tmp_path: Path) -> None:
     """However many records there are, a page of them is held at once."""
     room = 20_000_000
     app = make_app(tmp_path)
-    [chest] = app.extensions["chest.held"].chests
+    [chest] = get_state(app).chests
     for part in range(20):
         chest.write(list(padded(many(1000), part)))
     chest.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from flask_chest.app.state import get_state
 from flask_chest.delivery.dead_letters import DeadLetters
 from flask_chest.record.encoding import encode
 
@@ -22,7 +23,7 @@ def app(tmp_path: Path) -> Flask:
     """An app with dead letters of a chest that is away, and of one that would take them now."""
     app = make_app(tmp_path, CHEST_CHESTS=[DOWN, "sqlite:///chest.db"])
     for name in ("down", "sqlite"):
-        letters = DeadLetters(app.extensions["chest.held"].journal_dir, name)
+        letters = DeadLetters(get_state(app).journal_dir, name)
         letters.add([encode(record) for record in many(2)], "refused")
     return app
 
@@ -42,7 +43,7 @@ def test_one_by_its_name(app: Flask) -> None:
         0,
         {"chest": "sqlite", "delivered": 2, "left": 0},
     )
-    assert len(DeadLetters(app.extensions["chest.held"].journal_dir, "down").read()) == 2
+    assert len(DeadLetters(get_state(app).journal_dir, "down").read()) == 2
 
 
 def test_one_that_is_not_there(app: Flask) -> None:
@@ -54,7 +55,7 @@ def test_one_that_is_not_there(app: Flask) -> None:
 
 def test_two_at_once(app: Flask) -> None:
     """The second one says that it has to wait."""
-    letters = DeadLetters(app.extensions["chest.held"].journal_dir, "sqlite")
+    letters = DeadLetters(get_state(app).journal_dir, "sqlite")
     assert letters.replaying.acquire()
     try:
         result = run(app, "replay", "sqlite")

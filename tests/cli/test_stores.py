@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from flask_chest.app.state import get_state
+
 from ..dashboard.shop import fill
 from ..dashboard.shop import make_app as make_dashboard
 from ..dashboard.test_access import log_in
@@ -43,7 +45,7 @@ def shop(server: Any, tmp_path: Path) -> Flask:
     """An app with the same records in two chests."""
     chests = ["sqlite:///chest.db", chest_on(server, "commands")]
     app = make_app(tmp_path, CHEST_CHESTS=chests)
-    for chest in app.extensions["chest.held"].chests:
+    for chest in get_state(app).chests:
         chest.write(many(200))
         chest.close()
     return app

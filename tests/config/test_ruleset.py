@@ -11,6 +11,8 @@ from flask.cli import AppGroup
 from flask.typing import ResponseReturnValue
 
 from flask_chest import FlaskChest, Record, flask_chest
+from flask_chest.app.state import get_state
+from flask_chest.chests.memory import MemoryChest
 from flask_chest.config.plan import Plan
 from flask_chest.config.rule import Route, Rule
 from flask_chest.config.ruleset import RuleSet
@@ -176,7 +178,7 @@ def sample_of(app: Flask, path: str, method: str = "GET") -> Plan:
     """The plan of a request."""
     adapter = app.url_map.bind("localhost")
     rule, _ = adapter.match(path, method=method, return_rule=True)
-    plan: Plan = app.extensions["chest.held"].plans.show(Route(rule.rule, rule.endpoint, method))
+    plan: Plan = get_state(app).plans.show(Route(rule.rule, rule.endpoint, method))
     return plan
 
 
@@ -251,7 +253,9 @@ def test_chests_of_a_rule_get_its_records() -> None:
     app = make_app(CHEST_CHESTS=chests, CHEST_RULES=[{"rule": "/", "chests": ["two"]}])
     for path in ("/", "/shop/"):
         app.test_client().get(path)
-    one, two = app.extensions["chest.held"].chests
+    one, two = get_state(app).chests
+    assert isinstance(one, MemoryChest)
+    assert isinstance(two, MemoryChest)
     assert [each.route for each in one.records] == ["/shop/"]
     assert [each.route for each in two.records] == ["/", "/shop/"]
 

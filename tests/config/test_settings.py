@@ -315,10 +315,10 @@ def test_toml(tmp_path: Path) -> None:
     )
     app = Flask(__name__)
     app.config.from_file(str(tmp_path / "chest.toml"), tomllib.load, text=False)
-    held = FlaskChest(app).of()
-    assert [chest.name for chest in held.chests] == ["memory", "second"]
-    assert held.settings.tags == {"service": "shop"}
-    assert [rule.source for rule in held.plans.rules.all] == [
+    state = FlaskChest(app).of()
+    assert [chest.name for chest in state.chests] == ["memory", "second"]
+    assert state.settings.tags == {"service": "shop"}
+    assert [rule.source for rule in state.plans.rules.all] == [
         "CHEST_BLUEPRINTS['billing']",
         "CHEST_BLUEPRINTS['shop']",
         "CHEST_RULES[0]",
@@ -332,11 +332,11 @@ def test_keyword_arguments_win() -> None:
         CHEST_TRACKED_VARS=["a"], CHEST_RULES=[{"rule": "/a", "track": ["x"]}], CHEST_BATCH_SIZE=7
     )
     rules = [{"rule": "/b", "track": ["y"]}]
-    held = FlaskChest(app, chests=[chest], tracked_vars=None, rules=rules).of()
-    assert held.chests == [chest]
-    assert held.settings.tracked_vars is None
-    assert [rule.selectors["rule"] for rule in held.plans.rules.all] == ["/b"]
-    assert held.settings.batch_size == 7
+    state = FlaskChest(app, chests=[chest], tracked_vars=None, rules=rules).of()
+    assert state.chests == [chest]
+    assert state.settings.tracked_vars is None
+    assert [rule.selectors["rule"] for rule in state.plans.rules.all] == ["/b"]
+    assert state.settings.batch_size == 7
 
 
 @pytest.mark.parametrize(
@@ -411,8 +411,8 @@ def test_unnamed_chests_are_numbered() -> None:
     """Chests that nobody named have names that differ, and given names stay."""
     chests = ["memory://", "memory://", {"url": "memory://", "name": "memory-2"}]
     app = app_with(CHEST_CHESTS=chests)
-    held = FlaskChest(app).of()
-    assert [chest.name for chest in held.chests] == ["memory", "memory-3", "memory-2"]
+    state = FlaskChest(app).of()
+    assert [chest.name for chest in state.chests] == ["memory", "memory-3", "memory-2"]
 
 
 def test_too_many_chests() -> None:

@@ -12,6 +12,7 @@ from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 
 from flask_chest import FlaskChest, Record
+from flask_chest.app.state import get_state
 
 TOKEN = "open sesame"
 EVIL = "<script>document.title='hacked'</script>\u202e"
@@ -59,7 +60,7 @@ def make_app(folder: Path, **config: Any) -> Flask:
 
 def fill(app: Flask, count: int = 3000, now: datetime | None = None) -> list[Record]:
     """Records of the last day."""
-    [chest, *_] = app.extensions["chest.held"].chests
+    [chest, *_] = get_state(app).chests
     chance, end = random.Random(2), now or datetime.now(timezone.utc)
     records = [_record(number, end, chance) for number in range(count)]
     chest.write(records)

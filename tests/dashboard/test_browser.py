@@ -13,6 +13,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from flask_chest import Record
+from flask_chest.app.state import get_state
 from flask_chest.chests.sql.reader import SQLReader
 from tests import ROOT
 
@@ -218,7 +219,7 @@ def test_traffic_now_and_then(browser: Browser, address: str, shop: tuple[Flask,
 
 def _record(app: Flask, *variables: dict[str, Any]) -> None:
     """A record of a moment ago for each of these."""
-    [chest] = app.extensions["chest.held"].chests
+    [chest] = get_state(app).chests
     time = datetime.now(timezone.utc) - timedelta(minutes=20)
     for each in variables:
         identity = "".join(f"{ord(letter):x}" for letter in f"{each}"[:16])[:30]

@@ -18,6 +18,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from flask_chest import Chest, Record
+from flask_chest.app.state import get_state
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.dashboard import health
 from flask_chest.testing import capture_records
@@ -64,9 +65,9 @@ def two_stores(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     stores = ["sqlite:///one.db", {"url": "sqlite:///two.db", "name": "two"}]
     folder = tmp_path_factory.mktemp("two")
     app = make_app(folder, CHEST_CHESTS=stores, CHEST_EXPORTER="agent")
-    app.extensions["chest.held"].chests.reverse()
+    get_state(app).chests.reverse()
     fill(app, 200)
-    app.extensions["chest.held"].chests.reverse()
+    get_state(app).chests.reverse()
     return app
 
 
@@ -213,7 +214,7 @@ def test_requests_that_are_not_there(tmp_path: Path, identity: str) -> None:
 def test_a_clock_that_jumped(tmp_path: Path) -> None:
     """Records of long ago and of times to come are shown where they are asked for."""
     app = make_app(tmp_path)
-    [chest] = app.extensions["chest.held"].chests
+    [chest] = get_state(app).chests
     records = fill(app, 50)
     for number, year in enumerate((1970, 2100, 9999)):
         time = datetime(year, 12, 31, 23, 59, 59, tzinfo=timezone.utc)
@@ -256,7 +257,7 @@ def test_compare(shop: Flask) -> None:
 def test_numbers_or_words(tmp_path: Path, name: str, shown: str) -> None:
     """A variable is shown as what most of its values are, however few records have it."""
     app = make_app(tmp_path)
-    [chest] = app.extensions["chest.held"].chests
+    [chest] = get_state(app).chests
     for number, record in enumerate(fill(app, 40)):
         code = number if number % 4 == 0 else f"c{number}"
         variables = {"code": code, **({"rare": 7} if number == 0 else {})}
@@ -309,7 +310,7 @@ def test_a_rare_filter(shop: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_records_of_one_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a page ends within a second, the next one has the rest of it."""
     app = make_app(tmp_path, CHEST_EXPORTER="agent")
-    [chest] = app.extensions["chest.held"].chests
+    [chest] = get_state(app).chests
     second = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(seconds=5)
     chest.write(
         [
@@ -339,7 +340,7 @@ def test_estimates_that_met_nothing(shop: Flask, monkeypatch: pytest.MonkeyPatch
 def test_a_variable_that_is_always_zero(tmp_path: Path) -> None:
     """Zeros are values; an interval without requests has none."""
     app = make_app(tmp_path, CHEST_EXPORTER="agent")
-    [chest] = app.extensions["chest.held"].chests
+    [chest] = get_state(app).chests
     chest.write([replace(each, vars={"left": 0}) for each in fill(app, 50)])
     now = datetime.now(timezone.utc)
     chest.write([Record(id="1", time=now - timedelta(seconds=1), vars={"left": 0})])
@@ -357,7 +358,7 @@ def test_links_lead_to_what_they_say(
 ) -> None:
     """A value that no filter tells from another one, or from none, is no link to the others."""
     app = make_app(tmp_path, CHEST_EXPORTER="agent")
-    [chest] = app.extensions["chest.held"].chests
+    [chest] = get_state(app).chests
     time = datetime.now(timezone.utc) - timedelta(minutes=1)
     chest.write([Record(id="1", time=time, vars={"who": value}), Record(id="2", time=time)])
     client = open_client(app)
@@ -371,7 +372,7 @@ def test_links_lead_to_what_they_say(
 def test_compare_with_the_range_before(tmp_path: Path) -> None:
     """No request is on both sides, and none between them is left out."""
     app = make_app(tmp_path, CHEST_EXPORTER="agent")
-    [chest] = app.extensions["chest.held"].chests
+    [chest] = get_state(app).chests
     now = datetime.now(timezone.utc)
     chest.write(
         [
@@ -388,7 +389,7 @@ def test_compare_with_the_range_before(tmp_path: Path) -> None:
 def test_compare_many_routes(tmp_path: Path) -> None:
     """A route that is rare on one side is told with both its figures."""
     app = make_app(tmp_path, CHEST_EXPORTER="agent")
-    [chest] = app.extensions["chest.held"].chests
+    [chest] = get_state(app).chests
     time = datetime.now(timezone.utc) - timedelta(minutes=1)
     records = []
     for number, version in enumerate(("1", "2")):
@@ -471,9 +472,9 @@ def test_several_stores(tmp_path: Path) -> None:
         {"url": "sqlite:///two.db", "name": "two"},
     ]
     app = make_app(tmp_path, CHEST_CHESTS=stores)
-    app.extensions["chest.held"].chests.reverse()
+    get_state(app).chests.reverse()
     fill(app, 20)
-    app.extensions["chest.held"].chests.reverse()
+    get_state(app).chests.reverse()
     client = open_client(app)
     assert "No records" in client.get("/chest/").text
     text = client.get("/chest/?chest=two").text

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask, g
 
 from flask_chest import FlaskChest, flask_chest
+from flask_chest.app.state import get_state
 from flask_chest.chests.base import Chest
 from flask_chest.chests.memory import MemoryChest
 from flask_chest.delivery.journal.totals import add_to_totals
@@ -383,7 +384,7 @@ def test_what_was_forgotten_is_no_loss(app: Flask, moody: Moody) -> None:
     Dockerflow(app)
     forgotten = Ledger()
     forgotten.account("moody").lost["forgotten"] = 3
-    journal = app.extensions["chest.held"].journal_dir
+    journal = get_state(app).journal_dir
     journal.mkdir(parents=True)
     add_to_totals(journal, forgotten, owner=app.name)
     assert app.test_client().get("/__heartbeat__").get_json()["status"] == "ok"

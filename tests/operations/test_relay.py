@@ -15,6 +15,7 @@ import redis
 from click.testing import Result
 
 from flask_chest import FlaskChest
+from flask_chest.app.state import get_state
 from flask_chest.chests.redis.chest import FlaskChestRedis
 from flask_chest.cli.relay import find_chests, name_apart, relay
 from flask_chest.delivery.dead_letters import DeadLetters
@@ -235,7 +236,7 @@ def test_whose_dead_letters(tmp_path: Path, target: str, name: str) -> None:
     """What a target refuses is not sent again to another chest that has its name in the app."""
     own = {"url": "sqlite:///own.db", "name": "own"}
     app = make_app(tmp_path, CHEST_CHESTS=[own, "sqlite:///chest.db", "redis://127.0.0.1:1/0"])
-    held = app.extensions["chest.held"]
-    _, store = find_chests(held, "redis", target)
-    name_apart(held, store)
+    state = get_state(app)
+    _, store = find_chests(state, "redis", target)
+    name_apart(state, store)
     assert store.name == name

@@ -257,6 +257,6 @@ def test_files_of_strangers(tmp_path: Path) -> None:
 
 def look_around(app: Flask) -> None:
     """Have the journal looked at now, not within the next seconds."""
-    process = app.extensions["chest.held"].carrier._process
+    process = app.extensions["chest.state"].delivery._process
     process.buffer._look_after = 0.0
     process.buffer.tend()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Response, g, stream_with_context
 
+from flask_chest.app.state import get_state
 from flask_chest.chests.influxdb.line_protocol import LineEncoder
 from flask_chest.chests.influxdb.line_templates import LineShapes
 from flask_chest.record.encoding import SHARED, loads
@@ -15,7 +16,7 @@ SOME_TRACE = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b71692033
 def captured(site: Site) -> list[bytes]:
     """The lines of a site's records, as they are from now on."""
     lines: list[bytes] = []
-    site.app.extensions["chest.held"].recorder.keep = lambda line, mask: lines.append(line)
+    get_state(site.app).recorder.keep = lambda line, mask: lines.append(line)
     return lines
 
 
