@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from flask.testing import FlaskClient
 
 from flask_chest.app.state import get_state
-from flask_chest.operations.maintenance import Maintenance
+from flask_chest.operations.retention import Maintenance
 from flask_chest.record.encoding import Batch, encode
 from flask_chest.record.record import Record
 

@@ -33,7 +33,7 @@ from flask_chest.app.state import get_state
 from flask_chest.chests.sql.chest import SQLChest
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.cli import chest as commands
-from flask_chest.operations.maintenance import Maintenance
+from flask_chest.operations.retention import Maintenance
 from flask_chest.record.encoding import Batch, encode
 from flask_chest.record.record import Record
 from tests.servers.postgresql import PostgreSQL

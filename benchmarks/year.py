@@ -23,7 +23,7 @@ from pathlib import Path
 from flask_chest.chests.base import AppInfo
 from flask_chest.chests.sql.late_records import DAY, HOUR
 from flask_chest.chests.sql.maintenance import prune
-from flask_chest.chests.sql.rollups.job import HOURS_KEPT, RollupJob, roll
+from flask_chest.chests.sql.rollups.job import HOURS_KEPT, RollupJob, run
 from flask_chest.chests.sql.rollups.lease import Lease
 from flask_chest.chests.sql.sqlite import FlaskChestSQLite
 from flask_chest.record.encoding import Batch, encode
@@ -133,9 +133,9 @@ def sum_up(chest: FlaskChestSQLite, until: datetime) -> None:
     """What upkeep does once an hour."""
     engine = chest.make_engine()
     lease, roller = Lease(chest, engine), RollupJob(chest, engine)
-    assert lease.take()
-    roll(roller, lease, int(until.timestamp()), _NEVER)
-    lease.give_back()
+    assert lease.acquire()
+    run(roller, lease, int(until.timestamp()), _NEVER)
+    lease.release()
     roller.close()
     engine.dispose()
 

@@ -35,7 +35,7 @@ from ..delivery.memory_buffer import MemoryBuffer
 from ..delivery.synchronous import SynchronousDelivery
 from ..delivery.worker import DeliveryConfig
 from ..errors import ConfigError
-from ..operations.maintenance import Maintenance
+from ..operations.retention import Maintenance
 from ..typing import RequestIdGenerator
 from .decorations import decoration_of, decorations
 

@@ -67,7 +67,7 @@ def export(
         destination(output) as file,
         _progress(file, reader, query) as step,
     ):
-        records = _counted(reader.walk(query), step)
+        records = _counted(reader.iter_records(query), step)
         if kind == "csv":
             lines: Iterable[bytes] = csv_lines(records, columns)
         else:

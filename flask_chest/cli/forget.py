@@ -12,7 +12,7 @@ from flask.cli import with_appcontext
 from ..app.state import AppState
 from ..chests.base import Chest
 from ..delivery.dead_letters import chests_with_letters
-from ..operations.erasure import Erasure, forget_letters, meant_letters
+from ..operations.erasure import Erasure, erase_dead_letters, matching_dead_letters
 from ..query.filters import Filter
 from ..query.ndjson import to_line
 from ..query.query import Query
@@ -110,7 +110,7 @@ def _gone(state: AppState, stores: _Stores) -> list[str]:
 
 
 def _erase_letters(state: AppState, chest: str, query: Query) -> int:
-    return forget_letters(state.journal_dir, chest, query, state.app.name)
+    return erase_dead_letters(state.journal_dir, chest, query, state.app.name)
 
 
 def _erase(state: AppState, chest: Chest, reader: Reader | None, query: Query) -> int | None:
@@ -147,8 +147,8 @@ def _records_of(
 ) -> Iterator[Record]:
     """One person's records in a store, and among the dead letters that wait for it."""
     if reader is not None:
-        yield from reader.walk(query)
-    yield from meant_letters(state.journal_dir, chest, query, state.app.name)
+        yield from reader.iter_records(query)
+    yield from matching_dead_letters(state.journal_dir, chest, query, state.app.name)
 
 
 def _tell(told: Mapping[str, int | None], state: AppState, as_json: bool, what: str) -> None:

@@ -12,7 +12,7 @@ from flask.cli import with_appcontext
 
 from ..chests.base import Chest
 from ..errors import QueryError
-from ..operations.maintenance import Maintenance
+from ..operations.retention import Maintenance
 from ..query.ndjson import from_line
 from ..record.record import Record
 from .context import chosen_chests, current_state, told_errors

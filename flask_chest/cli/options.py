@@ -11,7 +11,7 @@ import click
 from ..errors import QueryError
 from ..query.fields import Field, parse_field
 from ..query.filters import Filter, parse_filters
-from ..query.query import DURATION, Query, parse_moment
+from ..query.query import DURATION, Query, parse_time
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,7 +36,7 @@ def _field(_: click.Context, __: click.Parameter, text: str | None) -> Field | N
 
 def _moment(_: click.Context, __: click.Parameter, text: str | None) -> datetime | None:
     try:
-        return None if text is None else parse_moment(text, datetime.now(timezone.utc))
+        return None if text is None else parse_time(text, datetime.now(timezone.utc))
     except QueryError as error:
         raise click.BadParameter(str(error)) from None
 

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import orjson
 
-from ..query.matching import spelled
+from ..query.matching import json_text
 
 _BARS = "▁▂▃▄▅▆▇█"
 
@@ -36,7 +36,7 @@ def one_line(value: object, most: int = 60) -> str:
 def as_text(value: object) -> str:
     """A variable as it was stored: JSON, but for words, which need no quotes here."""
     if isinstance(value, float):
-        return spelled(value)  # as filters take it
+        return json_text(value)  # as filters take it
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

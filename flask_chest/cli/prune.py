@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 from ..chests.base import Chest
 from ..config import validators as checks
 from ..query.query import Query
-from ..query.time_slices import whole_hours
+from ..query.time_slices import floor_to_hour
 from .context import chosen_chests, current_state, told_errors
 from .options import FIRST, every_chest_option, json_option, yes_option
 from .output import print_json, progress
@@ -28,7 +28,7 @@ def prune(older_than: str | None, chest_name: str | None, yes: bool, as_json: bo
 
     Of SQL stores whole hours go, and what they amount to stays: see CHEST_RETENTION.
     """
-    before = whole_hours(datetime.now(timezone.utc) - timedelta(seconds=_seconds(older_than)))
+    before = floor_to_hour(datetime.now(timezone.utc) - timedelta(seconds=_seconds(older_than)))
     chests = chosen_chests(chest_name)
     if not yes:
         names = ", ".join(each.name for each in chests)

@@ -18,8 +18,8 @@ from ..delivery.exporter import Exporter
 from ..delivery.journal.totals import add_rejected
 from ..delivery.ledger import Ledger
 from ..delivery.worker import DeliveryConfig
-from ..operations.maintenance import Maintenance
 from ..operations.relay import StreamBuffer
+from ..operations.retention import Maintenance
 from .context import current_state, told_errors
 from .shutdown import ending
 

@@ -8,10 +8,10 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from ..query.aggregation import answer_of
+from ..query.aggregation import answer_from_series
 from ..query.fields import ROUTE, Field
 from ..query.filters import Filter
-from ..query.matching import figure
+from ..query.matching import format_number
 from ..query.query import DURATION, Query
 from ..query.reader import Reader
 from ..query.summary import Answer, Summary
@@ -65,13 +65,13 @@ def stats(
         _print_json(query, answer, trends)
         return
     if not answer.groups:
-        click.echo("no such records" if answer.share == 1 else _none_seen(answer.share))
+        click.echo("no such records" if answer.fraction == 1 else _none_seen(answer.fraction))
         return
     shown = _table(query, answer, trends)
     click.echo(shown if fits(shown) else _table(query, answer, None))
     if answer.is_scattered:
         click.echo("nearly every record has a value of its own; these are some of them", err=True)
-    if answer.share == 1:
+    if answer.fraction == 1:
         _warn_of_nothing(query, answer)
     else:
         told = f"estimated from {answer.whole.rows:,} records, spread evenly over the range"
@@ -85,7 +85,7 @@ def _figures(
     if query.by == ROUTE:
         # One pass for both: sums of a year are many, routes are few.
         series = reader.series(query, step, 1000)
-        answer = answer_of(series, limit)
+        answer = answer_from_series(series, limit)
     else:
         answer = reader.answer(query, limit)
         series = reader.series(query, step, limit, [group.key for group in answer.groups])
@@ -93,9 +93,9 @@ def _figures(
     return answer, trends
 
 
-def _none_seen(share: float) -> str:
+def _none_seen(fraction: float) -> str:
     return (
-        f"no such records in the {share:.2%} of the range that was looked at; ask for a shorter one"
+        f"no such records in the {fraction:.2%} of the range that was read; ask for a shorter one"
     )
 
 
@@ -134,15 +134,15 @@ def _pace(per_second: float) -> tuple[str, float]:
 
 def _row(key: str, query: Query, summary: Summary, seconds: float) -> list[Any]:
     share = summary.errors / summary.count if summary.count else 0
-    summed = [] if query.measure == DURATION else [figure(summary.total)]
+    summed = [] if query.measure == DURATION else [format_number(summary.total)]
     return [
         key,
-        figure(round(summary.count)),
-        figure(summary.count / query.seconds * seconds),
+        format_number(round(summary.count)),
+        format_number(summary.count / query.seconds * seconds),
         f"{share:.1%}",
-        figure(summary.mean),
+        format_number(summary.mean),
         *summed,
-        *map(figure, summary.percentiles),
+        *map(format_number, summary.percentiles),
     ]
 
 
@@ -163,6 +163,6 @@ def _print_json(query: Query, answer: Answer, trends: dict[str | None, list[floa
             "until": query.until,
             "groups": groups,
             "others": answer.rest.to_dict(query.seconds),
-            "looked_at": answer.share,
+            "looked_at": answer.fraction,
         }
     )

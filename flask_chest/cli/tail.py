@@ -53,14 +53,14 @@ def tail(
         # Those of the last seconds are not new, however few of them are shown.
         seen = set(_recent(reader, where))
         query = Query(since=FIRST, until=LAST, where=where)
-        near = reader.reach(query, _REACH) if where else None
+        near = reader.scan_start(query, _REACH) if where else None
         latest = reader.page(replace(query, since=near or FIRST), limit=lines)[::-1]
         seen.update(record.id for record in latest)
         _print(latest, as_json)
         while follow:
             time.sleep(_POLL)  # a store that is polled has no event to wait for
             recent = _recent(reader, where)
-            _print(reader.pick([each for each in recent if each not in seen]), as_json)
+            _print(reader.fetch([each for each in recent if each not in seen]), as_json)
             seen = recent
 
 
@@ -69,7 +69,7 @@ def _recent(reader: Reader, where: tuple[Filter, ...]) -> set[str]:
     if not where:
         return reader.ids_after(f"{begin * 1000:012x}")
     since = datetime.fromtimestamp(begin, timezone.utc)
-    wanted = reader.walk(Query(since=since, until=LAST, where=where))
+    wanted = reader.iter_records(Query(since=since, until=LAST, where=where))
     return {record.id for record in wanted}
 
 

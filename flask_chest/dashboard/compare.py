@@ -11,7 +11,7 @@ from flask import request
 from ..errors import QueryError
 from ..query.fields import ROUTE, Field, parse_field
 from ..query.filters import Filter
-from ..query.query import Query, parse_moment
+from ..query.query import Query, parse_time
 from ..query.reader import Reader
 from ..query.summary import Summary
 from . import charts
@@ -85,19 +85,19 @@ def compare_page(reader: Reader, params: Params, drill: str) -> dict[str, Any]:
         "wholes": [answer.whole for answer in answers],
         "rows": rows,
         "charts": [_chart(reader, sides, drill)],
-        "estimated": min(answer.share for answer in answers) < 1,
+        "estimated": min(answer.fraction for answer in answers) < 1,
     }
 
 
 def _sides(params: Params, field: Field, given: dict[str, Any]) -> tuple[Side, Side] | None:
     query = params.query()
     if given["a_since"] or given["a_until"]:
-        since = parse_moment(given["a_since"], params.now)
+        since = parse_time(given["a_since"], params.now)
         default = since + min(timedelta(seconds=query.seconds), _LAST - since)
         if since < query.since:
             # The page's range begins with an interval, a little before what was asked for.
             default = min(default, query.since)
-        until = parse_moment(given["a_until"], params.now) if given["a_until"] else default
+        until = parse_time(given["a_until"], params.now) if given["a_until"] else default
         before = Query(since=since, until=until, where=query.where)
         return Side("before", before), Side("after", query)
     if not given["a"] and not given["b"]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
-from ..query.matching import figure, spelled
+from ..query.matching import format_number, json_text
 
 # What changes the direction of text, or is not seen: shown, so that no value can pose as another.
 _HIDDEN = {
@@ -38,7 +38,7 @@ def words(value: datetime | str) -> str:
 def value(value: Any) -> str:
     """Any value as text in which nothing is hidden."""
     if isinstance(value, float):
-        return spelled(value)  # as filters take it
+        return json_text(value)  # as filters take it
     is_text = isinstance(value, str)
     text: str = value if is_text else json.dumps(value, ensure_ascii=False, default=str)
     return text.translate(_HIDDEN)
@@ -56,7 +56,7 @@ def can_be_asked_for(text: str) -> bool:
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
-    "number": figure,
+    "number": format_number,
     "percent": percent,
     "moment": moment,
     "words": words,

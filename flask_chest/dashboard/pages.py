@@ -10,11 +10,11 @@ from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..errors import QueryError
-from ..query.aggregation import answer_of
+from ..query.aggregation import answer_from_series
 from ..query.fields import ROUTE, Field, parse_field
 from ..query.filters import Filter
 from ..query.ndjson import to_mapping
-from ..query.query import Query, parse_moment
+from ..query.query import Query, parse_time
 from ..query.reader import PAGE, Reader
 from . import charts
 from .charts import Chart
@@ -41,7 +41,7 @@ class Pages:
         query = params.query()
         # One pass for both: sums of a year are many.
         series = reader.series(query.grouped(ROUTE), step_of(query.seconds), _ROUTES)
-        answer = answer_of(series, 50)
+        answer = answer_from_series(series, 50)
         counts, errors = charts.rates(series, query)
         drill = _drill(params)
         drawn = [
@@ -66,7 +66,12 @@ class Pages:
             ),
         ]
         return self._render(
-            "overview", params, charts=drawn, answer=answer, query=query, estimated=answer.share < 1
+            "overview",
+            params,
+            charts=drawn,
+            answer=answer,
+            query=query,
+            estimated=answer.fraction < 1,
         )
 
     def variable(self) -> ResponseReturnValue:
@@ -88,15 +93,15 @@ class Pages:
             measured = params.query(measure=field)
             series = reader.series(measured, step)
             context |= {"whole": numbers, "charts": _number_charts(field, series, params)}
-            share = series.share
+            fraction = series.fraction
         else:
             grouped = query.grouped(field)
             answer = reader.answer(grouped, 50)
             keys = [group.key for group in answer.groups[:_TOP]]
             series = reader.series(grouped, step, _TOP, keys)
             context |= {"answer": answer, "charts": [_word_chart(field, series, params)]}
-            share = answer.share
-        return self._render("variable", params, query=query, estimated=share < 1, **context)
+            fraction = answer.fraction
+        return self._render("variable", params, query=query, estimated=fraction < 1, **context)
 
     def compare(self) -> ResponseReturnValue:
         """Two versions, two values of anything, or two ranges of time."""
@@ -109,7 +114,7 @@ class Pages:
         params, reader = Params.of(request.args), self._reader()
         query = _exact(params)
         # A filter that hardly any record fulfils: some of the range now, the rest by another click.
-        near = reader.reach(query) if query.where else None
+        near = reader.scan_start(query) if query.where else None
         after = request.args.get("after", "")[:64]
         records = reader.page(
             query if near is None else replace(query, since=near), after=after, limit=PAGE
@@ -144,7 +149,7 @@ class Pages:
             return None  # a column of words
         if not whole.measured:
             return None
-        if not field.place or whole.measured >= whole.count / 2:
+        if not field.document or whole.measured >= whole.count / 2:
             return whole
         is_there = params.query().filtered(Filter(field, "!=", ""))
         there = reader.answer(is_there).whole.count
@@ -208,7 +213,7 @@ def _drill(params: Params, *more: str) -> str:
 def _exact(params: Params) -> Query:
     """The range as it was asked for: a list has no intervals."""
     query = params.query()
-    return replace(query, since=parse_moment(params.since, params.now))
+    return replace(query, since=parse_time(params.since, params.now))
 
 
 def _facts(values: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from ..query.fields import Field
 from ..query.filters import Filter, parse_filters
-from ..query.query import DURATION, Query, parse_moment
+from ..query.query import DURATION, Query, parse_time
 
 _WEEK = 604_800
 
@@ -97,8 +97,8 @@ class Params:
 
         :raises flask_chest.errors.QueryError: range or filters make no sense.
         """
-        until = parse_moment(self.until, self.now)
-        since = parse_moment(self.since, self.now)
+        until = parse_time(self.until, self.now)
+        since = parse_time(self.since, self.now)
         query = Query(since=since, until=until, where=self.filters, by=by, measure=measure)
         step = step_of(query.seconds)
         begin = datetime.fromtimestamp(since.timestamp() // step * step, timezone.utc)

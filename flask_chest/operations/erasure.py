@@ -10,7 +10,7 @@ from ..delivery.dead_letters import DeadLetter, DeadLetters
 from ..delivery.journal.totals import add_to_totals
 from ..delivery.ledger import Ledger
 from ..errors import ChestError
-from ..query.eraser import BATCH
+from ..query.eraser import BATCH_SIZE
 from ..query.matching import matches
 from ..query.query import Query
 from ..query.reader import Reader
@@ -40,7 +40,7 @@ class Erasure:
         if eraser is None:
             return
         try:
-            while records := self._reader.page(self._query, limit=BATCH):
+            while records := self._reader.page(self._query, limit=BATCH_SIZE):
                 gone = eraser.erase([record.id for record in records])
                 yield gone
                 if not gone:
@@ -49,7 +49,7 @@ class Erasure:
             eraser.close()
 
 
-def forget_letters(root: Path, chest: str, query: Query, owner: str) -> int:
+def erase_dead_letters(root: Path, chest: str, query: Query, owner: str) -> int:
     """Erase dead letters of a chest; returns how many there were.
 
     :param root: the journal's folder.
@@ -82,7 +82,7 @@ def _erase(letters: DeadLetters, query: Query, owner: str) -> int:
     return len(there) - len(kept)
 
 
-def meant_letters(root: Path, chest: str, query: Query, owner: str) -> list[Record]:
+def matching_dead_letters(root: Path, chest: str, query: Query, owner: str) -> list[Record]:
     """The records of an app among the dead letters of a chest that are asked for."""
     letters = DeadLetters(root, chest).read()
     return [decode(each.line) for each in letters if _is_meant(each, query, owner)]

@@ -10,7 +10,7 @@ from .query import Query
 from .summary import Answer, Group, Series, Summary
 
 
-def fold_answer(rows: Iterable[Any], share: float, limit: int) -> Answer:
+def aggregate_answer(rows: Iterable[Any], fraction: float, limit: int) -> Answer:
     """Add up the rows of each group.
 
     :param rows: group, interval, bucket; records, their weight, that of the errors, the sum, the
@@ -24,11 +24,11 @@ def fold_answer(rows: Iterable[Any], share: float, limit: int) -> Answer:
         summary = found.get(key)
         if summary is None:
             summary = found[key] = Summary()
-        _add(summary, row, share)
-    return cut_answer(found, share, limit)
+        _add(summary, row, fraction)
+    return limit_answer(found, fraction, limit)
 
 
-def cut_answer(found: Mapping[str | None, Summary], share: float, limit: int) -> Answer:
+def limit_answer(found: Mapping[str | None, Summary], fraction: float, limit: int) -> Answer:
     """The biggest groups, and the others together.
 
     :param limit: how many groups are told by name.
@@ -38,10 +38,10 @@ def cut_answer(found: Mapping[str | None, Summary], share: float, limit: int) ->
     rest = Summary()
     for group in groups[limit:]:
         rest.merge(group.summary)
-    return Answer(groups[:limit], rest, share, complete=len(groups) <= limit)
+    return Answer(groups[:limit], rest, fraction, complete=len(groups) <= limit)
 
 
-def without(whole: Summary, groups: Iterable[Group]) -> Summary:
+def subtract_groups(whole: Summary, groups: Iterable[Group]) -> Summary:
     """What is left of a whole beside some of its groups; its least and greatest are not known."""
     for group in groups:
         for name in ("count", "rows", "errors", "measured"):
@@ -57,23 +57,23 @@ def without(whole: Summary, groups: Iterable[Group]) -> Summary:
     return whole if whole.rows else Summary()
 
 
-def fold_series(rows: Iterable[Any], query: Query, step: float, share: float) -> Series:
+def aggregate_series(rows: Iterable[Any], query: Query, step: float, fraction: float) -> Series:
     """Put the rows of each group and interval in their places.
 
-    :param rows: as for :func:`fold_answer`.
+    :param rows: as for :func:`aggregate_answer`.
     """
-    series = empty_series(query, step, share)
-    add_to_series(series, rows, share)
+    series = empty_series(query, step, fraction)
+    add_to_series(series, rows, fraction)
     return series
 
 
-def add_to_series(series: Series, rows: Iterable[Any], share: float) -> None:
+def add_to_series(series: Series, rows: Iterable[Any], fraction: float) -> None:
     """Add rows to what is there."""
     for row in rows:
-        _add(place_in(series, row[0], int(row[1])), row, share)
+        _add(summary_at(series, row[0], int(row[1])), row, fraction)
 
 
-def answer_of(series: Series, limit: int) -> Answer:
+def answer_from_series(series: Series, limit: int) -> Answer:
     """The figures of each group of a series, over its whole range.
 
     :param limit: how many groups are told by name.
@@ -83,11 +83,11 @@ def answer_of(series: Series, limit: int) -> Answer:
         whole = found[key] = Summary()
         for each in line:
             whole.merge(each)
-    return cut_answer(found, series.share, limit)
+    return limit_answer(found, series.fraction, limit)
 
 
-def biggest_lines(
-    series: Series, number: int, share: float, keys: Sequence[str | None] | None = None
+def limit_lines(
+    series: Series, number: int, fraction: float, keys: Sequence[str | None] | None = None
 ) -> Series:
     """The groups with the highest counts.
 
@@ -97,17 +97,17 @@ def biggest_lines(
     counts = {key: sum(each.count for each in line) for key, line in series.lines.items()}
     biggest = sorted(counts, key=lambda key: (-counts[key], key or ""))[:number]
     lines = {key: series.lines[key] for key in keys or biggest if key in counts}
-    return Series(series.starts, series.step, lines, share)
+    return Series(series.starts, series.step, lines, fraction)
 
 
-def empty_series(query: Query, step: float, share: float = 1.0) -> Series:
+def empty_series(query: Query, step: float, fraction: float = 1.0) -> Series:
     """The intervals of a range, without any line."""
     number = max(1, math.ceil(query.seconds / step))
     begin = query.since.timestamp()
-    return Series([begin + step * place for place in range(number)], step, {}, share)
+    return Series([begin + step * place for place in range(number)], step, {}, fraction)
 
 
-def place_in(series: Series, key: str | None, interval: int) -> Summary:
+def summary_at(series: Series, key: str | None, interval: int) -> Summary:
     """The figures of one group and interval."""
     line = series.lines.get(key)
     if line is None:
@@ -115,17 +115,17 @@ def place_in(series: Series, key: str | None, interval: int) -> Summary:
     return line[min(max(interval, 0), len(line) - 1)]
 
 
-def _add(summary: Summary, row: Any, share: float) -> None:
+def _add(summary: Summary, row: Any, fraction: float) -> None:
     # Taken apart at once: a question has thousands of rows.
     _, _, code, number, weight, errors, total, low, high = row
-    weight = float(weight) / share
+    weight = float(weight) / fraction
     summary.count += weight
     summary.rows += number
-    summary.errors += float(errors) / share
+    summary.errors += float(errors) / fraction
     if code is None:
         return
     # MariaDB gives decimals.
     low, high = float(low), float(high)
-    total = weight * (low / 2 + high / 2) if total is None else float(total) / share
+    total = weight * (low / 2 + high / 2) if total is None else float(total) / fraction
     summary.add_measured(weight, total, low, high)
     summary.digest.add(int(code), weight)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 #: Records deleted at once: writers wait for no more than that.
-BATCH = 500
+BATCH_SIZE = 500
 
 
 class Eraser(ABC):

@@ -22,16 +22,16 @@ class Field:
     :param name: the column, or the name within the document.
     """
 
-    place: str
+    document: str
     name: str
 
     @property
     def is_number(self) -> bool:
         """Whether it holds nothing but numbers."""
-        return not self.place and self.name in NUMBERS
+        return not self.document and self.name in NUMBERS
 
     def __str__(self) -> str:
-        return f"{self.place}.{self.name}" if self.place else self.name
+        return f"{self.document}.{self.name}" if self.document else self.name
 
 
 #: What is grouped by unless something else is asked for.
@@ -44,9 +44,9 @@ def parse_field(text: str) -> Field:
     :raises QueryError: the name is empty, too long, or stands for a whole document.
     """
     name = text.strip()
-    place, dot, rest = name.partition(".")
-    if dot and place in DOCUMENTS:
-        return Field(place, _checked(rest))
+    document, dot, rest = name.partition(".")
+    if dot and document in DOCUMENTS:
+        return Field(document, _checked(rest))
     if name in DOCUMENTS:
         raise QueryError(f"{name!r} is many values; name one of them, e.g. '{name}.user_id'")
     return Field("" if name in FIELDS else "vars", _checked(name))

@@ -50,7 +50,7 @@ class Filter:
         return number
 
     @property
-    def truth(self) -> bool:
+    def boolean(self) -> bool:
         """The value as ``true`` or ``false``.
 
         :raises QueryError: it is neither.
@@ -79,7 +79,7 @@ def parse_filter(text: str) -> Filter:
     if parsed.is_ordered or (parsed.field.is_number and parsed.value and parsed.operator != "~"):
         _ = parsed.number
     if parsed.field == Field("", "disconnected") and parsed.value:
-        _ = parsed.truth
+        _ = parsed.boolean
     return parsed
 
 

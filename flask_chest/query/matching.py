@@ -15,7 +15,7 @@ from .filters import Filter
 _LONG = 1e15
 
 
-def figure(value: float | None) -> str:
+def format_number(value: float | None) -> str:
     """A number for people: three digits that count."""
     if value is None:
         return "-"
@@ -40,11 +40,11 @@ def _holds(record: Record, wanted: Filter) -> bool:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return False
         return bool(_ORDER[wanted.operator](value, wanted.number))
-    text = text_of(value)
+    text = value_text(value)
     if wanted.operator == "~":
         return text is not None and wanted.value.lower() in text.lower()
     if not wanted.value:
-        is_empty = text is None or (not text and not wanted.field.place)
+        is_empty = text is None or (not text and not wanted.field.document)
         return is_empty == (wanted.operator == "=")
     same = text == wanted.value
     if wanted.field.is_number and isinstance(value, (int, float)):
@@ -53,21 +53,21 @@ def _holds(record: Record, wanted: Filter) -> bool:
 
 
 def _value(record: Record, field: Field) -> object:
-    if field.place:
-        members: object = getattr(record, field.place).get(field.name)
+    if field.document:
+        members: object = getattr(record, field.document).get(field.name)
         return members
     value: object = getattr(record, field.name)
     return value
 
 
-def text_of(value: object) -> str | None:
+def value_text(value: object) -> str | None:
     """A value as text, as stores tell it; ``None`` where there is none."""
     if value is None or isinstance(value, str):
         return value
-    return spelled(value)
+    return json_text(value)
 
 
-def spelled(value: object) -> str:
+def json_text(value: object) -> str:
     """A value as JSON has it: 1e-7, where Python writes 1e-07."""
     try:
         return orjson.dumps(value).decode()

@@ -18,7 +18,7 @@ OFFSET = 100_000
 TINY = 1e-9
 
 
-def code_of(value: float) -> int:
+def bucket_of(value: float) -> int:
     """The bucket of a value; buckets sort as their values do."""
     if abs(value) < TINY:
         return 0
@@ -26,7 +26,7 @@ def code_of(value: float) -> int:
     return code if value > 0 else -code
 
 
-def value_of(code: int) -> float:
+def bucket_value(code: int) -> float:
     """The value that stands for a bucket: its middle."""
     if code == 0:
         return 0.0
@@ -83,9 +83,9 @@ class Digest:
             return [None for _ in shares]
         found: list[float | None] = []
         at, passed = 0, self.counts[codes[0]]
-        for share in shares:
-            while passed < share * total and at < len(codes) - 1:
+        for fraction in shares:
+            while passed < fraction * total and at < len(codes) - 1:
                 at += 1
                 passed += self.counts[codes[at]]
-            found.append(value_of(codes[at]))
+            found.append(bucket_value(codes[at]))
         return found

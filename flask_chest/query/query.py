@@ -47,7 +47,7 @@ class Query:
         return (self.until - self.since).total_seconds()
 
     @property
-    def is_of_one_request(self) -> bool:
+    def is_for_one_request(self) -> bool:
         """Whether it names a request, which an index finds, however long the range is."""
         return any(each.operator == "=" and each.field == REQUEST_ID for each in self.where)
 
@@ -60,7 +60,7 @@ class Query:
         return replace(self, where=(*self.where, *more))
 
 
-def parse_moment(text: str, now: datetime) -> datetime:
+def parse_time(text: str, now: datetime) -> datetime:
     """A moment: ``now``, a duration before it such as ``2 hours``, or a time of ISO 8601.
 
     :param now: what durations are reckoned back from.

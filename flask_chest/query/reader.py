@@ -15,7 +15,7 @@ from .summary import Answer, Series
 #: Records a page.
 PAGE = 50
 #: Records that are looked through for a page.
-REACH = 20_000
+SCAN_LIMIT = 20_000
 
 
 class Reader(ABC):
@@ -42,7 +42,7 @@ class Reader(ABC):
         """The ids that are later than this one."""
 
     @abstractmethod
-    def pick(self, ids: Sequence[str]) -> Iterator[Record]:
+    def fetch(self, ids: Sequence[str]) -> Iterator[Record]:
         """Records by their ids, oldest first."""
 
     @abstractmethod
@@ -57,7 +57,7 @@ class Reader(ABC):
         """
 
     @abstractmethod
-    def reach(self, query: Query, records: int = REACH) -> datetime | None:
+    def scan_start(self, query: Query, records: int = SCAN_LIMIT) -> datetime | None:
         """How far back so many records go, whatever the filters; ``None`` for the whole range.
 
         A filter that hardly any record fulfils is looked for no further by who cannot wait.
@@ -66,7 +66,7 @@ class Reader(ABC):
         """
 
     @abstractmethod
-    def walk(self, query: Query, page: int = 1000) -> Iterator[Record]:
+    def iter_records(self, query: Query, page: int = 1000) -> Iterator[Record]:
         """All records, the oldest first, a page at a time.
 
         :param page: how many are held at once.
@@ -118,7 +118,7 @@ class Readable(Protocol):
         """A reader of its store, or ``None`` if it cannot be read back."""
 
 
-def united(some: Iterable[Record], others: Iterable[Record]) -> list[Record]:
+def merge_records(some: Iterable[Record], others: Iterable[Record]) -> list[Record]:
     """Records of both, each once, by their ids."""
     found = {record.id: record for record in (*some, *others)}
     return [found[identity] for identity in sorted(found)]

@@ -125,14 +125,14 @@ class Answer:
 
     groups: Sequence[Group]
     rest: Summary
-    share: float = 1.0
+    fraction: float = 1.0
     complete: bool = True
 
     @property
     def is_scattered(self) -> bool:
         """Whether there are so many values that some records do not tell which are frequent."""
         seen = [group.summary.rows for group in self.groups]
-        return self.share < 1 and len(seen) > 1 and max(seen) <= _SEEN
+        return self.fraction < 1 and len(seen) > 1 and max(seen) <= _SEEN
 
     @property
     def whole(self) -> Summary:
@@ -157,4 +157,4 @@ class Series:
     starts: Sequence[float]
     step: float
     lines: dict[str | None, list[Summary]]
-    share: float = 1.0
+    fraction: float = 1.0

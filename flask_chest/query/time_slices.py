@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from .query import Query
 
 #: Records that one question looks at; of more it looks at some only.
-MOST = 20_000
+MAX_RECORDS = 20_000
 #: Of those it looks at so many at most.
-SAMPLE = 6_000
+SAMPLE_SIZE = 6_000
 _NUMBER = 128
 _LEAST_SHARE = 1e-7
 _PROBE = 1 / 1024
@@ -35,7 +35,7 @@ class TimeSlices:
     """
 
     ranges: tuple[tuple[datetime, datetime], ...]
-    share: float
+    fraction: float
 
 
 def choose_slices(
@@ -43,8 +43,8 @@ def choose_slices(
     until: datetime,
     count: Callable[[TimeSlices, int], int],
     edges: Callable[[], tuple[datetime, datetime]],
-    most: int = MOST,
-    sample: int = SAMPLE,
+    max_records: int = MAX_RECORDS,
+    sample_size: int = SAMPLE_SIZE,
 ) -> TimeSlices:
     """As much of a range as can be looked at.
 
@@ -54,7 +54,7 @@ def choose_slices(
     :param sample: of more than that, how many at most.
     """
     chosen = TimeSlices(((since, until),), 1.0)
-    if count(chosen, most + 1) <= most:
+    if count(chosen, max_records + 1) <= max_records:
         return chosen
     # A range may be far longer than the time in which there were records.
     since, last = edges()
@@ -62,27 +62,29 @@ def choose_slices(
     if until - since < _SHORTEST:
         return TimeSlices(((since, until),), 1.0)  # slices of it would be next to nothing
     # A look at little of it tells how dense it is, about.
-    seen = count(_spread(since, until, _PROBE), sample + 1)
-    share = min(0.5, _PROBE * sample * 0.8 / max(seen, 1)) if seen <= sample else _PROBE / 2
-    chosen = _spread(since, until, share)
-    while count(chosen, sample + 1) > sample and share > _LEAST_SHARE:
-        share /= 2
-        chosen = _spread(since, until, share)
+    seen = count(_spread(since, until, _PROBE), sample_size + 1)
+    fraction = (
+        min(0.5, _PROBE * sample_size * 0.8 / max(seen, 1)) if seen <= sample_size else _PROBE / 2
+    )
+    chosen = _spread(since, until, fraction)
+    while count(chosen, sample_size + 1) > sample_size and fraction > _LEAST_SHARE:
+        fraction /= 2
+        chosen = _spread(since, until, fraction)
     return chosen
 
 
-def _spread(since: datetime, until: datetime, share: float) -> TimeSlices:
+def _spread(since: datetime, until: datetime, fraction: float) -> TimeSlices:
     width = (until - since) / _NUMBER
-    part = width * share
+    part = width * fraction
     ranges = []
     for number in range(_NUMBER):
         free = width - part
         begin = since + width * number + free * (number * _GOLDEN % 1.0)
         ranges.append((begin, max(begin + part, begin + timedelta(microseconds=1))))
-    return TimeSlices(tuple(ranges), share)
+    return TimeSlices(tuple(ranges), fraction)
 
 
-class Chosen:
+class SliceCache:
     """Slices that were chosen lately: the questions of one page are about one range."""
 
     def __init__(self) -> None:
@@ -99,12 +101,12 @@ class Chosen:
             known = choose()
             if len(self._known) > 16:
                 self._known = {}  # other threads may be reading the old one
-            if known.share < 1:  # all of few records are looked at however many come in
+            if known.fraction < 1:  # all of few records are looked at however many come in
                 self._known[key] = known
         return known
 
 
-def whole_hours(moment: datetime) -> datetime:
+def floor_to_hour(moment: datetime) -> datetime:
     """The hour in which a moment lies: no hour is ever summed up when half of it is gone."""
     seconds = int(moment.timestamp()) // 3600 * 3600
     return datetime.fromtimestamp(seconds, timezone.utc)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flask_chest.cli.output import sparkline
-from flask_chest.query.matching import figure
+from flask_chest.query.matching import format_number
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from flask_chest.query.matching import figure
 )
 def test_figure(value: float | None, text: str) -> None:
     """Three digits that count, and thousands apart."""
-    assert figure(value) == text
+    assert format_number(value) == text
 
 
 def test_sparkline() -> None:

@@ -26,7 +26,7 @@ from flask_chest.app.state import get_state
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.cli import chest as chest_group
 from flask_chest.delivery.dead_letters import DeadLetters
-from flask_chest.operations.maintenance import Maintenance
+from flask_chest.operations.retention import Maintenance
 from flask_chest.query.ndjson import to_line
 from flask_chest.record.encoding import encode
 from tests import ROOT
@@ -110,8 +110,8 @@ def test_stats_of_anything(shop: Flask) -> None:
 
 def test_stats_that_are_estimated(shop: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of more records than can be looked at, it says that it looked at some."""
-    monkeypatch.setattr(SQLReader, "most", 100)
-    monkeypatch.setattr(SQLReader, "sample", 100)
+    monkeypatch.setattr(SQLReader, "max_records", 100)
+    monkeypatch.setattr(SQLReader, "sample_size", 100)
     text = run(shop, "stats", "--by", "method", *SINCE).stderr
     assert re.fullmatch(r"estimated from \d+ records, spread evenly over the range\n", text)
     told, _ = run(shop, "stats", "--by", "unique", *SINCE).stderr.splitlines()
@@ -124,8 +124,8 @@ def test_stats_that_met_nothing(shop: Flask, monkeypatch: pytest.MonkeyPatch) ->
     """Where only some records were looked at, it does not say that there are none."""
     rare = ["stats", "--where", "unique=value 7", *SINCE]
     assert "no such records" not in run(shop, *rare).stdout
-    monkeypatch.setattr(SQLReader, "most", 100)
-    monkeypatch.setattr(SQLReader, "sample", 10)
+    monkeypatch.setattr(SQLReader, "max_records", 100)
+    monkeypatch.setattr(SQLReader, "sample_size", 10)
     told = run(shop, *rare).stdout
     assert re.fullmatch(r"no such records in the [\d.]+% of the range that was .*\n", told)
 

@@ -228,8 +228,8 @@ def _record(app: Flask, *variables: dict[str, Any]) -> None:
 
 def test_very_many_values(browser: Browser, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where each request has a value of its own, the page is as short, and says so."""
-    monkeypatch.setattr(SQLReader, "most", 1000)
-    monkeypatch.setattr(SQLReader, "sample", 1000)
+    monkeypatch.setattr(SQLReader, "max_records", 1000)
+    monkeypatch.setattr(SQLReader, "sample_size", 1000)
     browser.open(f"{address}/variable?name=request_id")
     is_drawn(browser)
     assert "Nearly every request has a value of its own" in browser.text("main")

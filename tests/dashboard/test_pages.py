@@ -301,7 +301,7 @@ def test_pages_of_requests(shop: Flask) -> None:
 
 def test_a_rare_filter(shop: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """No page looks through the whole store; a link leads on, until the end of the range."""
-    monkeypatch.setattr(SQLReader.reach, "__defaults__", (500,))
+    monkeypatch.setattr(SQLReader.scan_start, "__defaults__", (500,))
     pages = list(pages_of_requests(shop, "since=2+days&where=request_id%3Dreq-7"))
     assert 5 < len(pages) < 10
     assert sum(len(listed_on(page)) for page in pages) == 1
@@ -318,7 +318,7 @@ def test_records_of_one_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             for number in range(1000)
         ]
     )
-    monkeypatch.setattr(SQLReader.reach, "__defaults__", (300,))
+    monkeypatch.setattr(SQLReader.scan_start, "__defaults__", (300,))
     pages = pages_of_requests(app, "where=request_id%3D&where=method%3DGET")
     seen = [identity for page in pages for identity in listed_on(page)]
     assert sorted(seen) == [f"{number:032x}" for number in range(1000)]
@@ -326,8 +326,8 @@ def test_records_of_one_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def test_estimates_that_met_nothing(shop: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """That some records were looked at, and none was such a one, is no word on the others."""
-    monkeypatch.setattr(SQLReader, "most", 200)
-    monkeypatch.setattr(SQLReader, "sample", 100)
+    monkeypatch.setattr(SQLReader, "max_records", 200)
+    monkeypatch.setattr(SQLReader, "sample_size", 100)
     client = open_client(shop)
     path = "/chest/?where=tenant%3Dnobody"
     text = client.get(path).text

@@ -14,7 +14,7 @@ from flask_chest.delivery.durable_files import FileLock
 from flask_chest.delivery.journal.totals import add_to_totals, read_ledger
 from flask_chest.delivery.ledger import Ledger
 from flask_chest.errors import DeliveryError, RejectedError
-from flask_chest.operations.erasure import forget_letters
+from flask_chest.operations.erasure import erase_dead_letters
 from flask_chest.operations.replay import Replay
 from flask_chest.query.filters import parse_filter
 from flask_chest.query.query import Query
@@ -122,7 +122,7 @@ def test_letters_are_forgotten_as_a_replay_has_left_them(
     monkeypatch.setattr(FileLock, "acquire", replay_before)
     where = (parse_filter(f"id={1:032x}"),)
     query = Query(since=EPOCH, until=EPOCH + timedelta(days=1), where=where)
-    assert forget_letters(tmp_path, "picky", query, "") == 1
+    assert erase_dead_letters(tmp_path, "picky", query, "") == 1
     assert DeadLetters(tmp_path, "picky").read() == []
     account = read_ledger(tmp_path).account("picky")
     assert (account.delivered, account.rejected, account.lost["forgotten"]) == (3, 0, 1)

@@ -15,7 +15,7 @@ import pytest
 
 from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
 from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
-from flask_chest.operations.maintenance import Maintenance
+from flask_chest.operations.retention import Maintenance
 from tests import ROOT
 
 from ..operations.suite import days_of_records

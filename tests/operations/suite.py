@@ -12,7 +12,7 @@ import pytest
 
 from flask_chest import Record
 from flask_chest.chests.sql.chest import SQLChest
-from flask_chest.operations.maintenance import Maintenance
+from flask_chest.operations.retention import Maintenance
 from flask_chest.query.fields import parse_field
 from flask_chest.query.filters import parse_filter
 from flask_chest.query.query import Query
@@ -147,7 +147,7 @@ def replace_measure(query: Query, name: str) -> Query:
 
 def same(one: Answer, other: Answer) -> None:
     assert [group.key for group in one.groups] == [group.key for group in other.groups]
-    assert other.share == 1
+    assert other.fraction == 1
     for before, after in zip(one.groups, other.groups, strict=True):
         same_figures(before.summary, after.summary)
 

@@ -16,7 +16,7 @@ from flask_chest.chests.sql.chest import SQLChest
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.query.fields import Field, parse_field
 from flask_chest.query.filters import Filter, parse_filter
-from flask_chest.query.matching import matches, text_of
+from flask_chest.query.matching import matches, value_text
 from flask_chest.query.query import Query
 from flask_chest.query.reader import Reader
 from flask_chest.query.summary import Summary
@@ -95,7 +95,7 @@ def check_reader(chest: Chest) -> None:
 def _finds_nothing(reader: Reader) -> None:
     """Before the first record there is no table, which is no error."""
     assert reader.latest(5) == reader.page(WHOLE) == reader.find("x") == []
-    assert list(reader.walk(WHOLE)) == []
+    assert list(reader.iter_records(WHOLE)) == []
     assert reader.count(WHOLE) == 0
     assert reader.answer(WHOLE).whole.count == 0
     assert reader.series(WHOLE, 3600).lines in ({}, {None: []})
@@ -121,9 +121,9 @@ def _groups(reader: Reader, records: list[Record]) -> None:
         expected: dict[Any, list[Record]] = {}
         for record in records:
             value = _value(record, field)
-            expected.setdefault(text_of(value), []).append(record)
+            expected.setdefault(value_text(value), []).append(record)
         answer = reader.answer(WHOLE.grouped(field))
-        assert answer.share == 1
+        assert answer.fraction == 1
         assert answer.complete
         assert {group.key for group in answer.groups} == expected.keys(), name
         for group in answer.groups:
@@ -165,17 +165,17 @@ def _measures_over_time(reader: Reader, records: list[Record]) -> None:
 
 def _pages(reader: Reader, records: list[Record]) -> None:
     assert reader.page(WHOLE, limit=0) == []
-    assert reader.reach(WHOLE, len(records)) is None
-    assert reader.reach(WHOLE, 10) == records[10].time
+    assert reader.scan_start(WHOLE, len(records)) is None
+    assert reader.scan_start(WHOLE, 10) == records[10].time
     found: list[Record] = []
     while page := reader.page(WHOLE, after=found[-1].id if found else "", limit=170):
         found += page
     assert found == records
-    assert list(reader.walk(WHOLE, page=99)) == records[::-1]
+    assert list(reader.iter_records(WHOLE, page=99)) == records[::-1]
     assert reader.latest(3) == records[2::-1]
     later = reader.ids_after(records[5].id)
     assert later == {record.id for record in records[:5]}
-    assert list(reader.pick(list(later))) == records[4::-1]
+    assert list(reader.fetch(list(later))) == records[4::-1]
     assert reader.names(WHOLE) == sorted(records[0].vars)
 
 
@@ -195,7 +195,7 @@ def _tells_apart(chest: Chest, reader: Reader, records: list[Record]) -> None:
         field = parse_field(name)
         expected: dict[str | None, list[Record]] = {}
         for record in records:
-            expected.setdefault(text_of(_value(record, field)), []).append(record)
+            expected.setdefault(value_text(_value(record, field)), []).append(record)
         found = reader.answer(query.grouped(field), limit=100).groups
         assert {group.key for group in found} == expected.keys()
         for group in found:
@@ -236,12 +236,12 @@ def _compare(summary: Summary, records: list[Record], measure: Field) -> None:
     assert summary.mean == pytest.approx(total / sum(weight for _, weight in pairs))
     assert summary.low == pytest.approx(min(pairs)[0])
     assert summary.high == pytest.approx(max(pairs)[0])
-    for share, found in zip((0.5, 0.95, 0.99), summary.percentiles, strict=True):
-        assert found == pytest.approx(_percentile(pairs, share), rel=0.02, abs=1e-9)
+    for fraction, found in zip((0.5, 0.95, 0.99), summary.percentiles, strict=True):
+        assert found == pytest.approx(_percentile(pairs, fraction), rel=0.02, abs=1e-9)
 
 
-def _percentile(pairs: list[tuple[float, float]], share: float) -> float:
-    wanted, passed = share * sum(weight for _, weight in pairs), 0.0
+def _percentile(pairs: list[tuple[float, float]], fraction: float) -> float:
+    wanted, passed = fraction * sum(weight for _, weight in pairs), 0.0
     for value, weight in sorted(pairs):
         passed += weight
         if passed >= wanted - 1e-9:
@@ -250,8 +250,8 @@ def _percentile(pairs: list[tuple[float, float]], share: float) -> float:
 
 
 def _value(record: Record, field: Field) -> Any:
-    if field.place:
-        return getattr(record, field.place).get(field.name)
+    if field.document:
+        return getattr(record, field.document).get(field.name)
     return getattr(record, field.name)
 
 
@@ -266,8 +266,8 @@ def check_estimates(chest: SQLChest, monkeypatch: pytest.MonkeyPatch) -> None:
     :param chest: an empty one.
     """
     chest.write(many(6000))
-    monkeypatch.setattr(SQLReader, "most", 1000)
-    monkeypatch.setattr(SQLReader, "sample", 1000)
+    monkeypatch.setattr(SQLReader, "max_records", 1000)
+    monkeypatch.setattr(SQLReader, "sample_size", 1000)
     asked: list[tuple[str, Any]] = []
     reader = chest.reader()
     assert isinstance(reader, SQLReader)
@@ -279,7 +279,7 @@ def check_estimates(chest: SQLChest, monkeypatch: pytest.MonkeyPatch) -> None:
     query = WHOLE.filtered(parse_filter("route=/"), parse_filter("user_id!=3"))
     for question in (WHOLE, query):
         answer = reader.answer(question.grouped(parse_field("method")))
-        assert answer.share < 1
+        assert answer.fraction < 1
         assert answer.whole.rows <= 1000
         series = reader.series(question, 3600)
         counted = sum(each.count for each in series.lines[None])

@@ -18,8 +18,8 @@ from flask_chest.query.csv import csv_lines
 from flask_chest.query.fields import Field, parse_field
 from flask_chest.query.filters import parse_filter
 from flask_chest.query.ndjson import from_line, to_line
-from flask_chest.query.percentiles import Digest, code_of, value_of
-from flask_chest.query.query import Query, parse_moment
+from flask_chest.query.percentiles import Digest, bucket_of, bucket_value
+from flask_chest.query.query import Query, parse_time
 from flask_chest.record.encoding import encode
 
 from .records import END, many
@@ -103,7 +103,7 @@ def test_no_filters(text: str, told: str) -> None:
 )
 def test_moments(text: str, moment: datetime) -> None:
     """Durations are reckoned back from now; a time without a zone is UTC."""
-    assert parse_moment(text, NOW) == moment
+    assert parse_time(text, NOW) == moment
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_moments(text: str, moment: datetime) -> None:
 def test_no_moments(text: str) -> None:
     """Nonsense is told with what is allowed."""
     with pytest.raises(QueryError, match="2 hours"):
-        parse_moment(text, NOW)
+        parse_time(text, NOW)
 
 
 def test_an_empty_range() -> None:
@@ -142,19 +142,19 @@ def test_percentiles_are_within_two_percent() -> None:
         for start in range(0, 5000, 1000):
             part = Digest()
             for value in values[start : start + 1000]:
-                part.add(code_of(value), 1)
+                part.add(bucket_of(value), 1)
             whole.merge(part)
-        for share, found in zip((0.5, 0.99), whole.percentiles((0.5, 0.99)), strict=True):
-            true = values[int(share * 5000) - 1]
+        for fraction, found in zip((0.5, 0.99), whole.percentiles((0.5, 0.99)), strict=True):
+            true = values[int(fraction * 5000) - 1]
             assert found == pytest.approx(true, rel=0.021, abs=1e-9)
 
 
 def test_buckets_sort_as_their_values_do() -> None:
     """Negative values, zero and tiny ones too."""
     values = [-1e12, -5.0, -1e-6, 0.0, 1e-12, 1e-6, 0.5, 1.0, 7.0, 1e15]
-    codes = [code_of(value) for value in values]
+    codes = [bucket_of(value) for value in values]
     assert codes == sorted(codes)
-    assert all(value_of(code_of(v)) == pytest.approx(v, rel=0.02, abs=1e-9) for v in values)
+    assert all(bucket_value(bucket_of(v)) == pytest.approx(v, rel=0.02, abs=1e-9) for v in values)
     assert Digest().percentiles((0.5,)) == [None]
 
 

@@ -51,14 +51,14 @@ def test_more_than_can_be_looked_at(server: Any, monkeypatch: pytest.MonkeyPatch
     """Figures are estimated, of many values the most frequent are told; one request is exact."""
     chest = chest_of(server, "sampled")
     chest.write(many(300))
-    monkeypatch.setattr(SQLReader, "most", 150)
-    monkeypatch.setattr(SQLReader, "sample", 150)
-    monkeypatch.setattr(MongoReader, "most", 150)
-    monkeypatch.setattr(MongoReader, "sample", 150)
+    monkeypatch.setattr(SQLReader, "max_records", 150)
+    monkeypatch.setattr(SQLReader, "sample_size", 150)
+    monkeypatch.setattr(MongoReader, "max_records", 150)
+    monkeypatch.setattr(MongoReader, "sample_size", 150)
     reader = chest.reader()
     assert reader is not None
     answer = reader.answer(WHOLE.grouped(parse_field("method")))
-    assert answer.share < 1
+    assert answer.fraction < 1
     assert answer.whole.rows <= 150
     assert answer.whole.count == pytest.approx(450, rel=0.25)
     series = reader.series(WHOLE, 3600)
@@ -90,15 +90,15 @@ def test_times_are_utc(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(chest, SQLChest)
     records = many(6000)
     chest.write(records)
-    monkeypatch.setattr(SQLReader, "most", 1000)
-    monkeypatch.setattr(SQLReader, "sample", 1000)
+    monkeypatch.setattr(SQLReader, "max_records", 1000)
+    monkeypatch.setattr(SQLReader, "sample_size", 1000)
     reader = SQLReader(chest)
     with reader._engine.connect() as connection:
         assert connection.exec_driver_sql("SHOW timezone").scalar() == "America/St_Johns"
     [latest] = reader.latest(1)
     assert latest.time.isoformat() == records[0].time.isoformat()
     slices = reader._slices(WHOLE)
-    assert slices.share < 1
+    assert slices.fraction < 1
     assert {begin.tzinfo for begin, _ in slices.ranges} == {timezone.utc}
     reader.close()
     chest.close()
@@ -110,7 +110,7 @@ def test_reads_only(server: Any) -> None:
     if not isinstance(chest, SQLChest):
         pytest.skip("MongoDB has no transactions that only read; its reader only finds")
     chest.write(many(3))
-    engine = chest.make_reading_engine()
+    engine = chest.make_read_only_engine()
     with (
         engine.connect() as connection,
         pytest.raises(sa.exc.SQLAlchemyError, match=r"(?i)read.only"),

@@ -153,13 +153,13 @@ class FlaskChestClickHouse(Chest):
         """
         return connect(self.address, timeout or self.timeout, settings)
 
-    def make_reading_engine(self) -> sa.Engine:
+    def make_read_only_engine(self) -> sa.Engine:
         """An engine for those who only read, and who see each record once."""
         seconds = max(1, int(self.timeout))
         settings = {**READING, "max_execution_time": seconds, "readonly": 2}
         return sa.create_engine("clickhousedb://", creator=partial(self.connect, settings))
 
-    def has_no_table(self, error: BaseException) -> bool:
+    def is_missing_table(self, error: BaseException) -> bool:
         """Whether a query failed because nothing was delivered yet."""
         return is_unknown_table(error)
 

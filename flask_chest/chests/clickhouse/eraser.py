@@ -68,7 +68,7 @@ class ClickHouseEraser(Eraser):
                 self._has_deleted = True
                 client.command(delete, parameters=parameters)
         except ClickHouseError as error:
-            if self._chest.has_no_table(error):
+            if self._chest.is_missing_table(error):
                 return 0
             raise ReadError(self._chest.error_message(error, self._chest.remedy(error))) from None
         return gone

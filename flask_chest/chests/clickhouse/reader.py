@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...query.query import Query
-from ...query.reader import PAGE, REACH
+from ...query.reader import PAGE, SCAN_LIMIT
 from ...query.time_slices import TimeSlices
 from ...record.encoding import to_microseconds
 from ...record.record import Record
@@ -31,7 +31,7 @@ class ClickHouseReader(SQLReader):
     and is asked about stretches of time instead.
     """
 
-    most, sample = 1_000_000, 400_000
+    max_records, sample_size = 1_000_000, 400_000
 
     def page(self, query: Query, *, after: str = "", limit: int = PAGE) -> list[Record]:
         if after:
@@ -47,17 +47,17 @@ class ClickHouseReader(SQLReader):
                 break
         return found
 
-    def reach(self, query: Query, records: int = REACH) -> datetime | None:
+    def scan_start(self, query: Query, records: int = SCAN_LIMIT) -> datetime | None:
         for part in self._backwards(query):
             stretch = TimeSlices(((part.since, part.until),), 1.0)
             if self._count_in(stretch, records + 1) <= records:
                 continue
-            found = super().reach(part, records)
+            found = super().scan_start(part, records)
             if found is not None:  # some may have come twice
                 return found
         return None
 
-    def walk(self, query: Query, page: int = 5000) -> Iterator[Record]:
+    def iter_records(self, query: Query, page: int = 5000) -> Iterator[Record]:
         # A page is asked for within a stretch of time, which grows and shrinks until it holds some
         # of them.
         begin, last = self._edges(query)
@@ -66,7 +66,7 @@ class ClickHouseReader(SQLReader):
         while begin < end:
             part = replace(query, since=begin, until=begin + min(width, end - begin))
             found = 0
-            for record in super().walk(part, page):
+            for record in super().iter_records(part, page):
                 found += 1
                 yield record
             begin = part.until

@@ -14,8 +14,8 @@ from .chest import read_name, spell, storable
 
 def path_of(field: Field) -> str:
     """Where a field stands."""
-    if field.place:
-        return f"{field.place}.{spell(field.name)}"
+    if field.document:
+        return f"{field.document}.{spell(field.name)}"
     return "_id" if field.name == "id" else field.name
 
 

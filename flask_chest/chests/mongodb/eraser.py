@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ReadError
-from ...query.eraser import BATCH, Eraser
+from ...query.eraser import BATCH_SIZE, Eraser
 
 if TYPE_CHECKING:
     from .chest import FlaskChestMongoDB
@@ -38,7 +38,7 @@ class MongoEraser(Eraser):
         while True:
             old = self._records().find({"time": {"$lt": before}}, {"_id": 1})
             try:
-                ids = [each["_id"] for each in old.sort("time", 1).limit(BATCH)]
+                ids = [each["_id"] for each in old.sort("time", 1).limit(BATCH_SIZE)]
             except PyMongoError as error:
                 raise ReadError(self._chest.error_message(error)) from None
             if not ids:

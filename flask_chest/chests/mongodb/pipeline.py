@@ -12,7 +12,7 @@ import orjson
 
 from ...query.fields import Field
 from ...query.filters import Filter
-from ...query.matching import text_of
+from ...query.matching import value_text
 from ...query.percentiles import OFFSET, SCALE, TINY
 from ...query.query import Query
 from .documents import path_of, to_stored
@@ -45,7 +45,7 @@ def condition(wanted: Filter) -> dict[str, Any]:
             ]
         }
     if not value:
-        empty: list[Any] = [None] if wanted.field.place else [None, ""]
+        empty: list[Any] = [None] if wanted.field.document else [None, ""]
         return {path: {"$nin" if sign == "!=" else "$in": empty}}
     meant = [{"$eq": wanted.number}] if wanted.field.is_number else _meant(value)
     same: list[dict[str, Any]] = [{path: {**each, **no_list}} for each in meant]
@@ -165,7 +165,7 @@ def _meant(value: str) -> list[dict[str, Any]]:
             meant.append({"$eq": to_stored(whole), "$type": _WHOLE})
     with suppress(ValueError):
         number = float(value)
-        if text_of(number) == value:
+        if value_text(number) == value:
             meant.append({"$eq": number, "$type": "double"})
     return meant
 

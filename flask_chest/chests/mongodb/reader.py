@@ -8,12 +8,12 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import ReadError
-from ...query.aggregation import biggest_lines, fold_answer, fold_series, without
-from ...query.matching import text_of
+from ...query.aggregation import aggregate_answer, aggregate_series, limit_lines, subtract_groups
+from ...query.matching import value_text
 from ...query.query import Query
-from ...query.reader import PAGE, REACH, Reader, united
+from ...query.reader import PAGE, SCAN_LIMIT, Reader, merge_records
 from ...query.summary import Answer, Series
-from ...query.time_slices import MOST, SAMPLE, Chosen, TimeSlices, choose_slices
+from ...query.time_slices import MAX_RECORDS, SAMPLE_SIZE, SliceCache, TimeSlices, choose_slices
 from ...record.record import Record
 from ..sql.aggregate import GROUPS
 from .documents import read_document
@@ -32,13 +32,13 @@ class MongoReader(Reader):
     """
 
     #: Of so many records all are looked at; of more than that, how many at most.
-    most, sample = MOST, SAMPLE
+    max_records, sample_size = MAX_RECORDS, SAMPLE_SIZE
 
     def __init__(self, chest: FlaskChestMongoDB) -> None:
         super().__init__(chest.name)
         self._chest = chest
         self._client: Any = None
-        self._chosen = Chosen()
+        self._chosen = SliceCache()
 
     def latest(self, limit: int) -> list[Record]:
         return self._records({}, {"_id": -1}, limit)[::-1] if limit else []
@@ -49,14 +49,14 @@ class MongoReader(Reader):
             lambda: {each["_id"] for each in self._records_of().find(later, {"_id": 1})}
         )
 
-    def pick(self, ids: Sequence[str]) -> Iterator[Record]:
+    def fetch(self, ids: Sequence[str]) -> Iterator[Record]:
         yield from self._records({"_id": {"$in": sorted(ids)}}, {"_id": 1}, 0)
 
     def find(self, identity: str, limit: int = PAGE) -> list[Record]:
         # A record's id may be the request's id of others: of those that it was handed on to.
         own, others = (self._find(each, identity, limit) for each in ("_id", "request_id"))
         if own or others:
-            return united(own, others)[:limit]
+            return merge_records(own, others)[:limit]
         if len(identity) != 32:
             return []  # it has no index: ask only what can be one
         return self._find("trace_id", identity, limit)
@@ -79,7 +79,7 @@ class MongoReader(Reader):
             where = {"$and": [where, {"$or": earlier}]}
         return self._records(where, {"time": -1, "_id": -1}, limit)
 
-    def reach(self, query: Query, records: int = REACH) -> datetime | None:
+    def scan_start(self, query: Query, records: int = SCAN_LIMIT) -> datetime | None:
         where = whether([(query.since, query.until)])
         found = self._told(
             lambda: list(
@@ -88,7 +88,7 @@ class MongoReader(Reader):
         )
         return found[0]["time"].replace(tzinfo=timezone.utc) if found else None
 
-    def walk(self, query: Query, page: int = 1000) -> Iterator[Record]:
+    def iter_records(self, query: Query, page: int = 1000) -> Iterator[Record]:
         cursor = self._told(
             lambda: iter(
                 self._records_of()
@@ -108,7 +108,7 @@ class MongoReader(Reader):
         match = {"$match": self._where(query, slices)}
         rows = self._rows([match, *figures(query, limit=GROUPS)])
         if len(rows) < GROUPS:
-            return fold_answer(_merged(rows), slices.share, limit)
+            return aggregate_answer(_merged(rows), slices.fraction, limit)
         keys = self._told(
             lambda: [
                 each["_id"]["k"]
@@ -116,11 +116,11 @@ class MongoReader(Reader):
             ]
         )
         rows = self._rows([match, *figures(query, keys=keys)])
-        found = fold_answer(_merged(rows), slices.share, limit)
+        found = aggregate_answer(_merged(rows), slices.fraction, limit)
         rows = self._rows([match, *figures(query.grouped(None))])
-        whole = fold_answer(_merged(rows), slices.share, 1).whole
-        rest = without(whole, found.groups)
-        return Answer(found.groups, rest, slices.share, complete=False)
+        whole = aggregate_answer(_merged(rows), slices.fraction, 1).whole
+        rest = subtract_groups(whole, found.groups)
+        return Answer(found.groups, rest, slices.fraction, complete=False)
 
     def series(
         self, query: Query, step: float, lines: int = 8, keys: Sequence[str | None] | None = None
@@ -137,11 +137,11 @@ class MongoReader(Reader):
                 ]
             )
         rows = self._rows([match, *figures(query, keys=found, step=step)])
-        series = fold_series(_merged(rows), query, step, slices.share)
-        return series if found is None else biggest_lines(series, lines, slices.share)
+        series = aggregate_series(_merged(rows), query, step, slices.fraction)
+        return series if found is None else limit_lines(series, lines, slices.fraction)
 
     def names(self, query: Query) -> list[str]:
-        near = self.reach(query) or query.since
+        near = self.scan_start(query) or query.since
         recent = self.page(replace(query, since=near), limit=PAGE * 2)
         return sorted({name for record in recent for name in record.vars})
 
@@ -154,7 +154,7 @@ class MongoReader(Reader):
             client.close()
 
     def _slices(self, query: Query) -> TimeSlices:
-        if query.is_of_one_request:
+        if query.is_for_one_request:
             return TimeSlices(((query.since, query.until),), 1.0)
         return self._chosen.get(
             query,
@@ -163,8 +163,8 @@ class MongoReader(Reader):
                 query.until,
                 self._count_in,
                 lambda: self._edges(query),
-                most=self.most,
-                sample=self.sample,
+                max_records=self.max_records,
+                sample_size=self.sample_size,
             ),
         )
 
@@ -220,5 +220,5 @@ def _merged(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
         group = row["_id"]
         code = group.get("code")
         low, high = (row["low"], row["high"]) if code is not None else (None, None)
-        place = text_of(group.get("k")), group.get("b") or 0, code
+        place = value_text(group.get("k")), group.get("b") or 0, code
         yield (*place, row["n"], row["w"], row["e"], row["s"], low, high)

@@ -40,7 +40,7 @@ class Aggregate:
     ) -> None:
         self._dialect = dialect
         self._query = query
-        self.share = slices.share
+        self.fraction = slices.fraction
         self._step = step
         self._origin = query.since.timestamp() if origin is None else origin
         self._facts = dialect.within(self._make_facts(table), slices.ranges)

@@ -207,7 +207,7 @@ class SQLChest(Chest):
     def make_engine(self) -> sa.Engine:
         """An engine for this database; nothing is connected yet."""
 
-    def make_reading_engine(self) -> sa.Engine:
+    def make_read_only_engine(self) -> sa.Engine:
         """An engine for those who only read."""
         return self.make_engine()
 
@@ -247,7 +247,7 @@ class SQLChest(Chest):
         """Whether the database will never take what it was given."""
         return isinstance(error, (exc.IntegrityError, exc.DataError))
 
-    def has_no_table(self, error: exc.SQLAlchemyError) -> bool:
+    def is_missing_table(self, error: exc.SQLAlchemyError) -> bool:
         """Whether a query failed because nothing was delivered yet."""
         return False
 

@@ -31,7 +31,7 @@ def _condition(table: sa.Table, dialect: Dialect, wanted: Filter) -> Expression:
     if wanted.is_ordered:
         return _compared(dialect.number(field), wanted.operator, wanted.number)
     # A column itself, where it can be, so that its index serves.
-    is_word = not field.place and not field.is_number and field != _DISCONNECTED
+    is_word = not field.document and not field.is_number and field != _DISCONNECTED
     expression = table.columns[field.name] if is_word else dialect.text(field)
     if wanted.operator == "~":
         return dialect.contains(dialect.text(field), value)
@@ -43,7 +43,7 @@ def _condition(table: sa.Table, dialect: Dialect, wanted: Filter) -> Expression:
     if field.is_number:
         return _equal(dialect.number(field), wanted.operator, wanted.number)
     if field == _DISCONNECTED:
-        return _equal(table.columns[field.name], wanted.operator, wanted.truth)
+        return _equal(table.columns[field.name], wanted.operator, wanted.boolean)
     if wanted.operator == "!=":
         return sa.or_(expression.is_(None), dialect.differs(expression, value))
     return dialect.equals(expression, value)

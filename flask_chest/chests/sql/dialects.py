@@ -30,8 +30,8 @@ class Dialect(ABC):
 
     def text(self, field: Field) -> Expression:
         """A field as text; NULL where there is none."""
-        if field.place:
-            return self.member_text(self._table.columns[field.place], field.name)
+        if field.document:
+            return self.member_text(self._table.columns[field.document], field.name)
         column = self._table.columns[field.name]
         if isinstance(column.type, sa.Boolean):
             return sa.case((column.is_(None), None), (column, "true"), else_="false")
@@ -51,14 +51,14 @@ class Dialect(ABC):
 
     def number(self, field: Field) -> Expression:
         """A field as a number; NULL where it is none."""
-        if field.place:
-            return self.member_number(self._table.columns[field.place], field.name)
+        if field.document:
+            return self.member_number(self._table.columns[field.document], field.name)
         if not field.is_number:
             raise QueryError(f"{field} is text; of numbers there are e.g. 'duration_ms', 'status'")
         return self.cast_number(self._table.columns[field.name])
 
     def code(self, value: Expression) -> Expression:
-        """The bucket of a value, as :func:`flask_chest.query.percentiles.code_of` has it."""
+        """The bucket of a value, as :func:`flask_chest.query.percentiles.bucket_of` has it."""
         bucket = self.floor(sa.func.ln(sa.func.abs(value)) * SCALE + OFFSET)
         return sa.case(
             (value.is_(None), None),

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ...errors import ReadError
-from ...query.eraser import BATCH, Eraser
+from ...query.eraser import BATCH_SIZE, Eraser
 
 if TYPE_CHECKING:
     from .chest import SQLChest
@@ -24,7 +24,7 @@ class SQLEraser(Eraser):
         self._table = chest.records
         self._engine = chest.make_engine()
         # Reading takes no lock; only the delete itself is a writer among others.
-        self._reading = chest.make_reading_engine()
+        self._reading = chest.make_read_only_engine()
 
     def erase(self, ids: Sequence[str]) -> int:
         import sqlalchemy as sa
@@ -54,10 +54,10 @@ class SQLEraser(Eraser):
         try:
             with self._reading.connect() as connection:
                 return list(
-                    connection.execute(old.order_by(columns.time).limit(BATCH)).scalars().all()
+                    connection.execute(old.order_by(columns.time).limit(BATCH_SIZE)).scalars().all()
                 )
         except sa.exc.SQLAlchemyError as error:
-            if self._chest.has_no_table(error):
+            if self._chest.is_missing_table(error):
                 return []  # nothing has been delivered yet
             raise self._told(error) from None
 

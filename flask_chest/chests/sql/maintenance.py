@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from ...errors import ReadError
-from ...query.time_slices import whole_hours
+from ...query.time_slices import floor_to_hour
 from .eraser import SQLEraser
-from .rollups.job import RollupJob, roll
+from .rollups.job import RollupJob, run
 from .rollups.lease import Lease, is_begun
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ def maintain(chest: SQLChest, until: int, retention: float | None, stop: threadi
     engine = chest.make_engine()
     try:
         lease = Lease(chest, engine)
-        if not lease.take():
+        if not lease.acquire():
             return
         roller = RollupJob(chest, engine)
         try:
-            roll(roller, lease, until, stop)
+            run(roller, lease, until, stop)
         finally:
             roller.close()
-            lease.give_back()
+            lease.release()
     finally:
         engine.dispose()
     if retention is not None:
@@ -59,7 +59,7 @@ def prune(chest: SQLChest, before: datetime, ended: threading.Event) -> Iterator
     """
     try:
         if is_begun(chest):
-            yield from _prune(chest, whole_hours(before), ended)
+            yield from _prune(chest, floor_to_hour(before), ended)
     except sa.exc.SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
         raise ReadError(chest.error_message(cause, chest.remedy(error))) from None
@@ -69,16 +69,16 @@ def _prune(chest: SQLChest, end: datetime, ended: threading.Event) -> Iterator[i
     engine = chest.make_engine()
     try:
         lease = Lease(chest, engine)
-        if not lease.take():
+        if not lease.acquire():
             raise ReadError(chest.error_message("another process is pruning it", "try again later"))
         roller = RollupJob(chest, engine)
         try:
             # What came late must be in the sums before it goes.
-            roll(roller, lease, int(end.timestamp()), ended, since=0)
+            run(roller, lease, int(end.timestamp()), ended, since=0)
             yield from _delete(chest, end, lease, ended)
         finally:
             roller.close()
-            lease.give_back()
+            lease.release()
     finally:
         engine.dispose()
 
@@ -90,7 +90,7 @@ def _delete(
     try:
         for number in eraser.prune(before):
             yield number
-            if ended.is_set() or not lease.keep():
+            if ended.is_set() or not lease.renew():
                 return
     finally:
         eraser.close()

@@ -106,7 +106,7 @@ class FlaskChestMySQL(SQLChest):
         sa.event.listen(engine, "do_execute", self._send)
         return engine
 
-    def make_reading_engine(self) -> sa.Engine:
+    def make_read_only_engine(self) -> sa.Engine:
         engine = self.make_engine()
         sa.event.listen(engine, "connect", self._only_read)
         return engine
@@ -160,7 +160,7 @@ class FlaskChestMySQL(SQLChest):
     def is_rejection(self, error: exc.SQLAlchemyError) -> bool:
         return super().is_rejection(error) or _number(error) in _REJECTIONS
 
-    def has_no_table(self, error: exc.SQLAlchemyError) -> bool:
+    def is_missing_table(self, error: exc.SQLAlchemyError) -> bool:
         return _number(error) == _NO_SUCH_TABLE
 
     def remedy(self, error: exc.SQLAlchemyError) -> str:

@@ -108,7 +108,7 @@ class FlaskChestPostgreSQL(SQLChest):
         sa.event.listen(engine, "do_execute", self._send)
         return engine
 
-    def make_reading_engine(self) -> sa.Engine:
+    def make_read_only_engine(self) -> sa.Engine:
         engine = self.make_engine()
         sa.event.listen(engine, "connect", self._only_read)
         return engine
@@ -165,7 +165,7 @@ class FlaskChestPostgreSQL(SQLChest):
         # 54: beyond a limit of the server, such as the size of an indexed value.
         return super().is_rejection(error) or _sqlstate(error).startswith("54")
 
-    def has_no_table(self, error: exc.SQLAlchemyError) -> bool:
+    def is_missing_table(self, error: exc.SQLAlchemyError) -> bool:
         return _sqlstate(error) == _UNDEFINED_TABLE
 
     def remedy(self, error: exc.SQLAlchemyError) -> str:

@@ -13,18 +13,18 @@ from sqlalchemy import exc
 from ...errors import ReadError
 from ...query.aggregation import (
     add_to_series,
-    biggest_lines,
-    cut_answer,
+    aggregate_answer,
+    aggregate_series,
     empty_series,
-    fold_answer,
-    fold_series,
-    place_in,
-    without,
+    limit_answer,
+    limit_lines,
+    subtract_groups,
+    summary_at,
 )
 from ...query.query import Query
-from ...query.reader import PAGE, REACH, Reader, united
+from ...query.reader import PAGE, SCAN_LIMIT, Reader, merge_records
 from ...query.summary import Answer, Series, Summary
-from ...query.time_slices import MOST, SAMPLE, Chosen, TimeSlices, choose_slices
+from ...query.time_slices import MAX_RECORDS, SAMPLE_SIZE, SliceCache, TimeSlices, choose_slices
 from ...record.encoding import FIELDS
 from ...record.record import Record
 from .aggregate import GROUPS, Aggregate
@@ -32,23 +32,23 @@ from .chest import SQLChest
 from .conditions import conditions
 from .dialects import DIALECTS, Dialect
 from .late_records import DAY
-from .rollups.plan import Plan, Rollups
+from .rollups.plan import RollupPlan, RollupReader
 from .rollups.rows import add_row
 
 # Parameters of one query: SQLite of old took no more than 999.
 _AT_ONCE = 500
 
 
-class SQLStore(Protocol):
+class ReadableStore(Protocol):
     """What the reader knows of a chest."""
 
     name: str
     records: sa.Table
 
-    def make_reading_engine(self) -> sa.Engine:
+    def make_read_only_engine(self) -> sa.Engine:
         """An engine for those who only read."""
 
-    def has_no_table(self, error: exc.SQLAlchemyError, /) -> bool:
+    def is_missing_table(self, error: exc.SQLAlchemyError, /) -> bool:
         """Whether a query failed because nothing was delivered yet."""
 
     def error_message(self, reason: object, remedy: str = "") -> str:
@@ -65,16 +65,16 @@ class SQLReader(Reader):
     """
 
     #: Of so many records all are looked at; of more than that, how many at most.
-    most, sample = MOST, SAMPLE
+    max_records, sample_size = MAX_RECORDS, SAMPLE_SIZE
 
-    def __init__(self, chest: SQLStore) -> None:
+    def __init__(self, chest: ReadableStore) -> None:
         super().__init__(chest.name)
         self._chest = chest
         self._table = chest.records
-        self._engine = chest.make_reading_engine()
+        self._engine = chest.make_read_only_engine()
         self._dialect = self._make_dialect()
-        self._rollups = Rollups(chest, self._rows) if isinstance(chest, SQLChest) else None
-        self._chosen = Chosen()
+        self._rollups = RollupReader(chest, self._rows) if isinstance(chest, SQLChest) else None
+        self._chosen = SliceCache()
 
     def latest(self, limit: int) -> list[Record]:
         query = sa.select(self._table).order_by(self._table.columns.id.desc()).limit(limit)
@@ -84,7 +84,7 @@ class SQLReader(Reader):
         identity = self._table.columns.id
         return {row.id for row in self._rows(sa.select(identity).where(identity > record_id))}
 
-    def pick(self, ids: Sequence[str]) -> Iterator[Record]:
+    def fetch(self, ids: Sequence[str]) -> Iterator[Record]:
         identity = self._table.columns.id
         wanted = sorted(ids)
         for start in range(0, len(wanted), _AT_ONCE):
@@ -98,7 +98,7 @@ class SQLReader(Reader):
             self._find(each, identity, limit) for each in (columns.id, columns.request_id)
         )
         if own or others:
-            return united(own, others)[:limit]
+            return merge_records(own, others)[:limit]
         if len(identity) != 32:
             return []  # it has no index: ask only what can be one
         return self._find(columns.trace_id, identity, limit)
@@ -118,14 +118,14 @@ class SQLReader(Reader):
         order = columns.time.desc(), columns.id.desc()
         return self._records(rows.order_by(*order).limit(limit))
 
-    def reach(self, query: Query, records: int = REACH) -> datetime | None:
+    def scan_start(self, query: Query, records: int = SCAN_LIMIT) -> datetime | None:
         time = self._table.columns.time
         within = time >= query.since, time < query.until
         rows = sa.select(time).where(*within).order_by(time.desc()).offset(records).limit(1)
         found = self._rows(rows)
         return aware(found[0].time) if found else None
 
-    def walk(self, query: Query, page: int = 1000) -> Iterator[Record]:
+    def iter_records(self, query: Query, page: int = 1000) -> Iterator[Record]:
         columns = self._table.columns
         last: tuple[datetime, str] | None = None
         while True:
@@ -152,24 +152,28 @@ class SQLReader(Reader):
         for row in self._rollups.read(plan, query):
             key = None if query.by is None else row.route
             add_row(found.setdefault(key, Summary()), row, query.measure)
-        share = 1.0
+        fraction = 1.0
         for since, until in plan.records:
             part = self._answer(replace(query, since=since, until=until), GROUPS)
-            share = min(share, part.share)
+            fraction = min(fraction, part.fraction)
             for group in part.groups:
                 found.setdefault(group.key, Summary()).merge(group.summary)
-        return cut_answer(found, share, limit)
+        return limit_answer(found, fraction, limit)
 
     def _answer(self, query: Query, limit: int) -> Answer:
         aggregate = self._aggregate(query)
         rows = self._rows(aggregate.figures())
         if len(rows) < GROUPS:
-            return fold_answer(rows, aggregate.share, limit)
+            return aggregate_answer(rows, aggregate.fraction, limit)
         # Too many values to have figures of each: first which are the most frequent ones.
         top = [row.k for row in self._rows(aggregate.top(limit))]
-        found = fold_answer(self._rows(aggregate.figures(top)), aggregate.share, limit)
-        whole = fold_answer(self._rows(aggregate.figures(together=True)), aggregate.share, 1).whole
-        return Answer(found.groups, without(whole, found.groups), aggregate.share, complete=False)
+        found = aggregate_answer(self._rows(aggregate.figures(top)), aggregate.fraction, limit)
+        whole = aggregate_answer(
+            self._rows(aggregate.figures(together=True)), aggregate.fraction, 1
+        ).whole
+        return Answer(
+            found.groups, subtract_groups(whole, found.groups), aggregate.fraction, complete=False
+        )
 
     def series(
         self, query: Query, step: float, lines: int = 8, keys: Sequence[str | None] | None = None
@@ -178,18 +182,18 @@ class SQLReader(Reader):
         if plan is None or self._rollups is None:
             return self._series(query, step, lines, keys)
         series = empty_series(replace(query, since=plan.begin), plan.step)
-        origin, share = plan.begin.timestamp(), 1.0
+        origin, fraction = plan.begin.timestamp(), 1.0
         for row in self._rollups.read(plan, query):
             key = None if query.by is None else row.route
-            place = place_in(series, key, int((row.start - origin) // plan.step))
+            place = summary_at(series, key, int((row.start - origin) // plan.step))
             add_row(place, row, query.measure)
         for since, until in plan.records:
             part = replace(query, since=since, until=until)
             slices = self._slices(part)
             aggregate = Aggregate(self._table, self._dialect, part, slices, plan.step, origin)
-            add_to_series(series, self._rows(aggregate.over_time(None)), aggregate.share)
-            share = min(share, aggregate.share)
-        return biggest_lines(series, lines, share, keys)
+            add_to_series(series, self._rows(aggregate.over_time(None)), aggregate.fraction)
+            fraction = min(fraction, aggregate.fraction)
+        return limit_lines(series, lines, fraction, keys)
 
     def _series(
         self, query: Query, step: float, lines: int, keys: Sequence[str | None] | None
@@ -199,10 +203,10 @@ class SQLReader(Reader):
             keys = [row.k for row in self._rows(aggregate.top(lines))]
         aggregate = self._aggregate(query, step)
         rows = self._rows(aggregate.over_time(keys))
-        return fold_series(rows, query, step, aggregate.share)
+        return aggregate_series(rows, query, step, aggregate.fraction)
 
     def names(self, query: Query) -> list[str]:
-        near = self.reach(query) or query.since
+        near = self.scan_start(query) or query.since
         recent = self.page(replace(query, since=near), limit=PAGE * 2)
         return sorted({name for record in recent for name in record.vars})
 
@@ -215,7 +219,7 @@ class SQLReader(Reader):
     def _make_dialect(self) -> Dialect:
         return DIALECTS[self._engine.dialect.name](self._table)
 
-    def _plan(self, query: Query, step: float = DAY) -> Plan | None:
+    def _plan(self, query: Query, step: float = DAY) -> RollupPlan | None:
         """How sums of hours and days answer a question; ``None`` where they cannot."""
         return None if self._rollups is None else self._rollups.plan(query, step)
 
@@ -224,7 +228,7 @@ class SQLReader(Reader):
         return Aggregate(self._table, self._dialect, query, slices, step)
 
     def _slices(self, query: Query) -> TimeSlices:
-        if query.is_of_one_request:
+        if query.is_for_one_request:
             return TimeSlices(((query.since, query.until),), 1.0)
         return self._chosen.get(
             query,
@@ -233,8 +237,8 @@ class SQLReader(Reader):
                 query.until,
                 self._count_in,
                 lambda: self._edges(query),
-                most=self.most,
-                sample=self.sample,
+                max_records=self.max_records,
+                sample_size=self.sample_size,
             ),
         )
 
@@ -272,7 +276,7 @@ class SQLReader(Reader):
             with self._engine.connect() as connection:
                 return connection.execute(query).all()
         except exc.SQLAlchemyError as error:
-            if self._chest.has_no_table(error):
+            if self._chest.is_missing_table(error):
                 return []  # nothing has been delivered yet
             # str(error) would hold the SQL and its parameters: values of the app's users.
             cause = getattr(error, "orig", None) or error

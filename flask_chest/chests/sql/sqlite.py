@@ -141,7 +141,7 @@ class FlaskChestSQLite(SQLChest):
         sa.event.listen(engine, "begin", _begin_immediate)
         return engine
 
-    def make_reading_engine(self) -> sa.Engine:
+    def make_read_only_engine(self) -> sa.Engine:
         # Opened read-only, so that looking at a database that is not there does not make one.
         address = f"file:{quote(str(self.file()))}?mode=ro"
         return sa.create_engine(
@@ -155,7 +155,7 @@ class FlaskChestSQLite(SQLChest):
         """BEGIN IMMEDIATE, sent for every transaction, is the lock already."""
         return nullcontext()
 
-    def has_no_table(self, error: exc.SQLAlchemyError) -> bool:
+    def is_missing_table(self, error: exc.SQLAlchemyError) -> bool:
         words = str(getattr(error, "orig", ""))
         return "no such table" in words or ("unable to open" in words and not self.file().exists())
 

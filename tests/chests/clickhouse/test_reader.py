@@ -74,7 +74,7 @@ def test_sees_each_record_once(chest: FlaskChestClickHouse) -> None:
     assert reader is not None
     assert reader.count(WHOLE) == reader.answer(WHOLE).whole.rows == 100
     assert reader.page(WHOLE, limit=200) == records
-    assert list(reader.walk(WHOLE)) == records[::-1]
+    assert list(reader.iter_records(WHOLE)) == records[::-1]
     assert reader.find("request-5") == [records[5]]
     [line] = reader.series(WHOLE, 3600).lines.values()
     assert sum(each.rows for each in line) == 100
@@ -103,12 +103,12 @@ def test_the_newest_of_a_long_time(chest: FlaskChestClickHouse) -> None:
     assert reader.page(query, after="no such id") == []
     near = replace(query, since=records[5].time)
     assert reader.page(near, after=records[9].id) == []
-    assert reader.reach(query, 6) == records[6].time
-    assert reader.reach(query, 10) == records[10].time
-    assert reader.reach(query, 11) is None
-    assert list(reader.walk(query)) == records[::-1]
+    assert reader.scan_start(query, 6) == records[6].time
+    assert reader.scan_start(query, 10) == records[10].time
+    assert reader.scan_start(query, 11) is None
+    assert list(reader.iter_records(query)) == records[::-1]
     nothing = replace(query, until=query.since + timedelta(days=1))
-    assert reader.page(nothing) == list(reader.walk(nothing)) == []
+    assert reader.page(nothing) == list(reader.iter_records(nothing)) == []
     reader.close()
 
 
@@ -122,9 +122,9 @@ def test_slices_hold_what_lies_in_them(chest: FlaskChestClickHouse) -> None:
     inside = sum(any(begin <= each.time < end for begin, end in ranges) for each in records)
     assert len(begins) < inside < 20
     assert reader._count_in(TimeSlices(ranges, 0.1), 1000) == inside
-    reader.most, reader.sample = 100, 90
+    reader.max_records, reader.sample_size = 100, 90
     answer = reader.answer(WHOLE)
-    assert 0 < answer.share < 1
+    assert 0 < answer.fraction < 1
     assert 0 < answer.whole.rows <= 90
     reader.close()
 
@@ -144,7 +144,7 @@ def test_whole_floats(chest: FlaskChestClickHouse) -> None:
 def test_reads_only(chest: FlaskChestClickHouse) -> None:
     """Nothing can be written over a reader's connection, and no query takes for ever."""
     chest.write(many(3))
-    engine = chest.make_reading_engine()
+    engine = chest.make_read_only_engine()
     with engine.connect() as connection:
         with pytest.raises(sa.exc.SQLAlchemyError, match=r"(?i)readonly"):
             connection.exec_driver_sql(f"TRUNCATE TABLE {chest.table}")

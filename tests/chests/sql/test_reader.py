@@ -82,7 +82,7 @@ def test_a_writer_does_not_wait(tmp_path: Path) -> None:
     records = many()
     chest.write(records[300:])
     reader = SQLReader(chest)
-    walking = reader.walk(WHOLE, page=10)
+    walking = reader.iter_records(WHOLE, page=10)
     first = [next(walking) for _ in range(5)]
     done = threading.Event()
 
@@ -101,7 +101,7 @@ def test_reads_only(tmp_path: Path) -> None:
     chest = chest_in(tmp_path)
     chest.write(many(3))
     with (
-        closing(chest.make_reading_engine().raw_connection()) as connection,
+        closing(chest.make_read_only_engine().raw_connection()) as connection,
         pytest.raises(sqlite3.OperationalError, match="readonly"),
     ):
         connection.execute("DELETE FROM chest_records")
@@ -115,11 +115,11 @@ def test_more_records_than_can_be_looked_at(
     chest = chest_in(tmp_path)
     chest.write(many(6000))
     chest.close()
-    monkeypatch.setattr(SQLReader, "most", 1000)
-    monkeypatch.setattr(SQLReader, "sample", 1000)
+    monkeypatch.setattr(SQLReader, "max_records", 1000)
+    monkeypatch.setattr(SQLReader, "sample_size", 1000)
     reader = SQLReader(chest)
     answer = reader.answer(WHOLE.grouped(parse_field("method")))
-    assert answer.share < 1
+    assert answer.fraction < 1
     assert answer.whole.rows <= 1000
     assert answer.whole.count == pytest.approx(9000, rel=0.1)
     assert {group.key for group in answer.groups} == {"GET", "POST"}
@@ -154,8 +154,8 @@ def test_many_ranges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chest = chest_in(tmp_path)
     chest.write(many(2000))
     chest.close()
-    monkeypatch.setattr(SQLReader, "most", 100)
-    monkeypatch.setattr(SQLReader, "sample", 100)
+    monkeypatch.setattr(SQLReader, "max_records", 100)
+    monkeypatch.setattr(SQLReader, "sample_size", 100)
     reader = SQLReader(chest)
     ranges = [replace(WHOLE, since=WHOLE.since + timedelta(seconds=n)) for n in range(20)]
     first = [reader.answer(each).whole.rows for each in ranges]
@@ -167,23 +167,23 @@ def test_slices_are_spread_over_the_range() -> None:
     """They lie within the range, in order, and make up their share of it."""
     year = END - timedelta(days=365), END
     chosen = slices.choose_slices(
-        *year, lambda part, limit: int(10_000_000 * part.share), lambda: year
+        *year, lambda part, limit: int(10_000_000 * part.fraction), lambda: year
     )
-    assert chosen.share == 2.0**-11
+    assert chosen.fraction == 2.0**-11
     assert all(begin < end for begin, end in chosen.ranges)
     assert all(
         before[1] < after[0]
         for before, after in zip(chosen.ranges, chosen.ranges[1:], strict=False)
     )
     length = sum((end - begin).total_seconds() for begin, end in chosen.ranges)
-    assert length == pytest.approx(365 * 86400 * chosen.share)
+    assert length == pytest.approx(365 * 86400 * chosen.fraction)
 
 
 def test_a_moment_is_not_sliced() -> None:
     """Of records that all have one time, slices would find all or none."""
     year = END - timedelta(days=365), END
     chosen = slices.choose_slices(*year, lambda part, limit: limit, lambda: (END, END))
-    assert chosen.share == 1
+    assert chosen.fraction == 1
     assert chosen.ranges[0][0] == END
 
 

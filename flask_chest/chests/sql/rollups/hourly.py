@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ....query.aggregation import fold_answer
+from ....query.aggregation import aggregate_answer
 from ....query.fields import ROUTE, Field
 from ....query.filters import Filter
 from ....query.query import Query
@@ -69,7 +69,7 @@ class HourlyAggregates:
         """
         within = _range_of(hour)
         groups = {
-            is_request: fold_answer(
+            is_request: aggregate_answer(
                 connection.execute(figures, within).all(), 1.0, _EVERYTHING
             ).groups
             for is_request, figures in self._figures.items()

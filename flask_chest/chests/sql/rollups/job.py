@@ -36,7 +36,7 @@ class RollupJob:
         self._rollups = chest.rollups
         self._engine = engine
         # An hour may have many records: who reads them must not keep writers waiting.
-        self._reading = chest.make_reading_engine()
+        self._reading = chest.make_read_only_engine()
         self._hours = HourlyAggregates(chest.records, DIALECTS[engine.dialect.name](chest.records))
         columns = chest.rollups.columns
         mine = (
@@ -140,7 +140,7 @@ def _identity(step: int, start: int, sums: Sums) -> str:
     return f"{step}-{start}-{digest}"
 
 
-def roll(
+def run(
     roller: RollupJob, lease: Lease, until: int, ended: threading.Event, since: int | None = None
 ) -> None:
     """Sum up every hour whose records are not in its sums yet, then the days around them.
@@ -160,7 +160,7 @@ def roll(
             break
         if not roller.is_whole(hour):
             roller.roll_hour(hour)
-            if not lease.keep():
+            if not lease.renew():
                 return
         at = hour + HOUR
     for day in roller.stale_days():

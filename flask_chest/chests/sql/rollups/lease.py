@@ -22,11 +22,11 @@ LENGTH = 300
 
 def is_begun(chest: SQLChest) -> bool:
     """Whether the tables of a chest are there; looking makes none, nor a file for them."""
-    engine = chest.make_reading_engine()
+    engine = chest.make_read_only_engine()
     try:
         return sa.inspect(engine).has_table(chest.upkeep.name)
     except sa.exc.DBAPIError as error:
-        if chest.has_no_table(error):
+        if chest.is_missing_table(error):
             return False
         raise
     finally:
@@ -61,13 +61,13 @@ class Lease:
         self._renew_at = 0.0
         self._holder = f"{socket.gethostname()[:20]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         """Take or renew it; ``False`` where another process has it."""
         now = int(time.time())
         columns = self._table.columns
         # One whose clock was ahead when it died must not hold it for years.
         is_free = sa.or_(columns.held_until < now, columns.held_until > now + 2 * LENGTH)
-        take = (
+        update = (
             sa.update(self._table)
             .where(columns.table_name == self._name)
             .where(sa.or_(columns.holder == self._holder, is_free))
@@ -78,14 +78,14 @@ class Lease:
         self._renew_at = time.monotonic() + LENGTH / 10
         with self._engine.begin() as connection:
             # Not by the number of updated rows: MySQL counts none that is what it was.
-            connection.execute(take)
+            connection.execute(update)
             return bool(connection.execute(holder).scalar() == self._holder)
 
-    def keep(self) -> bool:
+    def renew(self) -> bool:
         """Renew it where that is due; ``False`` where another process has it."""
-        return time.monotonic() < self._renew_at or self.take()
+        return time.monotonic() < self._renew_at or self.acquire()
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """Let the next one have it."""
         columns = self._table.columns
         give = sa.update(self._table).where(columns.holder == self._holder)

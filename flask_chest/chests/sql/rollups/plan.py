@@ -24,7 +24,7 @@ _REQUESTS = Filter(Field("", "kind"), "=", "request")
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RollupPlan:
     """How a range is put together.
 
     :param sums: step, first start, end: seconds since 1970.
@@ -39,7 +39,7 @@ class Plan:
     begin: datetime
 
 
-class Rollups:
+class RollupReader:
     """The sums of one SQL chest.
 
     :param chest: the chest.
@@ -54,7 +54,7 @@ class Rollups:
         self._upkeep = chest.upkeep
         self._rows = rows
 
-    def plan(self, query: Query, step: float = DAY) -> Plan | None:
+    def plan(self, query: Query, step: float = DAY) -> RollupPlan | None:
         """How sums answer a question; ``None`` where they cannot.
 
         :param step: seconds of the intervals that are asked for.
@@ -86,9 +86,9 @@ class Rollups:
         first = query.since
         if step > asked:
             first = _moment(int(first.timestamp() // step * step))
-        return Plan(tuple(_cut(begin, end, step)), left, step, first)
+        return RollupPlan(tuple(_cut(begin, end, step)), left, step, first)
 
-    def read(self, plan: Plan, query: Query) -> Iterator[sa.Row[Any]]:
+    def read(self, plan: RollupPlan, query: Query) -> Iterator[sa.Row[Any]]:
         """The rows of a plan."""
         columns = self._table.columns
         needed = [each for each in columns if each.name != "numbers" or query.measure != DURATION]
@@ -148,7 +148,7 @@ class Rollups:
 def _is_about_routes(query: Query) -> bool:
     if query.by not in (None, ROUTE):
         return False
-    if query.measure != DURATION and query.measure.place != "vars":
+    if query.measure != DURATION and query.measure.document != "vars":
         return False
     return all(
         each == _REQUESTS or (each.field == ROUTE and each.operator == "=") for each in query.where

@@ -62,7 +62,7 @@ def test_what_capture_makes(site: Site) -> None:
 
     @site.app.get("/plain/<int:number>")
     def plain(number: int) -> str:
-        g.number, g.name, g.share, g.cached = number, "a\tname\\", 0.5, True
+        g.number, g.name, g.fraction, g.cached = number, "a\tname\\", 0.5, True
         g.inner = {"status": 1, "list": [{}]}
         return "ok" if number else str(1 / number)
 

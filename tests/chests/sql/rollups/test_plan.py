@@ -71,11 +71,11 @@ def test_estimates_beside_sums(chest: FlaskChestSQLite, monkeypatch: pytest.Monk
             for number, record in enumerate(busy)
         ]
     )
-    monkeypatch.setattr(SQLReader, "most", 100)
-    monkeypatch.setattr(SQLReader, "sample", 100)
+    monkeypatch.setattr(SQLReader, "max_records", 100)
+    monkeypatch.setattr(SQLReader, "sample_size", 100)
     reader = reader_of(chest)
     answer = reader.answer(long_query(end))
-    assert reader.series(long_query(end), 7200).share == answer.share < 1
+    assert reader.series(long_query(end), 7200).fraction == answer.fraction < 1
     reader.close()
     chest.close()
 

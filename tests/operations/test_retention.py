@@ -23,7 +23,7 @@ from flask_chest.chests.sql.rollups.job import RollupJob
 from flask_chest.chests.sql.rollups.lease import Lease
 from flask_chest.delivery import worker as process
 from flask_chest.errors import ReadError
-from flask_chest.operations.maintenance import Maintenance
+from flask_chest.operations.retention import Maintenance
 from flask_chest.query.fields import parse_field
 from flask_chest.query.query import Query
 
@@ -230,19 +230,19 @@ def test_one_process_at_a_time(chest: FlaskChestSQLite) -> None:
     chest.write(list(days_of_records(now())))
     engine = chest.engine()
     first, second = Lease(chest, engine), Lease(chest, engine)
-    assert first.take()
-    assert first.take(), "it is renewed"
-    assert not second.take()
+    assert first.acquire()
+    assert first.acquire(), "it is renewed"
+    assert not second.acquire()
     with pytest.raises(ReadError, match="another process is pruning it; try again later"):
         list(prune(chest, now(), threading.Event()))
     keep(chest)
     assert second.rolled_until == 0
-    first.give_back()
-    assert second.take()
+    first.release()
+    assert second.acquire()
     for held_until in ("0", "99999999999"):
         with engine.begin() as connection:
             connection.exec_driver_sql(f"UPDATE chest_upkeep SET held_until = {held_until}")
-        assert first.take()
+        assert first.acquire()
     chest.close()
 
 
