@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
 
@@ -68,3 +69,21 @@ class ReadError(ChestError):
 
     .. versionadded:: 1.0
     """
+
+
+def closest_name(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that a misspelt name most resembles; ``None`` if none is close."""
+    matches = difflib.get_close_matches(name, list(known), n=1)
+    return matches[0] if matches else None
+
+
+def suggest_name(name: str, known: Iterable[str], label: str = "known") -> str:
+    """Return the advice for an error message about an unknown name.
+
+    :param known: the names that are allowed.
+    :param label: what introduces the list of known names if no known name is close.
+    :returns: ``did you mean 'x'?`` or ``known: x, y``.
+    """
+    known = list(known)
+    near = closest_name(name, known)
+    return f"{label}: {', '.join(known)}" if near is None else f"did you mean {near!r}?"

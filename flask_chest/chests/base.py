@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import logging
 import threading
@@ -15,7 +14,7 @@ from typing import Any, NoReturn, Protocol
 from urllib.parse import quote
 
 from .._process import ProcessLock
-from ..errors import ConfigError, DeliveryError, RejectedError
+from ..errors import ConfigError, DeliveryError, RejectedError, suggest_name
 from ..query.eraser import Eraser
 from ..query.reader import Reader
 from ..record.record import Record
@@ -235,9 +234,7 @@ def known_arguments(chest_class: type[Chest]) -> list[str]:
 
 def unknown_argument(chest_class: type[Chest], name: str) -> str:
     """What is said of an argument that a chest's constructor does not take."""
-    known = known_arguments(chest_class)
-    near = difflib.get_close_matches(name, known, n=1)
-    advice = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    advice = suggest_name(name, known_arguments(chest_class))
     return f"{chest_class.__name__} has no argument {name!r}; {advice}"
 
 

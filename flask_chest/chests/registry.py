@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from collections.abc import Iterable, Mapping
 from types import NoneType
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..errors import ConfigError
+from ..errors import ConfigError, suggest_name
 from .base import Chest, known_arguments, unknown_argument
 
 #: URL scheme -> module and class. The module is imported when such a chest is made, its driver when
@@ -128,9 +127,7 @@ def _scheme(url: str, key: str) -> str:
 def _unknown_scheme(scheme: str) -> str:
     if not scheme:
         return "a URL needs a scheme, e.g. 'sqlite:///chest.db'"
-    near = difflib.get_close_matches(scheme, SCHEMES, n=1)
-    advice = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(SCHEMES))}"
-    return f"unknown scheme {scheme!r}; {advice}"
+    return f"unknown scheme {scheme!r}; {suggest_name(scheme, sorted(SCHEMES))}"
 
 
 def _check_arguments(chest_class: type[Chest], arguments: Mapping[str, Any], key: str) -> None:

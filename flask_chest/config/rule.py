@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..errors import ConfigError
+from ..errors import ConfigError, suggest_name
 from . import validators as checks
 
 _OPTIONS = ("track", "chests", "sample", "record")
@@ -102,9 +101,7 @@ def checked_rule(
     """
     for name in rule:
         if name not in _OPTIONS + _SELECTORS:
-            near = difflib.get_close_matches(str(name), _OPTIONS + _SELECTORS, n=1)
-            known = ", ".join(_SELECTORS + _OPTIONS)
-            advice = f"did you mean {near[0]!r}?" if near else f"known: {known}"
+            advice = suggest_name(str(name), _SELECTORS + _OPTIONS)
             raise ConfigError(f"{source}: no rule says {name!r}; {advice}")
     selectors = {name: rule[name] for name in _SELECTORS if name in rule}
     if not selectors:
@@ -158,8 +155,7 @@ def _chests(value: Any, known: Sequence[str] | None) -> tuple[str, ...]:
         raise ValueError("expected names of chests; to record nothing: 'record': False")
     for name in listed:
         if known is not None and name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            advice = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+            advice = suggest_name(name, known, "there are")
             raise ValueError(f"there is no chest {name!r}; {advice}")
     return listed
 

@@ -6,12 +6,11 @@ All values are JSON-able, so they may come from ``app.config.from_prefixed_env()
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, suggest_name
 from ..typing import TrackedVars
 from . import validators as checks
 
@@ -105,7 +104,8 @@ def read(config: Mapping[str, Any]) -> Settings:
     """
     for name in config:
         if name.startswith("CHEST_") and name not in KEYS:
-            raise ConfigError(_misspelt(name))
+            advice = suggest_name(name, KEYS, "known keys")
+            raise ConfigError(f"{name}: there is no such key; {advice}")
     return Settings(**{key.field: _checked(key, config) for key in KEYS.values()})
 
 
@@ -135,12 +135,6 @@ def _checked(key: Key, config: Mapping[str, Any]) -> Any:
     except ValueError as error:
         told = f"a value of type {type(value).__name__!r}" if key.secret else checks.short(value)
         raise ConfigError(f"{key.name}: {told} is not allowed: {error}") from None
-
-
-def _misspelt(name: str) -> str:
-    near = difflib.get_close_matches(name, KEYS, n=1)
-    advice = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(KEYS)}"
-    return f"{name}: there is no such key; {advice}"
 
 
 _ALL = (

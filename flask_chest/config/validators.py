@@ -5,12 +5,12 @@ A check raises :class:`ValueError`; who calls it adds the name of the setting.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..errors import closest_name
 from ..typing import TrackedVars
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+?)s?\s*", re.I)
@@ -91,8 +91,8 @@ def one_of(*allowed: str) -> Any:
     def check(value: Any) -> str:
         if isinstance(value, str) and value in allowed:
             return value
-        near = difflib.get_close_matches(short(value), allowed, n=1)
-        advice = f"; did you mean {near[0]!r}?" if near else ""
+        near = closest_name(short(value), allowed)
+        advice = f"; did you mean {near!r}?" if near else ""
         raise ValueError(f"expected one of {', '.join(map(repr, allowed))}{advice}")
 
     return check
@@ -195,9 +195,9 @@ def method(value: str) -> str:
     :raises ValueError: it looks like a slip of one.
     """
     name = value.upper()
-    near = [] if name in METHODS else difflib.get_close_matches(name, METHODS, n=1)
+    near = None if name in METHODS else closest_name(name, METHODS)
     if near or not name.isidentifier():
-        advice = f"; did you mean {near[0]!r}?" if near else ""
+        advice = f"; did you mean {near!r}?" if near else ""
         raise ValueError(f"{value!r} is no HTTP method{advice}")
     return name
 

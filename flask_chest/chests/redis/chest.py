@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from itertools import islice
 from typing import Any
 
-from ...errors import ConfigError, DeliveryError, RejectedError
+from ...errors import ConfigError, DeliveryError, RejectedError, suggest_name
 from ...record.encoding import loads
 from ...record.record import Record
 from ..base import Chest
@@ -277,8 +276,7 @@ def _tls_options(query: Mapping[str, str], scheme: str) -> dict[str, Any]:
     known = ("stream", "maxlen", "window", *_TLS)
     for name in query:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            advice = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+            advice = suggest_name(name, known)
             raise ConfigError(f"the {scheme} URL has an unknown option {name!r}; {advice}")
     given = {name: query[name] for name in _TLS if name in query}
     if scheme == "redis":
