@@ -29,7 +29,8 @@ from ..delivery.dead_letters import DeadLetters
 from ..delivery.exporter import Exporter
 from ..delivery.journal.buffer import JournalBuffer, Reads
 from ..delivery.journal.framing import MAX_CHESTS
-from ..delivery.journal.totals import add_rejected, warn_of_left
+from ..delivery.journal.scope import JournalScope
+from ..delivery.journal.totals import add_rejected, warn_of_undelivered
 from ..delivery.ledger import Ledger
 from ..delivery.memory_buffer import MemoryBuffer
 from ..delivery.synchronous import SynchronousDelivery
@@ -122,7 +123,7 @@ class AppState:
             report=_report_unmatched,
         )
         if settings.buffer != "disk":
-            warn_of_left(self.journal_dir, app.name, settings.buffer)
+            warn_of_undelivered(self.journal_scope, settings.buffer)
         self.delivery: Delivery = self._make_delivery()
         self.encoder = RecordEncoder(
             settings.redact, settings.max_value_bytes, settings.max_record_bytes
@@ -143,6 +144,16 @@ class AppState:
     def journal_dir(self) -> Path:
         """The folder of the journal."""
         return Path(self.app.instance_path) / (self.settings.journal_dir or "chest-journal")
+
+    @property
+    def journal_scope(self) -> JournalScope:
+        """The app's part of the journal, for its chests of this moment."""
+        return JournalScope(
+            self.journal_dir,
+            self.app.name,
+            tuple(chest.name for chest in self.chests),
+            locations_by_name(self.chests),
+        )
 
     def attach_chests(self, chests: Iterable[Chest]) -> tuple[str, ...]:
         """Take in chests that a decorator names; they get the records of its views only.
@@ -259,7 +270,7 @@ class AppState:
                 name=self.app.name,
                 sender=self.app,
                 chests=list(self.chests),
-                make_buffer=self._buffer_maker([chest.name for chest in self.chests], reads),
+                make_buffer=self._buffer_maker(reads),
                 bury=self._bury,
                 batch_size=settings.batch_size,
                 interval=settings.export_interval,
@@ -272,25 +283,22 @@ class AppState:
         )
 
     def _bury(self, chest: str, lines: Sequence[bytes], reason: str) -> None:
-        root, owner = self.journal_dir, self.app.name
-        DeadLetters(root, chest, owner, locations_by_name(self.chests).get(chest, "")).add(
-            lines, reason
-        )
+        DeadLetters(self.journal_scope, chest).add(lines, reason)
         if self.settings.buffer != "disk":
-            add_rejected(root, chest, len(lines), owner)
+            add_rejected(self.journal_scope, chest, len(lines))
 
     def _upkeep(self) -> Callable[[threading.Event], None] | None:
         if not any(chest.needs_maintenance for chest in self.chests):
             return None
         return Maintenance(self.chests, self.settings.retention).run
 
-    def _buffer_maker(self, names: Sequence[str], reads: Reads) -> Callable[[LossListener], Buffer]:
+    def _buffer_maker(self, reads: Reads) -> Callable[[LossListener], Buffer]:
         most = self.settings.buffer_max_bytes
         if self.settings.buffer == "memory":
+            names = [chest.name for chest in self.chests]
             return lambda on_lost: MemoryBuffer(names, most, on_lost)
-        root = self.journal_dir
-        owner, stores = self.app.name, locations_by_name(self.chests)
-        return lambda on_lost: JournalBuffer(root, names, most, on_lost, reads, owner, stores)
+        scope = self.journal_scope
+        return lambda on_lost: JournalBuffer(scope, most, on_lost, reads)
 
     def _override_of(self, endpoint: str | None) -> Override | None:
         # Before the first record, also of what has no view: delivery that has begun would be made

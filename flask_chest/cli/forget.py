@@ -110,7 +110,7 @@ def _gone(state: AppState, stores: _Stores) -> list[str]:
 
 
 def _erase_letters(state: AppState, chest: str, query: Query) -> int:
-    return erase_dead_letters(state.journal_dir, chest, query, state.app.name)
+    return erase_dead_letters(state.journal_scope, chest, query)
 
 
 def _erase(state: AppState, chest: Chest, reader: Reader | None, query: Query) -> int | None:
@@ -148,7 +148,7 @@ def _records_of(
     """One person's records in a store, and among the dead letters that wait for it."""
     if reader is not None:
         yield from reader.iter_records(query)
-    yield from matching_dead_letters(state.journal_dir, chest, query, state.app.name)
+    yield from matching_dead_letters(state.journal_scope, chest, query)
 
 
 def _tell(told: Mapping[str, int | None], state: AppState, as_json: bool, what: str) -> None:

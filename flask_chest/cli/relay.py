@@ -15,6 +15,7 @@ from ..chests.registry import assign_default_names, assign_unique_names, make_ch
 from ..delivery.buffer import LossListener
 from ..delivery.dead_letters import DeadLetters
 from ..delivery.exporter import Exporter
+from ..delivery.journal.scope import JournalScope
 from ..delivery.journal.totals import add_rejected
 from ..delivery.ledger import Ledger
 from ..delivery.worker import DeliveryConfig
@@ -108,11 +109,13 @@ def _exporter(
     state: AppState, group: ConsumerGroup, store: Chest, claim_after: float, ledger: Ledger
 ) -> Exporter:
     settings = state.settings
+    scope = JournalScope(
+        state.journal_dir, state.app.name, (store.name,), {store.name: store.location()}
+    )
 
     def bury(chest: str, lines: Sequence[bytes], reason: str) -> None:
-        place = store.location() if chest == store.name else ""
-        DeadLetters(state.journal_dir, chest, state.app.name, place).add(lines, reason)
-        add_rejected(state.journal_dir, chest, len(lines), state.app.name)
+        DeadLetters(scope, chest).add(lines, reason)
+        add_rejected(scope, chest, len(lines))
 
     def make_buffer(on_lost: LossListener) -> StreamBuffer:
         return StreamBuffer(group, store.name, bury, on_lost, claim_after, ledger)

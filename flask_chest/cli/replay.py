@@ -24,7 +24,7 @@ def replay(name: str | None, as_json: bool) -> None:
     failures = []
     for each in chosen_chests(name):
         with told_errors():
-            again = Replay(state.journal_dir, each, state.app.name, state.chests)
+            again = Replay(state.journal_scope, each, state.chests)
         with progress(each.name, len(again)) as step:
             for _ in again.run():
                 step(1)

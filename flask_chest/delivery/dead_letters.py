@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 import orjson
 
 from .durable_files import FileLock, write_whole
+from .journal.scope import JournalScope
 
 # Who holds the lock is done in milliseconds, unless it was stopped.
 _PATIENCE = 1.0
@@ -48,21 +49,20 @@ def chests_with_letters(root: Path) -> list[str]:
 class DeadLetters:
     """The dead letters of one chest, in ``dead/<chest>.ndjson``.
 
-    :param root: the journal's folder.
+    :param scope: the app that adds letters, and the journal's folder.
     :param chest: the chest's name.
-    :param app: whose letters are added.
-    :param store: where the chest is.
     """
 
-    def __init__(self, root: Path, chest: str, app: str = "", store: str = "") -> None:
-        self._app = app
-        self._store = store
+    def __init__(self, scope: JournalScope, chest: str) -> None:
+        self._app = scope.app_name
+        self._store = scope.locations.get(chest, "")
         # A chest's name is the user's word: it must not lead out of the folder.
         name = re.sub(r"^\.", "_", quote(chest, safe=" "))
-        self.path = root / "dead" / f"{name}.ndjson"
-        self._lock_path = root / "dead" / f"{name}.lock"
+        folder = scope.root / "dead"
+        self.path = folder / f"{name}.ndjson"
+        self._lock_path = folder / f"{name}.lock"
         #: Held by whoever sends them again.
-        self.replaying = FileLock(root / "dead" / f"{name}.replay.lock")
+        self.replaying = FileLock(folder / f"{name}.replay.lock")
 
     def add(self, lines: Sequence[bytes], reason: str) -> None:
         """Keep records with the reason.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from ..chests.base import Chest
 from ..delivery.dead_letters import DeadLetter, DeadLetters
+from ..delivery.journal.scope import JournalScope
 from ..delivery.journal.totals import add_to_totals
 from ..delivery.ledger import Ledger
 from ..errors import ChestError
@@ -49,25 +49,24 @@ class Erasure:
             eraser.close()
 
 
-def erase_dead_letters(root: Path, chest: str, query: Query, owner: str) -> int:
+def erase_dead_letters(scope: JournalScope, chest: str, query: Query) -> int:
     """Erase dead letters of a chest; returns how many there were.
 
-    :param root: the journal's folder.
-    :param owner: the app that they belong to.
+    :param scope: the app that they belong to, and its journal.
     :raises flask_chest.errors.ChestError: they are being sent again, or cannot be written.
     """
-    letters = DeadLetters(root, chest)
-    if not any(_is_meant(letter, query, owner) for letter in letters.read()):
+    letters = DeadLetters(scope, chest)
+    if not any(_is_meant(letter, query, scope) for letter in letters.read()):
         return 0
     # A replay that ends now would put back what it had read; one that has ended has left others.
     if not letters.replaying.acquire():
         raise ChestError(f"chest {chest!r}: its dead letters are being sent again; try again later")
     try:
-        gone = _erase(letters, query, owner)
+        gone = _erase(letters, query, scope)
         moved = Ledger()
         account = moved.account(chest)
         account.rejected, account.lost["forgotten"] = -gone, gone
-        add_to_totals(root, moved, owner=owner)
+        add_to_totals(scope, moved)
     except OSError as error:
         raise ChestError(f"chest {chest!r}: its dead letters cannot be erased: {error}") from None
     finally:
@@ -75,21 +74,21 @@ def erase_dead_letters(root: Path, chest: str, query: Query, owner: str) -> int:
     return gone
 
 
-def _erase(letters: DeadLetters, query: Query, owner: str) -> int:
+def _erase(letters: DeadLetters, query: Query, scope: JournalScope) -> int:
     there = letters.read()
-    kept = [letter for letter in there if not _is_meant(letter, query, owner)]
+    kept = [letter for letter in there if not _is_meant(letter, query, scope)]
     letters.replace(kept, taken=len(there))
     return len(there) - len(kept)
 
 
-def matching_dead_letters(root: Path, chest: str, query: Query, owner: str) -> list[Record]:
+def matching_dead_letters(scope: JournalScope, chest: str, query: Query) -> list[Record]:
     """The records of an app among the dead letters of a chest that are asked for."""
-    letters = DeadLetters(root, chest).read()
-    return [decode(each.line) for each in letters if _is_meant(each, query, owner)]
+    letters = DeadLetters(scope, chest).read()
+    return [decode(each.line) for each in letters if _is_meant(each, query, scope)]
 
 
-def _is_meant(letter: DeadLetter, query: Query, owner: str) -> bool:
-    if not letter.is_of(owner):
+def _is_meant(letter: DeadLetter, query: Query, scope: JournalScope) -> bool:
+    if not letter.is_of(scope.app_name):
         return False
     try:
         return matches(decode(letter.line), query.where)

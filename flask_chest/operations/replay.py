@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from ..chests.base import Chest
 from ..delivery.dead_letters import DeadLetter, DeadLetters
+from ..delivery.journal.scope import JournalScope
 from ..delivery.journal.totals import add_to_totals
 from ..delivery.ledger import Ledger
 from ..errors import ChestError, DeliveryError, RejectedError
@@ -16,29 +16,25 @@ from ..record.encoding import Batch
 class Replay:
     """Another try for the records that a chest rejected.
 
-    :param root: the journal's folder.
+    :param scope: the app and its journal; letters of other apps are left alone.
     :param chest: the chest.
-    :param owner: the app that it belongs to; letters of other apps are left alone.
     :param others: the app's other chests. Where chests were numbered anew, a letter goes to the one
         that had rejected it, whatever that is called now.
     :raises ChestError: they are being sent again already.
     """
 
-    def __init__(
-        self, root: Path, chest: Chest, owner: str = "", others: Iterable[Chest] = ()
-    ) -> None:
-        self._root = root
+    def __init__(self, scope: JournalScope, chest: Chest, others: Iterable[Chest] = ()) -> None:
+        self._scope = scope
         self._chest = chest
-        self._owner = owner
         self._stores = {place: each for each in others if (place := each.location())}
         self._stores[chest.location()] = chest
-        self._letters = DeadLetters(root, chest.name)
+        self._letters = DeadLetters(scope, chest.name)
         # Two at once would each put back what the other one has dealt with.
         alone = self._letters.replaying.acquire()
         everything = self._letters.read()
         self._taken = len(everything)
-        found = [letter for letter in everything if letter.is_of(owner)]
-        self._of_others = [letter for letter in everything if not letter.is_of(owner)]
+        found = [letter for letter in everything if letter.is_of(scope.app_name)]
+        self._of_others = [letter for letter in everything if not letter.is_of(scope.app_name)]
         if found and not alone:
             raise ChestError(
                 f"chest {chest.name!r}: its dead letters in {self._letters.path} are being sent "
@@ -78,7 +74,7 @@ class Replay:
             moved = Ledger()
             account = moved.account(self._chest.name)
             account.delivered, account.rejected = self.delivered, -self.delivered
-            add_to_totals(self._root, moved, owner=self._owner)
+            add_to_totals(self._scope, moved)
 
     def _send(self, letter: DeadLetter) -> None:
         target = self._target_of(letter)

@@ -15,6 +15,7 @@ from flask import Flask
 from flask_chest import FlaskChestSQLite, Record
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.delivery.journal.buffer import JournalBuffer, Reads
+from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.record.encoding import decode
 
 from ..servers.gunicorn import gunicorn
@@ -183,7 +184,8 @@ def read_journal(folder: Path) -> list[Record]:
 
     Of all writers: one that was killed a moment ago may not have let go of its lock yet.
     """
-    journal = JournalBuffer(folder, ["sqlite"], 2**28, lambda *_: None, Reads.ALL, "served")
+    scope = JournalScope(folder, "served", ("sqlite",))
+    journal = JournalBuffer(scope, 2**28, lambda *_: None, Reads.ALL)
     journal.tend()
     pages = [source.read("sqlite", 1000) for source in journal.sources()]
     journal.close()

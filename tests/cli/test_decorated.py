@@ -14,6 +14,7 @@ from flask_chest import FlaskChest, flask_chest
 from flask_chest.app.state import get_state
 from flask_chest.cli.context import current_state
 from flask_chest.delivery.dead_letters import DeadLetters
+from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.record.encoding import encode
 from tests.waiting import wait_until
 
@@ -118,7 +119,7 @@ def test_forget(tmp_path: Path, extended: bool) -> None:
 def test_replay(tmp_path: Path) -> None:
     """Dead letters of a decorator's chest are sent again."""
     app = make_app(tmp_path)
-    journal = get_state(app).journal_dir
+    journal = JournalScope(get_state(app).journal_dir)
     DeadLetters(journal, "later").add([encode(record) for record in many(10)], "refused")
     assert "later: 10 delivered, 0 left" in run(app, "replay").stdout.splitlines()
     assert len(exported(app, "later")) == 10

@@ -26,6 +26,7 @@ from flask_chest.app.state import get_state
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.cli import chest as chest_group
 from flask_chest.delivery.dead_letters import DeadLetters
+from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.operations.retention import Maintenance
 from flask_chest.query.ndjson import to_line
 from flask_chest.record.encoding import encode
@@ -358,7 +359,7 @@ def test_forget(tmp_path: Path) -> None:
     for chest in get_state(app).chests:
         chest.write(many())
         chest.close()
-    journal = get_state(app).journal_dir
+    journal = JournalScope(get_state(app).journal_dir)
     DeadLetters(journal, "two").add([encode(record) for record in many(10)], "refused")
     asked = app.test_cli_runner().invoke(
         chest_group, ["forget", "--where", "user_id=3"], input="n\n"
@@ -383,9 +384,9 @@ def test_forget_reaches_what_chests_have_left(tmp_path: Path) -> None:
     before.test_client().get("/")
     before.extensions["chest"].close()
     app = make_app(tmp_path)
-    journal = get_state(app).journal_dir
+    journal = JournalScope(get_state(app).journal_dir)
     records = [encode(record) for record in many(10)]
-    DeadLetters(journal, "gone", app.name).add(records, "refused")
+    DeadLetters(replace(journal, app_name=app.name), "gone").add(records, "refused")
     DeadLetters(journal, "redis strangers").add([b'{"entry":"0-1","fields":{}}'], "no record")
     handed = tmp_path / "person.ndjson"
     command = ["forget", "--where", "user_id=3"]
@@ -431,7 +432,7 @@ def test_forget_tells_what_is_out_of_reach(tmp_path: Path) -> None:
 def test_forget_tells_what_is_out_of_reach_beside_its_dead_letters(tmp_path: Path) -> None:
     """Erased dead letters do not hide that the store itself was not looked through."""
     app = make_app(tmp_path, CHEST_CHESTS=["memory://"])
-    journal = get_state(app).journal_dir
+    journal = JournalScope(get_state(app).journal_dir)
     DeadLetters(journal, "memory").add([encode(record) for record in many(10)], "refused")
     result = run(app, "forget", "--where", "user_id=3", "--yes", "--json")
     assert json.loads(result.stdout.splitlines()[0])["erased"] == {"memory": 1}

@@ -10,6 +10,7 @@ from flask import Flask
 
 from flask_chest.app.state import get_state
 from flask_chest.delivery.dead_letters import DeadLetters
+from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.record.encoding import encode
 
 from ..query.records import many
@@ -23,7 +24,7 @@ def app(tmp_path: Path) -> Flask:
     """An app with dead letters of a chest that is away, and of one that would take them now."""
     app = make_app(tmp_path, CHEST_CHESTS=[DOWN, "sqlite:///chest.db"])
     for name in ("down", "sqlite"):
-        letters = DeadLetters(get_state(app).journal_dir, name)
+        letters = DeadLetters(JournalScope(get_state(app).journal_dir), name)
         letters.add([encode(record) for record in many(2)], "refused")
     return app
 
@@ -43,7 +44,8 @@ def test_one_by_its_name(app: Flask) -> None:
         0,
         {"chest": "sqlite", "delivered": 2, "left": 0},
     )
-    assert len(DeadLetters(get_state(app).journal_dir, "down").read()) == 2
+    scope = JournalScope(get_state(app).journal_dir)
+    assert len(DeadLetters(scope, "down").read()) == 2
 
 
 def test_one_that_is_not_there(app: Flask) -> None:
@@ -55,7 +57,7 @@ def test_one_that_is_not_there(app: Flask) -> None:
 
 def test_two_at_once(app: Flask) -> None:
     """The second one says that it has to wait."""
-    letters = DeadLetters(get_state(app).journal_dir, "sqlite")
+    letters = DeadLetters(JournalScope(get_state(app).journal_dir), "sqlite")
     assert letters.replaying.acquire()
     try:
         result = run(app, "replay", "sqlite")

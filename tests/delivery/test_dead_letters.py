@@ -11,6 +11,7 @@ import pytest
 from flask_chest.chests.base import Chest
 from flask_chest.delivery.dead_letters import DeadLetter, DeadLetters
 from flask_chest.delivery.durable_files import FileLock
+from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.delivery.journal.totals import add_to_totals, read_ledger
 from flask_chest.delivery.ledger import Ledger
 from flask_chest.errors import DeliveryError, RejectedError
@@ -49,7 +50,7 @@ def test_letters_lie_in_their_folder_whatever_the_chest_is_called(
     tmp_path: Path, name: str
 ) -> None:
     """A chest's name never leads out of the folder, and its letters come back."""
-    letters = DeadLetters(tmp_path, name)
+    letters = DeadLetters(JournalScope(tmp_path), name)
     letters.add(LINES, "bad")
     assert letters.path.parent == tmp_path / "dead"
     assert letters.read() == [DeadLetter("bad", line) for line in LINES]
@@ -57,7 +58,7 @@ def test_letters_lie_in_their_folder_whatever_the_chest_is_called(
 
 def test_a_damaged_letter_hides_no_other(tmp_path: Path) -> None:
     """A line that is no letter is passed over."""
-    letters = DeadLetters(tmp_path, "picky")
+    letters = DeadLetters(JournalScope(tmp_path), "picky")
     letters.add(LINES[:1], "bad")
     with letters.path.open("ab") as file:
         file.write(b'{"reason": \n')
@@ -67,26 +68,26 @@ def test_a_damaged_letter_hides_no_other(tmp_path: Path) -> None:
 
 def test_a_replay_moves_the_accepted_and_keeps_the_rest(tmp_path: Path) -> None:
     """Accepted letters are gone and counted as delivered; the others stay with the new reason."""
-    letters = DeadLetters(tmp_path, "picky")
+    letters = DeadLetters(JournalScope(tmp_path), "picky")
     letters.add(LINES, "bad")
     rejected = Ledger()
     rejected.account("picky").rejected = 4
-    add_to_totals(tmp_path, rejected)
+    add_to_totals(JournalScope(tmp_path), rejected)
 
-    replay = Replay(tmp_path, Picky(rejects="2"))
+    replay = Replay(JournalScope(tmp_path), Picky(rejects="2"))
     assert len(list(replay.run())) == len(replay) == 4
 
     assert replay.delivered == 3
     assert letters.read() == [DeadLetter("still no", LINES[2])]
-    account = read_ledger(tmp_path).account("picky")
+    account = read_ledger(JournalScope(tmp_path)).account("picky")
     assert (account.captured, account.delivered, account.rejected) == (4, 3, 1)
 
 
 def test_letters_that_arrive_meanwhile_are_kept(tmp_path: Path) -> None:
     """What is buried while a replay runs is not lost with the replayed ones."""
-    letters = DeadLetters(tmp_path, "picky")
+    letters = DeadLetters(JournalScope(tmp_path), "picky")
     letters.add(LINES[:2], "bad")
-    replay = Replay(tmp_path, Picky())
+    replay = Replay(JournalScope(tmp_path), Picky())
     for number, _ in enumerate(replay.run()):
         letters.add([LINES[2 + number]], "new")
     assert letters.read() == [DeadLetter("new", LINES[2]), DeadLetter("new", LINES[3])]
@@ -94,9 +95,9 @@ def test_letters_that_arrive_meanwhile_are_kept(tmp_path: Path) -> None:
 
 def test_a_store_that_is_down_ends_the_replay(tmp_path: Path) -> None:
     """Nothing more is tried once the store fails, and nothing is lost."""
-    letters = DeadLetters(tmp_path, "picky")
+    letters = DeadLetters(JournalScope(tmp_path), "picky")
     letters.add(LINES, "bad")
-    replay = Replay(tmp_path, Picky(fails="1"))
+    replay = Replay(JournalScope(tmp_path), Picky(fails="1"))
     list(replay.run())
     assert replay.delivered == 1
     assert str(replay.failure) == "down"
@@ -107,22 +108,22 @@ def test_letters_are_forgotten_as_a_replay_has_left_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A replay that ends just before neither brings its letters back, nor is counted twice."""
-    DeadLetters(tmp_path, "picky").add(LINES, "bad")
+    DeadLetters(JournalScope(tmp_path), "picky").add(LINES, "bad")
     rejected = Ledger()
     rejected.account("picky").rejected = 4
-    add_to_totals(tmp_path, rejected)
+    add_to_totals(JournalScope(tmp_path), rejected)
     acquire = FileLock.acquire
 
     def replay_before(lock: FileLock, seconds: float = 0.0) -> bool:
         monkeypatch.undo()
-        for _ in Replay(tmp_path, Picky(rejects="1")).run():
+        for _ in Replay(JournalScope(tmp_path), Picky(rejects="1")).run():
             pass
         return acquire(lock, seconds)
 
     monkeypatch.setattr(FileLock, "acquire", replay_before)
     where = (parse_filter(f"id={1:032x}"),)
     query = Query(since=EPOCH, until=EPOCH + timedelta(days=1), where=where)
-    assert erase_dead_letters(tmp_path, "picky", query, "") == 1
-    assert DeadLetters(tmp_path, "picky").read() == []
-    account = read_ledger(tmp_path).account("picky")
+    assert erase_dead_letters(JournalScope(tmp_path), "picky", query) == 1
+    assert DeadLetters(JournalScope(tmp_path), "picky").read() == []
+    account = read_ledger(JournalScope(tmp_path)).account("picky")
     assert (account.delivered, account.rejected, account.lost["forgotten"]) == (3, 0, 1)

@@ -15,6 +15,7 @@ from flask_chest import FlaskChest, flask_chest
 from flask_chest.app.state import get_state
 from flask_chest.chests.base import Chest
 from flask_chest.chests.memory import MemoryChest
+from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.delivery.journal.totals import add_to_totals
 from flask_chest.delivery.ledger import Ledger
 from flask_chest.dockerflow import Dockerflow
@@ -386,7 +387,7 @@ def test_what_was_forgotten_is_no_loss(app: Flask, moody: Moody) -> None:
     forgotten.account("moody").lost["forgotten"] = 3
     journal = get_state(app).journal_dir
     journal.mkdir(parents=True)
-    add_to_totals(journal, forgotten, owner=app.name)
+    add_to_totals(JournalScope(journal, app.name), forgotten)
     assert app.test_client().get("/__heartbeat__").get_json()["status"] == "ok"
 
 

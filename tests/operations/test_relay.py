@@ -19,6 +19,7 @@ from flask_chest.app.state import get_state
 from flask_chest.chests.redis.chest import FlaskChestRedis
 from flask_chest.cli.relay import find_chests, name_apart, relay
 from flask_chest.delivery.dead_letters import DeadLetters
+from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.delivery.journal.totals import read_ledger
 from flask_chest.record.record import Record
 from flask_chest.testing import make_records
@@ -168,10 +169,10 @@ def test_bad_records_and_strangers(place: Place, tmp_path: Path) -> None:
         assert carrier.end().startswith("ended; 99 delivered, 2 rejected, 0 lost")
     place.expect_all_once()
     root = tmp_path / "chest-journal"
-    [letter] = DeadLetters(root, "postgresql").read()
+    [letter] = DeadLetters(JournalScope(root), "postgresql").read()
     assert bad.id in letter.line.decode()
-    assert read_ledger(root, owner="tortured").account("postgresql").rejected == 1
-    [strange] = DeadLetters(root, "redis strangers").read()
+    assert read_ledger(JournalScope(root, "tortured")).account("postgresql").rejected == 1
+    [strange] = DeadLetters(JournalScope(root), "redis strangers").read()
     assert "it has no field 'record'" in strange.reason
     assert "name another one: ?stream=" in carrier.told()
 

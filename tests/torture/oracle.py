@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
+from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.delivery.journal.totals import read_ledger
 from flask_chest.delivery.ledger import Account
 from tests.waiting import wait_until
@@ -32,7 +33,7 @@ class Oracle:
 
     def account(self, chest: str) -> Account:
         """A chest's account, of all processes; it must balance, always."""
-        found = read_ledger(self.instance / "chest-journal", owner=OWNER).account(chest)
+        found = read_ledger(JournalScope(self.instance / "chest-journal", OWNER)).account(chest)
         parts = found.delivered + found.pending + found.rejected + found.lost.total()
         assert found.captured == parts
         assert min(found.delivered, found.pending, found.rejected, *found.lost.values(), 0) == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from flask_chest.delivery.journal.buffer import JournalBuffer
+from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.delivery.journal.totals import read_ledger
 
 # Whole processes and large journals: too long for the fast tests.
@@ -29,7 +30,7 @@ class Small:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        killed = JournalBuffer(root, ["one"], 2**20, ignore)
+        killed = JournalBuffer(JournalScope(root, chests=("one",)), 2**20, ignore)
         for line in LINES:
             killed.append(line, 1)
         [source] = killed.sources()
@@ -51,7 +52,7 @@ def ignore(chest: str, reason: str, count: int) -> None:
 
 def deliver(root: Path) -> list[bytes]:
     """What the next process delivers, and that it goes on with a record of its own."""
-    journal = JournalBuffer(root, ["one"], 2**20, ignore)
+    journal = JournalBuffer(JournalScope(root, chests=("one",)), 2**20, ignore)
     journal.tend()
     journal.append(FRESH, 1)
     found: list[bytes] = []
@@ -60,7 +61,7 @@ def deliver(root: Path) -> list[bytes]:
             found += page.lines
             source.commit("one", page, delivered=len(page.lines), rejected=0)
     journal.close()
-    journal = JournalBuffer(root, ["one"], 2**20, ignore)
+    journal = JournalBuffer(JournalScope(root, chests=("one",)), 2**20, ignore)
     journal.tend()
     journal.close()
     assert found.pop(0 if found[0] == FRESH else -1) == FRESH
@@ -102,7 +103,7 @@ def test_a_segment_cut_anywhere_gives_all_that_is_whole(small: Small, tmp_path: 
             line for line, end in zip(LINES, ends, strict=True) if ends[0] < end <= len(content)
         ]
         assert deliver(folder.parent) == expected, len(content)
-        account = read_ledger(folder.parent).account("one")
+        account = read_ledger(JournalScope(folder.parent)).account("one")
         partly = len(content) > ends[0] and len(content) not in ends
         assert account.delivered == 1 + len(expected) + 1
         assert account.lost["damaged"] == partly, len(content)
@@ -116,7 +117,7 @@ def test_a_flipped_bit_costs_one_record(small: Small, tmp_path: Path) -> None:
         folder = small.copy(tmp_path / "flipped")
         (folder / "00000001.segment").write_bytes(content)
         found = deliver(folder.parent)
-        account = read_ledger(folder.parent).account("one")
+        account = read_ledger(JournalScope(folder.parent)).account("one")
         assert set(found) <= set(LINES[1:]), number
         assert account.delivered == 1 + len(found) + 1, number
         assert account.lost.total() == 2 - len(found) <= 1, number
@@ -135,7 +136,8 @@ def test_no_other_file_costs_a_record(small: Small, tmp_path: Path, name: str) -
         found = deliver(folder.parent)
         assert found in (LINES[1:], LINES), (name, content)
         assert name == "0.place" or found == LINES[1:]
-        assert read_ledger(folder.parent).account("one").captured == 4, (name, content)
+        account = read_ledger(JournalScope(folder.parent)).account("one")
+        assert account.captured == 4, (name, content)
 
 
 def test_damaged_totals_are_in_nobodys_way(small: Small, tmp_path: Path) -> None:
@@ -145,5 +147,5 @@ def test_damaged_totals_are_in_nobodys_way(small: Small, tmp_path: Path) -> None
     for content in (*cuts(whole), *flips(whole)):
         (small.root / "ledger.json").write_bytes(content)
         assert deliver(small.root) == []
-        assert read_ledger(small.root).account("one").captured == 1
+        assert read_ledger(JournalScope(small.root)).account("one").captured == 1
     assert not list(tmp_path.glob("whole/*/*.segment"))

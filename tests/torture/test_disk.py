@@ -21,6 +21,7 @@ from flask_chest import FlaskChest
 from flask_chest.chests.base import Chest
 from flask_chest.delivery.journal.framing import MAGIC, pack
 from flask_chest.delivery.journal.partition import Partition
+from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.delivery.journal.writer import JournalWriter
 from flask_chest.errors import DeliveryError
 from tests.servers.missing import lack
@@ -142,9 +143,12 @@ def test_a_disk_that_is_full_before_anybody_looks(tmp_path: Path, size: int, tor
     # where a page does: the disk then takes a record whole, or not at all.
     first, line = (_line(each) for each in (_PAGE - len(MAGIC), size))
     lost: Counter[str] = Counter()
-    with tmpfs(tmp_path / "chest-journal", "200k"):
-        writer = JournalWriter(tmp_path / "chest-journal", ["switch"], segment_bytes=2**20)
-        source = Partition(writer.folder, lambda _, reason, count: lost.update({reason: count}))
+    scope = JournalScope(tmp_path / "chest-journal", chests=("switch",))
+    with tmpfs(scope.root, "200k"):
+        writer = JournalWriter(scope, segment_bytes=2**20)
+        source = Partition(
+            writer.folder, scope, lambda _, reason, count: lost.update({reason: count})
+        )
         assert source.claim()
         for _ in range(3):
             writer.append(first, 1)

@@ -223,10 +223,10 @@ def test_a_child_of_a_worker_does_not_keep_it_alive(setting: Setting) -> None:
 
 def _adopted(setting: Setting, journal: Path) -> bool:
     from flask_chest.delivery.journal.assignment import Assignment, Reads
+    from flask_chest.delivery.journal.scope import JournalScope
 
-    sources = Assignment(
-        journal, ["sqlite", "web"], lambda *_: None, Reads.OWN_AND_ORPHANED, "tortured"
-    )
+    scope = JournalScope(journal, "tortured", ("sqlite", "web"))
+    sources = Assignment(scope, lambda *_: None, Reads.OWN_AND_ORPHANED)
     sources.look_around(None)
     found = sources.listed()
     sources.close()

@@ -10,6 +10,7 @@ from typing import BinaryIO
 import pytest
 
 from flask_chest.delivery.journal.buffer import JournalBuffer
+from flask_chest.delivery.journal.scope import JournalScope
 
 from .test_damage import FRESH, deliver, ignore
 
@@ -64,7 +65,7 @@ def test_what_was_synced_is_delivered_from_what_survives(
 ) -> None:
     """At any moment: all that was synced arrives, nothing that was committed comes again."""
     platter = Platter(tmp_path / "journal", monkeypatch)
-    journal = JournalBuffer(tmp_path / "journal", ["one"], 128 * 1024, ignore)
+    journal = JournalBuffer(JournalScope(tmp_path / "journal", chests=("one",)), 128 * 1024, ignore)
     committed = 0
     for moment in range(30):
         for number in range(moment * 20, moment * 20 + 20):

@@ -6,7 +6,7 @@ import logging
 import re
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from enum import Enum
 from pathlib import Path
@@ -15,9 +15,9 @@ from ..._throttle import LogThrottle
 from ...record.encoding import made_at
 from ..buffer import LossListener, Page
 from ..durable_files import FileLock
-from .chest_names import NOWHERE
 from .layout import writer_folders
 from .partition import ForeignFolderError, Partition
+from .scope import JournalScope
 from .totals import add_to_totals
 
 _logger = logging.getLogger("flask_chest.delivery")
@@ -41,29 +41,15 @@ class Reads(Enum):
 class Assignment:
     """What one process delivers. Its journal sees to it that one thread at a time changes it.
 
-    :param root: the journal's folder.
-    :param chests: the names of its chests.
-    :param on_lost: told of records that are gone.
+    :param scope: the app, and the folder that it shares with others.
+    :param on_lost: called for records that are lost.
     :param reads: whose records it delivers.
-    :param owner: its app; other apps may have their records in the same folder.
-    :param stores: where its chests are, by name.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        chests: Sequence[str],
-        on_lost: LossListener,
-        reads: Reads,
-        owner: str,
-        stores: Mapping[str, str] = NOWHERE,
-    ) -> None:
-        self._root = root
-        self._chests = chests
+    def __init__(self, scope: JournalScope, on_lost: LossListener, reads: Reads) -> None:
+        self._scope = scope
         self._on_lost = on_lost
         self._reads = reads
-        self._owner = owner
-        self._stores = stores
         self._log = LogThrottle(_logger)
         self._held: list[Partition] = []
         # Folders with nothing for our chests.
@@ -128,7 +114,7 @@ class Assignment:
     def is_ours(self, folder: Path) -> bool:
         """Whether a folder was written for our app, by a version that writes as we do."""
         try:
-            return self._source(folder).owner == self._owner
+            return self._source(folder).app_name == self._scope.app_name
         except (ForeignFolderError, OSError):
             return False
 
@@ -136,7 +122,7 @@ class Assignment:
         """When the oldest record that waits for a chest was made, whoever delivers it."""
         made = [
             made_at(page.lines[0])
-            for folder in writer_folders(self._root)
+            for folder in writer_folders(self._scope.root)
             if (page := self._next_page(folder, chest)) is not None and page.lines
         ]
         return min(made, default=None)
@@ -157,17 +143,17 @@ class Assignment:
             source.abandon()
 
     def _source(self, folder: Path) -> Partition:
-        return Partition(folder, self._on_lost, self._stores)
+        return Partition(folder, self._scope, self._on_lost)
 
     def _next_page(self, folder: Path, chest: str) -> Page | None:
         try:
             source = self._source(folder)
-            return source.read(chest, 1) if source.owner == self._owner else None
+            return source.read(chest, 1) if source.app_name == self._scope.app_name else None
         except (ForeignFolderError, OSError):
             return None
 
     def _take_over(self, own: Path | None) -> None:
-        folders = writer_folders(self._root)
+        folders = writer_folders(self._scope.root)
         self._passed_by &= {folder.name for folder in folders}
         known = {source.folder for source in self._held}
         for folder in folders:
@@ -187,9 +173,9 @@ class Assignment:
             return
         except OSError:
             return  # its owner is removing it
-        if source.owner != self._owner:
+        if source.app_name != self._scope.app_name:
             self._passed_by.add(folder.name)
-            _logger.info("%s is the app %r's, which delivers it itself", folder, source.owner)
+            _logger.info("%s is the app %r's, which delivers it itself", folder, source.app_name)
             return
         source.notice_death()
         if (source.dead or own or self._reads is Reads.ALL) and source.claim():
@@ -218,7 +204,7 @@ class Assignment:
         if not waiting:
             self._held.remove(source)
             self._part_from(source)
-        elif not set(waiting) & set(self._chests):
+        elif not set(waiting) & set(self._scope.chests):
             # What is left is for chests that another process may have.
             self._held.remove(source)
             source.release()
@@ -236,7 +222,7 @@ class Assignment:
 
     def _part_from(self, source: Partition) -> None:
         try:
-            add_to_totals(self._root, source.ledger(), source.folder.name, self._owner)
+            add_to_totals(self._scope, source.ledger(), source.folder.name)
             source.remove()
         except OSError as error:
             self._log.warning("totals", "the ledger could not be kept: %s", error)
@@ -244,8 +230,9 @@ class Assignment:
 
     def _sweep(self) -> None:
         with suppress(OSError):
-            hidden = [path for path in self._root.iterdir() if _HIDDEN_NAME.fullmatch(path.name)]
-            for path in hidden:
+            for path in list(self._scope.root.iterdir()):
+                if not _HIDDEN_NAME.fullmatch(path.name):
+                    continue
                 if time.time() - path.stat().st_mtime > _HIDDEN_SECONDS:
                     _remove_unless_locked(path)
 

@@ -14,7 +14,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..._throttle import LogThrottle
@@ -22,10 +22,10 @@ from ..buffer import ClosedError, LossListener
 from ..ledger import Ledger
 from .assignment import Assignment
 from .assignment import Reads as Reads
-from .chest_names import NOWHERE
 from .framing import MAGIC, Frame, unpack
 from .layout import segment_numbers, segment_path, writer_folders
 from .partition import Partition
+from .scope import JournalScope
 from .totals import add_to_totals, read_ledger
 from .writer import JournalWriter
 
@@ -41,35 +41,26 @@ _LOOK_EVERY = 2.0
 class JournalBuffer:
     """The records that wait on disk, of this process and of others.
 
-    :param root: the journal's folder.
-    :param chests: the chests' names; their order gives the bits of a mask.
-    :param max_bytes: what all segments together may take.
-    :param on_lost: told of records that are gone.
+    :param scope: the app, its chests, and the folder that it shares with others.
+    :param max_bytes: the size limit of all segments of the app together.
+    :param on_lost: called for records that are lost.
     :param reads: whose records this process delivers.
-    :param owner: the app; others may share the folder.
-    :param stores: where the chests are, by name, as far as that is known.
     """
 
     def __init__(
         self,
-        root: Path,
-        chests: Sequence[str],
+        scope: JournalScope,
         max_bytes: int,
         on_lost: LossListener,
         reads: Reads = Reads.OWN_AND_ORPHANED,
-        owner: str = "",
-        stores: Mapping[str, str] = NOWHERE,
     ) -> None:
-        self.root = root
-        self._chests = list(chests)
+        self._scope = scope
         self._max_bytes = max_bytes
         self._segment_bytes = min(_SEGMENT_BYTES, max_bytes // 8)
         self._on_lost = on_lost
-        self._owner = owner
-        self._stores = stores
         self._log = LogThrottle(_logger)
         self._writer: JournalWriter | None = None
-        self._sources = Assignment(root, self._chests, on_lost, reads, owner, stores)
+        self._sources = Assignment(scope, on_lost, reads)
         # What is known to no folder: it goes to the totals from time to time.
         self._unkept = Ledger()
         self._noting = threading.Lock()
@@ -106,13 +97,13 @@ class JournalBuffer:
                 self._look_around()
 
     def count_lost(self, mask: int, reason: str) -> None:
-        for bit, chest in enumerate(self._chests):
+        for bit, chest in enumerate(self._scope.chests):
             if mask >> bit & 1:
                 self._note_lost(chest, reason, 1)
 
     def ledger(self) -> Ledger:
         with self._keeping:
-            found = read_ledger(self.root, self._chests, self._owner, self._stores)
+            found = read_ledger(self._scope)
             with self._noting:
                 found.add(self._unkept)
         return found
@@ -145,11 +136,9 @@ class JournalBuffer:
                 return self._writer
             now = time.monotonic()
             if now < self._open_after:
-                raise OSError(f"the journal {self.root} could not be opened a moment ago")
+                raise OSError(f"the journal {self._scope.root} could not be opened a moment ago")
             self._open_after = now + _OPEN_AGAIN
-            writer = JournalWriter(
-                self.root, self._chests, self._segment_bytes, self._owner, self._stores
-            )
+            writer = JournalWriter(self._scope, self._segment_bytes)
             self._open_after = 0.0
             self._sources.take_own(writer.folder)
             self._writer = writer
@@ -172,7 +161,9 @@ class JournalBuffer:
     def _begin_anew(self, writer: JournalWriter) -> None:
         """Somebody removed our folder. What is open still can be read, and is written again."""
         self._log.warning(
-            "removed", "the journal %s was removed while in use; a new one is begun", self.root
+            "removed",
+            "the journal %s was removed while in use; a new one is begun",
+            self._scope.root,
         )
         self._writer = None
         source = self._sources.forget(writer.folder)
@@ -197,7 +188,7 @@ class JournalBuffer:
         appended = writer.appended
         with self._noting:
             self._unkept.add(done)
-        for bit, chest in enumerate(self._chests):
+        for bit, chest in enumerate(self._scope.chests):
             captured = sum(count for mask, count in appended.items() if mask >> bit & 1)
             owed = sum(mask >> bit & 1 for _, mask in again)
             missing = captured - owed - done.account(chest).captured
@@ -216,7 +207,7 @@ class JournalBuffer:
             if not notes.accounts:
                 return
             try:
-                add_to_totals(self.root, notes, owner=self._owner)
+                add_to_totals(self._scope, notes)
             except OSError:  # most likely what they are about
                 with self._noting:
                     self._unkept.add(notes)
@@ -240,7 +231,7 @@ class JournalBuffer:
 
     def _all_segments(self) -> list[tuple[float, int, Path]]:
         found = []
-        for folder in writer_folders(self.root):
+        for folder in writer_folders(self._scope.root):
             # What others need is no matter of ours, and not ours to give up.
             if not self._sources.is_ours(folder):
                 continue

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-#: No chest is known to be anywhere.
-NOWHERE: Mapping[str, str] = {}
-
 
 def present_names(
     names: Iterable[str], then: Mapping[str, str], now: Mapping[str, str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 from ..._throttle import LogThrottle
@@ -14,7 +14,7 @@ from ..durable_files import FileLock
 from ..ledger import Ledger
 from .backlog import count_from, count_in
 from .checkpoint import Checkpoint
-from .chest_names import NOWHERE, moved_stores, present_names
+from .chest_names import moved_stores, present_names
 from .framing import Frame
 from .layout import (
     VERSION,
@@ -25,6 +25,7 @@ from .layout import (
     segment_path,
 )
 from .page_reader import PageReader, is_unlocked
+from .scope import JournalScope
 
 _logger = logging.getLogger("flask_chest.delivery")
 _log = LogThrottle(_logger)
@@ -41,28 +42,26 @@ class Partition:
     """Reads the records of one writer.
 
     :param folder: the writer's folder.
-    :param on_lost: told of records that could not be read or had to go.
-    :param stores: where the chests that there are now are, by name.
+    :param scope: the app that reads it, with its chests of today.
+    :param on_lost: called for records that could not be read or were dropped.
     :raises ForeignFolderError: the folder is of another version, or no writer's at all.
     """
 
-    def __init__(
-        self, folder: Path, on_lost: LossListener, stores: Mapping[str, str] = NOWHERE
-    ) -> None:
+    def __init__(self, folder: Path, scope: JournalScope, on_lost: LossListener) -> None:
         described = read_description(folder)
         if described is None or described.get("version") != VERSION:
             raise ForeignFolderError(str(folder))
         self.folder = folder
         self.dead = False
         #: The app that it was written for.
-        self.owner = str(described.get("owner", ""))
+        self.app_name = str(described.get("owner", ""))
         self._on_lost = on_lost
         called, then = described.get("chests", ()), described.get("stores", {})
-        names = present_names(called, then, stores)
+        names = present_names(called, then, scope.locations)
         self._bits = {name: bit for bit, name in enumerate(names)}
         kept = [name for name, before in zip(names, called, strict=True) if name == before]
         #: Chests whose records wait by their names alone: where they were, and are.
-        self.moved = moved_stores(kept, then, stores)
+        self.moved = moved_stores(kept, then, scope.locations)
         self._places = self._load_places()
         self._reader = FileLock(folder / "reader.lock")
         self._lock = threading.Lock()

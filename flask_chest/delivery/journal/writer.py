@@ -9,7 +9,7 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from flask_chest.delivery.journal.layout import (
 from ..buffer import TornRecordError
 from ..durable_files import FileLock, replace_json, sync_file, sync_folder, write_json
 from .checkpoint import Checkpoint
-from .chest_names import NOWHERE
+from .scope import JournalScope
 from .segment import Segment
 
 # The next segment, before it has a number.
@@ -34,22 +34,13 @@ _SPARE = "next.segment"
 class JournalWriter:
     """Appends records in a folder of its own.
 
-    :param root: the journal's folder; made where it is missing.
-    :param chests: names of the chests; their order gives the bits of a mask.
-    :param segment_bytes: from this size on the next segment is begun.
-    :param owner: the app that it writes for.
-    :param stores: where the chests are, by name, as far as that is known.
+    :param scope: the app that it writes for; the journal's folder is created if it is missing.
+    :param segment_bytes: the size at which it starts the next segment.
     :raises OSError: the folder cannot be made.
     """
 
-    def __init__(
-        self,
-        root: Path,
-        chests: Sequence[str],
-        segment_bytes: int,
-        owner: str = "",
-        stores: Mapping[str, str] = NOWHERE,
-    ) -> None:
+    def __init__(self, scope: JournalScope, segment_bytes: int) -> None:
+        root = scope.root
         self._segment_bytes = segment_bytes
         self._rotation = threading.Lock()
         # Number and counts of those that are full and not on the disk yet. Not the segments: while
@@ -66,7 +57,7 @@ class JournalWriter:
         hidden.mkdir(mode=0o700)
         self._alive = FileLock(hidden / "alive.lock")
         try:
-            self._describe_in(hidden, chests, owner, stores)
+            self._describe_in(hidden, scope)
             self._segment: Segment | None = Segment(segment_path(hidden, 1), 1, segment_bytes)
             self._number = 1
             hidden.rename(self.folder)
@@ -140,9 +131,7 @@ class JournalWriter:
             if segment is not None:
                 segment.close()
 
-    def _describe_in(
-        self, folder: Path, chests: Sequence[str], owner: str, stores: Mapping[str, str]
-    ) -> None:
+    def _describe_in(self, folder: Path, scope: JournalScope) -> None:
         if not self._alive.acquire():
             raise OSError(
                 f"files in {folder.parent} cannot be locked; "
@@ -151,13 +140,13 @@ class JournalWriter:
         described = {
             "version": VERSION,
             "pid": os.getpid(),
-            "owner": owner,
-            "chests": list(chests),
-            "stores": dict(stores),
+            "owner": scope.app_name,
+            "chests": list(scope.chests),
+            "stores": dict(scope.locations),
         }
         for name in _DESCRIPTIONS:
             write_json(folder / name, described)
-        for bit in range(len(chests)):
+        for bit in range(len(scope.chests)):
             Checkpoint(place_path(folder, bit)).make()
 
     def _rotate(self, full: Segment | None) -> Segment:

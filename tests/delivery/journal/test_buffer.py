@@ -18,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from flask_chest.delivery.journal.buffer import JournalBuffer, Reads
 from flask_chest.delivery.journal.framing import MAGIC
 from flask_chest.delivery.journal.layout import segment_numbers, segment_path, writer_folders
+from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.delivery.journal.totals import add_to_totals, read_ledger
 from flask_chest.delivery.journal.writer import JournalWriter
 
@@ -28,7 +29,7 @@ BOTH = 0b11
 def make(
     root: Path, reads: Reads = Reads.OWN_AND_ORPHANED, max_bytes: int = 2**20
 ) -> JournalBuffer:
-    return JournalBuffer(root, CHESTS, max_bytes, lambda *_: None, reads)
+    return JournalBuffer(JournalScope(root, chests=CHESTS), max_bytes, lambda *_: None, reads)
 
 
 def line(number: int) -> bytes:
@@ -96,7 +97,7 @@ def test_everything_done_leaves_only_the_totals(tmp_path: Path) -> None:
         drain(journal, chest)
     journal.close()
     assert writer_folders(tmp_path) == []
-    assert read_ledger(tmp_path).account("one").to_dict()["captured"] == 1
+    assert read_ledger(JournalScope(tmp_path)).account("one").to_dict()["captured"] == 1
 
 
 def test_a_dead_process_is_adopted_by_exactly_one(tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ def test_a_dead_process_is_adopted_by_exactly_one(tmp_path: Path) -> None:
     assert drain(first, "two") == [line(number) for number in range(4)]
     adopt(first)
     assert writer_folders(tmp_path) == []
-    assert read_ledger(tmp_path).account("two").delivered == 4
+    assert read_ledger(JournalScope(tmp_path)).account("two").delivered == 4
 
 
 def test_a_living_process_is_not_adopted(tmp_path: Path) -> None:
@@ -277,7 +278,7 @@ def test_closing_while_another_thread_looks_around(tmp_path: Path) -> None:
             for look in looks:
                 look.result()
     assert writer_folders(tmp_path) == []
-    found = read_ledger(tmp_path, CHESTS)
+    found = read_ledger(JournalScope(tmp_path, chests=CHESTS))
     assert [found.account(chest).delivered for chest in CHESTS] == [50, 50]
     assert not any(account.lost for account in found.accounts.values())
 
@@ -309,13 +310,13 @@ def test_a_writer_counted_before_its_folder_went_is_not_counted_again(tmp_path: 
     for chest in CHESTS:
         drain(killed, chest)
     folder = writer_folders(tmp_path)[0]
-    add_to_totals(tmp_path, killed.sources()[0].ledger(), folder.name)
-    assert read_ledger(tmp_path).account("one").delivered == 1
+    add_to_totals(JournalScope(tmp_path), killed.sources()[0].ledger(), folder.name)
+    assert read_ledger(JournalScope(tmp_path)).account("one").delivered == 1
     die(killed)
     journal = make(tmp_path)
     adopt(journal)
     assert writer_folders(tmp_path) == []
-    assert read_ledger(tmp_path).account("one").delivered == 1
+    assert read_ledger(JournalScope(tmp_path)).account("one").delivered == 1
 
 
 def test_a_killed_process_loses_nothing_that_was_appended(tmp_path: Path) -> None:
@@ -341,7 +342,7 @@ def test_a_killed_process_loses_nothing_that_was_appended(tmp_path: Path) -> Non
 
 def test_a_writer_that_died_while_it_was_made_is_no_writer(tmp_path: Path) -> None:
     """A folder is looked into only once it is whole: it is made under a hidden name."""
-    writer = JournalWriter(tmp_path, CHESTS, 2**20)
+    writer = JournalWriter(JournalScope(tmp_path, chests=CHESTS), 2**20)
     writer.folder.rename(tmp_path / f".{writer.folder.name}")
     assert writer_folders(tmp_path) == []
     writer.release()
@@ -410,7 +411,7 @@ class JournalModel(RuleBasedStateMachine):
 
     @invariant()
     def the_ledger_balances(self) -> None:
-        ledger = read_ledger(self.root, CHESTS)
+        ledger = read_ledger(JournalScope(self.root, chests=CHESTS))
         for chest in CHESTS:
             account = ledger.account(chest)
             assert account.captured == len(self.written)
