@@ -10,6 +10,7 @@ from flask.cli import with_appcontext
 
 from ..app.state import AppState
 from ..chests.base import Chest
+from ..operations.health_check import HealthChecker
 from . import output as table
 from .context import chests_beside, current_state
 from .options import json_option
@@ -19,6 +20,8 @@ _HEADER = ("chest", "health", "captured", "delivered", "pending", "rejected", "l
 # What is written within the request stands in no ledger.
 _FIGURES = len(_HEADER) - 2
 _DOWN = "unreachable"
+# Seconds to wait for all chests together. The first check of an SQL store may upgrade its table.
+_CHECK_TIMEOUT = 60.0
 _DELIVERERS = {
     "thread": "the app's processes, each from its first record on",
     "agent": "flask chest agent, wherever that runs (CHEST_EXPORTER)",
@@ -35,27 +38,28 @@ def status(as_json: bool) -> None:
     """
     state = current_state()
     ledger = state.delivery.ledger().accounts
+    beside = chests_beside(state)
+    health = _check_and_close([*state.chests, *beside])
     rows = []
     for each in state.chests:
         account = ledger.pop(each.name)
-        rows.append(_ledger_row(each.name, each.describe(), _health(each), account))
+        rows.append(_ledger_row(each.name, each.describe(), health[each.name], account))
     for name, account in ledger.items():
         rows.append(_ledger_row(name, None, "not in CHEST_CHESTS", account))
     rows.extend(
-        (each.name, each.describe(), _health(each), *[None] * _FIGURES)
-        for each in chests_beside(state)
+        (each.name, each.describe(), health[each.name], *[None] * _FIGURES) for each in beside
     )
     if as_json:
         _print_json(state, rows)
         return
     click.echo(table.render(_HEADER, [_short(row) for row in rows]))
     click.echo()
-    for name, address, health, *_ in rows:
+    for name, address, answer, *_ in rows:
         if address is not None:
             click.echo(f"{name}: {address}")
-        if health.startswith(_DOWN):
+        if answer.startswith(_DOWN):
             # Whole sentences, which would push the figures off the screen.
-            click.secho(f"  {one_line(health, 1000)}", fg="red")
+            click.secho(f"  {one_line(answer, 1000)}", fg="red")
     if state.settings.buffer == "disk":
         click.echo(f"journal: {state.journal_dir}")
         click.echo(f"delivered by: {_DELIVERERS[state.settings.exporter]}")
@@ -90,12 +94,11 @@ def _ledger_row(name: str, address: str | None, health: str, account: Any) -> tu
     )
 
 
-def _health(chest_of_app: Chest) -> str:
-    with chest_of_app.lock:
-        try:
-            chest_of_app.check()
-        except Exception as error:  # noqa: BLE001 - a backend of theirs may raise anything
-            return f"{_DOWN}: {error}"
-        finally:
-            chest_of_app.close()
-    return "ok"
+def _check_and_close(chests: Sequence[Chest]) -> dict[str, str]:
+    found = HealthChecker().check(chests, _CHECK_TIMEOUT)
+    for chest in chests:
+        # A check that is late still uses the chest.
+        if found[chest.name].late_after is None:
+            with chest.lock:
+                chest.close()
+    return {name: str(health) for name, health in found.items()}

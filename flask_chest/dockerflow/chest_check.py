@@ -1,34 +1,33 @@
-"""The check of an app's chests: do they answer, do records get there, are any lost."""
+"""The heartbeat's check of an app's chests: reachability, pending records and lost records."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from .. import errors
-from ..app.state import find_state
+from ..app.state import AppState, find_state
+from ..delivery.ledger import Account
+from ..errors import ChestError
+from ..operations.health_check import Health, HealthChecker
+from ..operations.timed_calls import NotStartedError
 from . import health
 from .checks.messages import CheckMessage, Error, Warning  # noqa: A004 - a message class
 from .checks.registry import CheckFn
-from .checks.runner import Runner
 from .settings import ChestSettings, chest_settings, heartbeat_settings
-
-if TYPE_CHECKING:
-    from ..app.state import AppState
-    from ..chests.base import Chest
-    from ..delivery.ledger import Account
 
 NAME = "chest"
 
-# The ledger counts for ever; a loss is news for this many seconds.
-_NEWS = 3600.0
+# The ledger never forgets a loss. The check reports a loss for this many seconds.
+_LOSS_REPORTED_SECONDS = 3600.0
 
-# The chests' own checks end before this one must.
-_SHARE_OF_TIME = 0.8
+# This check runs under the heartbeat's timeout itself, so its chests get a part of that time.
+_TIMEOUT_FRACTION = 0.8
+
+
+# The text of other exceptions may hold a password, and everybody can read the heartbeat.
+_SAFE_TO_SHOW = (ChestError, NotStartedError)
 
 
 class ChestCheck:
@@ -36,20 +35,20 @@ class ChestCheck:
 
     def __init__(self, app: Flask) -> None:
         self._app = app
-        self._runner = Runner()
-        self._losses: dict[str, Losses] = {}
+        self._checker = HealthChecker()
+        self._losses: dict[str, RecentLosses] = {}
 
     def checks(self) -> dict[str, CheckFn]:
-        """This check by its name; none where the app has no chest."""
+        """Return this check under its name; empty if the app has no :class:`FlaskChest`."""
         return {} if find_state(self._app) is None else {NAME: self.check}
 
     def check(self) -> list[CheckMessage]:
-        """Look at each chest."""
+        """Return a message for each chest that is unreachable, behind or losing records."""
         state = find_state(self._app)
-        if state is None:  # pragma: no cover - then it is none of the checks
+        if state is None:  # pragma: no cover - then checks() is empty
             return []
         settings = chest_settings(self._app.config)
-        found = self._reach(state)
+        found = self._unreachable(state)
         accounts = state.delivery.ledger().accounts
         now = time.time()
         for chest in state.chests:
@@ -57,73 +56,67 @@ class ChestCheck:
             if oldest is not None:
                 found += _pending(chest.name, now - oldest / 1_000_000, settings)
             if chest.name in accounts:
-                losses = self._losses.setdefault(chest.name, Losses())
-                lost = losses.lately(_missed(accounts[chest.name]), time.monotonic())
+                losses = self._losses.setdefault(chest.name, RecentLosses())
+                lost = losses.update(_count_lost(accounts[chest.name]), time.monotonic())
                 found += _lost(chest.name, lost, settings)
         return found
 
-    def _reach(self, state: AppState) -> list[CheckMessage]:
-        """Ask all chests at once: one that hangs must not hide another."""
-        # Without a buffer a chest that is away fails the requests, with one it only delays records.
+    def _unreachable(self, state: AppState) -> list[CheckMessage]:
+        # A store that is down delays records. Without a buffer, it makes requests fail.
         level = Error if state.settings.buffer == "none" else Warning
-        checks = [(chest.name, _Reaching(chest, level)) for chest in state.chests]
-        timeout = heartbeat_settings(self._app.config).timeout * _SHARE_OF_TIME
+        timeout = heartbeat_settings(self._app.config).timeout * _TIMEOUT_FRACTION
         found: list[CheckMessage] = []
-        for name, findings in self._runner.run(checks, timeout).items():
-            found += [_unreachable(name, each, level) for each in findings]
+        for name, chest_health in self._checker.check(state.chests, timeout).items():
+            found += _unreachable(name, chest_health, level)
         return found
 
 
-class Losses:
-    """How many records were lost lately, from a number that only grows."""
+class RecentLosses:
+    """Counts how many records were lost within the last hour, from a total that only grows."""
 
     def __init__(self) -> None:
-        self._seen: deque[tuple[float, int]] = deque()
+        self._totals: deque[tuple[float, int]] = deque()
 
-    def lately(self, total: int, now: float) -> int:
-        """How many of ``total`` were not lost already an hour before ``now``, in seconds.
+    def update(self, total: int, now: float) -> int:
+        """Note the current total and return how many of its losses are younger than an hour.
 
-        What was lost before it was first asked counts as lost then.
+        The losses of the first total count as if they had just happened.
+
+        :param total: records lost since the beginning.
+        :param now: seconds of a monotonic clock.
         """
-        seen = self._seen
-        if not seen:
-            seen.append((now, 0))
-        if seen[-1][1] != total:
-            seen.append((now, total))
-        while len(seen) > 1 and seen[1][0] <= now - _NEWS:
-            seen.popleft()
-        return total - seen[0][1]
+        totals = self._totals
+        if not totals:
+            totals.append((now, 0))
+        if totals[-1][1] != total:
+            totals.append((now, total))
+        while len(totals) > 1 and totals[1][0] <= now - _LOSS_REPORTED_SECONDS:
+            totals.popleft()
+        return total - totals[0][1]
 
 
-@dataclass(frozen=True)
-class _Reaching:
-    """The check of one chest. Two of them for one chest are equal: a runner sees that it hangs."""
-
-    chest: Chest
-    level: type[CheckMessage]
-
-    def __call__(self) -> list[CheckMessage]:
-        # A chest is called by one thread at a time; delivery may be at work.
-        with self.chest.lock:
-            try:
-                self.chest.check()
-            except errors.ChestError as error:
-                return [self.level(str(error))]
-        return []
-
-
-def _missed(account: Account) -> int:
-    # What somebody has had erased among the rejected is no loss to be told of.
+def _count_lost(account: Account) -> int:
+    # Rejected records that were erased on request are counted as lost, but nobody needs an alarm.
     return account.lost.total() - account.lost["forgotten"]
 
 
-def _unreachable(name: str, finding: CheckMessage, level: type[CheckMessage]) -> CheckMessage:
-    text = "no answer in time" if finding.id == health.CRITICAL_CHECK_TIMED_OUT else finding.msg
-    return level(
-        f"chest {name!r} cannot be reached: {text}",
-        obj=finding.obj,
-        id=f"{health.CHEST_UNREACHABLE}.{name}",
-    )
+def _unreachable(name: str, chest_health: Health, level: type[CheckMessage]) -> list[CheckMessage]:
+    error = chest_health.error
+    if chest_health.late_after is not None:
+        reason = "no answer in time"
+    elif error is None:
+        return []
+    elif isinstance(error, _SAFE_TO_SHOW):
+        reason = str(error)
+    else:
+        reason = f"the check {name!r} raised {type(error).__name__}; the log has the traceback"
+    return [
+        level(
+            f"chest {name!r} cannot be reached: {reason}",
+            obj=None if isinstance(error, _SAFE_TO_SHOW) else error,
+            id=f"{health.CHEST_UNREACHABLE}.{name}",
+        )
+    ]
 
 
 def _pending(name: str, age: float, settings: ChestSettings) -> list[CheckMessage]:
@@ -139,7 +132,7 @@ def _lost(name: str, count: int, settings: ChestSettings) -> list[CheckMessage]:
 def _graded(
     text: str, value: float, thresholds: tuple[float | None, float | None], identity: str
 ) -> list[CheckMessage]:
-    """A message at the level whose threshold the value has reached."""
+    """Return a message at the highest level whose threshold the value has reached."""
     warning, error = thresholds
     if error is not None and value >= error:
         return [Error(text, id=identity)]

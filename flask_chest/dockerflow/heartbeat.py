@@ -12,7 +12,7 @@ from flask import Flask
 
 from .checks.registry import CheckFn
 from .checks.results import ChecksResults, sum_up
-from .checks.runner import Runner
+from .checks.runner import CheckRunner
 from .settings import HeartbeatSettings
 
 #: The checks and the silenced ids: with other ones, an earlier result is no answer.
@@ -38,7 +38,7 @@ class _State:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.runner = Runner()
+        self.runner = CheckRunner()
         self.flight: _Flight | None = None
 
 

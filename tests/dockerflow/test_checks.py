@@ -14,7 +14,7 @@ import pytest
 from flask import Flask, current_app, g
 
 from flask_chest.dockerflow import Dockerflow, checks, health
-from flask_chest.dockerflow.checks.runner import Runner, when_late
+from flask_chest.dockerflow.checks.runner import CheckRunner, when_late
 
 #: Seconds that a check may take that shall be late: more, where a busy machine needs more to begin.
 PATIENCE = (0.1, 1.0, 10.0, 60.0)
@@ -285,7 +285,7 @@ def test_a_check_that_still_hangs_is_not_started_again(gate: threading.Event) ->
         gate.wait()
         return []
 
-    runner = Runner()
+    runner = CheckRunner()
     for _ in range(3):
         (finding,) = runner.run([("it", check)], timeout=0.05)["it"]
         assert finding.level == checks.CRITICAL

@@ -19,7 +19,7 @@ from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.delivery.journal.totals import add_to_totals
 from flask_chest.delivery.ledger import Ledger
 from flask_chest.dockerflow import Dockerflow
-from flask_chest.dockerflow.chest_check import Losses
+from flask_chest.dockerflow.chest_check import RecentLosses
 from flask_chest.errors import ConfigError, DeliveryError
 from flask_chest.record.record import Record
 from flask_chest.testing import capture_records
@@ -392,14 +392,14 @@ def test_what_was_forgotten_is_no_loss(app: Flask, moody: Moody) -> None:
 
 
 def test_old_losses_are_no_news() -> None:
-    """Losses are told for an hour."""
-    losses = Losses()
-    assert losses.lately(5, now=0) == 5
-    assert losses.lately(5, now=3599) == 5
-    assert losses.lately(7, now=3600) == 2
-    assert losses.lately(7, now=7199) == 2
-    assert losses.lately(7, now=7200) == 0
-    assert losses.lately(7, now=99999) == 0
+    """RecentLosses are told for an hour."""
+    losses = RecentLosses()
+    assert losses.update(5, now=0) == 5
+    assert losses.update(5, now=3599) == 5
+    assert losses.update(7, now=3600) == 2
+    assert losses.update(7, now=7199) == 2
+    assert losses.update(7, now=7200) == 0
+    assert losses.update(7, now=99999) == 0
 
 
 @pytest.mark.parametrize("value", ["soon", -1, float("nan")])

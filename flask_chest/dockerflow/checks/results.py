@@ -11,7 +11,7 @@ from typing import Any
 from ..safe_json import safe_str
 from .messages import CheckMessage, level_to_text
 from .registry import CheckFn
-from .runner import DEFAULT_TIMEOUT, Context, Findings, Runner
+from .runner import DEFAULT_TIMEOUT, CheckRunner, Context, Findings
 
 # The name that logging configurations know from python-dockerflow.
 logger = logging.getLogger("dockerflow.checks.registry")
@@ -49,7 +49,7 @@ def run_checks(
 
     .. versionadded:: 1.0
     """
-    return sum_up(Runner().run(checks, timeout, context), silenced_check_ids or ())
+    return sum_up(CheckRunner().run(checks, timeout, context), silenced_check_ids or ())
 
 
 def sum_up(found: Mapping[str, Findings], silenced: Collection[str]) -> ChecksResults:

@@ -1,22 +1,22 @@
-"""Checks run side by side, each in a thread of its own, none longer than it may."""
+"""Runs the heartbeat's checks in threads, with a timeout."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import inspect
-import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from time import monotonic
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
+from ...operations.timed_calls import Call, NotStartedError, TimedCalls
 from .. import health
 from ..request_id import request_id_context
 from .messages import CheckMessage, Critical
 from .registry import CheckFn
 
-#: Seconds that one check may take, where nobody says otherwise.
+#: Seconds that one check may take, unless ``DOCKERFLOW_CHECK_TIMEOUT`` is set.
 DEFAULT_TIMEOUT = 5.0
 
 Findings = list[CheckMessage]
@@ -26,7 +26,7 @@ _Check = TypeVar("_Check", bound=CheckFn)
 
 
 def when_late(message: CheckMessage) -> Callable[[_Check], _Check]:
-    """Say what it means when a check has not returned in time; without it that is critical."""
+    """Set the message for a check that does not return in time; the default is critical."""
 
     def mark(check: _Check) -> _Check:
         check.late_message = message  # type: ignore[attr-defined]  # survives functools.wraps
@@ -36,53 +36,31 @@ def when_late(message: CheckMessage) -> Callable[[_Check], _Check]:
 
 
 class _LateError(Exception):
-    """An ``async def`` check was not done in time."""
+    """An ``async def`` check did not end in time."""
 
 
-class Run:
-    """One call of one check.
+@dataclass(frozen=True)
+class _CheckCall:
+    """A call of one check, run in a thread. Two calls of the same check are equal.
 
-    :param context: entered around the call, in the check's thread.
+    :param context: entered around the call.
     :param timeout: seconds after which an ``async def`` check is cancelled.
+    :param request_id: the id of the request that asks, for the check's log lines: a context
+        variable does not reach another thread.
     """
 
-    def __init__(self, name: str, check: CheckFn, context: Context, timeout: float) -> None:
-        self.name = name
-        self.check = check
-        self.timeout = timeout
-        self.started = monotonic()
-        self.done = threading.Event()
-        self._context = context
-        self._findings: Findings = []
-        self._request_id = request_id_context.get()
+    name: str
+    check: CheckFn
+    context: Context = field(compare=False)
+    timeout: float = field(compare=False)
+    request_id: str | None = field(compare=False)
 
-    def start(self) -> None:
-        """Begin. A daemon thread: a check that hangs must not keep the process from ending."""
-        thread = threading.Thread(target=self._work, name=f"dockerflow {self.name}", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError as error:  # no more threads, or the interpreter is going down
-            self._findings = [_not_started(self.name, error)]
-            self.done.set()
+    def __call__(self) -> Findings:
+        request_id_context.set(self.request_id)
+        with self.context():
+            return _as_findings(self.name, self._answer())
 
-    def findings(self) -> Findings:
-        """What the check found, or that it has not returned yet."""
-        return self._findings if self.done.is_set() else [self._late()]
-
-    def _work(self) -> None:
-        # A context variable does not cross into a thread; the check's log lines want the id.
-        request_id_context.set(self._request_id)
-        try:
-            with self._context():
-                self._findings = _as_findings(self.name, self._call())
-        except _LateError:
-            self._findings = [self._late()]
-        except BaseException as error:  # noqa: BLE001 - SystemExit and the like are findings too
-            self._findings = [_raised(self.name, error)]
-        finally:
-            self.done.set()
-
-    def _call(self) -> Any:
+    def _answer(self) -> Any:
         answer = self.check()
         if not inspect.isawaitable(answer):
             return answer
@@ -91,22 +69,12 @@ class Run:
             raise error
         return answer
 
-    def _late(self) -> CheckMessage:
-        message: CheckMessage | None = getattr(self.check, "late_message", None)
-        if message is not None:
-            return message
-        return Critical(
-            f"the check {self.name!r} has not returned for {monotonic() - self.started:.1f} "
-            "seconds; give what it calls a timeout, or raise DOCKERFLOW_CHECK_TIMEOUT",
-            id=health.CRITICAL_CHECK_TIMED_OUT,
-        )
 
-
-class Runner:
-    """Runs checks for one app. Used by one thread at a time."""
+class CheckRunner:
+    """Runs checks at the same time, each in its own thread."""
 
     def __init__(self) -> None:
-        self._hanging: dict[str, Run] = {}
+        self._calls: TimedCalls[Findings] = TimedCalls("dockerflow")
 
     def run(
         self,
@@ -114,38 +82,39 @@ class Runner:
         timeout: float = DEFAULT_TIMEOUT,
         context: Context = contextlib.nullcontext,
     ) -> Mapping[str, Findings]:
-        """Run all checks at once; return within ``timeout`` seconds.
+        """Run all checks at the same time and return their findings within ``timeout`` seconds.
 
-        A check of an earlier call that still hangs is not started again: a thread for every
-        heartbeat would fill the process.
+        A check that still hangs from an earlier run is not started again.
+
+        :param context: entered around each check in its thread.
         """
-        runs = [self._start(name, check, context, timeout) for name, check in checks]
-        deadline = monotonic() + timeout
-        for run in runs:
-            if run.name not in self._hanging:
-                run.done.wait(max(0.0, deadline - monotonic()))
-        self._hanging = {run.name: run for run in runs if not run.done.is_set()}
-        return {run.name: run.findings() for run in runs}
+        request_id = request_id_context.get()
+        functions = {
+            name: _CheckCall(name, check, context, timeout, request_id) for name, check in checks
+        }
+        calls = self._calls.run(functions, timeout)
+        return {name: _findings(name, functions[name].check, call) for name, call in calls.items()}
 
-    def _start(self, name: str, check: CheckFn, context: Context, timeout: float) -> Run:
-        earlier = self._hanging.get(name)
-        if earlier is not None and earlier.check == check and not earlier.done.is_set():
-            return earlier
-        self._hanging.pop(name, None)
-        run = Run(name, check, context, timeout)
-        run.start()
-        return run
+
+def _findings(name: str, check: CheckFn, call: Call[Findings]) -> Findings:
+    if not call.is_done or isinstance(call.error, _LateError):
+        return [_late(name, check, call.seconds)]
+    if isinstance(call.error, NotStartedError):
+        return [_not_started(name, call.error)]
+    if call.error is not None:
+        return [_raised(name, call.error)]
+    return call.value or []
 
 
 async def _within(answer: Awaitable[Any], timeout: float) -> _Outcome:
     task = asyncio.ensure_future(_outcome(answer))
     done, _ = await asyncio.wait({task}, timeout=timeout)
-    # Nobody waits for a late one any more; leaving cancels it, and the thread comes free.
+    # Nobody waits for a late check any more. Returning cancels it, and its thread ends.
     return task.result() if done else (None, _LateError())
 
 
 async def _outcome(answer: Awaitable[Any]) -> _Outcome:
-    # Handed on as a value: a SystemExit within a task would tear down the loop around it.
+    # Returned as a value: a SystemExit raised within a task would stop the event loop around it.
     try:
         return await answer, None
     except asyncio.CancelledError:
@@ -155,7 +124,7 @@ async def _outcome(answer: Awaitable[Any]) -> _Outcome:
 
 
 def _as_findings(name: str, answer: object) -> Findings:
-    """The messages that a check returned, or that it returned something else."""
+    """Return the check's messages, and a critical message for anything else that it returned."""
     if _is_message(answer):
         return [answer]  # type: ignore[list-item]
     if isinstance(answer, (str, bytes, Mapping)) or not isinstance(answer, Iterable):
@@ -167,7 +136,7 @@ def _as_findings(name: str, answer: object) -> Findings:
 
 
 def _is_message(answer: object) -> bool:
-    # By its looks: a library may still use python-dockerflow's own message classes.
+    # Not by class: a library may still use python-dockerflow's own message classes.
     return (
         isinstance(getattr(answer, "level", None), int)
         and hasattr(answer, "msg")
@@ -183,8 +152,19 @@ def _wrong_answer(name: str, answer: object) -> CheckMessage:
     )
 
 
+def _late(name: str, check: CheckFn, seconds: float) -> CheckMessage:
+    message: CheckMessage | None = getattr(check, "late_message", None)
+    if message is not None:
+        return message
+    return Critical(
+        f"the check {name!r} has not returned for {seconds:.1f} seconds; give what it calls a "
+        "timeout, or raise DOCKERFLOW_CHECK_TIMEOUT",
+        id=health.CRITICAL_CHECK_TIMED_OUT,
+    )
+
+
 def _raised(name: str, error: BaseException) -> CheckMessage:
-    # The class only: the heartbeat is open to all, and an exception's text may hold a password.
+    # Only the class: everybody can read the heartbeat, and an exception's text may hold a password.
     return Critical(
         f"the check {name!r} raised {type(error).__name__}; the log has the traceback",
         obj=error,
@@ -192,7 +172,7 @@ def _raised(name: str, error: BaseException) -> CheckMessage:
     )
 
 
-def _not_started(name: str, error: RuntimeError) -> CheckMessage:
+def _not_started(name: str, error: NotStartedError) -> CheckMessage:
     return Critical(
         f"the check {name!r} could not be started: {error}",
         id=health.CRITICAL_CHECK_NOT_STARTED,

@@ -1,0 +1,58 @@
+"""Checks whether chests answer: all at the same time, with one deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..chests.base import Chest
+from .timed_calls import Call, TimedCalls
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The result of one chest's check.
+
+    :param error: what the check raised; ``None`` if it raised nothing.
+    :param late_after: seconds after which the checker stopped waiting for an answer; ``None`` if
+        the check returned or raised in time.
+    """
+
+    error: BaseException | None = None
+    late_after: float | None = None
+
+    def __str__(self) -> str:
+        if self.late_after is not None:
+            return f"no answer within {self.late_after:g} s"
+        return "ok" if self.error is None else f"unreachable: {self.error}"
+
+
+class HealthChecker:
+    """Checks chests. A chest that hangs neither delays the others nor is checked twice at once."""
+
+    def __init__(self) -> None:
+        self._calls: TimedCalls[None] = TimedCalls("chest-health")
+
+    def check(self, chests: Iterable[Chest], timeout: float) -> dict[str, Health]:
+        """Check all chests at the same time and return their health by name.
+
+        :param timeout: seconds to wait for all chests together.
+        """
+        calls = self._calls.run({each.name: _ChestCheck(each) for each in chests}, timeout)
+        return {name: _to_health(call, timeout) for name, call in calls.items()}
+
+
+@dataclass(frozen=True)
+class _ChestCheck:
+    """A call of ``chest.check()``; two of them are equal if they check the same chest."""
+
+    chest: Chest
+
+    def __call__(self) -> None:
+        # Only one thread at a time may call a chest, and delivery may be writing to it.
+        with self.chest.lock:
+            self.chest.check()
+
+
+def _to_health(call: Call[None], timeout: float) -> Health:
+    return Health(call.error) if call.is_done else Health(late_after=timeout)
