@@ -1,28 +1,87 @@
-"""Whether a driver is installed, found out without importing it."""
+"""Drivers and their clients: is the driver installed, and which process made the client?"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from importlib.util import find_spec
+from operator import methodcaller
+from typing import Generic, TypeVar
 
 from ..errors import ConfigError
 
+Client = TypeVar("Client")
+
+
+class PerProcessClient(Generic[Client]):
+    """Holds the client of a store: each process makes its own when it first needs it.
+
+    After a fork, parent and child would read each other's answers from one connection. So the child
+    drops the parent's client without closing it, and makes a new one.
+
+    :param make: returns a new client; it runs in the first :meth:`get` of each process.
+    :param close: closes a client; default: call its ``close()``.
+    :param drop: releases a client that the parent process made, and must leave its connections
+        open; default: do nothing.
+
+    .. versionadded:: 1.0
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Client],
+        close: Callable[[Client], object] = methodcaller("close"),
+        drop: Callable[[Client], object] = lambda client: None,
+    ) -> None:
+        self._make = make
+        self._close = close
+        self._drop = drop
+        self._client: Client | None = None
+        self._pid = 0
+
+    def get(self) -> Client:
+        """Return this process's client; make it if there is none yet.
+
+        :raises Exception: whatever ``make`` raises; the next call tries again.
+        """
+        client = self._client
+        if client is None or self._pid != os.getpid():
+            self.close()
+            client = self._make()
+            self._client, self._pid = client, os.getpid()
+        return client
+
+    def close(self) -> None:
+        """Close this process's client, or drop its parent's; :meth:`get` makes a new one."""
+        client, self._client = self._client, None
+        if client is None:
+            return
+        if self._pid == os.getpid():
+            self._close(client)
+        else:
+            self._drop(client)
+
 
 def require_driver(module: str, extra: str) -> None:
-    """See that a driver is there, so that its lack is told at start-up and not at the first write.
+    """Check that a driver is installed, without importing it.
 
-    :param module: the driver's module, the top-level one where it has that to itself.
-    :param extra: the extra of this package that installs it.
-    :raises ConfigError: it is not installed, with the command that installs it.
+    Chests call it while the app is configured, so that a missing driver is reported at start-up and
+    not at the first write.
+
+    :param module: the driver's module, e.g. ``"pymongo"``; of a namespace package the full path,
+        e.g. ``"opentelemetry.proto"``.
+    :param extra: the extra of this package that installs the driver.
+    :raises ConfigError: the driver is not installed; the message has the command that installs it.
     """
-    if not _is_there(module):
+    if not _is_installed(module):
         raise ConfigError(
             f"the package that provides {module!r} is not installed: "
             f'pip install "flask-chest[{extra}]"'
         )
 
 
-def _is_there(module: str) -> bool:
+def _is_installed(module: str) -> bool:
     try:
         return find_spec(module) is not None
     except ModuleNotFoundError:
-        return False  # not even the package that it would lie in
+        return False  # the package around the module is not installed either

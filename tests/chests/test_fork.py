@@ -18,6 +18,7 @@ from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
 from flask_chest.chests.kafka.chest import FlaskChestKafka
 from flask_chest.chests.mongodb.chest import FlaskChestMongoDB
 from flask_chest.chests.otlp.chest import FlaskChestOTLP
+from flask_chest.chests.redis.chest import FlaskChestRedis
 from flask_chest.chests.sql.mysql import FlaskChestMySQL
 from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
 from flask_chest.chests.sql.sqlite import FlaskChestSQLite
@@ -29,6 +30,7 @@ from tests.servers.kafka import Kafka
 from tests.servers.mariadb import MariaDB
 from tests.servers.mongodb import MongoDB
 from tests.servers.postgresql import PostgreSQL
+from tests.servers.redis import Redis
 from tests.servers.victoriametrics import VictoriaMetrics
 
 Make = Callable[[ExitStack], Chest]
@@ -42,6 +44,7 @@ CHESTS: dict[str, Make] = {
     "influxdb": lambda stack: FlaskChestInfluxDB(url=stack.enter_context(VictoriaMetrics()).url),
     "kafka": lambda stack: FlaskChestKafka(stack.enter_context(Kafka()).url),
     "otlp": lambda stack: FlaskChestOTLP(stack.enter_context(Collector()).url),
+    "redis": lambda stack: FlaskChestRedis(stack.enter_context(Redis()).url),
     "http": lambda stack: FlaskChestCustomWriter(stack.enter_context(HTTPRecorder()).url),
 }
 

@@ -18,7 +18,7 @@ from ...record.encoding import dumps, loads
 from ...record.record import Record
 from ..base import Chest
 from ..batches import lines_of, without_nul
-from ..client import require_driver
+from ..client import PerProcessClient, require_driver
 from ..http.client import checked_verify
 from ..url import StoreURL
 from .client import READING, connect, hushed
@@ -88,8 +88,7 @@ class FlaskChestClickHouse(Chest):
         # Retries are ours alone. Somebody who imports what was forgotten is no retry, although it
         # may be the same batch.
         self._writer = os.urandom(16)
-        self._connection: Any = None
-        self._pid = 0
+        self._connection: PerProcessClient[Any] = PerProcessClient(self._open_connection)
 
     @classmethod
     def from_url(cls, url: str, **arguments: Any) -> FlaskChestClickHouse:
@@ -141,9 +140,7 @@ class FlaskChestClickHouse(Chest):
             raise DeliveryError(self.error_message(words_of(error), remedy_for(error))) from None
 
     def close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None and self._pid == os.getpid():
-            connection.close()
+        self._connection.close()
 
     def connect(self, settings: Mapping[str, Any], timeout: float | None = None) -> Any:
         """A connection of one's own, as the DB-API has it.
@@ -173,16 +170,16 @@ class FlaskChestClickHouse(Chest):
         return super().error_message(words, remedy)
 
     def _client(self) -> Any:
-        if self._connection is None or self._pid != os.getpid():
-            self._connection = None
-            connection = self.connect({})
-            try:
-                self._prepare(connection.client)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection, self._pid = connection, os.getpid()
-        return self._connection.client
+        return self._connection.get().client
+
+    def _open_connection(self) -> Any:
+        connection = self.connect({})
+        try:
+            self._prepare(connection.client)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _prepare(self, client: Any) -> None:
         if read_version(client.server_version) < OLDEST:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from ...config import validators as checks
 from ...config.settings import check_argument
 from ...errors import ConfigError, DeliveryError
 from ..base import Chest
+from ..client import PerProcessClient
 from .response import Response, read_answer
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ class HTTPClient:
         self.url = url
         self.headers = headers
         self._settings = settings
-        self._session: requests.Session | None = None
-        self._pid = 0
+        self._session = PerProcessClient(self._open_session)
 
     def send(
         self, method: str, body: bytes | None, headers: Mapping[str, str], timeout: float
@@ -79,7 +78,7 @@ class HTTPClient:
         import requests
 
         try:
-            with self._kept().request(
+            with self._session.get().request(
                 method,
                 self.url,
                 data=body,
@@ -99,20 +98,17 @@ class HTTPClient:
             raise DeliveryError(self._chest.error_message(error, remedy)) from None
 
     def close(self) -> None:
-        """Let go of the connections. A later :meth:`send` opens them anew."""
-        session, self._session = self._session, None
-        if session is not None and self._pid == os.getpid():
-            session.close()
+        """Close the connections. A later :meth:`send` opens new ones."""
+        self._session.close()
 
-    def _kept(self) -> requests.Session:
-        if self._session is None or self._pid != os.getpid():
-            import requests
+    def _open_session(self) -> requests.Session:
+        import requests
 
-            self._session, self._pid = requests.Session(), os.getpid()
-            self._session.headers.update(self.headers)
-            if urlsplit(self.url).scheme == "https" and self._settings["verify"] is False:
-                self._warn()
-        return self._session
+        session = requests.Session()
+        session.headers.update(self.headers)
+        if urlsplit(self.url).scheme == "https" and self._settings["verify"] is False:
+            self._warn()
+        return session
 
     def _warn(self) -> None:
         from urllib3.exceptions import InsecureRequestWarning

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...config import validators as checks
 from ...config.settings import check_argument
@@ -13,7 +12,7 @@ from ...record.encoding import loads
 from ...record.record import Record
 from ..base import Chest
 from ..batches import lines_of
-from ..client import require_driver
+from ..client import PerProcessClient, require_driver
 from ..http.client import checked_verify
 from ..http.response import parse_retry_after
 from ..url import StoreURL
@@ -28,6 +27,14 @@ _REMEDIES = {
 _UNREACHABLE = "check host and port, and that the server runs"
 # One answer names one conflict; a batch with more of them than this is not worth the while.
 _MOST_CONFLICTS = 20
+
+
+class _Connection(NamedTuple):
+    client: Any
+    write_api: Any
+
+    def close(self) -> None:
+        self.client.close()
 
 
 class FlaskChestInfluxDB(Chest):
@@ -83,9 +90,7 @@ class FlaskChestInfluxDB(Chest):
         self.measurement = measurement
         self._verify = verify
         self._encoder = LineEncoder(measurement, custom_tags or {})
-        self._client: Any = None
-        self._api: Any = None
-        self._pid = 0
+        self._connection = PerProcessClient(self._open_connection)
 
     @classmethod
     def from_url(cls, url: str, **arguments: Any) -> FlaskChestInfluxDB:
@@ -137,9 +142,7 @@ class FlaskChestInfluxDB(Chest):
             raise self._later(status, answer, retry_after)
 
     def close(self) -> None:
-        client, self._client, self._api = self._client, None, None
-        if client is not None and self._pid == os.getpid():
-            client.close()
+        self._connection.close()
 
     def _deliver(self, records: Sequence[bytes], rejected: dict[str, str]) -> None:
         """Send records; put the ids that are refused, with reasons, into ``rejected``.
@@ -187,7 +190,8 @@ class FlaskChestInfluxDB(Chest):
         from urllib3.exceptions import HTTPError
 
         try:
-            self._writer().write(bucket=self.bucket, org=self.org, record=body)
+            write_api = self._connection.get().write_api
+            write_api.write(bucket=self.bucket, org=self.org, record=body)
         except ApiException as error:
             if not error.status:
                 remedy = "set 'verify' to the file of the CA that signed the certificate"
@@ -199,21 +203,18 @@ class FlaskChestInfluxDB(Chest):
             raise DeliveryError(self.error_message(error, _UNREACHABLE)) from None
         return 204, "", None
 
-    def _writer(self) -> Any:
-        if self._api is None or self._pid != os.getpid():
-            from influxdb_client.client.influxdb_client import InfluxDBClient
-            from influxdb_client.client.write_api import SYNCHRONOUS
+    def _open_connection(self) -> _Connection:
+        from influxdb_client.client.influxdb_client import InfluxDBClient
+        from influxdb_client.client.write_api import SYNCHRONOUS
 
-            self._client = InfluxDBClient(
-                url=self.url,
-                token=self.token,
-                org=self.org,
-                timeout=int(self.timeout * 1000),
-                ssl_ca_cert=self._verify if isinstance(self._verify, str) else None,
-            )
-            self._api = self._client.write_api(write_options=SYNCHRONOUS)
-            self._pid = os.getpid()
-        return self._api
+        client = InfluxDBClient(
+            url=self.url,
+            token=self.token,
+            org=self.org,
+            timeout=int(self.timeout * 1000),
+            ssl_ca_cert=self._verify if isinstance(self._verify, str) else None,
+        )
+        return _Connection(client, client.write_api(write_options=SYNCHRONOUS))
 
     def _later(self, status: int, answer: str, retry_after: float | None) -> DeliveryError:
         remedy = _REMEDIES.get(status, "")

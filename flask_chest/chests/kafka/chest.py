@@ -11,7 +11,7 @@ from ...record.encoding import loads
 from ...record.record import Record
 from ..base import Chest
 from ..batches import lines_of
-from ..client import require_driver
+from ..client import PerProcessClient, require_driver
 from ..url import StoreURL
 from .producer import IdempotentProducer, Message
 
@@ -93,7 +93,7 @@ class FlaskChestKafka(Chest):
             )
         super().__init__(**arguments)
         self._options = _checked({**self.address.query, **(options or {})})
-        self._outbox: IdempotentProducer | None = None
+        self._producer = PerProcessClient(self._open_producer)
         self._knows_topic = False
 
     @classmethod
@@ -115,44 +115,39 @@ class FlaskChestKafka(Chest):
         if not records:
             return
         messages = [_message(line) for line in lines_of(records)]
-        outbox = self._open()
+        producer = self._producer.get()
         if not self._knows_topic:
-            self._look_at_topic(outbox)
-        left = outbox.deliver(messages, self.timeout)
-        if outbox.is_broken:
+            self._check_topic(producer)
+        left = producer.deliver(messages, self.timeout)
+        if producer.is_broken:
             self.close()
         if left:
-            self._judge(left, outbox.trouble)
+            self._judge(left, producer.trouble)
 
     def check(self) -> None:
-        self._look_at_topic(self._open())
+        self._check_topic(self._producer.get())
 
     def close(self) -> None:
-        outbox, self._outbox = self._outbox, None
-        self._knows_topic = False
-        if outbox is not None:
-            outbox.close()
+        self._producer.close()
 
-    def _open(self) -> IdempotentProducer:
+    def _open_producer(self) -> IdempotentProducer:
         from confluent_kafka import KafkaException
 
-        if self._outbox is None or not self._outbox.is_ours:
-            self._knows_topic = False
-            try:
-                self._outbox = IdempotentProducer(self.topic, self._settings(), self.logger)
-            except KafkaException as error:
-                raise self._later(error.args[0]) from None
-        return self._outbox
+        self._knows_topic = False
+        try:
+            return IdempotentProducer(self.topic, self._settings(), self.logger)
+        except KafkaException as error:
+            raise self._later(error.args[0]) from None
 
-    def _look_at_topic(self, outbox: IdempotentProducer) -> None:
+    def _check_topic(self, producer: IdempotentProducer) -> None:
         from confluent_kafka import KafkaException
 
         try:
-            error = outbox.topic_error(self.timeout)
+            error = producer.topic_error(self.timeout)
         except KafkaException as failure:
-            if outbox.is_broken:
+            if producer.is_broken:
                 self.close()
-            raise self._later(outbox.trouble or failure.args[0]) from None
+            raise self._later(producer.trouble or failure.args[0]) from None
         if error is not None:
             raise self._later(error)
         self._knows_topic = True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -70,7 +69,6 @@ class IdempotentProducer:
 
         self._failure = KafkaException
         self._topic = topic
-        self._pid = os.getpid()
         self._waiting: set[bytes] = set()
         self._acknowledged: set[bytes] = set()
         self._refused: dict[bytes, Any] = {}
@@ -84,11 +82,6 @@ class IdempotentProducer:
         # A fork has the object, and not its threads: it would wait for them for ever when it ends.
         # So none but close() may let go of it.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._producer))
-
-    @property
-    def is_ours(self) -> bool:
-        """Whether it was made by this process."""
-        return self._pid == os.getpid()
 
     def topic_error(self, seconds: float) -> Any:
         """What the brokers have against the topic; ``None`` where it is there.
@@ -147,8 +140,6 @@ class IdempotentProducer:
 
     def close(self) -> None:
         """Give up what was not acknowledged, and let go of the connections."""
-        if not self.is_ours:
-            return
         self._producer.purge()
         self._heed(self._producer.flush, 0)
         producer, self._producer = self._producer, None

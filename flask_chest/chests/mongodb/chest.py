@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from ...record.encoding import loads
 from ...record.record import Record
 from ..base import Chest
 from ..batches import lines_of, without_nul
-from ..client import require_driver
+from ..client import PerProcessClient, require_driver
 from ..url import StoreURL
 
 _DATABASE = "flask_chest"
@@ -66,9 +65,8 @@ class FlaskChestMongoDB(Chest):
             raise ConfigError(f"collection {collection!r}: MongoDB takes no such name")
         super().__init__(**arguments)
         self.collection = collection
-        self._client: Any = None
+        self._client: PerProcessClient[Any] = PerProcessClient(self._open_client)
         self._ready: Any = None
-        self._pid = 0
 
     @classmethod
     def from_url(cls, url: str, **arguments: Any) -> FlaskChestMongoDB:
@@ -122,9 +120,7 @@ class FlaskChestMongoDB(Chest):
             raise self._later(error) from None
 
     def close(self) -> None:
-        client, self._client, self._ready = self._client, None, None
-        if client is not None and self._pid == os.getpid():
-            client.close()
+        self._client.close()
 
     def _judge(self, details: Mapping[str, Any], documents: Sequence[Mapping[str, Any]]) -> None:
         errors = [error for error in details.get("writeErrors", []) if not _is_there(error)]
@@ -144,10 +140,11 @@ class FlaskChestMongoDB(Chest):
         return DeliveryError(self.error_message(error, _REMEDIES.get(code, default)))
 
     def _database(self) -> Any:
-        if self._client is None or self._pid != os.getpid():
-            self._client = self.make_client()
-            self._ready, self._pid = None, os.getpid()
-        return self._client.get_default_database(_DATABASE)
+        return self._client.get().get_default_database(_DATABASE)
+
+    def _open_client(self) -> Any:
+        self._ready = None
+        return self.make_client()
 
     def make_client(self) -> Any:
         """A client of the server, with this chest's timeout; nothing is connected yet."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -13,7 +12,7 @@ from ...record.encoding import loads
 from ...record.record import Record
 from ..base import Chest
 from ..batches import lines_of, parts_of
-from ..client import require_driver
+from ..client import PerProcessClient, require_driver
 from ..url import StoreURL
 from .errors import later
 
@@ -91,9 +90,8 @@ class FlaskChestRedis(Chest):
         self.window = _number("window", window, query, 100_000)
         self._tls = _tls_options(query, self.address.scheme)
         self._largest = _LARGEST
-        self._client: Any = None
+        self._client: PerProcessClient[Any] = PerProcessClient(self._make_client)
         self._ready = False
-        self._pid = 0
 
     @classmethod
     def from_url(cls, url: str, **arguments: Any) -> FlaskChestRedis:
@@ -143,28 +141,25 @@ class FlaskChestRedis(Chest):
             raise DeliveryError(self.error_message(reason, "name another one: ?stream="))
 
     def close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None and self._pid == os.getpid():
-            client.close()
+        self._client.close()
 
     def client(self) -> Any:
         """A client of a server that was seen to be new enough.
 
         :raises flask_chest.errors.DeliveryError: it is too old.
         """
-        if self._client is None or self._pid != os.getpid():
-            self._client, self._pid = self._make_client(), os.getpid()
-            self._ready = False
+        client = self._client.get()
         if not self._ready:
-            self._look_at(self._client)
+            self._look_at(client)
             self._ready = True
-        return self._client
+        return client
 
     def _make_client(self) -> Any:
         from redis import Redis
         from redis.backoff import NoBackoff
         from redis.retry import Retry
 
+        self._ready = False
         return Redis(
             host=self.address.host or "localhost",
             port=self._port,

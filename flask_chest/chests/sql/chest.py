@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 import time
@@ -10,6 +9,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from operator import methodcaller
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -23,6 +23,7 @@ from ...query.reader import Reader
 from ...record.record import Record
 from ..base import Chest
 from ..batches import oldest_of
+from ..client import PerProcessClient
 from .late_records import add_rollups, note_late, rollups_table, upkeep_table
 
 #: The version of the schema that this release writes.
@@ -139,8 +140,11 @@ class SQLChest(Chest):
         self.rollups = rollups_table(table, self.metadata)
         self.upkeep = upkeep_table(self.metadata)
         self._schema = schema_table(self.metadata)
-        self._engine: sa.Engine | None = None
-        self._pid = 0
+        self._engine = PerProcessClient(
+            self._open_engine,
+            close=sa.Engine.dispose,
+            drop=methodcaller("dispose", close=False),
+        )
         self.log = LogThrottle(self.logger)
 
     def write(self, records: Sequence[Record]) -> None:
@@ -180,10 +184,7 @@ class SQLChest(Chest):
             raise DeliveryError(str(self._told(error))) from None
 
     def close(self) -> None:
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            # After a fork the connections are the parent's: forget them, do not hang them up.
-            engine.dispose(close=self._pid == os.getpid())
+        self._engine.close()
 
     def engine(self) -> sa.Engine:
         """This process' engine, with the table made and brought up to date.
@@ -191,16 +192,15 @@ class SQLChest(Chest):
         :raises sqlalchemy.exc.SQLAlchemyError: the database cannot be reached.
         :raises flask_chest.errors.DeliveryError: a table of that name has other columns.
         """
-        if self._engine is not None and self._pid == os.getpid():
-            return self._engine
-        self.close()
+        return self._engine.get()
+
+    def _open_engine(self) -> sa.Engine:
         engine = self.make_engine()
         try:
             self._make_schema(engine)
         except BaseException:
             engine.dispose()
             raise
-        self._engine, self._pid = engine, os.getpid()
         return engine
 
     @abstractmethod

@@ -51,7 +51,7 @@ def at_home(request: pytest.FixtureRequest) -> Iterator[list[tuple[Kafka, FlaskC
         for chest in chests:
             stack.callback(chest.close)
             wait_for(chest, 60)
-            chest._open()
+            chest._producer.get()
         yield list(zip(clusters, chests, strict=True))
 
 
