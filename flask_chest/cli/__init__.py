@@ -1,4 +1,4 @@
-"""``flask chest``: what is tracked, where it stands, what comes in, and what it amounts to."""
+"""The ``flask chest`` command group: inspect, query, export and maintain an app's records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .tail import tail
 
 @click.group()
 def chest() -> None:
-    """See what Flask-Chest records of this app."""
+    """Inspect and manage what Flask-Chest records of this app."""
 
 
 for _command in (

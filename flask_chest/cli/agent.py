@@ -1,4 +1,4 @@
-"""``flask chest agent``: delivery in a process of its own."""
+"""``flask chest agent``: runs delivery in a separate process."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from flask.cli import with_appcontext
 
 from ..errors import ChestError
 from .context import current_state
-from .shutdown import ending
+from .shutdown import wait_for_shutdown
 
 
 @click.command()
 @with_appcontext
 def agent() -> None:
-    """Deliver for all processes of this app, until told to end.
+    """Deliver the records of all processes of this app.
 
-    For CHEST_EXPORTER = "agent"; run it beside them, one on each machine.
+    The app sets CHEST_EXPORTER = "agent". Run one agent on each machine that serves the app; it
+    runs until it receives SIGTERM or SIGINT.
     """
     state = current_state()
     try:
         exporter = state.agent()
     except ChestError as error:
         raise click.ClickException(str(error)) from None
-    with ending() as wait:
+    with wait_for_shutdown() as wait:
         exporter.start()
         click.echo(f"delivering {state.journal_dir} to {', '.join(map(repr, state.chests))}")
         wait()
         exporter.close()
-    click.echo("ended; what was not delivered waits in the journal")
+    click.echo("stopped; undelivered records stay in the journal")

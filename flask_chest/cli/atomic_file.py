@@ -1,4 +1,4 @@
-"""Where a command writes what somebody keeps: a file that is whole, or is not there."""
+"""Output files that are either complete or not written at all."""
 
 from __future__ import annotations
 
@@ -14,35 +14,36 @@ import click
 
 
 @contextmanager
-def destination(name: str) -> Iterator[BinaryIO]:
-    """A file to write to. What fails on the way leaves an earlier file of that name as it was.
+def atomic_file(name: str) -> Iterator[BinaryIO]:
+    """Open a file for writing that replaces an existing file only if the command succeeds.
 
-    ``click.File(atomic=True)`` would put the half of it in its place, and replace devices.
+    ``click.File(atomic=True)`` moves a half-written file into place after an error, and replaces
+    devices and pipes.
 
-    :param name: its path, or ``-`` for standard output.
-    :raises click.ClickException: it cannot be written.
+    :param name: the file's path, or ``-`` for standard output.
+    :raises click.ClickException: the file cannot be written.
     """
     if name == "-":
         yield sys.stdout.buffer
         return
-    path = Path(name).resolve()  # of a link, the file that it leads to
+    path = Path(name).resolve()  # replace the target of a symbolic link, not the link
     try:
         if path.exists() and not path.is_file():
             with path.open("wb") as file:
                 yield file
         else:
-            yield from _replaced(path)
+            yield from _replacement(path)
     except OSError as error:
         raise click.FileError(name, error.strerror or str(error)) from None
 
 
-def _replaced(path: Path) -> Iterator[BinaryIO]:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+def _replacement(path: Path) -> Iterator[BinaryIO]:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with part.open("xb") as file:
+        with draft.open("xb") as file:
             yield file
         if path.exists():
-            shutil.copymode(path, part)
-        part.replace(path)
+            shutil.copymode(path, draft)
+        draft.replace(path)
     finally:
-        part.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a command works with: the app's chest, and a reader of what it recorded."""
+"""What a command works on: the current app's state, its chests, and a reader of its records."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..query.reader import Reader, first_reader
 
 
 def current_state() -> AppState:
-    """Return the state of the current app, with the chests of all decorators.
+    """Return the state of the current app, including the chests that decorators name.
 
-    :raises click.ClickException: the app is not recorded.
+    :raises click.ClickException: the app has no ``FlaskChest``, or recording is off.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    with told_errors():
+    with click_errors():
         state = _state_of(app)
     if state is None:
         raise click.ClickException("recording is off: CHEST_ENABLED is False")
@@ -35,42 +35,50 @@ def _state_of(app: Flask) -> AppState | None:
     extension = app.extensions.get("chest")
     if isinstance(extension, FlaskChest):
         return find_state(app)
-    if any(each.chests for each in decorations(app)):
+    if any(decoration.chests for decoration in decorations(app)):
         return standalone_state(app)
     raise click.ClickException(f"the app {app.name!r} has no FlaskChest: call FlaskChest(app)")
 
 
-def chests_beside(state: AppState) -> list[Chest]:
-    """Chests that decorators write to within the request: the app has no part in that."""
+def synchronous_chests(state: AppState) -> list[Chest]:
+    """Return the chests that decorators write to within the request, without a buffer.
+
+    They are not among ``state.chests``, since the app's delivery does not serve them.
+    """
     found: list[Chest] = []
-    for each in decorations(state.app):
-        found += [one for one in each.chests if one not in state.chests and one not in found]
-    with told_errors():
-        assign_unique_names(found, [each.name for each in state.chests])
+    for decoration in decorations(state.app):
+        found += [
+            chest for chest in decoration.chests if chest not in state.chests and chest not in found
+        ]
+    with click_errors():
+        assign_unique_names(found, [chest.name for chest in state.chests])
     state.bind_chests(found)
     return found
 
 
-def chosen_chests(name: str | None) -> list[Chest]:
-    """The chest of a name, or all that records of the app may be in.
+def select_chests(name: str | None) -> list[Chest]:
+    """Return the chest with a name, or all chests of the app if no name is given.
 
-    :raises click.ClickException: there is none of that name.
+    :raises click.ClickException: no chest has that name.
     """
     state = current_state()
-    every = [*state.chests, *chests_beside(state)]
-    chests = [each for each in every if name in (None, each.name)]
+    every = [*state.chests, *synchronous_chests(state)]
+    chests = [chest for chest in every if name in (None, chest.name)]
     if not chests:
-        names = ", ".join(each.name for each in every)
+        names = ", ".join(chest.name for chest in every)
         raise click.ClickException(f"there is no chest {name!r}; there are: {names}")
     return chests
 
 
 @contextmanager
-def reading(name: str | None = None) -> Iterator[Reader]:
-    """A reader of a chest, or of the first that can be read; its errors end the command."""
+def open_reader(name: str | None = None) -> Iterator[Reader]:
+    """Open a reader of the chest with a name, or of the first chest that can be read.
+
+    Errors of the reader inside the ``with`` block end the command with a message.
+    """
     state = current_state()
-    with told_errors():
-        reader = first_reader([*state.chests, *chests_beside(state)], name)
+    with click_errors():
+        reader = first_reader([*state.chests, *synchronous_chests(state)], name)
         try:
             yield reader
         finally:
@@ -78,8 +86,8 @@ def reading(name: str | None = None) -> Iterator[Reader]:
 
 
 @contextmanager
-def told_errors() -> Iterator[None]:
-    """Our errors become what a command prints before it ends."""
+def click_errors() -> Iterator[None]:
+    """Turn errors of Flask-Chest into click's: a command prints them without a traceback."""
     try:
         yield
     except ChestError as error:

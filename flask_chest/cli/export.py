@@ -1,4 +1,4 @@
-"""``flask chest export``: records as NDJSON or CSV, in constant memory."""
+"""``flask chest export``: writes records as NDJSON or CSV, in constant memory."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..query.ndjson import to_line
 from ..query.query import Query
 from ..query.reader import Reader
 from ..record.record import Record
-from .atomic_file import destination
-from .context import reading
+from .atomic_file import atomic_file
+from .context import open_reader
 from .options import FIRST, LAST, chest_option, make_query, range_options, where_option
 from .output import progress
 
@@ -29,24 +29,24 @@ from .output import progress
     type=click.Choice(["ndjson", "csv"]),
     default="ndjson",
     show_default=True,
-    help="One JSON object a line, or CSV.",
+    help="NDJSON (one JSON object per line) or CSV.",
 )
 @click.option("--json", "kind", flag_value="ndjson", help="The same as --format ndjson.")
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, allow_dash=True),
     default="-",
-    help="A file; default: standard output.",
+    help="The file to write. Default: standard output.",
 )
 @click.option(
     "--column",
     "columns",
     multiple=True,
-    help="CSV: a variable that gets a column of its own. Repeat it for more.",
+    help="With CSV: write this variable to its own column. Can be repeated.",
 )
 @range_options("1970-01-01")
 @where_option
-@chest_option
+@chest_option("the first chest that can be read")
 @with_appcontext
 def export(
     kind: str,
@@ -57,14 +57,14 @@ def export(
     where: tuple[Filter, ...],
     chest_name: str | None,
 ) -> None:
-    """Write records, the oldest first.
+    """Write records, oldest first.
 
-    In CSV, words that a spreadsheet would take for a formula get a ' in front.
+    In CSV, text that a spreadsheet would run as a formula is prefixed with a single quote.
     """
     query = make_query(since, until or (LAST if since == FIRST else None), where)
     with (
-        reading(chest_name) as reader,
-        destination(output) as file,
+        open_reader(chest_name) as reader,
+        atomic_file(output) as file,
         _progress(file, reader, query) as step,
     ):
         records = _counted(reader.iter_records(query), step)
@@ -79,7 +79,7 @@ def export(
 def _progress(
     file: BinaryIO, reader: Reader, query: Query
 ) -> AbstractContextManager[Callable[[int], object]]:
-    # Where the records themselves go by, a bar between them would spoil them.
+    # On a terminal, a progress bar would be mixed with the records themselves.
     if file.isatty():
         return nullcontext(lambda _: None)
     return progress("export", reader.count(query))

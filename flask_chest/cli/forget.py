@@ -1,10 +1,10 @@
-"""``flask chest forget``: one person's records, erased or handed out."""
+"""``flask chest forget``: erases or exports the records of one person."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import click
 from flask.cli import with_appcontext
@@ -18,23 +18,15 @@ from ..query.ndjson import to_line
 from ..query.query import Query
 from ..query.reader import Reader
 from ..record.record import Record
-from .atomic_file import destination
-from .context import chosen_chests, current_state, told_errors
-from .options import (
-    FIRST,
-    LAST,
-    every_chest_option,
-    json_option,
-    make_query,
-    where_option,
-    yes_option,
-)
-from .output import print_json, progress
+from .atomic_file import atomic_file
+from .context import click_errors, current_state, select_chests
+from .options import FIRST, LAST, chest_option, json_option, make_query, where_option, yes_option
+from .output import print_json, print_warning, progress
 
-#: Each chest, and what reads it; nothing where a store only takes.
+#: Each chest and its reader; the reader is ``None`` if the store cannot be read.
 _Stores = list[tuple[Chest, Reader | None]]
-#: The same by name, with chests that are there no more, and have left dead letters.
-_Sources = list[tuple[str, Reader | None]]
+#: Records per chest; ``None`` if the store cannot be read and has no dead letters.
+_Counts = dict[str, int | None]
 
 
 @click.command()
@@ -43,9 +35,9 @@ _Sources = list[tuple[str, Reader | None]]
     "--export",
     "output",
     type=click.Path(dir_okay=False, allow_dash=True),
-    help="Write them to this file; erase nothing.",
+    help="Write the records to this file as NDJSON; erase nothing.",
 )
-@every_chest_option
+@chest_option("all chests, including those of decorators")
 @yes_option
 @json_option
 @with_appcontext
@@ -56,38 +48,39 @@ def forget(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Erase a person's records from every store.
+    """Erase or export one person's records.
 
-    Whose, --where says: flask chest forget --where user_id=42. With --export FILE they are written
-    there as NDJSON, and stay where they are. Hourly and daily figures stay, too: they tell of no
-    single request.
+    --where names the person: flask chest forget --where user_id=42. The command covers every
+    store, and dead letters. It keeps hourly and daily aggregates, which describe no single request.
     """
-    if not where or not any(each.operator == "=" and each.value for each in where):
-        raise click.UsageError("say whose records: --where user_id=42")
-    query = make_query(FIRST, LAST, where)
+    query = _person_query(where)
     state = current_state()
-    with told_errors(), _opened(chosen_chests(chest_name)) as stores:
-        gone = [] if chest_name else _gone(state, stores)
+    with click_errors(), _open_stores(select_chests(chest_name)) as stores:
+        removed = [] if chest_name else _removed_chests(state, stores)
         if output is not None:
-            sources: _Sources = [(each.name, reader) for each, reader in stores]
-            with destination(output) as file:
-                told = _hand_out(state, sources + [(name, None) for name in gone], query, file)
+            with atomic_file(output) as file:
+                counts = _export(state, stores, removed, query, file)
         else:
             if not yes:
                 _confirm(stores, query)
-            told = {each.name: _erase(state, each, reader, query) for each, reader in stores}
-            told |= {name: _erase_letters(state, name, query) or None for name in gone}
-    told = {name: number for name, number in told.items() if number or name not in gone}
-    _tell(told, state, as_json, "erased" if output is None else "handed out")
-    beyond = [each.name for each, reader in stores if reader is None]
-    if beyond:
+            counts = _erase(state, stores, removed, query)
+    _report(counts, state, as_json, "erased" if output is None else "exported")
+    unreadable = [chest.name for chest, reader in stores if reader is None]
+    if unreadable:
         raise click.ClickException(
-            f"out of reach: {', '.join(beyond)}; what such a store got must be looked for there"
+            f"cannot be read or erased from here: {', '.join(unreadable)}; look for the person's "
+            "records in these stores yourself"
         )
 
 
+def _person_query(where: tuple[Filter, ...]) -> Query:
+    if not any(each.operator == "=" and each.value for each in where):
+        raise click.UsageError("name the person: --where user_id=42")
+    return make_query(FIRST, LAST, where)
+
+
 @contextmanager
-def _opened(chests: list[Chest]) -> Iterator[_Stores]:
+def _open_stores(chests: list[Chest]) -> Iterator[_Stores]:
     stores = [(chest, chest.reader()) for chest in chests]
     try:
         yield stores
@@ -97,40 +90,50 @@ def _opened(chests: list[Chest]) -> Iterator[_Stores]:
                 reader.close()
 
 
+def _removed_chests(state: AppState, stores: _Stores) -> list[str]:
+    """Return the names of chests that are no longer configured but have dead letters."""
+    configured = {chest.name for chest, _ in stores}
+    return [name for name in chests_with_letters(state.journal_dir) if name not in configured]
+
+
 def _confirm(stores: _Stores, query: Query) -> None:
-    counts = [f"{reader.count(query)} in {each.name}" for each, reader in stores if reader]
+    counts = [f"{reader.count(query)} in {chest.name}" for chest, reader in stores if reader]
     filters = " and ".join(map(str, query.where))
     click.confirm(f"erase records with {filters}: {', '.join(counts) or 'none'}?", abort=True)
 
 
-def _gone(state: AppState, stores: _Stores) -> list[str]:
-    """Chests that are there no more, and have left dead letters."""
-    there = {each.name for each, _ in stores}
-    return [name for name in chests_with_letters(state.journal_dir) if name not in there]
+def _erase(state: AppState, stores: _Stores, removed: Iterable[str], query: Query) -> _Counts:
+    counts = {chest.name: _erase_from(state, chest, reader, query) for chest, reader in stores}
+    for name in removed:
+        if number := _erase_letters(state, name, query):
+            counts[name] = number
+    return counts
+
+
+def _erase_from(state: AppState, chest: Chest, reader: Reader | None, query: Query) -> int | None:
+    erased = _erase_letters(state, chest.name, query)
+    if reader is None:
+        return erased or None
+    with progress(chest.name, reader.count(query)) as step:
+        for number in Erasure(chest, reader, query).run():
+            erased += number
+            step(number)
+    return erased
 
 
 def _erase_letters(state: AppState, chest: str, query: Query) -> int:
     return erase_dead_letters(state.journal_scope, chest, query)
 
 
-def _erase(state: AppState, chest: Chest, reader: Reader | None, query: Query) -> int | None:
-    letters = _erase_letters(state, chest.name, query)
-    if reader is None:
-        return letters or None
-    gone = letters
-    with progress(chest.name, reader.count(query)) as step:
-        for number in Erasure(chest, reader, query).run():
-            gone += number
-            step(number)
-    return gone
-
-
-def _hand_out(
-    state: AppState, sources: _Sources, query: Query, file: BinaryIO
-) -> dict[str, int | None]:
-    told: dict[str, int | None] = {}
-    # Stores hold the same records; one person has few enough to remember their ids.
+def _export(
+    state: AppState, stores: _Stores, removed: Iterable[str], query: Query, file: BinaryIO
+) -> _Counts:
+    counts: _Counts = {}
+    # Several stores hold the same records; the ids of one person's records fit into memory.
     written: set[str] = set()
+    sources = [(chest.name, reader) for chest, reader in stores] + [
+        (name, None) for name in removed
+    ]
     for name, reader in sources:
         count = 0
         for record in _records_of(state, name, reader, query):
@@ -138,34 +141,33 @@ def _hand_out(
             if record.id not in written:
                 written.add(record.id)
                 file.write(to_line(record) + b"\n")
-        told[name] = count if reader is not None else count or None
-    return told
+        if count or name not in removed:
+            counts[name] = count if reader is not None else count or None
+    return counts
 
 
 def _records_of(
     state: AppState, chest: str, reader: Reader | None, query: Query
 ) -> Iterator[Record]:
-    """One person's records in a store, and among the dead letters that wait for it."""
+    """Yield one person's records from a store and from its dead letters."""
     if reader is not None:
         yield from reader.iter_records(query)
     yield from matching_dead_letters(state.journal_scope, chest, query)
 
 
-def _tell(told: Mapping[str, int | None], state: AppState, as_json: bool, what: str) -> None:
-    accounts = state.delivery.ledger().accounts
-    there = {each.name for each in state.chests}
+def _report(counts: Mapping[str, int | None], state: AppState, as_json: bool, verb: str) -> None:
+    configured = {chest.name for chest in state.chests}
     pending = {
-        name: each.pending
-        for name, each in accounts.items()
-        if name in told or (each.pending and name not in there)
+        name: account.pending
+        for name, account in state.delivery.ledger().accounts.items()
+        if name in counts or (account.pending and name not in configured)
     }
     if as_json:
-        content: dict[str, Any] = {what.replace(" ", "_"): told, "pending": pending}
-        print_json(content)
-    for name, number in told.items():
-        if not as_json and number is not None:
-            click.echo(f"{name}: {number} {what}")
+        print_json({verb: counts, "pending": pending})
+    else:
+        for name, number in counts.items():
+            if number is not None:
+                click.echo(f"{name}: {number} {verb}")
     for name, number in pending.items():
         if number:
-            text = f"{name}: {number} records wait in the journal; run this again later"
-            click.secho(text, fg="yellow", err=True)
+            print_warning(f"{name}: {number} records wait in the journal; run this again later")

@@ -1,4 +1,4 @@
-"""``flask chest import``: what was exported comes back."""
+"""``flask chest import``: writes exported records to a chest."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ..errors import QueryError
 from ..operations.retention import Maintenance
 from ..query.ndjson import from_line
 from ..record.record import Record
-from .context import chosen_chests, current_state, told_errors
-from .options import json_option
-from .output import print_json, progress
+from .context import click_errors, current_state, select_chests
+from .options import chest_option, json_option
+from .output import print_json, print_warning, progress
 
 _BATCH = 1000
-_TOLD = 5
+_MAX_WARNINGS = 5
 
 
-class _Lines:
-    """Records of lines; what is none is counted, and the first ones are told."""
+class _RecordLines:
+    """Iterates over the records of a file; counts invalid lines and warns about the first ones."""
 
     def __init__(self, file: Iterable[bytes], step: Callable[[int], None]) -> None:
         self._file = file
@@ -40,59 +40,53 @@ class _Lines:
                 yield from_line(line)
             except QueryError as error:
                 self.refused += 1
-                if self.refused <= _TOLD:
-                    click.secho(f"line {number}: {error}", fg="yellow", err=True)
+                if self.refused <= _MAX_WARNINGS:
+                    print_warning(f"line {number}: {error}")
 
 
 @click.command("import")
 @click.argument("file", type=click.File("rb"), default="-")
-@click.option(
-    "--chest", "chest_name", metavar="NAME", help="The chest; default: all of CHEST_CHESTS."
-)
+@chest_option("all of CHEST_CHESTS")
 @json_option
 @with_appcontext
 def import_records(file: BinaryIO, chest_name: str | None, as_json: bool) -> None:
-    """Write exported records to a chest, or to all of CHEST_CHESTS.
+    """Write exported records to a chest.
 
-    FILE is NDJSON, as export makes it; without it, standard input is read. A record that is there
-    already stays as it is. Lines that are no records are told and passed over; the command then
-    ends with an error.
+    FILE is NDJSON, as "flask chest export" writes it. Without FILE, the command reads standard
+    input. Records that the store already has stay unchanged. The command reports and skips invalid
+    lines, imports the rest, and then exits with an error.
     """
-    chests = _targets(chest_name)
-    taken = 0
-    with told_errors(), progress("import", _size(file)) as step:
-        lines = _Lines(file, step)
+    chests = _target_chests(chest_name)
+    imported = 0
+    with click_errors(), progress("import", _size(file)) as step:
+        lines = _RecordLines(file, step)
         records = iter(lines)
         try:
             while batch := list(islice(records, _BATCH)):
-                _write(chests, batch)
-                taken += len(batch)
-            # Else long ranges would lack them until an app of this store next looks.
+                for chest in chests:
+                    chest.write(batch)
+                imported += len(batch)
+            # Queries over long ranges read rollups, which do not have the imported records yet.
             Maintenance(chests, None).run(threading.Event())
         finally:
             for chest in chests:
                 chest.close()
     if as_json:
-        print_json({"imported": taken, "refused": lines.refused})
+        print_json({"imported": imported, "refused": lines.refused})
     else:
-        click.echo(f"{taken} imported")
+        click.echo(f"{imported} imported")
     if lines.refused:
-        raise click.ClickException(f"{lines.refused} lines are no records")
+        raise click.ClickException(f"{lines.refused} lines are not valid records")
 
 
-def _targets(name: str | None) -> Sequence[Chest]:
+def _target_chests(name: str | None) -> Sequence[Chest]:
     if name is not None:
-        return chosen_chests(name)
-    # A decorator's chest holds what its view left, and not what all others did.
+        return select_chests(name)
+    # A decorator's chest holds the records of its own view only.
     chests = current_state().configured_chests
     if not chests:
-        raise click.UsageError("CHEST_CHESTS names no chest; say which one: --chest NAME")
+        raise click.UsageError("CHEST_CHESTS names no chest; choose one with --chest NAME")
     return chests
-
-
-def _write(chests: Sequence[Chest], records: Sequence[Record]) -> None:
-    for chest in chests:
-        chest.write(records)
 
 
 def _size(file: BinaryIO) -> int | None:

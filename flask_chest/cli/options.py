@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
@@ -15,72 +15,82 @@ from ..query.query import DURATION, Query, parse_time
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: Before and after everything that can have been recorded.
+#: Times before and after every possible record.
 FIRST = datetime(1970, 1, 1, tzinfo=timezone.utc)
 LAST = datetime(9000, 1, 1, tzinfo=timezone.utc)
 
 
-def _filters(_: click.Context, __: click.Parameter, texts: Sequence[str]) -> tuple[Filter, ...]:
-    try:
-        return parse_filters(texts)
-    except QueryError as error:
-        raise click.BadParameter(str(error)) from None
+def _parse_with(
+    parse: Callable[[Any], Any],
+) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Make a click callback from a parser that raises :exc:`QueryError`."""
+
+    def callback(_: click.Context, __: click.Parameter, value: Any) -> Any:
+        try:
+            return None if value is None else parse(value)
+        except QueryError as error:
+            raise click.BadParameter(str(error)) from None
+
+    return callback
 
 
-def _field(_: click.Context, __: click.Parameter, text: str | None) -> Field | None:
-    try:
-        return None if text is None else parse_field(text)
-    except QueryError as error:
-        raise click.BadParameter(str(error)) from None
-
-
-def _moment(_: click.Context, __: click.Parameter, text: str | None) -> datetime | None:
-    try:
-        return None if text is None else parse_time(text, datetime.now(timezone.utc))
-    except QueryError as error:
-        raise click.BadParameter(str(error)) from None
+def _parse_time(text: str) -> datetime:
+    return parse_time(text, datetime.now(timezone.utc))
 
 
 where_option = click.option(
     "--where",
     multiple=True,
-    callback=_filters,
+    callback=_parse_with(parse_filters),
     metavar="FILTER",
-    help="Only such records: user_id=42, 'status>=500', route~orders. Repeat it for more.",
+    help="Select records: user_id=42, 'status>=500', route~orders. If repeated, all filters apply.",
 )
 by_option = click.option(
-    "--by", callback=_field, default="route", show_default=True, help="Group by this."
+    "--by",
+    callback=_parse_with(parse_field),
+    default="route",
+    show_default=True,
+    help="Group by this column, variable or tag.",
 )
 measure_option = click.option(
-    "--of", "measure", callback=_field, help="The number to measure; default: duration_ms."
-)
-chest_option = click.option(
-    "--chest", "chest_name", metavar="NAME", help="The chest; default: the first readable one."
-)
-every_chest_option = click.option(
-    "--chest", "chest_name", metavar="NAME", help="The chest; default: all, decorators' among them."
+    "--of",
+    "measure",
+    callback=_parse_with(parse_field),
+    help="The number to measure. Default: duration_ms.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+
+
+def chest_option(default: str) -> Callable[[F], F]:
+    """Return the option ``--chest``.
+
+    :param default: which chests the command uses without the option, for the help text.
+    """
+    return click.option(
+        "--chest", "chest_name", metavar="NAME", help=f"The chest to use. Default: {default}."
+    )
 
 
 def range_options(since: str) -> Callable[[F], F]:
-    """``--since`` and ``--until``.
+    """Return the options ``--since`` and ``--until``.
 
-    :param since: where the range begins by default.
+    :param since: the default start of the range.
     """
 
     def decorate(command: F) -> F:
-        until = click.option("--until", callback=_moment, help="End of the range; default: now.")
-        begin = click.option(
+        until_option = click.option(
+            "--until", callback=_parse_with(_parse_time), help="End of the range. Default: now."
+        )
+        since_option = click.option(
             "--since",
-            callback=_moment,
+            callback=_parse_with(_parse_time),
             default=since,
             show_default=True,
-            help="Beginning of the range: '2 hours', '2026-11-20', '2026-11-20T14:30+01:00'; "
-            "UTC where no zone is named.",
+            help="Start of the range: '2 hours', '2026-11-20' or '2026-11-20T14:30+01:00'. "
+            "Times without a zone are UTC.",
         )
-        return begin(until(command))
+        return since_option(until_option(command))
 
     return decorate
 
@@ -92,7 +102,7 @@ def make_query(
     by: Field | None = None,
     measure: Field | None = None,
 ) -> Query:
-    """The question that the options ask.
+    """Build the query from the values of the options.
 
     :raises click.ClickException: the range is empty.
     """

@@ -1,4 +1,4 @@
-"""How commands print: JSON, safe text, sparklines, progress."""
+"""How commands print: JSON, tables, sparklines, progress bars, and text that is safe to print."""
 
 from __future__ import annotations
 
@@ -18,30 +18,37 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 
 def print_json(content: Any) -> None:
-    """One line of JSON."""
+    """Print a value as one line of JSON."""
     click.echo(orjson.dumps(content, default=str).decode())
 
 
-def one_line(value: object, most: int = 60) -> str:
-    """A value that can do nothing to a terminal: no escapes, line breaks, changes of direction.
+def print_warning(text: str) -> None:
+    """Print a line to standard error, in yellow on a terminal."""
+    click.secho(text, fg="yellow", err=True)
 
-    :param most: characters.
+
+def one_line(value: object, max_length: int = 60) -> str:
+    """Format a value so that it cannot control a terminal.
+
+    Escape sequences, line breaks and characters that change the text direction are replaced.
+
+    :param max_length: in characters; longer text is cut.
     """
     text = "".join(
         each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(value)
     )
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
 
 
 def as_text(value: object) -> str:
-    """A variable as it was stored: JSON, but for words, which need no quotes here."""
+    """Format a variable as JSON; a string without quotes."""
     if isinstance(value, float):
-        return json_text(value)  # as filters take it
+        return json_text(value)  # the form that filters accept
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Values as bars of eight heights."""
+    """Draw values as bars of eight heights."""
     highest = max(values, default=0)
     if highest <= 0:
         return _BARS[0] * len(values)
@@ -49,7 +56,7 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def fits(text: str) -> bool:
-    """Whether lines are shown whole: always, where standard output is no terminal."""
+    """Return whether no line is wider than the terminal; always true without a terminal."""
     if not sys.stdout.isatty():
         return True
     return max(map(len, text.splitlines())) <= shutil.get_terminal_size().columns
@@ -57,10 +64,10 @@ def fits(text: str) -> bool:
 
 @contextmanager
 def progress(label: str, length: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error, where that is a terminal; nothing elsewhere.
+    """Show a progress bar on standard error; nothing if that is not a terminal.
 
-    :param length: how many steps there are; ``None`` where that is not known.
-    :returns: what takes the number of steps done since the last call.
+    :param length: the number of steps; ``None`` if unknown.
+    :returns: a function that takes the number of steps done since its last call.
     """
     if not sys.stderr.isatty():
         yield lambda _: None
@@ -69,13 +76,13 @@ def progress(label: str, length: int | None) -> Iterator[Callable[[int], None]]:
         yield bar.update
 
 
-def render(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A table as lines of text; columns of numbers are aligned to the right.
+def render_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Render a table as lines of text; columns of numbers are right-aligned.
 
-    :param header: the columns' names.
+    :param header: the names of the columns.
     :param rows: one sequence of cells per row.
     """
-    cells = [[_text(cell) for cell in row] for row in rows]
+    cells = [["-" if cell is None else str(cell) for cell in row] for row in rows]
     widths = [
         max(len(line[column]) for line in [list(header), *cells]) for column in range(len(header))
     ]
@@ -83,15 +90,11 @@ def render(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
         bool(rows) and all(isinstance(row[column], (int, float)) for row in rows)
         for column in range(len(header))
     ]
-    lines = [_line(header, widths, numeric), "  ".join("-" * width for width in widths)]
-    return "\n".join([*lines, *(_line(row, widths, numeric) for row in cells)])
+    lines = [_render_row(header, widths, numeric), "  ".join("-" * width for width in widths)]
+    return "\n".join([*lines, *(_render_row(row, widths, numeric) for row in cells)])
 
 
-def _text(cell: object) -> str:
-    return "-" if cell is None else str(cell)
-
-
-def _line(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> str:
+def _render_row(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> str:
     parts = (
         cell.rjust(width) if right else cell.ljust(width)
         for cell, width, right in zip(cells, widths, numeric, strict=True)

@@ -1,4 +1,4 @@
-"""``flask chest prune``: delete what is older than the retention."""
+"""``flask chest prune``: deletes records older than the retention."""
 
 from __future__ import annotations
 
@@ -9,64 +9,65 @@ import click
 from flask.cli import with_appcontext
 
 from ..chests.base import Chest
-from ..config import validators as checks
+from ..config import validators
 from ..query.query import Query
 from ..query.time_slices import floor_to_hour
-from .context import chosen_chests, current_state, told_errors
-from .options import FIRST, every_chest_option, json_option, yes_option
+from .context import click_errors, current_state, select_chests
+from .options import FIRST, chest_option, json_option, yes_option
 from .output import print_json, progress
 
 
 @click.command()
-@click.option("--older-than", help="E.g. '30 days'; default: CHEST_RETENTION.")
-@every_chest_option
+@click.option("--older-than", help="The age, such as '30 days'. Default: CHEST_RETENTION.")
+@chest_option("all chests, including those of decorators")
 @yes_option
 @json_option
 @with_appcontext
 def prune(older_than: str | None, chest_name: str | None, yes: bool, as_json: bool) -> None:
     """Delete old records, in small batches.
 
-    Of SQL stores whole hours go, and what they amount to stays: see CHEST_RETENTION.
+    SQL stores delete whole hours, and keep their hourly and daily aggregates.
     """
-    before = floor_to_hour(datetime.now(timezone.utc) - timedelta(seconds=_seconds(older_than)))
-    chests = chosen_chests(chest_name)
+    before = floor_to_hour(datetime.now(timezone.utc) - timedelta(seconds=_max_age(older_than)))
+    chests = select_chests(chest_name)
     if not yes:
-        names = ", ".join(each.name for each in chests)
+        names = ", ".join(chest.name for chest in chests)
         click.confirm(
-            f"delete what is older than {before:%Y-%m-%d %H:%M} UTC: {names}?", abort=True
+            f"delete records older than {before:%Y-%m-%d %H:%M} UTC from {names}?", abort=True
         )
-    told = {each.name: _prune(each, before) for each in chests}
+    deleted = {chest.name: _prune_chest(chest, before) for chest in chests}
     if as_json:
-        print_json({"before": before, "deleted": told})
+        print_json({"before": before, "deleted": deleted})
         return
-    for name, gone in told.items():
-        click.echo(f"{name}: {'deletes nothing' if gone is None else f'{gone} deleted'}")
+    for name, number in deleted.items():
+        click.echo(f"{name}: {'cannot delete' if number is None else f'{number} deleted'}")
 
 
-def _seconds(older_than: str | None) -> float:
+def _max_age(older_than: str | None) -> float:
+    """Return the age in seconds."""
     if older_than is None:
         retention = current_state().settings.retention
         if retention is None:
-            raise click.UsageError("say how old: --older-than '30 days', or set CHEST_RETENTION")
+            raise click.UsageError("name the age: --older-than '30 days', or set CHEST_RETENTION")
         return retention
     try:
-        return checks.seconds(older_than)
+        return validators.seconds(older_than)
     except ValueError as error:
         raise click.BadParameter(f"{older_than!r}: {error}", param_hint="--older-than") from None
 
 
-def _prune(chest: Chest, before: datetime) -> int | None:
+def _prune_chest(chest: Chest, before: datetime) -> int | None:
     reader = chest.reader()
     if reader is None:
         return None
-    gone = 0
+    deleted = 0
     try:
-        with told_errors():
-            number = reader.count(Query(since=FIRST, until=before))
-            with progress(chest.name, number) as step:
-                for batch in chest.prune(before, threading.Event()):
-                    gone += batch
-                    step(batch)
+        with click_errors():
+            expected = reader.count(Query(since=FIRST, until=before))
+            with progress(chest.name, expected) as step:
+                for number in chest.prune(before, threading.Event()):
+                    deleted += number
+                    step(number)
     finally:
         reader.close()
-    return gone
+    return deleted

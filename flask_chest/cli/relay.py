@@ -1,4 +1,4 @@
-"""``flask chest relay``: from a Redis stream into a store."""
+"""``flask chest relay``: carries records from a Redis stream to another store."""
 
 from __future__ import annotations
 
@@ -21,91 +21,98 @@ from ..delivery.ledger import Ledger
 from ..delivery.worker import DeliveryConfig
 from ..operations.relay import StreamBuffer
 from ..operations.retention import Maintenance
-from .context import current_state, told_errors
-from .shutdown import ending
+from .context import click_errors, current_state
+from .shutdown import wait_for_shutdown
 
 
 @click.command()
 @click.argument("source")
 @click.argument("target")
 @click.option(
-    "--group", "group_name", help="The consumer group; default: the target's name and address."
+    "--group",
+    "group_name",
+    help="The consumer group. Default: the name and address of TARGET.",
 )
 @click.option(
     "--claim-after",
     type=click.FloatRange(min=2),
     default=30.0,
     show_default=True,
-    help="Seconds after which a relay that is not heard of counts as dead.",
+    help="Seconds after which a silent relay counts as dead, and others take over its records.",
 )
 @with_appcontext
 def relay(source: str, target: str, group_name: str | None, claim_after: float) -> None:
-    """Carry records from a Redis stream to a store, until told to end.
+    """Carry records from a Redis stream to a store.
 
-    SOURCE and TARGET are URLs as in CHEST_CHESTS, or names of chests that stand there, so that no
-    password shows in the list of processes. Several relays share the work.
+    SOURCE and TARGET are URLs, or names of chests in CHEST_CHESTS. Use names for stores with a
+    password: a URL is visible in the list of processes. Several relays can share the work. A relay
+    runs until it receives SIGTERM or SIGINT.
     """
     state = current_state()
-    with told_errors():
+    with click_errors():
         stream, store = find_chests(state, source, target)
     group = ConsumerGroup(stream, group_name or f"{store.name} {store.describe()}")
-    name_apart(state, store)
+    assign_unique_name(state, store)
     ledger = Ledger()
-    exporter = _exporter(state, group, store, claim_after, ledger)
-    with ending() as wait:
+    exporter = _make_exporter(state, group, store, claim_after, ledger)
+    with wait_for_shutdown() as wait:
         exporter.start()
         click.echo(f"relaying {stream.describe()} to {store.name!r}, group {group.name!r}")
         wait()
         exporter.close()
     accounts = ledger.accounts.values()
     click.echo(
-        f"ended; {sum(each.delivered for each in accounts)} delivered, "
+        f"stopped; {sum(each.delivered for each in accounts)} delivered, "
         f"{sum(each.rejected for each in accounts)} rejected, "
-        f"{sum(each.lost.total() for each in accounts)} lost; the rest waits in the stream"
+        f"{sum(each.lost.total() for each in accounts)} lost; other records stay in the stream"
     )
 
 
 def find_chests(state: AppState, source: str, target: str) -> tuple[FlaskChestRedis, Chest]:
-    """The stream and the store of these words.
+    """Return the stream and the store that two arguments name.
 
-    :raises click.UsageError: there is none, or it is none of that kind.
+    :raises click.UsageError: an argument names no chest, or a chest of the wrong kind.
     """
-    stream = _chest(state, source, "SOURCE")
-    store = _chest(state, target, "TARGET")
+    stream = _find_chest(state, source, "SOURCE")
+    store = _find_chest(state, target, "TARGET")
     if not isinstance(stream, FlaskChestRedis):
         raise click.UsageError(f"SOURCE is {stream.describe()}; expected redis:// or rediss://")
     if store.describe() == stream.describe():
-        raise click.UsageError("SOURCE and TARGET are one stream")
+        raise click.UsageError("SOURCE and TARGET are the same stream")
     assign_default_names([stream, store])
     state.bind_chests([stream, store])
     return stream, store
 
 
-def name_apart(state: AppState, store: Chest) -> None:
-    """See that what the target refuses is sent again to it, and to no other of its name."""
+def assign_unique_name(state: AppState, store: Chest) -> None:
+    """Name the target so that a later replay sends its dead letters to the same store.
+
+    A chest of the app that writes to the same store gives the target its name. Otherwise the name
+    differs from those of all chests of the app.
+    """
     if store in state.chests:
         return
-    place = store.location()
-    same = [each.name for each in state.chests if place and each.location() == place]
+    location = store.location()
+    same = [chest.name for chest in state.chests if location and chest.location() == location]
     if same:
         store.name = same[0]
     else:
-        assign_unique_names([store], [each.name for each in state.chests])
+        assign_unique_names([store], [chest.name for chest in state.chests])
 
 
-def _chest(state: AppState, word: str, argument: str) -> Chest:
+def _find_chest(state: AppState, text: str, argument: str) -> Chest:
     by_name = {chest.name: chest for chest in state.chests}
-    if word in by_name:
-        return by_name[word]
-    if ":" not in word:
+    if text in by_name:
+        return by_name[text]
+    if ":" not in text:
         names = ", ".join(map(repr, by_name))
         raise click.UsageError(
-            f"{argument}: CHEST_CHESTS has no chest {word!r}; it has {names}; or write a URL"
+            f"{argument}: CHEST_CHESTS has no chest {text!r}; it has {names}; or write a URL"
         )
-    return make_chest(word, argument)
+    return make_chest(text, argument)
 
 
-def _exporter(
+def _make_exporter(
     state: AppState, group: ConsumerGroup, store: Chest, claim_after: float, ledger: Ledger
 ) -> Exporter:
     settings = state.settings
@@ -113,12 +120,12 @@ def _exporter(
         state.journal_dir, state.app.name, (store.name,), {store.name: store.location()}
     )
 
-    def bury(chest: str, lines: Sequence[bytes], reason: str) -> None:
+    def dead_letter(chest: str, lines: Sequence[bytes], reason: str) -> None:
         DeadLetters(scope, chest).add(lines, reason)
         add_rejected(scope, chest, len(lines))
 
     def make_buffer(on_lost: LossListener) -> StreamBuffer:
-        return StreamBuffer(group, store.name, bury, on_lost, claim_after, ledger)
+        return StreamBuffer(group, store.name, dead_letter, on_lost, claim_after, ledger)
 
     return Exporter(
         DeliveryConfig(
@@ -126,7 +133,7 @@ def _exporter(
             sender=state.app,
             chests=[store],
             make_buffer=make_buffer,
-            bury=bury,
+            bury=dead_letter,
             batch_size=settings.batch_size,
             interval=settings.export_interval,
             shutdown_timeout=settings.shutdown_timeout,

@@ -1,14 +1,16 @@
-"""``flask chest replay``: another try for dead letters."""
+"""``flask chest replay``: sends dead letters again."""
 
 from __future__ import annotations
 
 import click
 from flask.cli import with_appcontext
 
+from ..app.state import AppState
+from ..chests.base import Chest
 from ..operations.replay import Replay
-from .context import chosen_chests, current_state, told_errors
+from .context import click_errors, current_state, select_chests
 from .options import json_option
-from .output import print_json, progress
+from .output import print_json, print_warning, progress
 
 
 @click.command()
@@ -16,31 +18,36 @@ from .output import print_json, progress
 @json_option
 @with_appcontext
 def replay(name: str | None, as_json: bool) -> None:
-    """Send dead letters again.
+    """Send rejected records again.
 
-    Those of chest NAME, or without it those of all chests.
+    The command sends the dead letters of the chest NAME; without NAME, those of all chests.
     """
     state = current_state()
     failures = []
-    for each in chosen_chests(name):
-        with told_errors():
-            again = Replay(state.journal_scope, each, state.chests)
-        with progress(each.name, len(again)) as step:
-            for _ in again.run():
-                step(1)
-        for one in (each, *state.chests):
-            one.close()
+    for chest in select_chests(name):
+        done = _replay_chest(state, chest)
         if as_json:
-            print_json({"chest": each.name, "delivered": again.delivered, "left": len(again.left)})
+            print_json({"chest": chest.name, "delivered": done.delivered, "left": len(done.left)})
         else:
-            click.echo(f"{each.name}: {again.delivered} delivered, {len(again.left)} left")
-        for place in sorted(again.strange):
-            text = (
-                f"{each.name}: some were refused by {place}, where no chest leads to; name it in "
-                f"CHEST_CHESTS, or call the chest that took its place by the name {each.name!r}"
+            click.echo(f"{chest.name}: {done.delivered} delivered, {len(done.left)} left")
+        for location in sorted(done.strange):
+            print_warning(
+                f"{chest.name}: the store {location} rejected some of these records, but no chest "
+                "writes to it now; add it to CHEST_CHESTS, or give the chest that replaced it the "
+                f"name {chest.name!r}"
             )
-            click.secho(text, fg="yellow", err=True)
-        if again.failure is not None:
-            failures.append(str(again.failure))  # one that is away keeps no other from its records
+        if done.failure is not None:
+            failures.append(str(done.failure))  # continue: other stores may be reachable
     if failures:
         raise click.ClickException("; ".join(failures))
+
+
+def _replay_chest(state: AppState, chest: Chest) -> Replay:
+    with click_errors():
+        replayed = Replay(state.journal_scope, chest, state.chests)
+    with progress(chest.name, len(replayed)) as step:
+        for _ in replayed.run():
+            step(1)
+    for each in (chest, *state.chests):
+        each.close()
+    return replayed

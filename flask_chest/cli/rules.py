@@ -1,4 +1,4 @@
-"""``flask chest rules`` and ``explain``: what is tracked, and by which rule."""
+"""``flask chest rules`` and ``explain``: show what is tracked, and by which rule."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from werkzeug.routing import RequestRedirect
 from ..app.state import AppState
 from ..config.plan import Plan
 from ..config.rule import Route
-from . import output as table
 from .context import current_state
 from .options import json_option
-from .output import print_json
+from .output import print_json, print_warning, render_table
 
 _HEADER = ("method", "route", "tracks", "chests", "sample", "by")
 
@@ -26,19 +25,18 @@ _HEADER = ("method", "route", "tracks", "chests", "sample", "by")
 @json_option
 @with_appcontext
 def rules(as_json: bool) -> None:
-    """What each route tracks, and by which rule."""
+    """Show what each route tracks, and by which rule."""
     state = current_state()
     rows = []
     for route in sorted(_routes(), key=lambda route: (route.rule or "", route.method)):
         plan = state.plans.show(route)
-        rows.append((route.method, route.rule, *_told(plan, state)))
+        rows.append((route.method, route.rule, *_describe_plan(plan, state)))
     if as_json:
         print_json([dict(zip(_HEADER, row, strict=True)) for row in rows])
     else:
-        click.echo(table.render(_HEADER, rows))
+        click.echo(render_table(_HEADER, rows))
     for rule in state.plans.unmatched():
-        text = f"{rule.source} matches no route of the app: {rule.told}"
-        click.secho(text, fg="yellow", err=True)
+        print_warning(f"{rule.source} matches no route of the app: {rule.told}")
 
 
 @click.command()
@@ -47,41 +45,45 @@ def rules(as_json: bool) -> None:
 @json_option
 @with_appcontext
 def explain(method: str, path: str, as_json: bool) -> None:
-    """What a request with METHOD to PATH would record, and why."""
+    """Show what one request would record, and why.
+
+    The request has the method METHOD and the path or URL PATH.
+    """
     state = current_state()
     route, redirect = _match(method.upper(), path)
     plan = state.plans.show(route)
-    tracks, chests, sample, sources = _told(plan, state)
-    told = [
-        ("route", route.rule or _unmatched(redirect)),
-        ("endpoint", route.endpoint),
-        ("blueprint", route.blueprint),
-        ("recorded", "yes" if plan.record else "no"),
-        ("tracks", tracks),
-        ("chests", chests),
-        ("sample", sample),
-        ("by", sources),
-    ]
+    tracks, chests, sample, sources = _describe_plan(plan, state)
+    description = {
+        "route": route.rule or _no_route(redirect),
+        "endpoint": route.endpoint,
+        "blueprint": route.blueprint,
+        "recorded": "yes" if plan.record else "no",
+        "tracks": tracks,
+        "chests": chests,
+        "sample": sample,
+        "by": sources,
+    }
     if as_json:
-        print_json(dict(told))
+        print_json(description)
         return
-    for name, value in told:
+    for name, value in description.items():
         click.echo(f"{click.style(name.ljust(9), bold=True)}  {'-' if value is None else value}")
 
 
-def _told(plan: Plan, state: AppState) -> tuple[str, str, float, str]:
+def _describe_plan(plan: Plan, state: AppState) -> tuple[str, str, float, str]:
+    """Return the cells of the columns tracks, chests, sample and by."""
     if not plan.record:
         tracks = "(not recorded)"
     elif plan.names is None:
         tracks = ", ".join(("all of g", *sorted(plan.named)))
     else:
         tracks = ", ".join(plan.names) or "(request only)"
-    names = [each.name for bit, each in enumerate(state.chests) if plan.mask >> bit & 1]
+    names = [chest.name for bit, chest in enumerate(state.chests) if plan.mask >> bit & 1]
     return tracks, ", ".join(names), plan.sample, ", ".join(plan.sources) or "(app)"
 
 
 def _match(method: str, path: str) -> tuple[Route, str | None]:
-    """The route of a request, and where it would be redirected to."""
+    """Return the route of a request, and the URL that the app would redirect it to, if any."""
     app = current_app._get_current_object()  # type: ignore[attr-defined]
     environ = EnvironBuilder(app, path, method=method).get_environ()
     adapter = app.create_url_adapter(app.request_class(environ))
@@ -97,9 +99,9 @@ def _match(method: str, path: str) -> tuple[Route, str | None]:
     return Route(None, None, method), redirect
 
 
-def _unmatched(redirect: str | None) -> str:
-    told = "none: no route of the app matches"
-    return told if redirect is None else f"{told}, but this is redirected to {redirect}"
+def _no_route(redirect: str | None) -> str:
+    text = "none: no route of the app matches"
+    return text if redirect is None else f"{text}, but the app redirects to {redirect}"
 
 
 def _routes() -> Iterable[Route]:

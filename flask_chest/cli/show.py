@@ -1,4 +1,4 @@
-"""``flask chest show``: one request, whole."""
+"""``flask chest show``: prints all values of one request."""
 
 from __future__ import annotations
 
@@ -8,28 +8,30 @@ from flask.cli import with_appcontext
 from ..query.ndjson import to_line, to_mapping
 from ..query.reader import PAGE
 from ..record.record import Record
-from .context import reading
+from .context import open_reader
 from .options import chest_option, json_option
-from .output import as_text, one_line
+from .output import as_text, one_line, print_warning
+
+_MAX_LENGTH = 10_000
 
 
 @click.command()
 @click.argument("request_id")
-@chest_option
+@chest_option("the first chest that can be read")
 @json_option
 @with_appcontext
 def show(request_id: str, chest_name: str | None, as_json: bool) -> None:
     """Show one request with all its values.
 
-    REQUEST_ID is a request's, a record's or a trace's id.
+    REQUEST_ID is the id of a request, a record or a trace.
     """
-    with reading(chest_name) as reader:
+    with open_reader(chest_name) as reader:
         records = reader.find(request_id, PAGE + 1)
         name = reader.name
     if not records:
         raise click.ClickException(
-            f"the chest {name!r} has no record of {one_line(request_id)!r}; one that was just "
-            "made is there after CHEST_EXPORT_INTERVAL"
+            f"the chest {name!r} has no record of {one_line(request_id)!r}; a new record is "
+            "stored after CHEST_EXPORT_INTERVAL"
         )
     for number, record in enumerate(records[:PAGE]):
         if as_json:
@@ -39,8 +41,9 @@ def show(request_id: str, chest_name: str | None, as_json: bool) -> None:
             click.echo()
         _print(record)
     if len(records) > PAGE:
-        told = f"these are the oldest {PAGE}; for all: flask chest export --where request_id=..."
-        click.secho(told, fg="yellow", err=True)
+        print_warning(
+            f"these are the oldest {PAGE}; for all: flask chest export --where request_id=..."
+        )
 
 
 def _print(record: Record) -> None:
@@ -51,4 +54,4 @@ def _print(record: Record) -> None:
     width = min(40, max(map(len, values)))
     for name, value in values.items():
         label = click.style(one_line(name).ljust(width), bold=True)
-        click.echo(f"{label}  {'-' if value is None else one_line(value, 10_000)}")
+        click.echo(f"{label}  {'-' if value is None else one_line(value, _MAX_LENGTH)}")

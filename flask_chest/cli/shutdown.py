@@ -1,4 +1,4 @@
-"""Commands that run until they are told to end."""
+"""Handles SIGTERM and SIGINT for commands that run until they are stopped."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-_ENDINGS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def ending() -> Iterator[Callable[[], None]]:
-    """Within it, signals that end a process end what it returns: a call that waits for them.
+def wait_for_shutdown() -> Iterator[Callable[[], None]]:
+    """Yield a function that blocks until SIGTERM or SIGINT arrives.
 
-    Python runs a handler in the main thread, which sleeps on where the kernel has given the signal
-    to another one, as it does now and then when a process was stopped and goes on. What Python
-    writes to the wakeup descriptor comes in any case.
+    Python runs signal handlers in the main thread. If the kernel gives the signal to another
+    thread, the main thread does not wake up; this happens when a stopped process is continued.
+    Python writes to the wakeup descriptor in every case.
     """
     reader, writer = socket.socketpair()
     writer.setblocking(False)
-    # First this: a signal that came in between would be heard by nobody.
+    # Set the descriptor before the handlers: a signal in between would get lost.
     before = signal.set_wakeup_fd(writer.fileno())
-    handlers = {number: signal.signal(number, lambda *_: None) for number in _ENDINGS}
+    handlers = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
 
     def wait() -> None:
-        while not set(reader.recv(64)).intersection(_ENDINGS):
-            pass  # a signal that the app itself listens to
+        while not set(reader.recv(64)).intersection(_SIGNALS):
+            pass  # the app handles other signals itself
 
     try:
         yield wait

@@ -1,4 +1,4 @@
-"""``flask chest stats``: counts, rates and percentiles, by route or by anything else."""
+"""``flask chest stats``: counts, rates and percentiles by route or any other field."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from ..query.matching import format_number
 from ..query.query import DURATION, Query
 from ..query.reader import Reader
 from ..query.summary import Answer, Summary
-from . import output as table
-from .context import reading
+from .context import open_reader
 from .options import (
     by_option,
     chest_option,
@@ -26,10 +25,13 @@ from .options import (
     range_options,
     where_option,
 )
-from .output import fits, one_line, print_json, sparkline
+from .output import fits, one_line, print_json, print_warning, render_table, sparkline
 
 _BARS = 24
 _UNITS = {"s": 1, "min": 60, "h": 3600}
+
+#: Counts per interval, by the value that records are grouped by.
+_Trends = dict[str | None, list[float]]
 
 
 @click.command()
@@ -37,8 +39,14 @@ _UNITS = {"s": 1, "min": 60, "h": 3600}
 @measure_option
 @range_options("1 day")
 @where_option
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 200), help="Rows.")
-@chest_option
+@click.option(
+    "--limit",
+    default=20,
+    show_default=True,
+    type=click.IntRange(1, 200),
+    help="Maximum number of rows.",
+)
+@chest_option("the first chest that can be read")
 @json_option
 @with_appcontext
 def stats(
@@ -51,39 +59,29 @@ def stats(
     chest_name: str | None,
     as_json: bool,
 ) -> None:
-    """Counts, rates and percentiles by route or anything else.
+    """Show counts, rates and percentiles by route or any other field.
 
-    Groups are made by any column (method, status, ...), variable or tag. The trend goes from the
-    beginning of the range to its end, and is left out where a terminal is too narrow for it.
-
-    Records are counted by their sample rates. Percentiles are within 2 % of the true ones.
+    The trend covers the whole range; a terminal that is too narrow does not show it. Counts take
+    the sample rate of each record into account. Percentiles are accurate to 2 %.
     """
     query = make_query(since, until, where, by, measure)
-    with reading(chest_name) as reader:
-        answer, trends = _figures(reader, query, limit)
+    with open_reader(chest_name) as reader:
+        answer, trends = _ask(reader, query, limit)
     if as_json:
         _print_json(query, answer, trends)
         return
     if not answer.groups:
-        click.echo("no such records" if answer.fraction == 1 else _none_seen(answer.fraction))
+        click.echo(_nothing_found(answer.fraction))
         return
-    shown = _table(query, answer, trends)
-    click.echo(shown if fits(shown) else _table(query, answer, None))
-    if answer.is_scattered:
-        click.echo("nearly every record has a value of its own; these are some of them", err=True)
-    if answer.fraction == 1:
-        _warn_of_nothing(query, answer)
-    else:
-        told = f"estimated from {answer.whole.rows:,} records, spread evenly over the range"
-        click.echo(told, err=True)
+    table = _render(query, answer, trends)
+    click.echo(table if fits(table) else _render(query, answer, None))
+    _print_notes(query, answer)
 
 
-def _figures(
-    reader: Reader, query: Query, limit: int
-) -> tuple[Answer, dict[str | None, list[float]]]:
+def _ask(reader: Reader, query: Query, limit: int) -> tuple[Answer, _Trends]:
     step = query.seconds / _BARS
     if query.by == ROUTE:
-        # One pass for both: sums of a year are many, routes are few.
+        # Rollups of a year are many rows, routes are few: read the rollups only once.
         series = reader.series(query, step, 1000)
         answer = answer_from_series(series, limit)
     else:
@@ -93,39 +91,48 @@ def _figures(
     return answer, trends
 
 
-def _none_seen(fraction: float) -> str:
+def _nothing_found(fraction: float) -> str:
+    if fraction == 1:
+        return "no such records"
     return (
-        f"no such records in the {fraction:.2%} of the range that was read; ask for a shorter one"
+        f"no such records in the {fraction:.2%} of the range that was searched; shorten the range"
     )
 
 
-def _warn_of_nothing(query: Query, answer: Answer) -> None:
-    # A name that was mistyped, most of the time: it looks like a store with nothing in it.
+def _print_notes(query: Query, answer: Answer) -> None:
+    if answer.is_scattered:
+        click.echo("nearly every record has a different value; these are some of them", err=True)
+    if answer.fraction < 1:
+        click.echo(
+            f"estimated from {answer.whole.rows:,} records, spread evenly over the range", err=True
+        )
+        return
+    # A mistyped name looks like an empty store.
     if [group.key for group in answer.groups] == [None]:
-        click.secho(f"none of these records has a {query.by}", fg="yellow", err=True)
+        print_warning(f"none of these records has a {query.by}")
     if query.measure != DURATION and not any(group.summary.measured for group in answer.groups):
-        click.secho(f"none of these records has a number {query.measure}", fg="yellow", err=True)
+        print_warning(f"none of these records has a number in {query.measure}")
 
 
-def _table(query: Query, answer: Answer, trends: dict[str | None, list[float]] | None) -> str:
-    summed = () if query.measure == DURATION else ("sum",)
-    per, seconds = _pace(max(group.summary.count for group in answer.groups) / query.seconds)
+def _render(query: Query, answer: Answer, trends: _Trends | None) -> str:
+    sum_column = () if query.measure == DURATION else ("sum",)
+    unit, seconds = _rate_unit(max(group.summary.count for group in answer.groups) / query.seconds)
     mean = "mean ms" if query.measure == DURATION else "mean"
-    header = (str(query.by), "count", f"per {per}", "errors", mean, *summed, "p50", "p95", "p99")
-    header += () if trends is None else ("trend",)
+    header = (str(query.by), "count", f"per {unit}", "errors", mean, *sum_column)
+    header += ("p50", "p95", "p99") + (() if trends is None else ("trend",))
     rows = []
     for group in answer.groups:
         key = "(none)" if group.key is None else one_line(group.key or '""')
         trend = [] if trends is None else [sparkline(trends.get(group.key, []))]
         rows.append([*_row(key, query, group.summary, seconds), *trend])
     if answer.rest.count:
-        rest = _row("(others)", query, answer.rest, seconds)
-        rows.append(rest if trends is None else [*rest, ""])
-    return table.render(header, rows)
+        others = _row("(others)", query, answer.rest, seconds)
+        rows.append(others if trends is None else [*others, ""])
+    return render_table(header, rows)
 
 
-def _pace(per_second: float) -> tuple[str, float]:
-    """The unit in which a rate is one or more, and its seconds."""
+def _rate_unit(per_second: float) -> tuple[str, float]:
+    """Return the shortest unit of time in which a rate is at least 1, and its seconds."""
     for unit, seconds in _UNITS.items():
         if per_second * seconds >= 1:
             return unit, seconds
@@ -133,20 +140,20 @@ def _pace(per_second: float) -> tuple[str, float]:
 
 
 def _row(key: str, query: Query, summary: Summary, seconds: float) -> list[Any]:
-    share = summary.errors / summary.count if summary.count else 0
-    summed = [] if query.measure == DURATION else [format_number(summary.total)]
+    error_rate = summary.errors / summary.count if summary.count else 0
+    total = [] if query.measure == DURATION else [format_number(summary.total)]
     return [
         key,
         format_number(round(summary.count)),
         format_number(summary.count / query.seconds * seconds),
-        f"{share:.1%}",
+        f"{error_rate:.1%}",
         format_number(summary.mean),
-        *summed,
+        *total,
         *map(format_number, summary.percentiles),
     ]
 
 
-def _print_json(query: Query, answer: Answer, trends: dict[str | None, list[float]]) -> None:
+def _print_json(query: Query, answer: Answer, trends: _Trends) -> None:
     groups = [
         {
             "key": group.key,

@@ -1,4 +1,4 @@
-"""``flask chest status``: every chest, and its ledger."""
+"""``flask chest status``: the health and the ledger of each chest."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from flask.cli import with_appcontext
 from ..app.state import AppState
 from ..chests.base import Chest
 from ..operations.health_check import HealthChecker
-from . import output as table
-from .context import chests_beside, current_state
+from .context import current_state, synchronous_chests
 from .options import json_option
-from .output import one_line, print_json
+from .output import one_line, print_json, render_table
 
 _HEADER = ("chest", "health", "captured", "delivered", "pending", "rejected", "lost")
-# What is written within the request stands in no ledger.
-_FIGURES = len(_HEADER) - 2
+# Chests that are written to within the request have no ledger.
+_LEDGER_COLUMNS = len(_HEADER) - 2
 _DOWN = "unreachable"
-# Seconds to wait for all chests together. The first check of an SQL store may upgrade its table.
-_CHECK_TIMEOUT = 60.0
-_DELIVERERS = {
-    "thread": "the app's processes, each from its first record on",
-    "agent": "flask chest agent, wherever that runs (CHEST_EXPORTER)",
+# For all chests together. The first check of an SQL store may upgrade its table.
+_CHECK_TIMEOUT_SECONDS = 60.0
+_DELIVERED_BY = {
+    "thread": "each process of the app, from its first record on",
+    "agent": "flask chest agent (CHEST_EXPORTER)",
 }
 
 
@@ -32,39 +31,45 @@ _DELIVERERS = {
 @json_option
 @with_appcontext
 def status(as_json: bool) -> None:
-    """Every chest: where it is, whether it answers, and its ledger.
+    """Show the address, health and ledger of each chest.
 
-    Pending records wait for their chest to answer, or for who delivers them.
+    Pending records are in the buffer: they wait for delivery, or for a store that is unreachable.
     """
     state = current_state()
-    ledger = state.delivery.ledger().accounts
-    beside = chests_beside(state)
-    health = _check_and_close([*state.chests, *beside])
-    rows = []
-    for each in state.chests:
-        account = ledger.pop(each.name)
-        rows.append(_ledger_row(each.name, each.describe(), health[each.name], account))
-    for name, account in ledger.items():
-        rows.append(_ledger_row(name, None, "not in CHEST_CHESTS", account))
-    rows.extend(
-        (each.name, each.describe(), health[each.name], *[None] * _FIGURES) for each in beside
-    )
+    rows = _rows(state)
     if as_json:
         _print_json(state, rows)
         return
-    click.echo(table.render(_HEADER, [_short(row) for row in rows]))
+    click.echo(render_table(_HEADER, [_short(row) for row in rows]))
     click.echo()
-    for name, address, answer, *_ in rows:
+    for name, address, health, *_ in rows:
         if address is not None:
             click.echo(f"{name}: {address}")
-        if answer.startswith(_DOWN):
-            # Whole sentences, which would push the figures off the screen.
-            click.secho(f"  {one_line(answer, 1000)}", fg="red")
+        if health.startswith(_DOWN):
+            # In the table, a long error message would push the ledger off the screen.
+            click.secho(f"  {one_line(health, 1000)}", fg="red")
     if state.settings.buffer == "disk":
         click.echo(f"journal: {state.journal_dir}")
-        click.echo(f"delivered by: {_DELIVERERS[state.settings.exporter]}")
+        click.echo(f"delivered by: {_DELIVERED_BY[state.settings.exporter]}")
     else:
-        click.echo("The buffer is not on disk, so this is only what this very command recorded.")
+        click.echo("The buffer is not on disk: these are the records of this command only.")
+
+
+def _rows(state: AppState) -> list[tuple[Any, ...]]:
+    ledger = state.delivery.ledger().accounts
+    synchronous = synchronous_chests(state)
+    health = _check_and_close([*state.chests, *synchronous])
+    rows = []
+    for chest in state.chests:
+        account = ledger.pop(chest.name)
+        rows.append(_ledger_row(chest.name, chest.describe(), health[chest.name], account))
+    for name, account in ledger.items():
+        rows.append(_ledger_row(name, None, "not in CHEST_CHESTS", account))
+    rows.extend(
+        (chest.name, chest.describe(), health[chest.name], *[None] * _LEDGER_COLUMNS)
+        for chest in synchronous
+    )
+    return rows
 
 
 def _short(row: Sequence[Any]) -> list[Any]:
@@ -74,8 +79,10 @@ def _short(row: Sequence[Any]) -> list[Any]:
 
 def _print_json(state: AppState, rows: Sequence[tuple[Any, ...]]) -> None:
     ledger = state.delivery.ledger().to_dict()
-    told = {row[0]: {"address": row[1] or "-", "health": row[2]} for row in rows}
-    chests = {name: {**each, **ledger.get(name, {})} for name, each in told.items()}
+    chests = {
+        name: {"address": address or "-", "health": health, **ledger.get(name, {})}
+        for name, address, health, *_ in rows
+    }
     journal = str(state.journal_dir) if state.settings.buffer == "disk" else None
     print_json({"chests": chests, "journal": journal, "exporter": state.settings.exporter})
 
@@ -95,9 +102,9 @@ def _ledger_row(name: str, address: str | None, health: str, account: Any) -> tu
 
 
 def _check_and_close(chests: Sequence[Chest]) -> dict[str, str]:
-    found = HealthChecker().check(chests, _CHECK_TIMEOUT)
+    found = HealthChecker().check(chests, _CHECK_TIMEOUT_SECONDS)
     for chest in chests:
-        # A check that is late still uses the chest.
+        # A check that has not finished yet still uses its chest.
         if found[chest.name].late_after is None:
             with chest.lock:
                 chest.close()

@@ -1,4 +1,4 @@
-"""``flask chest tail``: records as they come in."""
+"""``flask chest tail``: prints records as they arrive."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ..query.ndjson import to_line
 from ..query.query import Query
 from ..query.reader import Reader
 from ..record.record import Record
-from .context import reading
+from .context import open_reader
 from .options import FIRST, LAST, chest_option, json_option, where_option
 from .output import as_text, one_line
 
-_POLL = 0.5
-# Older records are looked for among so many.
-_REACH = 50_000
-# Workers deliver in their own time: a record may come in after one that began later.
-_LATE = 30
-# Characters of a route or an error that are shown.
-_LONG = 200
+_POLL_SECONDS = 0.5
+# With a filter, earlier records are searched for among this many of the latest ones.
+_SEARCHED_RECORDS = 50_000
+# A record may arrive after later ones: each worker delivers its own records in its own time.
+_MAX_DELAY_SECONDS = 30
+# Characters of a route or an error.
+_MAX_LENGTH = 200
 
 
 @click.command()
@@ -35,42 +35,42 @@ _LONG = 200
     default=10,
     show_default=True,
     type=click.IntRange(min=0),
-    help="Older records to begin with.",
+    help="Number of earlier records to print first.",
 )
-@click.option("--follow/--no-follow", default=True, help="Wait for more.", show_default=True)
+@click.option("--follow/--no-follow", default=True, show_default=True, help="Wait for new records.")
 @where_option
-@chest_option
+@chest_option("the first chest that can be read")
 @json_option
 @with_appcontext
 def tail(
     lines: int, follow: bool, where: tuple[Filter, ...], chest_name: str | None, as_json: bool
 ) -> None:
-    """Show records as they come in.
+    """Print records as they arrive.
 
-    Times are UTC, with the date where that is not today's.
+    Times are in UTC. Records of earlier days have a date.
     """
-    with reading(chest_name) as reader:
-        # Those of the last seconds are not new, however few of them are shown.
-        seen = set(_recent(reader, where))
+    with open_reader(chest_name) as reader:
+        # Records of the last seconds are not new, even if --lines leaves them out.
+        seen = set(_recent_ids(reader, where))
         query = Query(since=FIRST, until=LAST, where=where)
-        near = reader.scan_start(query, _REACH) if where else None
-        latest = reader.page(replace(query, since=near or FIRST), limit=lines)[::-1]
+        searched_since = reader.scan_start(query, _SEARCHED_RECORDS) if where else None
+        latest = reader.page(replace(query, since=searched_since or FIRST), limit=lines)[::-1]
         seen.update(record.id for record in latest)
         _print(latest, as_json)
         while follow:
-            time.sleep(_POLL)  # a store that is polled has no event to wait for
-            recent = _recent(reader, where)
+            time.sleep(_POLL_SECONDS)  # stores have no event to wait for
+            recent = _recent_ids(reader, where)
             _print(reader.fetch([each for each in recent if each not in seen]), as_json)
             seen = recent
 
 
-def _recent(reader: Reader, where: tuple[Filter, ...]) -> set[str]:
-    begin = int(time.time()) - _LATE
+def _recent_ids(reader: Reader, where: tuple[Filter, ...]) -> set[str]:
+    begin = int(time.time()) - _MAX_DELAY_SECONDS
     if not where:
         return reader.ids_after(f"{begin * 1000:012x}")
     since = datetime.fromtimestamp(begin, timezone.utc)
-    wanted = reader.iter_records(Query(since=since, until=LAST, where=where))
-    return {record.id for record in wanted}
+    records = reader.iter_records(Query(since=since, until=LAST, where=where))
+    return {record.id for record in records}
 
 
 def _print(records: Iterable[Record], as_json: bool) -> None:
@@ -80,28 +80,28 @@ def _print(records: Iterable[Record], as_json: bool) -> None:
 
 
 def tail_line(record: Record, today: date) -> str:
-    """One record in one line.
+    """Format a record as one line.
 
-    :param today: the day whose records need no date, UTC.
+    :param today: the current day in UTC; records of other days get a date.
     """
     moment = record.time.astimezone(timezone.utc)
-    spelling = "%H:%M:%S" if moment.date() == today else "%Y-%m-%d %H:%M:%S"
+    time_format = "%H:%M:%S" if moment.date() == today else "%Y-%m-%d %H:%M:%S"
     status = "-" if record.status is None else str(record.status)
     duration = "-" if record.duration_ms is None else f"{record.duration_ms:.1f} ms"
     variables = " ".join(
         f"{one_line(name)}={one_line(as_text(value))}" for name, value in record.vars.items()
     )
-    where = one_line(record.route or record.endpoint or "(no route)", _LONG)
-    what = f"{one_line(record.method or record.kind):7} {where}"
+    route = one_line(record.route or record.endpoint or "(no route)", _MAX_LENGTH)
+    request = f"{one_line(record.method or record.kind):7} {route}"
     parts = [
-        click.style(f"{moment:{spelling}}", dim=True),
+        click.style(f"{moment:{time_format}}", dim=True),
         click.style(status.rjust(3), fg=_colour(record)),
-        what.ljust(36),
+        request.ljust(36),
         duration.rjust(10),
         click.style(variables, fg="cyan"),
     ]
     if record.error:
-        parts.append(click.style(one_line(record.error, _LONG), fg="red"))
+        parts.append(click.style(one_line(record.error, _MAX_LENGTH), fg="red"))
     return " ".join(parts).rstrip()
 
 

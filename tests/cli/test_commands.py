@@ -122,12 +122,12 @@ def test_explain(tmp_path: Path) -> None:
         (
             "GET",
             "/folder",
-            "none: no route of the app matches, but this is redirected to http://localhost/folder/",
+            "none: no route of the app matches, but the app redirects to http://localhost/folder/",
         ),
         (
             "GET",
             "/folder//",
-            "none: no route of the app matches, but this is redirected to http://localhost/folder/",
+            "none: no route of the app matches, but the app redirects to http://localhost/folder/",
         ),
         ("HEAD", "/", "/"),
     ],
@@ -183,9 +183,9 @@ def test_status(tmp_path: Path) -> None:
     assert f"sqlite: {tmp_path / 'chest.db'}" in lines
     assert lines[lines.index("down: down") + 1] == "  unreachable: no route to host"
     assert lines[-2] == f"journal: {tmp_path / 'chest-journal'}"
-    assert last == "delivered by: the app's processes, each from its first record on"
+    assert last == "delivered by: each process of the app, from its first record on"
     _, last = status(make_app(tmp_path, CHEST_EXPORTER="agent"))
-    assert last == "delivered by: flask chest agent, wherever that runs (CHEST_EXPORTER)"
+    assert last == "delivered by: flask chest agent (CHEST_EXPORTER)"
     for _ in range(3):
         app.test_client().get("/")
     assert not app.extensions["chest"].flush(60)
@@ -200,7 +200,7 @@ def test_status(tmp_path: Path) -> None:
 def test_status_without_a_journal(tmp_path: Path, buffer: str) -> None:
     """Where nothing is on disk, the command says that it cannot know of other processes."""
     _, last = status(make_app(tmp_path, CHEST_CHESTS=["memory://"], CHEST_BUFFER=buffer))
-    assert "only what this very command recorded" in last
+    assert "the records of this command only" in last
 
 
 def test_tail(tmp_path: Path) -> None:

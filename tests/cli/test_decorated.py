@@ -137,7 +137,7 @@ def test_import(tmp_path: Path) -> None:
     assert len(exported(app, "now")) == 10
     refused = run(make_app(tmp_path, extended=False), "import", str(file))
     assert refused.exit_code == 2
-    assert "CHEST_CHESTS names no chest; say which one: --chest NAME" in refused.output
+    assert "CHEST_CHESTS names no chest; choose one with --chest NAME" in refused.output
 
 
 @KINDS

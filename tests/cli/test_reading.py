@@ -91,7 +91,7 @@ def test_stats_of_a_name_that_nothing_has(shop: Flask) -> None:
         "none of these records has a vars.tenent\n"
     )
     assert run(shop, "stats", "--of", "tenent", *SINCE).stderr == (
-        "none of these records has a number vars.tenent\n"
+        "none of these records has a number in vars.tenent\n"
     )
     assert run(shop, "stats", "--by", "user_id", "--of", "balance", *SINCE).stderr == ""
 
@@ -116,7 +116,7 @@ def test_stats_that_are_estimated(shop: Flask, monkeypatch: pytest.MonkeyPatch) 
     text = run(shop, "stats", "--by", "method", *SINCE).stderr
     assert re.fullmatch(r"estimated from \d+ records, spread evenly over the range\n", text)
     told, _ = run(shop, "stats", "--by", "unique", *SINCE).stderr.splitlines()
-    assert told == "nearly every record has a value of its own; these are some of them"
+    assert told == "nearly every record has a different value; these are some of them"
     [found] = lines_of(run(shop, "stats", "--by", "method", *SINCE, "--json"))
     assert 0 < found["looked_at"] < 1
 
@@ -161,10 +161,10 @@ def test_stats_of_hostile_values(shop: Flask) -> None:
         (["stats", "--of", "route"], "route is text"),
         (["stats", "--chest", "nowhere"], "there is no chest 'nowhere'; there are: sqlite"),
         (["show", "nowhere"], "has no record of 'nowhere'"),
-        (["forget"], "say whose records"),
-        (["forget", "--where", "user_id>3"], "say whose records"),
-        (["forget", "--where", "user_id="], "say whose records"),
-        (["prune"], "say how old"),
+        (["forget"], "name the person"),
+        (["forget", "--where", "user_id>3"], "name the person"),
+        (["forget", "--where", "user_id="], "name the person"),
+        (["prune"], "name the age"),
         (["prune", "--older-than", "long"], "30 days"),
         (["export", "--where", "status=x"], "expected a number"),
     ],
@@ -310,7 +310,7 @@ def test_import_of_bad_lines(shop: Flask, tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert json.loads(result.stdout) == {"imported": 1, "refused": 10}
     assert "line 3: it is not JSON" in result.stderr
-    assert "10 lines are no records" in result.stderr
+    assert "10 lines are not valid records" in result.stderr
 
 
 def test_export_as_csv(shop: Flask) -> None:
@@ -335,7 +335,7 @@ def test_prune(tmp_path: Path) -> None:
     chest.close()
     asked = app.test_cli_runner().invoke(chest_group, ["prune"], input="n\n")
     assert asked.exit_code == 1
-    assert "delete what is older than" in asked.output
+    assert "delete records older than" in asked.output
     assert records_left(app) == 600
     [told] = lines_of(run(app, "prune", "--yes", "--json"))
     assert 177 <= told["deleted"]["sqlite"] <= 243, "hours go as a whole"
@@ -348,7 +348,7 @@ def test_prune_of_a_store_that_deletes_nothing(tmp_path: Path) -> None:
     """It is told apart from one that had nothing to delete."""
     app = make_app(tmp_path, CHEST_CHESTS=["memory://", "sqlite:///chest.db"])
     told = run(app, "prune", "--older-than", "1 day", "--yes").stdout
-    assert told == "memory: deletes nothing\nsqlite: 0 deleted\n"
+    assert told == "memory: cannot delete\nsqlite: 0 deleted\n"
 
 
 def test_forget(tmp_path: Path) -> None:
@@ -391,7 +391,7 @@ def test_forget_reaches_what_chests_have_left(tmp_path: Path) -> None:
     handed = tmp_path / "person.ndjson"
     command = ["forget", "--where", "user_id=3"]
     told = run(app, *command, "--export", str(handed)).stdout
-    assert told == "sqlite: 0 handed out\ngone: 1 handed out\n"
+    assert told == "sqlite: 0 exported\ngone: 1 exported\n"
     assert len(handed.read_bytes().splitlines()) == 1
     result = run(app, *command, "--yes", "--json")
     assert json.loads(result.stdout) == {
@@ -413,9 +413,9 @@ def test_forget_hands_out_each_record_once(tmp_path: Path) -> None:
         chest.close()
     handed = tmp_path / "person.ndjson"
     command = ["forget", "--where", "user_id=3", "--export", str(handed)]
-    assert run(app, *command).stdout == "sqlite: 50 handed out\ntwo: 20 handed out\n"
+    assert run(app, *command).stdout == "sqlite: 50 exported\ntwo: 20 exported\n"
     [told] = lines_of(run(app, *command, "--json"))
-    assert told["handed_out"] == {"sqlite": 50, "two": 20}
+    assert told["exported"] == {"sqlite": 50, "two": 20}
     ids = [json.loads(line)["id"] for line in handed.read_bytes().splitlines()]
     assert sorted(ids) == sorted(each.id for each in mine[:60])
 
@@ -426,7 +426,7 @@ def test_forget_tells_what_is_out_of_reach(tmp_path: Path) -> None:
     result = run(app, "forget", "--where", "user_id=3", "--yes")
     assert result.exit_code == 1
     assert "sqlite: 0 erased" in result.output
-    assert "out of reach: memory" in result.output
+    assert "cannot be read or erased from here: memory" in result.output
 
 
 def test_forget_tells_what_is_out_of_reach_beside_its_dead_letters(tmp_path: Path) -> None:
@@ -437,7 +437,7 @@ def test_forget_tells_what_is_out_of_reach_beside_its_dead_letters(tmp_path: Pat
     result = run(app, "forget", "--where", "user_id=3", "--yes", "--json")
     assert json.loads(result.stdout.splitlines()[0])["erased"] == {"memory": 1}
     assert result.exit_code == 1
-    assert "out of reach: memory" in result.output
+    assert "cannot be read or erased from here: memory" in result.output
 
 
 # What SQLite maps of its file is the kernel's cache; the limit is on memory of the process' own.

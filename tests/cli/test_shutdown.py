@@ -8,14 +8,14 @@ import threading
 
 import pytest
 
-from flask_chest.cli.shutdown import ending
+from flask_chest.cli.shutdown import wait_for_shutdown
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_wait(number: signal.Signals) -> None:
     """It does, and afterwards the signals mean what they meant before."""
     before = signal.getsignal(number)
-    with ending() as wait:
+    with wait_for_shutdown() as wait:
         os.kill(os.getpid(), number)
         wait()
     assert signal.getsignal(number) is before
@@ -27,7 +27,7 @@ def test_a_signal_that_another_thread_gets() -> None:
     others = threading.Thread(
         target=lambda: signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
     )
-    with ending() as wait:
+    with wait_for_shutdown() as wait:
         others.start()
         wait()
     others.join()
@@ -46,7 +46,7 @@ def test_other_signals_do_not_end_it() -> None:
 
     others = threading.Thread(target=send)
     try:
-        with ending() as wait:
+        with wait_for_shutdown() as wait:
             others.start()
             wait()
             assert heard.is_set()

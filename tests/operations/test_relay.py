@@ -17,7 +17,7 @@ from click.testing import Result
 from flask_chest import FlaskChest
 from flask_chest.app.state import get_state
 from flask_chest.chests.redis.chest import FlaskChestRedis
-from flask_chest.cli.relay import find_chests, name_apart, relay
+from flask_chest.cli.relay import assign_unique_name, find_chests, relay
 from flask_chest.delivery.dead_letters import DeadLetters
 from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.delivery.journal.totals import read_ledger
@@ -148,7 +148,7 @@ def test_store_and_stream_go_away(place: Place, tmp_path: Path) -> None:
         place.database.start()
         place.wait_until_stored(carrier.told)
         wait_until(lambda: not place.pending(), carrier.told)
-        assert carrier.end().startswith("ended; 600 delivered, 0 rejected, 0 lost")
+        assert carrier.end().startswith("stopped; 600 delivered, 0 rejected, 0 lost")
     place.expect_all_once()
     told = carrier.told()
     assert "check host and port" in told
@@ -166,7 +166,7 @@ def test_bad_records_and_strangers(place: Place, tmp_path: Path) -> None:
     with Relay(tmp_path, place.stream.url, place.database.url) as carrier:
         place.wait_until_stored(carrier.told)
         wait_until(lambda: not place.pending(), carrier.told)
-        assert carrier.end().startswith("ended; 99 delivered, 2 rejected, 0 lost")
+        assert carrier.end().startswith("stopped; 99 delivered, 2 rejected, 0 lost")
     place.expect_all_once()
     root = tmp_path / "chest-journal"
     [letter] = DeadLetters(JournalScope(root), "postgresql").read()
@@ -210,7 +210,7 @@ def invoke(folder: Path, *words: str) -> Result:
     ("source", "target", "told"),
     [
         ("sqlite:///x.db", "memory", "expected redis:// or rediss://"),
-        ("redis", "redis", "SOURCE and TARGET are one stream"),
+        ("redis", "redis", "SOURCE and TARGET are the same stream"),
         ("redis://127.0.0.1/0?steam=x", "memory", "did you mean 'stream'"),
         ("redis", "rediss", "TARGET: CHEST_CHESTS has no chest 'rediss'; it has 'memory', 'redis'"),
         ("redis", "mysq://h", "TARGET: unknown scheme 'mysq'; did you mean 'mysql'"),
@@ -239,5 +239,5 @@ def test_whose_dead_letters(tmp_path: Path, target: str, name: str) -> None:
     app = make_app(tmp_path, CHEST_CHESTS=[own, "sqlite:///chest.db", "redis://127.0.0.1:1/0"])
     state = get_state(app)
     _, store = find_chests(state, "redis", target)
-    name_apart(state, store)
+    assign_unique_name(state, store)
     assert store.name == name

@@ -97,7 +97,7 @@ def test_same_counts_and_sums(
         wait_until(lambda: in_sqlite(other / "relayed.db") == beside, two.told)
         assert in_postgresql(database.url) == beside
         for relay in (one, two):
-            assert relay.end().startswith(f"ended; {REQUESTS} delivered, 0 rejected, 0 lost")
+            assert relay.end().startswith(f"stopped; {REQUESTS} delivered, 0 rejected, 0 lost")
 
 
 def has_table(file: Path) -> bool:

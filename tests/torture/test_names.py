@@ -177,7 +177,7 @@ def test_dead_letters_of_one_that_is_gone(tmp_path: Path, monkeypatch: pytest.Mo
     other = make(tmp_path, "b")
     told = run(other, "replay")
     assert told.stdout == "sqlite: 0 delivered, 1 left\n"
-    assert f"refused by {tmp_path}/a.db chest_records, where no chest leads to" in told.stderr
+    assert f"the store {tmp_path}/a.db chest_records rejected some" in told.stderr
     end(other)
     named = make_app(tmp_path, "app", {"url": "sqlite:///b.db", "name": "sqlite"})
     assert run(named, "replay").stdout == "sqlite: 1 delivered, 0 left\n"
