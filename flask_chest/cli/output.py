@@ -12,7 +12,7 @@ from typing import Any
 import click
 import orjson
 
-from ..query.matching import json_text
+from ..query.formatting import json_text
 
 _BARS = "▁▂▃▄▅▆▇█"
 

@@ -10,8 +10,8 @@ from flask.cli import with_appcontext
 
 from ..chests.base import Chest
 from ..config import validators
+from ..query.intervals import floor_to_hour
 from ..query.query import Query
-from ..query.time_slices import floor_to_hour
 from .context import click_errors, current_state, select_chests
 from .options import FIRST, chest_option, json_option, yes_option
 from .output import print_json, progress

@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 from ..query.aggregation import answer_from_series
 from ..query.fields import ROUTE, Field
 from ..query.filters import Filter
-from ..query.matching import format_number
+from ..query.formatting import format_number
 from ..query.query import DURATION, Query
 from ..query.reader import Reader
 from ..query.summary import Answer, Summary

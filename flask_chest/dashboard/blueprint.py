@@ -19,8 +19,9 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
+from ..chests.readers import first_reader
 from ..errors import ChestError, ConfigError, QueryError
-from ..query.reader import Reader, first_reader
+from ..query.reader import Reader
 from .access import Access, AccessCheck
 from .formats import FILTERS
 from .health import Health

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
-from ..query.matching import format_number, json_text
+from ..query.formatting import format_number, json_text
 
 # What changes the direction of text, or is not seen: shown, so that no value can pose as another.
 _HIDDEN = {

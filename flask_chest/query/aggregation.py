@@ -1,39 +1,44 @@
-"""From rows of figures to an answer."""
+"""Aggregates the rows that a store returns into an answer or a series."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .intervals import interval_starts
 from .query import Query
 from .summary import Answer, Group, Series, Summary
+
+# Weights below this are rounding errors of a subtraction.
+_ROUNDING_ERROR = 1e-6
 
 
 def aggregate_answer(rows: Iterable[Any], fraction: float, limit: int) -> Answer:
     """Add up the rows of each group.
 
-    :param rows: group, interval, bucket; records, their weight, that of the errors, the sum, the
-        least and the greatest of what is measured; no sum where that would be too great.
-    :param share: the share of the records that the rows stand for.
-    :param limit: how many groups are told by name.
+    :param rows: tuples of group, interval, bucket, number of records, their weight, the weight of
+        errors, and sum, minimum and maximum of the measure. The sum is ``None`` if it would
+        overflow.
+    :param fraction: the fraction of the range that the rows cover.
+    :param limit: how many groups the answer lists.
     """
-    found: dict[str | None, Summary] = {}
+    summaries: dict[str | None, Summary] = {}
     for row in rows:
         key = row[0]
-        summary = found.get(key)
+        summary = summaries.get(key)
         if summary is None:
-            summary = found[key] = Summary()
-        _add(summary, row, fraction)
-    return limit_answer(found, fraction, limit)
+            summary = summaries[key] = Summary()
+        _add_row(summary, row, fraction)
+    return limit_answer(summaries, fraction, limit)
 
 
-def limit_answer(found: Mapping[str | None, Summary], fraction: float, limit: int) -> Answer:
-    """The biggest groups, and the others together.
+def limit_answer(summaries: Mapping[str | None, Summary], fraction: float, limit: int) -> Answer:
+    """An answer that lists the biggest groups and merges all others into one.
 
-    :param limit: how many groups are told by name.
+    :param fraction: the fraction of the range that the summaries cover.
+    :param limit: how many groups the answer lists.
     """
-    groups = [Group(key, summary) for key, summary in found.items()]
+    groups = [Group(key, summary) for key, summary in summaries.items()]
     groups.sort(key=lambda group: (-group.summary.count, group.key or ""))
     rest = Summary()
     for group in groups[limit:]:
@@ -42,25 +47,31 @@ def limit_answer(found: Mapping[str | None, Summary], fraction: float, limit: in
 
 
 def subtract_groups(whole: Summary, groups: Iterable[Group]) -> Summary:
-    """What is left of a whole beside some of its groups; its least and greatest are not known."""
+    """The summary of all records outside of some groups; its minimum and maximum are unknown.
+
+    :param whole: the summary of all records. It is changed.
+    """
     for group in groups:
         for name in ("count", "rows", "errors", "measured"):
-            left = getattr(whole, name) - getattr(group.summary, name)
-            setattr(whole, name, max(0, left))
+            difference = getattr(whole, name) - getattr(group.summary, name)
+            setattr(whole, name, max(0, difference))
         whole.total -= group.summary.total
-        for code, weight in group.summary.digest.counts.items():
-            whole.digest.add(code, -weight)
-    whole.digest.counts = {code: n for code, n in whole.digest.counts.items() if n > 1e-6}
+        for bucket, weight in group.summary.digest.counts.items():
+            whole.digest.add(bucket, -weight)
+    counts = whole.digest.counts
+    whole.digest.counts = {bucket: n for bucket, n in counts.items() if n > _ROUNDING_ERROR}
     whole.low = whole.high = None
     if not whole.digest.counts:
-        whole.total = whole.measured = 0.0  # and not what rounding left of them
+        whole.total = whole.measured = 0.0  # remove rounding errors
     return whole if whole.rows else Summary()
 
 
 def aggregate_series(rows: Iterable[Any], query: Query, step: float, fraction: float) -> Series:
-    """Put the rows of each group and interval in their places.
+    """Add up the rows of each group and interval.
 
     :param rows: as for :func:`aggregate_answer`.
+    :param step: length of an interval in seconds.
+    :param fraction: the fraction of the range that the rows cover.
     """
     series = empty_series(query, step, fraction)
     add_to_series(series, rows, fraction)
@@ -68,31 +79,32 @@ def aggregate_series(rows: Iterable[Any], query: Query, step: float, fraction: f
 
 
 def add_to_series(series: Series, rows: Iterable[Any], fraction: float) -> None:
-    """Add rows to what is there."""
+    """Add rows to a series; parameters as for :func:`aggregate_answer`."""
     for row in rows:
-        _add(summary_at(series, row[0], int(row[1])), row, fraction)
+        _add_row(summary_at(series, row[0], int(row[1])), row, fraction)
 
 
 def answer_from_series(series: Series, limit: int) -> Answer:
-    """The figures of each group of a series, over its whole range.
+    """The answer for the whole range of a series.
 
-    :param limit: how many groups are told by name.
+    :param limit: how many groups the answer lists.
     """
-    found: dict[str | None, Summary] = {}
+    summaries: dict[str | None, Summary] = {}
     for key, line in series.lines.items():
-        whole = found[key] = Summary()
+        whole = summaries[key] = Summary()
         for each in line:
             whole.merge(each)
-    return limit_answer(found, series.fraction, limit)
+    return limit_answer(summaries, series.fraction, limit)
 
 
 def limit_lines(
     series: Series, number: int, fraction: float, keys: Sequence[str | None] | None = None
 ) -> Series:
-    """The groups with the highest counts.
+    """The lines of the groups with the highest counts.
 
-    :param share: the share of the records that was looked at.
-    :param keys: these groups, in place of the biggest ones.
+    :param number: how many lines.
+    :param fraction: the fraction of the range that the series covers.
+    :param keys: groups to return instead of the biggest ones.
     """
     counts = {key: sum(each.count for each in line) for key, line in series.lines.items()}
     biggest = sorted(counts, key=lambda key: (-counts[key], key or ""))[:number]
@@ -101,31 +113,35 @@ def limit_lines(
 
 
 def empty_series(query: Query, step: float, fraction: float = 1.0) -> Series:
-    """The intervals of a range, without any line."""
-    number = max(1, math.ceil(query.seconds / step))
-    begin = query.since.timestamp()
-    return Series([begin + step * place for place in range(number)], step, {}, fraction)
+    """The intervals of a query's range, without lines.
+
+    :param step: length of an interval in seconds.
+    """
+    return Series(interval_starts(query.since, query.until, step), step, {}, fraction)
 
 
 def summary_at(series: Series, key: str | None, interval: int) -> Summary:
-    """The figures of one group and interval."""
+    """The summary of one group in one interval.
+
+    :param interval: number of the interval, from 0.
+    """
     line = series.lines.get(key)
     if line is None:
         line = series.lines[key] = [Summary() for _ in series.starts]
     return line[min(max(interval, 0), len(line) - 1)]
 
 
-def _add(summary: Summary, row: Any, fraction: float) -> None:
-    # Taken apart at once: a question has thousands of rows.
-    _, _, code, number, weight, errors, total, low, high = row
+def _add_row(summary: Summary, row: Any, fraction: float) -> None:
+    # An answer has thousands of rows: unpacking once is the fastest way.
+    _, _, bucket, number, weight, errors, total, low, high = row
     weight = float(weight) / fraction
     summary.count += weight
     summary.rows += number
     summary.errors += float(errors) / fraction
-    if code is None:
+    if bucket is None:
         return
-    # MariaDB gives decimals.
+    # MariaDB returns decimals.
     low, high = float(low), float(high)
     total = weight * (low / 2 + high / 2) if total is None else float(total) / fraction
     summary.add_measured(weight, total, low, high)
-    summary.digest.add(int(code), weight)
+    summary.digest.add(int(bucket), weight)

@@ -1,4 +1,4 @@
-"""Records as CSV that no spreadsheet takes for formulas."""
+"""Writes records as CSV, safe against formula injection in spreadsheets."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _COLUMNS = (
 
 
 def csv_lines(records: Iterable[Record], variables: Sequence[str] = ()) -> Iterator[bytes]:
-    """A header, then one line for each record.
+    """Yield a header, then one line for each record.
 
-    :param variables: names of variables with a column each. All of them stand in the column
-        ``vars`` as JSON.
+    :param variables: names of variables that get their own column. The column ``vars`` holds all
+        variables as JSON.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow([*_COLUMNS, "vars", "tags", *(_cell(f"vars.{name}") for name in variables)])
     for record in records:
-        yield _taken(buffer)
+        yield _drain(buffer)
         values = to_mapping(record)
         named = [record.vars.get(name) for name in variables]
         cells = [*(values[name] for name in _COLUMNS), record.vars, record.tags, *named]
         writer.writerow([_cell(each) for each in cells])
-    yield _taken(buffer)
+    yield _drain(buffer)
 
 
 def _cell(value: object) -> object:
@@ -47,7 +47,7 @@ def _cell(value: object) -> object:
     return value
 
 
-def _taken(buffer: io.StringIO) -> bytes:
+def _drain(buffer: io.StringIO) -> bytes:
     text = buffer.getvalue()
     buffer.seek(0)
     buffer.truncate()

@@ -1,4 +1,4 @@
-"""Deletes records from a store, a few at a time, on a connection of its own."""
+"""The interface of erasers, which delete records from a store in small batches."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-#: Records deleted at once: writers wait for no more than that.
+#: Records deleted at once. Writers wait while a batch is deleted.
 BATCH_SIZE = 500
 
 
 class Eraser(ABC):
-    """Deletes from one store.
+    """Deletes records from one store, on its own connection.
 
-    Every method raises :class:`flask_chest.errors.ReadError` when the store does not answer.
+    Every method raises :class:`flask_chest.errors.ReadError` if the store does not answer.
     """
 
     @abstractmethod
     def erase(self, ids: Sequence[str]) -> int:
-        """Delete records by their ids; returns how many there were."""
+        """Delete records by id; return how many were deleted."""
 
     @abstractmethod
     def prune(self, before: datetime) -> Iterator[int]:
-        """Delete what is older, in small batches; yields the size of each."""
+        """Delete records older than ``before``; yield the size of each batch."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""

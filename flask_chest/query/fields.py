@@ -1,4 +1,4 @@
-"""What can be asked for by name: a column of the records, a variable, a tag."""
+"""Fields that a question can name: a column of the records, a variable or a tag."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from ..errors import QueryError
 from ..record.encoding import FIELDS
 
-#: Columns that hold documents; their members are asked for.
+#: Columns that hold documents; a field is a member of one.
 DOCUMENTS = ("vars", "tags")
 #: Columns that hold numbers.
 NUMBERS = ("status", "duration_ms", "sample_rate", "bytes_sent")
-_LONGEST = 255
+_MAX_LENGTH = 255
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One name.
+    """One field.
 
     :param place: ``"vars"``, ``"tags"``, or empty for a column.
     :param name: the column, or the name within the document.
@@ -27,21 +27,21 @@ class Field:
 
     @property
     def is_number(self) -> bool:
-        """Whether it holds nothing but numbers."""
+        """Whether the field always holds a number."""
         return not self.document and self.name in NUMBERS
 
     def __str__(self) -> str:
         return f"{self.document}.{self.name}" if self.document else self.name
 
 
-#: What is grouped by unless something else is asked for.
+#: The default field to group by.
 ROUTE = Field("", "route")
 
 
 def parse_field(text: str) -> Field:
-    """A column by its name, ``tags.version``, ``vars.status``; any other name is a variable's.
+    """Parse ``route`` (a column), ``tags.version`` or ``vars.status``; other names are variables.
 
-    :raises QueryError: the name is empty, too long, or stands for a whole document.
+    :raises QueryError: the name is empty, too long, or names a whole document.
     """
     name = text.strip()
     document, dot, rest = name.partition(".")
@@ -53,9 +53,9 @@ def parse_field(text: str) -> Field:
 
 
 def _checked(name: str) -> str:
-    if not name or len(name) > _LONGEST or "\0" in name:
+    if not name or len(name) > _MAX_LENGTH or "\0" in name:
         raise QueryError(
-            f"{name[:40]!r} is no name of a column or a variable; expected 1 to {_LONGEST} "
+            f"{name[:40]!r} is no name of a column or a variable; expected 1 to {_MAX_LENGTH} "
             "characters, e.g. 'route' or 'user_id'"
         )
     return name

@@ -1,4 +1,4 @@
-"""Conditions on records, as people write them: ``status>=500``, ``user_id=42``, ``route~api``."""
+"""Parses filters: ``status>=500``, ``user_id=42``, ``route~api``."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ..errors import QueryError
 from .fields import Field, parse_field
 
 _FILTER = re.compile(r"([^=!<>~]+?)\s*(!=|>=|<=|=|>|<|~)(.*)", re.DOTALL)
-_ORDER = frozenset((">", ">=", "<", "<="))
-_TRUTH = {"true": True, "false": False}
+_ORDERED = frozenset((">", ">=", "<", "<="))
+_BOOLEANS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One condition.
+    """A condition on records.
 
-    :param field: what it looks at.
-    :param operator: ``=``, ``!=``, ``>``, ``>=``, ``<``, ``<=``, or ``~`` for "contains",
-        in capitals or not.
-    :param value: what it is compared with. With ``=`` and ``!=`` an empty one means "has none";
-        values are compared by their text, so that ``42`` finds the number and the word.
+    :param field: the field that is compared.
+    :param operator: ``=``, ``!=``, ``>``, ``>=``, ``<``, ``<=``, or ``~`` for "contains", which
+        ignores case.
+    :param value: the value to compare with. ``=`` with an empty value means "has no value". ``=``
+        and ``!=`` compare text, so ``42`` matches both the number and the string.
     """
 
     field: Field
@@ -32,14 +32,14 @@ class Filter:
 
     @property
     def is_ordered(self) -> bool:
-        """Whether it compares numbers by their size."""
-        return self.operator in _ORDER
+        """Whether the operator compares numbers by size."""
+        return self.operator in _ORDERED
 
     @property
     def number(self) -> float:
         """The value as a number.
 
-        :raises QueryError: it is none.
+        :raises QueryError: the value is not a number.
         """
         try:
             number = float(self.value)
@@ -53,20 +53,20 @@ class Filter:
     def boolean(self) -> bool:
         """The value as ``true`` or ``false``.
 
-        :raises QueryError: it is neither.
+        :raises QueryError: the value is neither ``true`` nor ``false``.
         """
-        if self.value not in _TRUTH:
+        if self.value not in _BOOLEANS:
             raise QueryError(f"{self}: expected true or false")
-        return _TRUTH[self.value]
+        return _BOOLEANS[self.value]
 
     def __str__(self) -> str:
         return f"{self.field}{self.operator}{self.value}"
 
 
 def parse_filter(text: str) -> Filter:
-    """The condition that a text says.
+    """Parse one filter, e.g. ``status>=500``.
 
-    :raises QueryError: it says none.
+    :raises QueryError: the text is not a filter.
     """
     found = _FILTER.fullmatch(text.strip())
     if found is None or "\0" in text:
@@ -84,8 +84,8 @@ def parse_filter(text: str) -> Filter:
 
 
 def parse_filters(texts: Iterable[str]) -> tuple[Filter, ...]:
-    """The conditions that texts say; all of them must hold.
+    """Parse several filters; a record must fulfil all of them.
 
-    :raises QueryError: one says none.
+    :raises QueryError: one of the texts is not a filter.
     """
     return tuple(parse_filter(text) for text in texts)

@@ -1,4 +1,4 @@
-"""Records as lines of JSON for people and other programs, and back."""
+"""Writes and reads records as NDJSON: one JSON object per line."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ import orjson
 from ..errors import QueryError
 from ..record.encoding import EPOCH, FIELDS, from_microseconds
 from ..record.record import Record
+from .intervals import to_utc
 
 _ID = re.compile(r"[0-9A-Za-z_-]{1,32}")
-_TEXTS = {"request_id": 255, "trace_id": 32, "method": 16, "kind": 16}
-_WORDS = ("route", "endpoint", "blueprint", "error")
+_MAX_LENGTHS = {"request_id": 255, "trace_id": 32, "method": 16, "kind": 16}
+_UNBOUNDED_TEXTS = ("route", "endpoint", "blueprint", "error")
 _NUMBERS = ("duration_ms", "sample_rate")
-_NEEDED = ("id", "time")
+_REQUIRED = ("id", "time")
 
 
 def to_mapping(record: Record) -> dict[str, Any]:
-    """All fields by their names; the time in ISO 8601, UTC."""
+    """All fields of a record by name; the time is an ISO 8601 string in UTC."""
     values: dict[str, Any] = {name: getattr(record, name) for name in FIELDS}
     values["time"] = f"{record.time.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%S.%f}Z"
     return values
 
 
 def to_line(record: Record) -> bytes:
-    """One line of JSON, without the newline."""
+    """A record as one line of JSON, without the newline."""
     return orjson.dumps(to_mapping(record), default=str)
 
 
 def from_line(line: bytes) -> Record:
-    """The record of a line that :func:`to_line` made, or the journal.
+    """Parse a line written by :func:`to_line` or by the journal.
 
-    :raises QueryError: the line is no record; with the reason.
+    :raises QueryError: the line is not a record; the message says why.
     """
     try:
         values = orjson.loads(line)
@@ -42,7 +43,7 @@ def from_line(line: bytes) -> Record:
         raise QueryError(f"it is not JSON: {error}") from None
     if not isinstance(values, dict):
         raise QueryError("expected an object with the fields of a record")
-    for name in _NEEDED:
+    for name in _REQUIRED:
         if name not in values:
             raise QueryError(f"{name!r} is missing")
     known = {name: values[name] for name in FIELDS if name in values}
@@ -57,7 +58,7 @@ def _time(value: object) -> datetime:
             return from_microseconds(value)
         if isinstance(value, str):
             time = datetime.fromisoformat(value.replace("Z", "+00:00"))
-            time = time.replace(tzinfo=time.tzinfo or timezone.utc).astimezone(timezone.utc)
+            time = to_utc(time)
             if time >= EPOCH:
                 return time
     except (ValueError, OverflowError):
@@ -70,9 +71,9 @@ def _time(value: object) -> datetime:
 def _check(values: dict[str, Any]) -> None:
     if not isinstance(values["id"], str) or not _ID.fullmatch(values["id"]):
         raise QueryError("'id' is none; expected 1 to 32 letters and digits")
-    for name, most in _TEXTS.items():
-        _expect(name, values, lambda value, most=most: _is_text(value) and len(value) <= most)
-    for name in _WORDS:
+    for name, limit in _MAX_LENGTHS.items():
+        _expect(name, values, lambda value, limit=limit: _is_text(value) and len(value) <= limit)
+    for name in _UNBOUNDED_TEXTS:
         _expect(name, values, _is_text)
     for name in _NUMBERS:
         _expect(name, values, _is_number)

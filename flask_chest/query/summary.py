@@ -1,4 +1,4 @@
-"""Figures of a group of records, which can be added up."""
+"""The aggregates of a group of records, and the answers made of them."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ from typing import Any
 
 from .percentiles import Digest
 
-_SHARES = (0.5, 0.95, 0.99)
-# Thousandths are all that is kept of the counts of a digest.
-_WHOLE = 0.999
-_GREATEST = sys.float_info.max
-# A value that was met so rarely may be as frequent as any other.
-_SEEN = 2
+_PERCENTILES = (0.5, 0.95, 0.99)
+# Rollups round the counts of a digest to thousandths.
+_COMPLETE = 0.999
+_MAX_FLOAT = sys.float_info.max
+# If a sample holds each value at most this often, their order is chance.
+_RARE = 2
 
 
 @dataclass(slots=True)
 class Summary:
-    """Figures of a group.
+    """The aggregates of a group.
 
-    :param count: records, reweighted by their sample rates.
-    :param rows: records that were looked at.
-    :param errors: those with an exception or a status of 500 and above, reweighted.
-    :param total: the sum of what is measured, reweighted.
-    :param low: the least that was measured.
-    :param high: the greatest.
-    :param digest: how it is spread.
+    :param count: number of records, weighted by their sample rates.
+    :param rows: number of records that were read.
+    :param errors: number of records with an exception or a status of 500 and above, weighted.
+    :param total: sum of the measure, weighted.
+    :param low: minimum of the measure.
+    :param high: maximum of the measure.
+    :param digest: distribution of the measure.
+    :param measured: number of records that have the measure, weighted.
     """
 
     count: float = 0.0
@@ -37,26 +38,25 @@ class Summary:
     low: float | None = None
     high: float | None = None
     digest: Digest = field(default_factory=Digest)
-    #: How many of the count were measured; others have no such number.
     measured: float = 0.0
 
     @property
     def mean(self) -> float | None:
-        """The mean of what was measured."""
+        """The mean of the measure."""
         return self.total / self.measured if self.measured else None
 
     @property
     def percentiles(self) -> list[float | None]:
-        """p50, p95 and p99 of what was measured; of sums of variables they are not known."""
-        if self.digest.total < _WHOLE * self.measured:
-            return [None for _ in _SHARES]  # else those of a part would pass for them
-        between = self.digest.percentiles(_SHARES)
+        """p50, p95 and p99 of the measure; ``None`` for variables that come from rollups."""
+        if self.digest.total < _COMPLETE * self.measured:
+            return [None for _ in _PERCENTILES]  # the digest covers only a part of the records
+        between = self.digest.percentiles(_PERCENTILES)
         return [self._within(value) for value in between]
 
     def merge(self, other: Summary) -> None:
-        """Take in another group."""
+        """Add the aggregates of another group."""
         if not other.rows and not other.count:
-            return  # of the intervals of a long range most may be empty
+            return  # most intervals of a long range may be empty
         self.count += other.count
         self.rows += other.rows
         self.errors += other.errors
@@ -66,19 +66,19 @@ class Summary:
     def add_measured(
         self, measured: float, total: float, low: float | None, high: float | None
     ) -> None:
-        """Take in what else was measured, except how it is spread."""
+        """Add measured values, except for their distribution."""
         self.measured += measured
-        # Never infinite, which is not JSON.
-        self.total = min(max(self.total + total, -_GREATEST), _GREATEST)
+        # JSON has no infinity.
+        self.total = min(max(self.total + total, -_MAX_FLOAT), _MAX_FLOAT)
         if low is not None and (self.low is None or low < self.low):
             self.low = low
         if high is not None and (self.high is None or high > self.high):
             self.high = high
 
     def to_dict(self, seconds: float) -> dict[str, Any]:
-        """All figures by their names, for JSON.
+        """All aggregates by name, for JSON.
 
-        :param seconds: the time in which these records were made.
+        :param seconds: length of the time range.
         """
         p50, p95, p99 = self.percentiles
         return {
@@ -95,7 +95,7 @@ class Summary:
         }
 
     def _within(self, value: float | None) -> float | None:
-        # A bucket's middle may lie beyond the only value that is in it.
+        # The middle of a bucket may be outside of the measured range.
         if value is None or self.low is None or self.high is None:
             return value
         return min(max(value, self.low), self.high)
@@ -103,10 +103,10 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The records that have one value in common.
+    """The records that share one value of the grouping field.
 
-    :param key: the value as text; ``None`` where there is none.
-    :param summary: their figures.
+    :param key: the value as text; ``None`` for records without a value.
+    :param summary: the aggregates of the group.
     """
 
     key: str | None
@@ -115,12 +115,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was found.
+    """The aggregates of the groups of a query.
 
-    :param groups: by count, the biggest first; one group without a key where nothing was grouped.
-    :param rest: of all groups that are not listed.
-    :param share: the share of the records that was looked at. Below 1 the figures are estimates.
-    :param complete: whether there is no group beyond those listed.
+    :param groups: the biggest groups, by descending count; without grouping, one group without key.
+    :param rest: the aggregates of all unlisted groups.
+    :param fraction: the fraction of the time range that was read. Below 1 all numbers are
+        estimates.
+    :param complete: whether all groups are listed.
     """
 
     groups: Sequence[Group]
@@ -130,13 +131,13 @@ class Answer:
 
     @property
     def is_scattered(self) -> bool:
-        """Whether there are so many values that some records do not tell which are frequent."""
-        seen = [group.summary.rows for group in self.groups]
-        return self.fraction < 1 and len(seen) > 1 and max(seen) <= _SEEN
+        """Whether a sample has too few records of each group to rank the groups."""
+        rows = [group.summary.rows for group in self.groups]
+        return self.fraction < 1 and len(rows) > 1 and max(rows) <= _RARE
 
     @property
     def whole(self) -> Summary:
-        """Everything together."""
+        """The aggregates of all records."""
         whole = Summary()
         whole.merge(self.rest)
         for group in self.groups:
@@ -146,12 +147,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Figures over time.
+    """The aggregates of groups over time.
 
-    :param starts: when each interval begins: seconds since 1970, UTC.
-    :param step: seconds of each.
-    :param lines: by key, one summary for each interval.
-    :param share: as in :class:`Answer`.
+    :param starts: the start of each interval: seconds since 1970, UTC.
+    :param step: length of an interval in seconds.
+    :param lines: one summary for each interval, by group key.
+    :param fraction: as in :class:`Answer`.
     """
 
     starts: Sequence[float]

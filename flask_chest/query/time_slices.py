@@ -1,37 +1,37 @@
-"""A range of time that holds too many records is looked at in slices, spread evenly over it.
+"""Samples a time range that holds too many records: slices, spread evenly over the range.
 
-Every place of the range is as likely to be looked at, so what is counted is the whole's, divided by
-the share; an answer that rests on slices says so.
+Every moment of the range is equally likely to be in a slice, so counts divided by the sampled
+fraction are unbiased estimates. Answers report the fraction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
 
-if TYPE_CHECKING:
-    from .query import Query
+from .query import Query
 
-#: Records that one question looks at; of more it looks at some only.
+#: Up to this number of records, a query reads all of them.
 MAX_RECORDS = 20_000
-#: Of those it looks at so many at most.
+#: Of more records, a query reads about this number.
 SAMPLE_SIZE = 6_000
-_NUMBER = 128
-_LEAST_SHARE = 1e-7
+_SLICES = 128
+_MIN_FRACTION = 1e-7
 _PROBE = 1 / 1024
-_SHORTEST = timedelta(seconds=1)
-# The golden ratio's fraction: steps of it meet no rhythm of traffic.
+_MIN_RANGE = timedelta(seconds=1)
+_RESOLUTION = timedelta(microseconds=1)
+# Multiples of the golden ratio do not coincide with periodic traffic.
 _GOLDEN = 0.6180339887
+_MAX_CACHED = 16
 
 
 @dataclass(frozen=True, slots=True)
 class TimeSlices:
-    """Where to look.
+    """The parts of a range that a query reads.
 
-    :param ranges: from, to before; UTC.
-    :param share: the share of the whole range that they make up.
+    :param ranges: start and exclusive end of each slice, UTC.
+    :param fraction: the fraction of the whole range that the slices cover.
     """
 
     ranges: tuple[tuple[datetime, datetime], ...]
@@ -46,67 +46,63 @@ def choose_slices(
     max_records: int = MAX_RECORDS,
     sample_size: int = SAMPLE_SIZE,
 ) -> TimeSlices:
-    """As much of a range as can be looked at.
+    """Choose the whole range, or slices of it if it holds too many records.
 
-    :param count: tells how many records slices hold, up to a limit.
-    :param edges: tells when the first and the last record of the range were made.
-    :param most: of how many records all are looked at.
-    :param sample: of more than that, how many at most.
+    :param count: returns the number of records in slices, up to a limit.
+    :param edges: returns the times of the first and the last record of the range.
+    :param max_records: the whole range is chosen up to this number of records.
+    :param sample_size: maximum number of records in slices.
     """
     chosen = TimeSlices(((since, until),), 1.0)
     if count(chosen, max_records + 1) <= max_records:
         return chosen
-    # A range may be far longer than the time in which there were records.
+    # Most of a range may lie before the first record.
     since, last = edges()
-    until = min(until, last + timedelta(microseconds=1))
-    if until - since < _SHORTEST:
-        return TimeSlices(((since, until),), 1.0)  # slices of it would be next to nothing
-    # A look at little of it tells how dense it is, about.
+    until = min(until, last + _RESOLUTION)
+    if until - since < _MIN_RANGE:
+        return TimeSlices(((since, until),), 1.0)  # slices would be too short
+    # A small probe estimates the density of records.
     seen = count(_spread(since, until, _PROBE), sample_size + 1)
-    fraction = (
-        min(0.5, _PROBE * sample_size * 0.8 / max(seen, 1)) if seen <= sample_size else _PROBE / 2
-    )
+    fraction = _PROBE / 2
+    if seen <= sample_size:
+        fraction = min(0.5, _PROBE * sample_size * 0.8 / max(seen, 1))
     chosen = _spread(since, until, fraction)
-    while count(chosen, sample_size + 1) > sample_size and fraction > _LEAST_SHARE:
+    while count(chosen, sample_size + 1) > sample_size and fraction > _MIN_FRACTION:
         fraction /= 2
         chosen = _spread(since, until, fraction)
     return chosen
 
 
 def _spread(since: datetime, until: datetime, fraction: float) -> TimeSlices:
-    width = (until - since) / _NUMBER
+    width = (until - since) / _SLICES
     part = width * fraction
     ranges = []
-    for number in range(_NUMBER):
+    for number in range(_SLICES):
         free = width - part
         begin = since + width * number + free * (number * _GOLDEN % 1.0)
-        ranges.append((begin, max(begin + part, begin + timedelta(microseconds=1))))
+        ranges.append((begin, max(begin + part, begin + _RESOLUTION)))
     return TimeSlices(tuple(ranges), fraction)
 
 
 class SliceCache:
-    """Slices that were chosen lately: the questions of one page are about one range."""
+    """Remembers chosen slices: all queries of one page have the same range."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[datetime, datetime], TimeSlices] = {}
+        self._slices: dict[tuple[datetime, datetime], TimeSlices] = {}
 
     def get(self, query: Query, choose: Callable[[], TimeSlices]) -> TimeSlices:
-        """Those of a question's range.
+        """The slices of a query's range.
 
-        :param choose: chooses them where they are not known.
+        :param choose: chooses the slices if they are not cached.
         """
         key = query.since, query.until
-        known = self._known.get(key)
-        if known is None:
-            known = choose()
-            if len(self._known) > 16:
-                self._known = {}  # other threads may be reading the old one
-            if known.fraction < 1:  # all of few records are looked at however many come in
-                self._known[key] = known
-        return known
-
-
-def floor_to_hour(moment: datetime) -> datetime:
-    """The hour in which a moment lies: no hour is ever summed up when half of it is gone."""
-    seconds = int(moment.timestamp()) // 3600 * 3600
-    return datetime.fromtimestamp(seconds, timezone.utc)
+        cached = self._slices.get(key)
+        if cached is not None:
+            return cached
+        chosen = choose()
+        if len(self._slices) > _MAX_CACHED:
+            self._slices = {}  # not clear(): other threads may be reading the old one
+        # A whole range is counted again each time, since it may have grown beyond the maximum.
+        if chosen.fraction < 1:
+            self._slices[key] = chosen
+        return chosen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flask_chest.cli.output import sparkline
-from flask_chest.query.matching import format_number
+from flask_chest.query.formatting import format_number
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from flask_chest.chests.sql.chest import SQLChest
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.query.fields import Field, parse_field
 from flask_chest.query.filters import Filter, parse_filter
-from flask_chest.query.matching import matches, value_text
+from flask_chest.query.formatting import value_text
+from flask_chest.query.matching import matches
 from flask_chest.query.query import Query
 from flask_chest.query.reader import Reader
 from flask_chest.query.summary import Summary

@@ -12,7 +12,7 @@ import orjson
 
 from ...query.fields import Field
 from ...query.filters import Filter
-from ...query.matching import value_text
+from ...query.formatting import value_text
 from ...query.percentiles import OFFSET, SCALE, TINY
 from ...query.query import Query
 from .documents import path_of, to_stored

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import ReadError
 from ...query.aggregation import aggregate_answer, aggregate_series, limit_lines, subtract_groups
-from ...query.matching import value_text
+from ...query.formatting import value_text
 from ...query.query import Query
 from ...query.reader import PAGE, SCAN_LIMIT, Reader, merge_records
 from ...query.summary import Answer, Series

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from ...errors import ReadError
-from ...query.time_slices import floor_to_hour
+from ...query.intervals import floor_to_hour
 from .eraser import SQLEraser
 from .rollups.job import RollupJob, run
 from .rollups.lease import Lease, is_begun
