@@ -14,7 +14,7 @@ from typing import Any, NoReturn, Protocol
 from urllib.parse import quote
 
 from .._process import ProcessLock
-from ..errors import ConfigError, DeliveryError, RejectedError, suggest_name
+from ..errors import ConfigError, DeliveryError, ReadError, RejectedError, suggest_name
 from ..query.eraser import Eraser
 from ..query.reader import Reader
 from ..record.record import Record
@@ -211,6 +211,27 @@ class Chest(ABC):
         text = f"chest {self.name!r} at {self.describe()}: {what}"
         return scrub(f"{text}; {remedy}" if remedy else text, self.secrets())
 
+    def remedy(self, error: BaseException) -> str:
+        """Return advice on an error of the driver, as half a sentence; empty if there is none.
+
+        .. versionadded:: 1.0
+        """
+        return ""
+
+    def to_delivery_error(self, error: BaseException) -> DeliveryError:
+        """Turn an error of the driver into one that names the chest, its address and a remedy.
+
+        .. versionadded:: 1.0
+        """
+        return DeliveryError(self.error_message(error, self.remedy(error)))
+
+    def to_read_error(self, error: BaseException) -> ReadError:
+        """The same for readers and erasers.
+
+        .. versionadded:: 1.0
+        """
+        return ReadError(self.error_message(error, self.remedy(error)))
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} {self.describe()}>"
 
@@ -276,7 +297,7 @@ class _TupleWriterChest(Chest):
         except (DeliveryError, RejectedError):
             raise
         except Exception as error:  # whatever an older writer raises is a failed delivery
-            raise DeliveryError(self.error_message(error)) from error
+            raise self.to_delivery_error(error) from error
 
     def describe(self) -> str:
         return type(self._writer).__qualname__

@@ -24,9 +24,16 @@ def lines_of(records: Sequence[Record]) -> Sequence[bytes]:
     try:
         return [encode(record) for record in records]
     except TypeError as error:
-        # Only a batch of one is itself to blame: of a bigger one nothing was sent yet.
-        blamed = [records[0].id] if len(records) == 1 else None
-        raise RejectedError(f"not a plain value: {error}", record_ids=blamed) from None
+        reason = f"not a plain value: {error}"
+        raise RejectedError(reason, record_ids=blamed_ids(records)) from None
+
+
+def blamed_ids(records: Sequence[Record]) -> list[str] | None:
+    """Return the ids for a ``RejectedError`` if a store refused a batch as a whole.
+
+    Only a batch of one record is known to be the bad one; ``None`` has delivery halve a longer one.
+    """
+    return [records[0].id] if len(records) == 1 else None
 
 
 def oldest_of(records: Sequence[Record]) -> float:

@@ -10,6 +10,9 @@ from typing import Generic, TypeVar
 
 from ..errors import ConfigError
 
+#: The remedy if a server cannot be reached.
+CHECK_ADDRESS = "check host and port, and that the server runs"
+
 Client = TypeVar("Client")
 
 

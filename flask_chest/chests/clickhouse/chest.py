@@ -17,7 +17,7 @@ from ...query.reader import Reader
 from ...record.encoding import dumps, loads
 from ...record.record import Record
 from ..base import Chest
-from ..batches import lines_of, without_nul
+from ..batches import blamed_ids, lines_of, without_nul
 from ..client import PerProcessClient, require_driver
 from ..http.client import checked_verify
 from ..url import StoreURL
@@ -118,7 +118,7 @@ class FlaskChestClickHouse(Chest):
                     f"`{self.table}`", insert_block=body, settings=settings, fmt="JSONEachRow"
                 )
         except ClickHouseError as error:
-            raise self._told(error, records) from None
+            raise self._to_chest_error(error, records) from None
 
     def reader(self) -> Reader:
         from .reader import ClickHouseReader
@@ -137,7 +137,7 @@ class FlaskChestClickHouse(Chest):
             with hushed():
                 self._client().command("SELECT 1")
         except ClickHouseError as error:
-            raise DeliveryError(self.error_message(words_of(error), remedy_for(error))) from None
+            raise self.to_delivery_error(error) from None
 
     def close(self) -> None:
         self._connection.close()
@@ -161,7 +161,6 @@ class FlaskChestClickHouse(Chest):
         return is_unknown_table(error)
 
     def remedy(self, error: BaseException) -> str:
-        """What a user can do about an error."""
         return remedy_for(error)
 
     def error_message(self, reason: object, remedy: str = "") -> str:
@@ -199,16 +198,14 @@ class FlaskChestClickHouse(Chest):
         ids = b"".join([line[: line.find(_TIME)] for line in lines])
         return hashlib.blake2b(ids, digest_size=16, key=self._writer).hexdigest()
 
-    def _told(
+    def _to_chest_error(
         self, error: BaseException, records: Sequence[Record]
     ) -> DeliveryError | RejectedError:
-        words = words_of(error)
         if is_rejection(error):
-            blamed = [records[0].id] if len(records) == 1 else None
-            return RejectedError(self.error_message(words), record_ids=blamed)
+            return RejectedError(self.error_message(error), record_ids=blamed_ids(records))
         # Perhaps the table is gone, or the server is another one: look before the next batch.
         self.close()
-        return DeliveryError(self.error_message(words, remedy_for(error)))
+        return self.to_delivery_error(error)
 
 
 def _check_address(address: StoreURL) -> None:

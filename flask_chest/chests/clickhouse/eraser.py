@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ReadError
 from ...query.eraser import Eraser
 from ...record.encoding import to_microseconds
 
@@ -70,7 +69,7 @@ class ClickHouseEraser(Eraser):
         except ClickHouseError as error:
             if self._chest.is_missing_table(error):
                 return 0
-            raise ReadError(self._chest.error_message(error, self._chest.remedy(error))) from None
+            raise self._chest.to_read_error(error) from None
         return gone
 
     def _client(self) -> Any:

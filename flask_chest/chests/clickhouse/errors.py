@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from ..client import CHECK_ADDRESS
+
 # https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 _REMEDIES = {
     81: "create this database, or name another one",
@@ -21,7 +23,6 @@ _REMEDIES = {
     497: "grant this user SELECT, INSERT, CREATE and ALTER on the database",
     516: "check user and password",
 }
-_UNREACHABLE = "check host and port, and that the server runs"
 _UNTRUSTED = "check the host's name, and name the file of a private CA as 'verify'"
 _UNKNOWN_TABLE = 60
 # What is wrong with a record, as against what is wrong with the server at this moment: it cannot be
@@ -74,7 +75,7 @@ def remedy_for(error: BaseException) -> str:
         return _REMEDIES.get(code, "")
     if "chdb engine" in words:
         return "one process at a time may open this folder, and one folder at a time"
-    return _UNTRUSTED if "certificate" in words.lower() else _UNREACHABLE
+    return _UNTRUSTED if "certificate" in words.lower() else CHECK_ADDRESS
 
 
 def words_of(error: BaseException) -> str:

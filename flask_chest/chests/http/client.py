@@ -11,7 +11,7 @@ from ...config import validators as checks
 from ...config.settings import check_argument
 from ...errors import ConfigError, DeliveryError
 from ..base import Chest
-from ..client import PerProcessClient
+from ..client import CHECK_ADDRESS, PerProcessClient
 from .response import Response, read_answer
 
 if TYPE_CHECKING:
@@ -142,4 +142,4 @@ def _remedy(error: requests.RequestException) -> str:
         return "set 'verify' to the file of the CA that signed the server's certificate"
     if isinstance(error, requests.Timeout):
         return "see that it keeps up, or raise CHEST_EXPORT_TIMEOUT"
-    return "check host and port, and that the server runs"
+    return CHECK_ADDRESS

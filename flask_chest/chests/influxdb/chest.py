@@ -12,7 +12,7 @@ from ...record.encoding import loads
 from ...record.record import Record
 from ..base import Chest
 from ..batches import lines_of
-from ..client import PerProcessClient, require_driver
+from ..client import CHECK_ADDRESS, PerProcessClient, require_driver
 from ..http.client import checked_verify
 from ..http.response import parse_retry_after
 from ..url import StoreURL
@@ -24,7 +24,6 @@ _REMEDIES = {
     403: "give the token the right to write to this bucket",
     404: "create this organization and bucket, or name others",
 }
-_UNREACHABLE = "check host and port, and that the server runs"
 # One answer names one conflict; a batch with more of them than this is not worth the while.
 _MOST_CONFLICTS = 20
 
@@ -200,7 +199,7 @@ class FlaskChestInfluxDB(Chest):
             wait = parse_retry_after(headers.get("Retry-After"))
             return int(error.status), str(error.body or error.reason), wait
         except HTTPError as error:
-            raise DeliveryError(self.error_message(error, _UNREACHABLE)) from None
+            raise DeliveryError(self.error_message(error, CHECK_ADDRESS)) from None
         return 204, "", None
 
     def _open_connection(self) -> _Connection:

@@ -12,8 +12,8 @@ from ...query.reader import Reader
 from ...record.encoding import loads
 from ...record.record import Record
 from ..base import Chest
-from ..batches import lines_of, without_nul
-from ..client import PerProcessClient, require_driver
+from ..batches import blamed_ids, lines_of, without_nul
+from ..client import CHECK_ADDRESS, PerProcessClient, require_driver
 from ..url import StoreURL
 
 _DATABASE = "flask_chest"
@@ -25,7 +25,6 @@ _REMEDIES = {
     13: "grant this user readWrite on the database",
     18: "check user, password and 'authSource'",
 }
-_UNREACHABLE = "check host and port, and that the server runs"
 # Of an index that stays, but shall not delete any more: 68 years, the most that MongoDB takes.
 _NEVER = 2**31 - 1
 
@@ -94,12 +93,12 @@ class FlaskChestMongoDB(Chest):
         try:
             self._collection().insert_many(documents, ordered=False)
         except BulkWriteError as error:
-            self._judge(error.details or {}, documents)
+            self._raise_for_result(error.details or {}, documents)
         except (DocumentTooLarge, BSONError) as error:
-            blamed = [documents[0]["_id"]] if len(documents) == 1 else None
-            raise RejectedError(self.error_message(error), record_ids=blamed) from None
+            ids = blamed_ids(records)
+            raise RejectedError(self.error_message(error), record_ids=ids) from None
         except PyMongoError as error:
-            raise self._later(error) from None
+            raise self.to_delivery_error(error) from None
 
     def reader(self) -> Reader:
         from .reader import MongoReader
@@ -117,12 +116,14 @@ class FlaskChestMongoDB(Chest):
         try:
             self._database().command("ping")
         except PyMongoError as error:
-            raise self._later(error) from None
+            raise self.to_delivery_error(error) from None
 
     def close(self) -> None:
         self._client.close()
 
-    def _judge(self, details: Mapping[str, Any], documents: Sequence[Mapping[str, Any]]) -> None:
+    def _raise_for_result(
+        self, details: Mapping[str, Any], documents: Sequence[Mapping[str, Any]]
+    ) -> None:
         errors = [error for error in details.get("writeErrors", []) if not _is_there(error)]
         later = [error for error in errors if not _is_refusal(error)]
         later += details.get("writeConcernErrors", [])
@@ -134,10 +135,9 @@ class FlaskChestMongoDB(Chest):
             reason = self.error_message(errors[0].get("errmsg", "refused"))
             raise RejectedError(reason, record_ids=rejected)
 
-    def _later(self, error: Any) -> DeliveryError:
+    def remedy(self, error: BaseException) -> str:
         code: Any = getattr(error, "code", None)
-        default = _UNREACHABLE if code is None else ""
-        return DeliveryError(self.error_message(error, _REMEDIES.get(code, default)))
+        return CHECK_ADDRESS if code is None else _REMEDIES.get(code, "")
 
     def _database(self) -> Any:
         return self._client.get().get_default_database(_DATABASE)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ...errors import ReadError
 from ...query.eraser import BATCH_SIZE, Eraser
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ class MongoEraser(Eraser):
         try:
             gone = self._records().delete_many({"_id": {"$in": list(ids)}})
         except PyMongoError as error:
-            raise ReadError(self._chest.error_message(error)) from None
+            raise self._chest.to_read_error(error) from None
         return int(gone.deleted_count)
 
     def prune(self, before: datetime) -> Iterator[int]:
@@ -40,7 +39,7 @@ class MongoEraser(Eraser):
             try:
                 ids = [each["_id"] for each in old.sort("time", 1).limit(BATCH_SIZE)]
             except PyMongoError as error:
-                raise ReadError(self._chest.error_message(error)) from None
+                raise self._chest.to_read_error(error) from None
             if not ids:
                 return
             yield self.erase(ids)

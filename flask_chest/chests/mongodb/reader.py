@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ...errors import ReadError
 from ...query.aggregation import aggregate_answer, aggregate_series, limit_lines, subtract_groups
 from ...query.formatting import value_text
 from ...query.query import Query
@@ -211,7 +210,7 @@ class MongoReader(Reader):
         try:
             return ask()
         except PyMongoError as error:
-            raise ReadError(self._chest.error_message(error)) from None
+            raise self._chest.to_read_error(error) from None
 
 
 def _merged(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:

@@ -14,7 +14,7 @@ from ..base import Chest
 from ..batches import lines_of, parts_of
 from ..client import PerProcessClient, require_driver
 from ..url import StoreURL
-from .errors import later
+from .errors import remedy_for
 
 #: The field of an entry that holds the record's line of JSON.
 FIELD = b"record"
@@ -123,10 +123,10 @@ class FlaskChestRedis(Chest):
             client = self.client()
             answers = self._send(client, [line for line in lines if len(line) <= self._largest])
         except RedisError as error:
-            raise later(self, error) from None
+            raise self.to_delivery_error(error) from None
         for answer in answers:
             if isinstance(answer, Exception):
-                raise later(self, answer)
+                raise self.to_delivery_error(answer)
         self._reject([line for line in lines if len(line) > self._largest])
 
     def check(self) -> None:
@@ -135,10 +135,13 @@ class FlaskChestRedis(Chest):
         try:
             kind = self.client().type(self.stream)
         except RedisError as error:
-            raise later(self, error) from None
+            raise self.to_delivery_error(error) from None
         if kind not in {b"stream", b"none"}:
             reason = f"the key {self.stream!r} is a {kind.decode()}"
             raise DeliveryError(self.error_message(reason, "name another one: ?stream="))
+
+    def remedy(self, error: BaseException) -> str:
+        return remedy_for(error, self.keys)
 
     def close(self) -> None:
         self._client.close()

@@ -15,7 +15,6 @@ from typing import Any
 
 from ...errors import DeliveryError
 from .chest import FIELD, FlaskChestRedis
-from .errors import later
 
 # Before it reads, it sees whether the cap has cut off entries that the group has not read: those
 # that were ever cut off are more than those that it has read. In one script, for entries may be cut
@@ -190,7 +189,7 @@ class ConsumerGroup:
         try:
             yield self.chest.client()
         except RedisError as error:
-            raise OSError(str(later(self.chest, error))) from None
+            raise OSError(str(self.chest.to_delivery_error(error))) from None
         except DeliveryError as error:
             raise OSError(str(error)) from None
 

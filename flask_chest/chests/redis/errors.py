@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from ...errors import DeliveryError
+from ..client import CHECK_ADDRESS
 
-if TYPE_CHECKING:
-    from .chest import FlaskChestRedis
-
-_UNREACHABLE = "check host and port, and that the server runs"
 _CERTIFICATE = "check the server's certificate, and 'ssl_ca_certs'"
 # By the driver's class; some errors have none of their own and are known by their first word.
 _BY_CLASS = {
@@ -19,8 +15,8 @@ _BY_CLASS = {
     "BusyLoadingError": "",
     "ReadOnlyError": "name the primary, or let this server be it",
     "OutOfMemoryError": "raise the server's 'maxmemory', or lower 'maxlen' and 'window'",
-    "TimeoutError": _UNREACHABLE,
-    "ConnectionError": _UNREACHABLE,
+    "TimeoutError": CHECK_ADDRESS,
+    "ConnectionError": CHECK_ADDRESS,
 }
 # Within a script, Redis 7.0 says it in the second way, later ones in the third.
 _DENIED = ("NOPERM", "The user executing the script", "ACL failure in script")
@@ -34,14 +30,13 @@ _BY_WORD = {
 }
 
 
-def later(chest: FlaskChestRedis, error: Exception) -> DeliveryError:
-    """An error of the driver as one of ours: with chest, address and remedy."""
-    return DeliveryError(chest.error_message(error, _remedy(chest, error)))
+def remedy_for(error: BaseException, chest_keys: Sequence[str]) -> str:
+    """Return advice on an error of the driver; empty if there is none.
 
-
-def _remedy(chest: FlaskChestRedis, error: Exception) -> str:
+    :param chest_keys: the keys that the chest uses.
+    """
     kind, words = type(error).__name__, str(error)
-    keys = ", ".join(map(repr, chest.keys))
+    keys = ", ".join(map(repr, chest_keys))
     if "WRONGTYPE" in words:
         return f"of {keys} one holds something else; name another stream: ?stream="
     if kind == "NoPermissionError" or any(word in words for word in _DENIED):

@@ -157,7 +157,7 @@ class SQLChest(Chest):
                 self.error_message(str(error)), record_ids=error.record_ids
             ) from None
         except exc.SQLAlchemyError as error:
-            raise self._told(error) from None
+            raise self._to_chest_error(error) from None
         # They are stored: what goes wrong now does not have them sent again.
         note_late(self, oldest_of(records))
 
@@ -181,7 +181,7 @@ class SQLChest(Chest):
             with self.engine().connect() as connection:
                 connection.execute(sa.select(1))
         except exc.SQLAlchemyError as error:
-            raise DeliveryError(str(self._told(error))) from None
+            raise DeliveryError(str(self._to_chest_error(error))) from None
 
     def close(self) -> None:
         self._engine.close()
@@ -251,9 +251,9 @@ class SQLChest(Chest):
         """Whether a query failed because nothing was delivered yet."""
         return False
 
-    def remedy(self, error: exc.SQLAlchemyError) -> str:
-        """What a user can do about an error; empty where there is no advice."""
-        return ""
+    def error_message(self, reason: object, remedy: str = "") -> str:
+        # SQLAlchemy's message holds the SQL and its parameters: values of the app's users.
+        return super().error_message(getattr(reason, "orig", None) or reason, remedy)
 
     def quoted(self, name: str) -> str:
         """A name as it stands in this database's SQL."""
@@ -313,12 +313,10 @@ class SQLChest(Chest):
         where = self._schema.columns.table_name == self.records.name
         connection.execute(self._schema.update().where(where).values(version=version))
 
-    def _told(self, error: exc.SQLAlchemyError) -> DeliveryError | RejectedError:
-        # str(error) would hold the SQL and its parameters: values of the app's users.
-        cause = getattr(error, "orig", None) or error
+    def _to_chest_error(self, error: exc.SQLAlchemyError) -> DeliveryError | RejectedError:
         if self.is_rejection(error):
-            return RejectedError(self.error_message(cause))
+            return RejectedError(self.error_message(error))
         if isinstance(error, exc.ProgrammingError):
-            # Perhaps the table is gone: look, and make it, before the next batch.
+            # The table may be gone: the next write checks for it and makes it again.
             self.close()
-        return DeliveryError(self.error_message(cause, self.remedy(error)))
+        return self.to_delivery_error(error)

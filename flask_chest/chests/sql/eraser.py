@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...errors import ReadError
 from ...query.eraser import BATCH_SIZE, Eraser
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class SQLEraser(Eraser):
             with self._engine.begin() as connection:
                 return connection.execute(delete).rowcount
         except sa.exc.SQLAlchemyError as error:
-            raise self._told(error) from None
+            raise self._chest.to_read_error(error) from None
 
     def prune(self, before: datetime) -> Iterator[int]:
         while ids := self._oldest(before):
@@ -59,8 +58,4 @@ class SQLEraser(Eraser):
         except sa.exc.SQLAlchemyError as error:
             if self._chest.is_missing_table(error):
                 return []  # nothing has been delivered yet
-            raise self._told(error) from None
-
-    def _told(self, error: Any) -> ReadError:
-        cause = getattr(error, "orig", None) or error
-        return ReadError(self._chest.error_message(cause, self._chest.remedy(error)))
+            raise self._chest.to_read_error(error) from None

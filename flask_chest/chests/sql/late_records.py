@@ -89,8 +89,7 @@ def note_late(chest: SQLChest, oldest: float) -> None:
     try:
         _tell(chest.engine(), chest.upkeep, late_row(chest.records.name), int(oldest))
     except sa.exc.SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        told = chest.error_message(cause, "sums lack records that came days late")
+        told = chest.error_message(error, "sums lack records that came days late")
         chest.log.warning("late", "%s", told)
 
 

@@ -61,8 +61,7 @@ def prune(chest: SQLChest, before: datetime, ended: threading.Event) -> Iterator
         if is_begun(chest):
             yield from _prune(chest, floor_to_hour(before), ended)
     except sa.exc.SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
-        raise ReadError(chest.error_message(cause, chest.remedy(error))) from None
+        raise chest.to_read_error(error) from None
 
 
 def _prune(chest: SQLChest, end: datetime, ended: threading.Event) -> Iterator[int]:

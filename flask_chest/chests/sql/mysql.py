@@ -13,7 +13,7 @@ from ...errors import ConfigError, DeliveryError, RejectedError
 from ...record.encoding import loads
 from ...record.record import Record
 from ..batches import lines_of, parts_of
-from ..client import require_driver
+from ..client import CHECK_ADDRESS, require_driver
 from ..url import StoreURL
 from .chest import SQLChest
 from .formats.rows import COLUMNS
@@ -44,7 +44,7 @@ _REMEDIES = {
     1049: "create this database, or name another one",
     1142: "grant this user all rights on the database",
     1698: "check user and password",
-    2003: "check host and port, and that the server runs",
+    2003: CHECK_ADDRESS,
 }
 _NO_SUCH_TABLE = 1146
 # Beyond a limit, or not what a column takes, although PyMySQL files them elsewhere: row too big,
@@ -163,7 +163,7 @@ class FlaskChestMySQL(SQLChest):
     def is_missing_table(self, error: exc.SQLAlchemyError) -> bool:
         return _number(error) == _NO_SUCH_TABLE
 
-    def remedy(self, error: exc.SQLAlchemyError) -> str:
+    def remedy(self, error: BaseException) -> str:
         return _REMEDIES.get(_number(error), "")
 
     def _connect(self) -> Any:
@@ -188,6 +188,6 @@ class FlaskChestMySQL(SQLChest):
         )
 
 
-def _number(error: exc.SQLAlchemyError) -> int:
+def _number(error: BaseException) -> int:
     arguments = getattr(getattr(error, "orig", None), "args", ())
     return arguments[0] if arguments and isinstance(arguments[0], int) else 0

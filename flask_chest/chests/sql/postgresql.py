@@ -15,7 +15,7 @@ from ...errors import ConfigError
 from ...record.encoding import loads
 from ...record.record import Record
 from ..batches import json_bodies, lines_of
-from ..client import require_driver
+from ..client import CHECK_ADDRESS, require_driver
 from ..url import StoreURL
 from .chest import SQLChest
 from .formats.copy import CopyText
@@ -51,7 +51,6 @@ _REMEDIES = {
     "42501": "grant this user CREATE on the schema, or make the tables by hand",
     "53": "the server is short of connections, memory or disk space",
 }
-_UNREACHABLE = "check host and port, and that the server runs"
 
 
 class FlaskChestPostgreSQL(SQLChest):
@@ -168,7 +167,7 @@ class FlaskChestPostgreSQL(SQLChest):
     def is_missing_table(self, error: exc.SQLAlchemyError) -> bool:
         return _sqlstate(error) == _UNDEFINED_TABLE
 
-    def remedy(self, error: exc.SQLAlchemyError) -> str:
+    def remedy(self, error: BaseException) -> str:
         state = _sqlstate(error)
         if not state:
             # A connection that could not be made has no state, only libpq's words.
@@ -209,7 +208,7 @@ def _as_it_is(body: bytes) -> bytes:
     return body
 
 
-def _sqlstate(error: exc.SQLAlchemyError) -> str:
+def _sqlstate(error: BaseException) -> str:
     return getattr(getattr(error, "orig", None), "sqlstate", None) or ""
 
 
@@ -220,4 +219,4 @@ def _remedy_for_words(words: str) -> str:
         return _REMEDIES["3D"]
     if "certificate" in words or "SSL" in words:
         return "check the server's certificate, and 'sslrootcert'"
-    return _UNREACHABLE
+    return CHECK_ADDRESS

@@ -51,11 +51,8 @@ class ReadableStore(Protocol):
     def is_missing_table(self, error: exc.SQLAlchemyError, /) -> bool:
         """Whether a query failed because nothing was delivered yet."""
 
-    def error_message(self, reason: object, remedy: str = "") -> str:
-        """The text of an error."""
-
-    def remedy(self, error: exc.SQLAlchemyError, /) -> str:
-        """What a user can do about an error."""
+    def to_read_error(self, error: BaseException) -> ReadError:
+        """Turn an error of the driver into one that names the chest and a remedy."""
 
 
 class SQLReader(Reader):
@@ -278,9 +275,7 @@ class SQLReader(Reader):
         except exc.SQLAlchemyError as error:
             if self._chest.is_missing_table(error):
                 return []  # nothing has been delivered yet
-            # str(error) would hold the SQL and its parameters: values of the app's users.
-            cause = getattr(error, "orig", None) or error
-            raise ReadError(self._chest.error_message(cause, self._chest.remedy(error))) from None
+            raise self._chest.to_read_error(error) from None
 
 
 def _record(row: Any) -> Record:

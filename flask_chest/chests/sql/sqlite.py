@@ -159,7 +159,7 @@ class FlaskChestSQLite(SQLChest):
         words = str(getattr(error, "orig", ""))
         return "no such table" in words or ("unable to open" in words and not self.file().exists())
 
-    def remedy(self, error: exc.SQLAlchemyError) -> str:
+    def remedy(self, error: BaseException) -> str:
         words = str(getattr(error, "orig", ""))
         return next((remedy for said, remedy in _REMEDIES.items() if said in words), "")
 

@@ -158,10 +158,10 @@ def test_write_errors(errors: list[Any], raised: type[Exception] | None) -> None
     chest = FlaskChestMongoDB("mongodb://localhost")
     documents = [{"_id": "a"}]
     if raised is None:
-        chest._judge({"writeErrors": errors}, documents)
+        chest._raise_for_result({"writeErrors": errors}, documents)
         return
     with pytest.raises(raised):
-        chest._judge({"writeErrors": errors}, documents)
+        chest._raise_for_result({"writeErrors": errors}, documents)
 
 
 def test_wrong_host() -> None:
@@ -181,7 +181,7 @@ def test_wrong_password() -> None:
     from pymongo.errors import OperationFailure
 
     chest = FlaskChestMongoDB("mongodb://me:hunter22@localhost/db")
-    error = chest._later(OperationFailure("Authentication failed.", 18))
+    error = chest.to_delivery_error(OperationFailure("Authentication failed.", 18))
     assert "check user, password and 'authSource'" in str(error)
 
 
