@@ -13,7 +13,7 @@ from .app.state import STATE_KEY, AppState, BlueprintTracking, find_state
 from .capture.middleware import ChestMiddleware
 from .config import settings as config
 from .config import validators as checks
-from .config.rule import checked_rule
+from .config.rule import parse_rule
 from .errors import ConfigError
 from .typing import RequestIdGenerator, TrackedVars
 
@@ -91,7 +91,7 @@ class FlaskChest:
                 f"the app {app.name!r} has a FlaskChest already; call init_app() once, "
                 "and name all backends in CHEST_CHESTS"
             )
-        settings = replace(config.read(app.config), **self._arguments)
+        settings = replace(config.read_settings(app.config), **self._arguments)
         if not settings.enabled:
             self._take_in(app)
             return
@@ -136,9 +136,9 @@ class FlaskChest:
         everywhere = [state for state in map(find_state, list(self._apps)) if state is not None]
         # All say whether it is right before one takes it in. Chests are an app's, so before the
         # first app comes only the rest can be told.
-        checked_rule(tracked.rule(), tracked.source)
+        parse_rule(tracked.rule(), tracked.source)
         for state in everywhere:
-            checked_rule(tracked.rule(), tracked.source, state.plans.rules.chest_names)
+            parse_rule(tracked.rule(), tracked.source, state.plans.rules.chest_names)
         self._tracked.append(tracked)
         for state in everywhere:
             state.track(tracked)

@@ -21,8 +21,8 @@ from ..chests.registry import assign_unique_names, locations_by_name, make_chest
 from ..config import settings as config
 from ..config.plan import Override
 from ..config.plan_cache import PlanCache
-from ..config.rule import Rule, checked_rule
-from ..config.ruleset import rules_of
+from ..config.rule import Rule, parse_rule
+from ..config.ruleset import build_ruleset
 from ..config.settings import Settings
 from ..delivery.buffer import Buffer, LossListener
 from ..delivery.dead_letters import DeadLetters
@@ -116,7 +116,7 @@ class AppState:
         self._closers: list[Callable[[], None]] = []
         self._tracked: list[BlueprintTracking] = []
         self.plans = PlanCache(
-            rules_of(settings, [chest.name for chest in self.chests]),
+            build_ruleset(settings, [chest.name for chest in self.chests]),
             late=self._late_rules,
             routes=lambda: routes_of(app),
             override_of=self._override_of,
@@ -184,7 +184,7 @@ class AppState:
         assign_unique_names(new, [chest.name for chest in self.chests])
         self._adopt(new)
         self.chests += new
-        self.plans.rules.chest_names[:] = [chest.name for chest in self.chests]
+        self.plans.rules.add_chests(chest.name for chest in new)
         self._replace_delivery()
         self.plans.forget()
 
@@ -196,7 +196,7 @@ class AppState:
         if isinstance(tracked.blueprint, str):
             self.plans.add_rule(tracked.rule(), tracked.source)
             return
-        checked_rule(tracked.rule(), tracked.source, self.plans.rules.chest_names)
+        parse_rule(tracked.rule(), tracked.source, self.plans.rules.chest_names)
         self._tracked.append(tracked)
         self.plans.forget()
 
@@ -326,7 +326,7 @@ def _refuse_too_many(key: str, count: int) -> None:
 
 def _report_unmatched(rules: list[Rule]) -> None:
     for rule in rules[:10]:
-        _logger.warning("%s matches no route of the app: %s", rule.source, rule.told)
+        _logger.warning("%s matches no route of the app: %s", rule.source, rule.selector_text)
     if len(rules) > 10:
         _logger.warning("%d more rules match no route; see: flask chest rules", len(rules) - 10)
 
@@ -370,7 +370,7 @@ def standalone_state(app: Flask) -> AppState | None:
     :returns: ``None`` if recording is off.
     """
     if STANDALONE_KEY not in app.extensions:
-        settings = replace(config.read(app.config), chests=[])
+        settings = replace(config.read_settings(app.config), chests=[])
         made = AppState(app, settings) if settings.enabled else None
         app.extensions.setdefault(STANDALONE_KEY, made)
     state: AppState | None = app.extensions[STANDALONE_KEY]

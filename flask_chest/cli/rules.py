@@ -36,7 +36,7 @@ def rules(as_json: bool) -> None:
     else:
         click.echo(render_table(_HEADER, rows))
     for rule in state.plans.unmatched():
-        print_warning(f"{rule.source} matches no route of the app: {rule.told}")
+        print_warning(f"{rule.source} matches no route of the app: {rule.selector_text}")
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""One rule, as the user wrote it, checked; and the routes that it selects."""
+"""One rule of ``CHEST_RULES``: parsing, and which routes the rule matches."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ..errors import ConfigError, suggest_name
-from . import validators as checks
+from . import validators
 
 _OPTIONS = ("track", "chests", "sample", "record")
 _SELECTORS = ("rule", "endpoint", "blueprint", "methods")
 
-# How specific a rule is: the app's own words, then blueprint, glob, exact.
+# How specific a rule is, in ascending order.
 APP, BLUEPRINT, GLOB, EXACT = range(4)
 
 
 class Route(NamedTuple):
-    """What a rule can select by: one route and method, or a request that matched no route."""
+    """One route and method, or a request that matched no route; rules match against it."""
 
     rule: str | None
     endpoint: str | None
@@ -31,11 +31,12 @@ class Route(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule, checked.
+    """One validated rule.
 
-    :param selectors: what it selects by: ``rule``, ``endpoint``, ``blueprint``, ``methods``.
-    :param options: what it sets: ``track``, ``chests``, ``sample``, ``record``.
-    :param source: where it stands, for messages.
+    :param selectors: the routes that the rule applies to, by ``rule``, ``endpoint``, ``blueprint``
+        and ``methods``.
+    :param options: the options that the rule sets: ``track``, ``chests``, ``sample``, ``record``.
+    :param source: where the rule is written, for messages, e.g. ``CHEST_RULES[3]``.
     """
 
     selectors: Mapping[str, Any]
@@ -43,13 +44,13 @@ class Rule:
     source: str
 
     @property
-    def told(self) -> str:
-        """What it selects by, for messages."""
+    def selector_text(self) -> str:
+        """The selectors, for messages."""
         return ", ".join(f"{name} {value!r}" for name, value in self.selectors.items())
 
     @property
     def level(self) -> int:
-        """How specific it is."""
+        """How specific the rule is: ``APP``, ``BLUEPRINT``, ``GLOB`` or ``EXACT``."""
         patterns = [self.selectors[name] for name in ("rule", "endpoint") if name in self.selectors]
         if any(not is_glob(pattern) for pattern in patterns):
             return EXACT
@@ -59,22 +60,24 @@ class Rule:
 
     @property
     def rank(self) -> tuple[int, int, int]:
-        """Sorts rules from general to specific; among equals the later one is stronger."""
+        """Sort key: general rules first. The longer pattern wins among rules of one level."""
         words = [self.selectors.get(name, "") for name in ("rule", "endpoint", "blueprint")]
         literal = sum(len(word.replace("*", "").replace("?", "")) for word in words)
         return self.level, literal, int("methods" in self.selectors)
 
     def matches(self, route: Route) -> bool:
-        """Whether it selects a route and method."""
+        """Return whether the rule selects a route and method."""
         return self.matches_route(route) and self._matches_method(route.method)
 
     def matches_route(self, route: Route) -> bool:
-        """Whether it selects a route, whatever the method."""
+        """Return whether the rule selects a route, whichever method the route has."""
         wanted = self.selectors
-        return (
-            ("rule" not in wanted or _matches(wanted["rule"], route.rule))
-            and ("endpoint" not in wanted or _matches(wanted["endpoint"], route.endpoint))
-            and ("blueprint" not in wanted or _within(wanted["blueprint"], route.blueprint))
+        if "rule" in wanted and not _matches(wanted["rule"], route.rule):
+            return False
+        if "endpoint" in wanted and not _matches(wanted["endpoint"], route.endpoint):
+            return False
+        return "blueprint" not in wanted or any(
+            _matches(wanted["blueprint"], name) for name in with_parents(route.blueprint)
         )
 
     def _matches_method(self, method: str) -> bool:
@@ -84,31 +87,34 @@ class Rule:
 
 
 def blueprint_rule(name: str, options: Any) -> dict[str, Any]:
-    """The rule for a blueprint: its tracked variables alone, or options."""
-    if isinstance(options, Mapping) and not all(map(checks.is_method, options)):
+    """Return the rule that an entry of ``CHEST_BLUEPRINTS`` stands for.
+
+    :param options: tracked variables, or a mapping with a rule's options.
+    """
+    if isinstance(options, Mapping) and not all(map(validators.is_method, options)):
         return {"blueprint": name, **options}
     return {"blueprint": name, "track": options}
 
 
-def checked_rule(
+def parse_rule(
     rule: Mapping[str, Any], source: str, chest_names: Sequence[str] | None = None
 ) -> Rule:
-    """One rule as the code uses it.
+    """Validate one rule.
 
-    :param source: what errors call it.
-    :param chest_names: what ``chests`` may name; ``None`` where that is not known yet.
-    :raises ConfigError: it selects nothing, or says something that no rule says.
+    :param source: the rule's name in error messages, e.g. ``CHEST_RULES[3]``.
+    :param chest_names: the names that ``chests`` may use; ``None`` if they are not known yet.
+    :raises ConfigError: the rule selects nothing, sets nothing, or has an unknown key.
     """
     for name in rule:
         if name not in _OPTIONS + _SELECTORS:
             advice = suggest_name(str(name), _SELECTORS + _OPTIONS)
-            raise ConfigError(f"{source}: no rule says {name!r}; {advice}")
+            raise ConfigError(f"{source}: unknown key {name!r}; {advice}")
     selectors = {name: rule[name] for name in _SELECTORS if name in rule}
     if not selectors:
-        raise ConfigError(f"{source}: name what it selects: {', '.join(_SELECTORS)}")
+        raise ConfigError(f"{source}: a rule needs one of {', '.join(_SELECTORS)}")
     options = {name: rule[name] for name in _OPTIONS if name in rule}
     if not options:
-        raise ConfigError(f"{source}: name what it sets: {', '.join(_OPTIONS)}")
+        raise ConfigError(f"{source}: a rule needs one of {', '.join(_OPTIONS)}")
     by_name: Mapping[str, Callable[[Any], Any]] = {
         **_CHECKS,
         "chests": lambda value: _chests(value, chest_names),
@@ -118,7 +124,9 @@ def checked_rule(
             for name in part:
                 part[name] = by_name[name](part[name])
     except ValueError as error:
-        raise ConfigError(f"{source}: {name!r} is {checks.short(rule[name])}: {error}") from None
+        raise ConfigError(
+            f"{source}: {name!r} is {validators.describe_value(rule[name])}: {error}"
+        ) from None
     return Rule(selectors, options, source)
 
 
@@ -129,17 +137,17 @@ def _pattern(value: Any) -> str:
 
 
 def _methods(value: Any) -> tuple[str, ...]:
-    listed = checks.names(value)
+    listed = validators.names(value)
     if not listed:
         raise ValueError("expected HTTP methods, e.g. ['GET', 'POST']; leave it out for all")
-    return tuple(map(checks.method, listed))
+    return tuple(map(validators.method, listed))
 
 
 def _sample(value: Any) -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1:
         return float(value)
     raise ValueError(
-        "expected a share, at least 0 and at most 1; to record nothing: 'record': False"
+        "expected a fraction, at least 0 and at most 1; to record nothing: 'record': False"
     )
 
 
@@ -150,7 +158,7 @@ def _record(value: Any) -> bool:
 
 
 def _chests(value: Any, known: Sequence[str] | None) -> tuple[str, ...]:
-    listed = checks.names(value)
+    listed = validators.names(value)
     if not listed:
         raise ValueError("expected names of chests; to record nothing: 'record': False")
     for name in listed:
@@ -165,53 +173,49 @@ _CHECKS = {
     "endpoint": _pattern,
     "blueprint": _pattern,
     "methods": _methods,
-    "track": checks.tracked_vars,
+    "track": validators.tracked_vars,
     "sample": _sample,
     "record": _record,
 }
 
 
 def is_glob(pattern: str) -> bool:
-    """Whether a rule's word may stand for several."""
+    """Return whether a pattern has wildcards."""
     return "*" in pattern or "?" in pattern
 
 
 def _matches(pattern: str, word: str | None) -> bool:
     if word is None:
         return False
-    return _fits(pattern, word) if is_glob(pattern) else pattern == word
+    return _matches_glob(pattern, word) if is_glob(pattern) else pattern == word
 
 
-def _fits(glob: str, word: str) -> bool:
-    """Whether a word fits a glob, in which ``*`` stands for any text and ``?`` for any character.
+def _matches_glob(glob: str, word: str) -> bool:
+    """Return whether a glob matches: ``*`` stands for any text, ``?`` for any character.
 
-    Not fnmatch, for which "[" of a URL rule is special; nor a regular expression, which takes
-    longer to translate than this takes to find that most words differ in their first characters.
+    ``fnmatch`` gives "[" a meaning, and URL rules contain "[". A regular expression takes longer to
+    compile than this function takes to reject a word that differs in its first characters.
     """
-    at = seen = 0
-    star, tried = -1, 0
-    while seen < len(word):
-        sign = glob[at : at + 1]
-        if sign == "*":
-            star, tried = at, seen
-            at += 1
-        elif sign in ("?", word[seen]):
-            at += 1
-            seen += 1
-        elif star >= 0:  # the last star takes one character more
-            tried += 1
-            at, seen = star + 1, tried
+    glob_at = word_at = 0
+    last_star, star_end = -1, 0
+    while word_at < len(word):
+        character = glob[glob_at : glob_at + 1]
+        if character == "*":
+            last_star, star_end = glob_at, word_at
+            glob_at += 1
+        elif character in ("?", word[word_at]):
+            glob_at += 1
+            word_at += 1
+        elif last_star >= 0:  # let the last star match one more character
+            star_end += 1
+            glob_at, word_at = last_star + 1, star_end
         else:
             return False
-    return not glob[at:].strip("*")
+    return not glob[glob_at:].strip("*")
 
 
-def _within(pattern: str, blueprint: str | None) -> bool:
-    return any(_matches(pattern, name) for name in and_parents(blueprint))
-
-
-def and_parents(blueprint: str | None) -> list[str]:
-    """``shop.admin`` -> ``["shop.admin", "shop"]``, as ``request.blueprints`` has it."""
+def with_parents(blueprint: str | None) -> list[str]:
+    """``shop.admin`` -> ``["shop.admin", "shop"]``, like ``request.blueprints``."""
     names = []
     while blueprint:
         names.append(blueprint)

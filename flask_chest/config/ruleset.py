@@ -1,23 +1,23 @@
-"""What the user wrote about routes, compiled to one plan per endpoint and method."""
+"""All rules of one app, compiled to one plan per endpoint and method."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from flask_chest.config.plan import Override, Plan
-
 from ..typing import TrackedVars
-from .rule import Route, Rule, and_parents, blueprint_rule, checked_rule, is_glob
+from .plan import Override, Plan
+from .rule import Route, Rule, blueprint_rule, is_glob, parse_rule, with_parents
 from .settings import Settings
 
 
 class RuleSet:
     """All rules of one app.
 
-    :param tracked_vars: what every route tracks.
-    :param sample_rate: the share of requests that is kept where no rule says otherwise.
-    :param chest_names: the names that a rule's ``chests`` may use.
+    :param tracked_vars: the variables that every route tracks.
+    :param sample_rate: the fraction of requests to keep unless a rule sets another.
+    :param chest_names: the names that a rule's ``chests`` may use; a record goes to all of them
+        unless a rule names some.
     """
 
     def __init__(
@@ -25,9 +25,8 @@ class RuleSet:
     ) -> None:
         self.tracked_vars = tracked_vars
         self.sample_rate = sample_rate
-        self.chest_names = list(chest_names)
-        #: The chests of routes for which no rule names others.
-        self.defaults = tuple(chest_names)
+        self.chest_names = tuple(chest_names)
+        self._default_chests = tuple(chest_names)
         self._globs: list[Rule] = []
         self._by_rule: dict[str, list[Rule]] = {}
         self._by_endpoint: dict[str, list[Rule]] = {}
@@ -36,22 +35,30 @@ class RuleSet:
         self.all: list[Rule] = []
 
     def add(self, rule: Mapping[str, Any], source: str) -> None:
-        """Check one rule and take it in.
+        """Validate and add one rule.
 
-        :param source: what errors and reports call it, e.g. ``CHEST_RULES[3]``.
-        :raises ConfigError: it selects nothing, or says something that no rule says.
+        :param source: the rule's name in errors and reports, e.g. ``CHEST_RULES[3]``.
+        :raises ConfigError: the rule selects nothing, sets nothing, or has an unknown key.
         """
-        made = checked_rule(rule, source, self.chest_names)
-        self._order[id(made)] = len(self.all)
-        self.all.append(made)
-        self._bucket(made).append(made)
+        parsed = parse_rule(rule, source, self.chest_names)
+        self._order[id(parsed)] = len(self.all)
+        self.all.append(parsed)
+        self._bucket(parsed).append(parsed)
+
+    def add_chests(self, names: Iterable[str]) -> None:
+        """Add names that rules and overrides may use; only records sent to them by name get there.
+
+        :param names: in the order of the chests' bits in a plan's mask, after all earlier names.
+        """
+        self.chest_names += tuple(names)
 
     def plan(self, route: Route, override: Override | None = None) -> Plan:
-        """Compile what one route and method records."""
+        """Compile the plan of one route and method."""
         matching = self._matching(route)
         tracking = _Tracking()
         tracking.add(self.tracked_vars, route.method)
-        plan = Plan(route, None, frozenset(), self._mask(self.defaults), self.sample_rate, True)
+        mask = self._mask(self._default_chests)
+        plan = Plan(route, None, frozenset(), mask, self.sample_rate, True)
         plan.blueprint = route.blueprint
         for rule in matching:
             if "track" in rule.options:
@@ -73,13 +80,13 @@ class RuleSet:
         return plan
 
     def unmatched(self, routes: Iterable[Route]) -> list[Rule]:
-        """The rules that select none of these routes: nearly always a typo."""
-        left = {id(rule): rule for rule in self.all}
+        """Return the rules that match none of these routes: nearly always a typo."""
+        unmatched = {id(rule): rule for rule in self.all}
         for route in routes:
             for rule in self._candidates(route):
-                if id(rule) in left and rule.matches(route):
-                    del left[id(rule)]
-        return list(left.values())
+                if id(rule) in unmatched and rule.matches(route):
+                    del unmatched[id(rule)]
+        return list(unmatched.values())
 
     def _mask(self, names: Iterable[str]) -> int:
         return sum(1 << self.chest_names.index(name) for name in names)
@@ -92,12 +99,12 @@ class RuleSet:
         found = list(self._globs)
         found += self._by_rule.get(route.rule or "", ())
         found += self._by_endpoint.get(route.endpoint or "", ())
-        for name in and_parents(route.blueprint):
+        for name in with_parents(route.blueprint):
             found += self._by_blueprint.get(name, ())
         return found
 
     def _bucket(self, rule: Rule) -> list[Rule]:
-        # Ten thousand rules name ten thousand routes: found by name, not by trying each.
+        # An app may have ten thousand rules: look rules up by name instead of trying each.
         buckets = {
             "rule": self._by_rule,
             "endpoint": self._by_endpoint,
@@ -110,11 +117,11 @@ class RuleSet:
         return self._globs
 
 
-def rules_of(settings: Settings, chest_names: Sequence[str]) -> RuleSet:
-    """The rules of an app's config.
+def build_ruleset(settings: Settings, chest_names: Sequence[str]) -> RuleSet:
+    """Build the rule set of an app from its settings.
 
     :param chest_names: see :class:`RuleSet`.
-    :raises ConfigError: one is wrong.
+    :raises ConfigError: a rule is wrong.
     """
     rules = RuleSet(settings.tracked_vars, settings.sample_rate, chest_names)
     for name, options in settings.blueprints.items():
@@ -125,7 +132,7 @@ def rules_of(settings: Settings, chest_names: Sequence[str]) -> RuleSet:
 
 
 class _Tracking:
-    """The union of what several rules track, in the order in which they said it."""
+    """The union of the variables that several rules track, in the order of the rules."""
 
     def __init__(self) -> None:
         self._everything = False
@@ -143,7 +150,7 @@ class _Tracking:
         self._names.update(dict.fromkeys(names))
 
     def clear(self) -> None:
-        # Adding nothing would say nothing; an empty list means "track nothing here".
+        # An empty list in a rule means "track nothing here".
         self._everything = False
         self._names.clear()
 

@@ -1,7 +1,7 @@
-"""Every ``CHEST_*`` key: its name, its default, what is allowed, and what it means.
+"""Every ``CHEST_*`` key: name, default, validator and meaning; ``read_settings()`` validates them.
 
-The table below is the one place: :func:`read` checks with it, the documentation is made from it.
-All values are JSON-able, so they may come from ``app.config.from_prefixed_env()`` and from TOML.
+The configuration reference is generated from the table below. All values are JSON-able, so
+``app.config.from_prefixed_env()`` and TOML files can set them.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Any
 
 from ..errors import ConfigError, suggest_name
 from ..typing import TrackedVars
-from . import validators as checks
+from . import validators
 
-#: What must not be stored. Elastic's default patterns first:
+#: Names whose values are redacted. Elastic's default patterns come first:
 #: https://www.elastic.co/guide/en/apm/agent/python/current/configuration.html#config-sanitize-field-names
-#: They take four words only where these are the whole name; Sentry and Rails hide ``new_password``
-#: and ``client_secret`` as well:
+#: Four of them match only the whole name. Sentry and Rails hide ``new_password`` and
+#: ``client_secret`` as well:
 #: https://docs.sentry.io/security-legal-pii/scrubbing/server-side-scrubbing/
 DEFAULT_REDACT = (
     "password",
@@ -38,39 +38,39 @@ DEFAULT_REDACT = (
     "*secret*",
 )
 
-# A journal has room for six hexadecimal digits of a record's length.
-_LARGEST_RECORD = 8 * 1024 * 1024
-# A day, in seconds: threads and sockets refuse to wait for more than some years, and infinity.
-_LONGEST = 86400
+# The journal stores a record's length in six hexadecimal digits.
+_MAX_RECORD_BYTES = 8 * 1024 * 1024
+# Seconds. Threads and sockets refuse to wait for infinity or for many years.
+_MAX_INTERVAL = 86400
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
     """One setting.
 
-    :param name: the key, as it stands in ``app.config``.
-    :param default: its value where the app says nothing.
-    :param check: returns the value as the code uses it, or raises :class:`ValueError` that says
-        what is allowed.
+    :param name: the key in ``app.config``.
+    :param default: the value if the app does not set the key.
+    :param validate: returns the normalized value, or raises :class:`ValueError` with what is
+        allowed.
     :param meaning: one sentence for the reference.
-    :param secret: it holds credentials, so that no message may quote it.
+    :param secret: whether the value holds credentials, so that no message may quote it.
     """
 
     name: str
     default: Any
-    check: Callable[[Any], Any]
+    validate: Callable[[Any], Any]
     meaning: str
     secret: bool = False
 
     @property
     def field(self) -> str:
-        """The attribute of :class:`Settings` that holds the checked value."""
+        """The attribute of :class:`Settings` that holds the validated value."""
         return self.name.removeprefix("CHEST_").lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The checked settings of one app; read once, at ``init_app``."""
+    """The validated settings of one app; read once, in ``init_app``."""
 
     enabled: bool
     chests: Sequence[object]
@@ -97,171 +97,188 @@ class Settings:
     dashboard_token: str | None
 
 
-def read(config: Mapping[str, Any]) -> Settings:
-    """Check every ``CHEST_*`` key of an app's config.
+def read_settings(config: Mapping[str, Any]) -> Settings:
+    """Read and validate every ``CHEST_*`` key of an app's config.
 
-    :raises ConfigError: a value is wrong, or a key is misspelt.
+    :raises ConfigError: a value is wrong, or a ``CHEST_*`` key is unknown.
     """
     for name in config:
         if name.startswith("CHEST_") and name not in KEYS:
             advice = suggest_name(name, KEYS, "known keys")
             raise ConfigError(f"{name}: there is no such key; {advice}")
-    return Settings(**{key.field: _checked(key, config) for key in KEYS.values()})
+    return Settings(**{key.field: _validated(key, config) for key in KEYS.values()})
 
 
 def check_value(name: str, value: object) -> Any:
-    """Check one value as if it stood in the config; for keyword arguments of the same meaning.
+    """Validate a keyword argument that has the meaning of a config key.
 
+    :param name: the config key.
     :raises ConfigError: the value is wrong.
     """
-    return _checked(KEYS[name], {name: value})
+    return _validated(KEYS[name], {name: value})
 
 
 def check_argument(
-    name: str, value: object, check: Callable[[Any], Any], *, secret: bool = False
+    name: str, value: object, validate: Callable[[Any], Any], *, secret: bool = False
 ) -> Any:
-    """Check an argument that has no key of its own.
+    """Validate an argument that has no config key.
 
+    :param name: the argument's name in error messages.
+    :param validate: see :class:`Key`.
     :param secret: see :class:`Key`.
     :raises ConfigError: the value is wrong.
     """
-    return _checked(Key(name, None, check, "", secret), {name: value})
+    return _validated(Key(name, None, validate, "", secret), {name: value})
 
 
-def _checked(key: Key, config: Mapping[str, Any]) -> Any:
+def _validated(key: Key, config: Mapping[str, Any]) -> Any:
     value = config.get(key.name, key.default)
     try:
-        return key.check(value)
+        return key.validate(value)
     except ValueError as error:
-        told = f"a value of type {type(value).__name__!r}" if key.secret else checks.short(value)
-        raise ConfigError(f"{key.name}: {told} is not allowed: {error}") from None
+        kind = type(value).__name__
+        shown = f"a value of type {kind!r}" if key.secret else validators.describe_value(value)
+        raise ConfigError(f"{key.name}: {shown} is not allowed: {error}") from None
 
 
 _ALL = (
-    Key("CHEST_ENABLED", True, checks.boolean, "Off: nothing is hooked, wrapped or started."),
+    Key("CHEST_ENABLED", True, validators.boolean, "Off: nothing is hooked, wrapped or started."),
     Key(
         "CHEST_CHESTS",
         ["sqlite:///chest.db"],
-        checks.chests,
-        "Where records go: URLs, dicts with 'url' and constructor arguments, or chests.",
+        validators.chests,
+        "Where records go: a list of URLs, dicts with 'url' and constructor arguments, or chests.",
         secret=True,
     ),
     Key(
         "CHEST_TRACKED_VARS",
         None,
-        checks.tracked_vars,
-        "What every route tracks: None (all plain public values on g), a list of names, or lists "
-        "by method ('*' for every method).",
+        validators.tracked_vars,
+        "The variables that every route tracks: None (all plain public values on g), a list of "
+        "names, or lists by method ('*' for every method).",
     ),
-    Key("CHEST_RULES", [], checks.mappings, "Rules for routes, endpoints, blueprints and methods."),
+    Key(
+        "CHEST_RULES",
+        [],
+        validators.mappings,
+        "Rules for routes, endpoints, blueprints and methods.",
+    ),
     Key(
         "CHEST_BLUEPRINTS",
         {},
-        checks.mapping,
+        validators.mapping,
         "Tracked variables, or a rule's options, by the name of a blueprint.",
     ),
     Key(
         "CHEST_REDACT",
         None,
-        checks.redact,
+        validators.redact,
         "Names (globs, at any depth, in any case) whose values become [REDACTED]; None stands for "
-        "the default patterns, which spare variables that were tracked by name.",
+        "the default patterns, which do not apply to variables that are tracked by name.",
     ),
-    Key("CHEST_TAGS", {}, checks.tags, "Constant tags on each record, e.g. service and env."),
+    Key("CHEST_TAGS", {}, validators.tags, "Constant tags on each record, e.g. service and env."),
     Key(
         "CHEST_SAMPLE_RATE",
         1.0,
-        checks.number(0, 1),
-        "Share of the records that is kept; errors and slow requests always are, also with 0.",
+        validators.number(0, 1),
+        "Fraction of the records to keep. Errors and slow requests are always kept, even with 0.",
     ),
     Key(
         "CHEST_SLOW_MS",
         None,
-        checks.optional(checks.number(0)),
-        "Milliseconds from which on a request counts as slow.",
+        validators.optional(validators.number(0)),
+        "A request that takes at least this many milliseconds is slow.",
     ),
     Key(
         "CHEST_REQUEST_ID_HEADER",
         "X-Request-ID",
-        checks.header,
-        "The header a request id is taken from, and echoed in.",
+        validators.header,
+        "The header that carries the request id, in the request and in the response.",
     ),
     Key(
         "CHEST_BUFFER",
         "disk",
-        checks.one_of("disk", "memory", "none"),
-        "'disk' (journal), 'memory', or 'none' (delivered before the response, errors raised).",
+        validators.one_of("disk", "memory", "none"),
+        "'disk' (journal), 'memory', or 'none' (records are delivered before the response is sent, "
+        "and errors are raised).",
     ),
     Key(
         "CHEST_JOURNAL_DIR",
         None,
-        checks.optional(checks.text),
+        validators.optional(validators.text),
         "The folder of the journal; default: chest-journal in the instance folder.",
     ),
     Key(
         "CHEST_BUFFER_MAX_BYTES",
         256 * 1024 * 1024,
-        checks.integer(64 * 1024),
-        "Bytes that may wait; over it the oldest undelivered records go, counted as lost.",
+        validators.integer(64 * 1024),
+        "Size limit of the buffer in bytes. Above it the oldest undelivered records are dropped "
+        "and counted as lost.",
     ),
-    Key("CHEST_BATCH_SIZE", 1000, checks.integer(1), "Records a batch; a full batch goes at once."),
+    Key(
+        "CHEST_BATCH_SIZE",
+        1000,
+        validators.integer(1),
+        "Records per batch. A full batch is sent at once.",
+    ),
     Key(
         "CHEST_EXPORT_INTERVAL",
         1.0,
-        checks.number(0.05, _LONGEST),
-        "Seconds after which a batch goes that is not full.",
+        validators.number(0.05, _MAX_INTERVAL),
+        "Seconds after which a batch is sent that is not full.",
     ),
     Key(
         "CHEST_EXPORTER",
         "thread",
-        checks.one_of("thread", "agent"),
+        validators.one_of("thread", "agent"),
         "'thread' (in each serving process) or 'agent' (a process of its own: flask chest agent).",
     ),
     Key(
         "CHEST_EXPORT_TIMEOUT",
         10.0,
-        checks.number(0, _LONGEST, above=True),
-        "Seconds that one call to a backend may take.",
+        validators.number(0, _MAX_INTERVAL, above=True),
+        "Seconds that one call to a store may take.",
     ),
     Key(
         "CHEST_SHUTDOWN_TIMEOUT",
         2.0,
-        checks.number(0, _LONGEST),
+        validators.number(0, _MAX_INTERVAL),
         "Seconds that delivery may take at exit; the rest stays in the journal.",
     ),
     Key(
         "CHEST_MAX_VALUE_BYTES",
         8 * 1024,
-        checks.integer(64),
-        "Bytes of one value; over it the value is cut, and marked as cut.",
+        validators.integer(64),
+        "Size limit of one value in bytes. A longer value is cut, and marked as cut.",
     ),
     Key(
         "CHEST_MAX_RECORD_BYTES",
         64 * 1024,
-        checks.integer(2048, _LARGEST_RECORD),
-        "Bytes of one record; over it variables are left out, and their number is noted.",
+        validators.integer(2048, _MAX_RECORD_BYTES),
+        "Size limit of one record in bytes. Variables beyond it are left out, and the record notes "
+        "their number.",
     ),
     Key(
         "CHEST_RETENTION",
         None,
-        checks.optional(checks.retention),
-        "How long rows are kept, e.g. '30 days'; a plain number is seconds. Stores that can, "
-        "delete older ones.",
+        validators.optional(validators.retention),
+        "How long records are kept, e.g. '30 days'; a plain number is seconds. Stores that support "
+        "deletion delete older records.",
     ),
     Key(
         "CHEST_DASHBOARD",
         False,
-        checks.dashboard,
+        validators.dashboard,
         "Serve the dashboard: True, or a URL prefix such as '/chest'.",
     ),
     Key(
         "CHEST_DASHBOARD_TOKEN",
         None,
-        checks.optional(checks.text),
-        "The token that opens the dashboard.",
+        validators.optional(validators.text),
+        "The token that gives access to the dashboard.",
         secret=True,
     ),
 )
 
-#: Every key by its name.
+#: Every key by name.
 KEYS: dict[str, Key] = {key.name: key for key in _ALL}

@@ -1,6 +1,7 @@
-"""What a setting may be: each check returns the value as the code uses it, or says what is allowed.
+"""Validators for settings and arguments.
 
-A check raises :class:`ValueError`; who calls it adds the name of the setting.
+Each validator returns the normalized value or raises :class:`ValueError` with what is allowed. The
+caller adds the name of the setting to the message.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from ..errors import closest_name
 from ..typing import TrackedVars
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+?)s?\s*", re.I)
-# No "m": it may be minutes, or months.
+# Without "m", which may mean minutes or months.
 _SECONDS = {
     **dict.fromkeys(("s", "second"), 1),
     **dict.fromkeys(("min", "minute"), 60),
@@ -25,16 +26,16 @@ _SECONDS = {
     "year": 365 * 86400,
 }
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
-# What a date can be reckoned back from.
-_LONGEST_DURATION = 100 * _SECONDS["year"]
+# So that "now minus the duration" is still a valid date.
+_MAX_DURATION = 100 * _SECONDS["year"]
 _INTEGERS = range(-(2**63), 2**64)
 
-#: Of HTTP and, with QUERY, of what is to come; others may exist, such as WebDAV's.
+#: HTTP's methods, and the coming QUERY. Apps may use others, such as WebDAV's.
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
 
 
-def short(value: object) -> str:
-    """A value for a message, not too long."""
+def describe_value(value: object) -> str:
+    """Return the value's ``repr`` for a message, cut to 80 characters."""
     try:
         text = repr(value)
     except Exception:  # noqa: BLE001 - a value whose repr raises must not hide the message
@@ -91,7 +92,7 @@ def one_of(*allowed: str) -> Any:
     def check(value: Any) -> str:
         if isinstance(value, str) and value in allowed:
             return value
-        near = closest_name(short(value), allowed)
+        near = closest_name(describe_value(value), allowed)
         advice = f"; did you mean {near!r}?" if near else ""
         raise ValueError(f"expected one of {', '.join(map(repr, allowed))}{advice}")
 
@@ -122,7 +123,7 @@ def chests(value: Any) -> Sequence[object]:
         return list(value)
     expected = "expected a list of URLs, dicts or chests, not empty, e.g. ['sqlite:///chest.db']"
     if isinstance(value, str):
-        # What is no JSON in an environment variable stays a text.
+        # An environment variable that is not JSON arrives as a string.
         expected += """; in the environment, write '["sqlite:///chest.db"]'"""
     raise ValueError(expected)
 
@@ -148,7 +149,7 @@ def tags(value: Any) -> Mapping[str, Any]:
 
 
 def _is_storable(tag: Any) -> bool:
-    """Whether every backend can keep it: it stands on each record, so none would be left."""
+    """Return whether every store accepts the tag: one bad tag would block all records."""
     if isinstance(tag, str):
         return "\0" not in tag and not any("\ud800" <= each <= "\udfff" for each in tag)
     if isinstance(tag, bool):
@@ -163,9 +164,9 @@ def redact(value: Any) -> tuple[str, ...] | None:
 
 
 def names(value: Any) -> tuple[str, ...]:
-    """A list of names.
+    """Validate a list of names.
 
-    :raises ValueError: it is something else; a lone string is the usual slip.
+    :raises ValueError: the value is something else, often a single string.
     """
     if isinstance(value, str):
         raise ValueError(f"expected a list of names; write [{value!r}]")
@@ -176,9 +177,9 @@ def names(value: Any) -> tuple[str, ...]:
 
 
 def tracked_vars(value: Any) -> TrackedVars:
-    """``None``, a list of names, or lists by HTTP method.
+    """Validate ``None``, a list of names, or lists of names by HTTP method.
 
-    :raises ValueError: it is something else.
+    :raises ValueError: the value is something else.
     """
     if value is None:
         return None
@@ -190,9 +191,9 @@ def tracked_vars(value: Any) -> TrackedVars:
 
 
 def method(value: str) -> str:
-    """An HTTP method, in capitals.
+    """Return an HTTP method in capitals.
 
-    :raises ValueError: it looks like a slip of one.
+    :raises ValueError: the value looks like a misspelt method.
     """
     name = value.upper()
     near = None if name in METHODS else closest_name(name, METHODS)
@@ -203,34 +204,32 @@ def method(value: str) -> str:
 
 
 def is_method(name: object) -> bool:
-    """Whether a key of a mapping is meant as an HTTP method, in whatever case."""
+    """Return whether a mapping's key stands for an HTTP method, in upper or lower case."""
     return isinstance(name, str) and (name == "*" or name.isupper() or name.upper() in METHODS)
 
 
 def seconds(value: Any) -> float:
-    """A duration: a number of seconds, or words such as ``"30 days"`` or ``"30d"``.
+    """Return a duration in seconds, from a number of seconds or a text such as ``"30 days"``.
 
-    :raises ValueError: it is something else.
+    :raises ValueError: the value is something else.
     """
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is not None and match[2].lower() in _SECONDS:
         value = float(match[1]) * _SECONDS[match[2].lower()]
-    if _is_number(value) and 0 < value <= _LONGEST_DURATION:
+    if _is_number(value) and 0 < value <= _MAX_DURATION:
         return float(value)
-    # Of a text that is a bare number nobody knows what it counts: it may be days.
+    # A text with a bare number has no known unit: the user may mean days.
     number = "" if isinstance(value, str) else ", or a number of seconds"
     raise ValueError(f"expected a duration up to 100 years, e.g. '30 days' or '12 hours'{number}")
 
 
 def retention(value: Any) -> float:
-    """How long records are kept: a duration that does not delete what somebody meant to keep.
+    """Return a retention period in seconds, and refuse values that look like a mistake.
 
-    :raises ValueError: it is none, or a number that is more likely one of days.
+    :raises ValueError: the value is no duration, or a small number that probably counts days.
     """
     if _is_number(value) and 0 < value < _SECONDS["hour"]:
-        raise ValueError(
-            f"a plain number is seconds; write '{value} days', or '{value} seconds' where it is so"
-        )
+        raise ValueError(f"a plain number is seconds; write '{value} days' or '{value} seconds'")
     return seconds(value)
 
 
@@ -241,9 +240,9 @@ def function(value: Any) -> Any:
 
 
 def scheduler(value: Any) -> Any:
-    """An APScheduler, or Flask-APScheduler's extension, which has one."""
-    wanted = ("add_executor", "add_jobstore", "add_job")
-    if all(callable(getattr(getattr(value, "scheduler", value), name, None)) for name in wanted):
+    """Validate an APScheduler scheduler, or Flask-APScheduler's extension, which wraps one."""
+    methods = ("add_executor", "add_jobstore", "add_job")
+    if all(callable(getattr(getattr(value, "scheduler", value), name, None)) for name in methods):
         return value
     raise ValueError("expected an APScheduler scheduler, or Flask-APScheduler's extension")
 

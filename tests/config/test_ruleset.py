@@ -16,7 +16,7 @@ from flask_chest.chests.memory import MemoryChest
 from flask_chest.config.plan import Plan
 from flask_chest.config.rule import Route, Rule
 from flask_chest.config.ruleset import RuleSet
-from flask_chest.config.settings import read
+from flask_chest.config.settings import read_settings
 from flask_chest.testing import capture_records
 
 NAMES = ("a", "b", "c", "d")
@@ -407,7 +407,7 @@ def test_the_decorator_stands_above_all_rules() -> None:
 
 
 def compiled(count: int) -> tuple[RuleSet, list[Route]]:
-    rules = RuleSet(read({}).tracked_vars, 1.0, ["memory"])
+    rules = RuleSet(read_settings({}).tracked_vars, 1.0, ["memory"])
     for number in range(count):
         rules.add({"rule": f"/r{number}", "track": [f"v{number}"]}, f"CHEST_RULES[{number}]")
     return rules, [Route(f"/r{number}", f"e{number}", "GET") for number in range(count)]

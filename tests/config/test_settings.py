@@ -12,7 +12,7 @@ from flask import Flask
 
 from flask_chest import Chest, FlaskChest, flask_chest
 from flask_chest.chests.memory import MemoryChest
-from flask_chest.config.settings import KEYS, Settings, read
+from flask_chest.config.settings import KEYS, Settings, read_settings
 from flask_chest.errors import ConfigError
 
 
@@ -65,7 +65,7 @@ DEFAULTS = {
 
 def test_defaults() -> None:
     """An app that says nothing gets the documented defaults, and every key has one."""
-    settings = read({})
+    settings = read_settings({})
     assert {field.name: getattr(settings, field.name) for field in fields(Settings)} == DEFAULTS
     assert {key.field for key in KEYS.values()} == set(DEFAULTS)
 
@@ -120,7 +120,8 @@ def test_every_key_has_a_meaning() -> None:
 )
 def test_good_values(key: str, value: object, found: object) -> None:
     """What is allowed is taken as the code uses it."""
-    assert getattr(read({key: value}), KEYS[key].field) == (value if found is None else found)
+    settings = read_settings({key: value})
+    assert getattr(settings, KEYS[key].field) == (value if found is None else found)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +190,7 @@ def test_good_values(key: str, value: object, found: object) -> None:
         ("CHEST_RETENTION", 0, "e.g. '30 days'"),
         ("CHEST_RETENTION", True, "e.g. '30 days'"),
         ("CHEST_RETENTION", float("inf"), "up to 100 years"),
-        ("CHEST_RETENTION", 30, "write '30 days', or '30 seconds' where it is so"),
+        ("CHEST_RETENTION", 30, "write '30 days' or '30 seconds'"),
         ("CHEST_RETENTION", "99999999 years", "up to 100 years"),
         ("CHEST_DASHBOARD", "chest", "begins with '/'"),
         ("CHEST_DASHBOARD", 1, "begins with '/'"),
@@ -210,13 +211,13 @@ def test_wrong_values(key: str, value: object, remedy: str) -> None:
 def test_a_value_that_cannot_be_shown_is_named_by_its_type() -> None:
     """A value whose repr raises does not hide the message."""
     with pytest.raises(ConfigError, match="CHEST_BATCH_SIZE: a Unprintable is not allowed"):
-        read({"CHEST_BATCH_SIZE": Unprintable()})
+        read_settings({"CHEST_BATCH_SIZE": Unprintable()})
 
 
 def test_a_long_value_is_cut() -> None:
     """Ten megabytes in the wrong place do not become a message of ten megabytes."""
     with pytest.raises(ConfigError) as caught:
-        read({"CHEST_BUFFER": "x" * 10_000_000})
+        read_settings({"CHEST_BUFFER": "x" * 10_000_000})
     assert len(str(caught.value)) < 300
 
 
@@ -231,7 +232,7 @@ def test_a_long_value_is_cut() -> None:
 def test_no_message_quotes_a_credential(key: str, value: object) -> None:
     """Where credentials may stand, a message tells the type of a wrong value in its place."""
     with pytest.raises(ConfigError) as caught:
-        read({key: value})
+        read_settings({key: value})
     assert "hunter2" not in str(caught.value)
     assert f"a value of type '{type(value).__name__}'" in str(caught.value)
 
@@ -254,12 +255,12 @@ def test_a_misspelt_key_is_told_with_the_nearest(misspelt: str, meant: str) -> N
 def test_a_key_like_no_other_is_told_all_keys() -> None:
     """Where nothing is near, all keys are listed."""
     with pytest.raises(ConfigError, match=r"known keys: CHEST_ENABLED, .*CHEST_DASHBOARD_TOKEN"):
-        read({"CHEST_QQQQQQQQQQQQQQQQ": 1})
+        read_settings({"CHEST_QQQQQQQQQQQQQQQQ": 1})
 
 
 def test_keys_of_others_are_left_alone() -> None:
     """Only keys that begin with CHEST_ are ours."""
-    assert read({"CHESTNUT": 1, "SECRET_KEY": "x"}) == read({})
+    assert read_settings({"CHESTNUT": 1, "SECRET_KEY": "x"}) == read_settings({})
 
 
 def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -430,12 +431,12 @@ def test_an_agent_needs_a_journal() -> None:
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ({}, "name what it selects: rule, endpoint, blueprint, methods"),
-        ({"track": ["a"]}, "name what it selects"),
-        ({"rule": "/"}, "name what it sets: track, chests, sample, record"),
-        ({"rule": "/", "trak": ["a"]}, "no rule says 'trak'; did you mean 'track'?"),
-        ({"rule": "/", 7: ["a"]}, "no rule says 7"),
-        ({"route": "/", "track": []}, "no rule says 'route'; did you mean 'rule'?"),
+        ({}, "a rule needs one of rule, endpoint, blueprint, methods"),
+        ({"track": ["a"]}, "a rule needs one of rule"),
+        ({"rule": "/"}, "a rule needs one of track, chests, sample, record"),
+        ({"rule": "/", "trak": ["a"]}, "unknown key 'trak'; did you mean 'track'?"),
+        ({"rule": "/", 7: ["a"]}, "unknown key 7"),
+        ({"route": "/", "track": []}, "unknown key 'route'; did you mean 'rule'?"),
         ({"rule": 7, "track": []}, "'rule' is 7: expected a text"),
         ({"rule": "", "track": []}, "'rule' is '': expected a text"),
         ({"endpoint": None, "track": []}, "'endpoint' is None: expected a text"),
@@ -449,8 +450,8 @@ def test_an_agent_needs_a_journal() -> None:
         ({"rule": "/", "chests": ["influx"]}, "no chest 'influx'; there are: memory"),
         ({"rule": "/", "chests": []}, "to record nothing: 'record': False"),
         ({"rule": "/", "sample": -1}, "to record nothing: 'record': False"),
-        ({"rule": "/", "sample": 2}, "expected a share, at least 0 and at most 1"),
-        ({"rule": "/", "sample": True}, "expected a share"),
+        ({"rule": "/", "sample": 2}, "expected a fraction, at least 0 and at most 1"),
+        ({"rule": "/", "sample": True}, "expected a fraction"),
         ({"rule": "/", "record": "no"}, "'record' is 'no': expected true or false"),
     ],
 )
@@ -465,11 +466,11 @@ def test_wrong_rules(rule: dict[Any, Any], message: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"trak": ["a"]}, "no rule says 'trak'; did you mean 'track'?"),
+        ({"trak": ["a"]}, "unknown key 'trak'; did you mean 'track'?"),
         ({"sample": 7}, "'sample' is 7"),
         ("invoice_id", "write ['invoice_id']"),
         ({"GTE": ["a"]}, "did you mean 'GET'?"),
-        ({"GET": ["a"], "sample": 0.1}, "no rule says 'GET'"),
+        ({"GET": ["a"], "sample": 0.1}, "unknown key 'GET'"),
     ],
 )
 def test_wrong_blueprints(options: object, message: str) -> None:
@@ -484,8 +485,8 @@ def test_wrong_blueprints(options: object, message: str) -> None:
     ("arguments", "options", "message"),
     [
         (("shop", "sku"), {}, r"track\('shop'\): 'track' is 'sku': .* write \['sku'\]"),
-        (("shop", ["sku"]), {"samle": 0.5}, "no rule says 'samle'; did you mean 'sample'"),
-        (("shop",), {}, r"track\('shop'\): name what it sets"),
+        (("shop", ["sku"]), {"samle": 0.5}, "unknown key 'samle'; did you mean 'sample'"),
+        (("shop",), {}, r"track\('shop'\): a rule needs one of track"),
         (("", ["sku"]), {}, "'blueprint' is '': expected a text"),
         ((7, ["sku"]), {}, "'blueprint' is 7: expected a text"),
     ],

@@ -187,7 +187,8 @@ def _statuses(codes: Iterable[int]) -> frozenset[int]:
     found = frozenset(codes) if isinstance(codes, Iterable) else frozenset()
     if not found or not all(isinstance(each, int) for each in found):
         raise ConfigError(
-            f"success_status_codes {checks.short(codes)}: expected HTTP statuses, e.g. [200, 202]"
+            f"success_status_codes {checks.describe_value(codes)}: expected HTTP statuses, "
+            "e.g. [200, 202]"
         )
     return found
 
