@@ -26,7 +26,8 @@ from flask_chest.chests.http.chest import FlaskChestCustomWriter
 from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
 from flask_chest.chests.influxdb.line_protocol import LineEncoder
 from flask_chest.chests.kafka.chest import FlaskChestKafka
-from flask_chest.chests.mongodb.chest import FlaskChestMongoDB, read_name
+from flask_chest.chests.mongodb.chest import FlaskChestMongoDB
+from flask_chest.chests.mongodb.documents import decode_name
 from flask_chest.chests.otlp.chest import FlaskChestOTLP
 from flask_chest.chests.otlp.log_records import is_free
 from flask_chest.chests.redis.chest import FlaskChestRedis
@@ -352,7 +353,7 @@ def _mysql(server: MariaDB) -> tuple[Chest, Read]:
 def _mongodb(server: MongoDB) -> tuple[Chest, Read]:
     def read_names(value: Any) -> Any:
         if isinstance(value, dict):
-            return {read_name(name): read_names(each) for name, each in value.items()}
+            return {decode_name(name): read_names(each) for name, each in value.items()}
         return [read_names(each) for each in value] if isinstance(value, list) else value
 
     def read(record_id: str) -> dict[str, Any]:

@@ -1,45 +1,87 @@
-"""Records and fields as they stand in MongoDB's documents."""
+"""Converts records, names and values to MongoDB's documents and back."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import timezone
 from typing import Any
 
 from ...query.fields import Field
-from ...record.encoding import FIELDS
+from ...record.encoding import FIELDS, loads
 from ...record.record import Record
-from .chest import read_name, spell, storable
+from ..batches import without_nul
+
+# "%" only before these digits, where decoding would misread it: "100%" stays as it is.
+_SPECIAL = re.compile(r"^\$|\.|%(?=2E|24|25)")
+_ENCODED = {"$": "%24", ".": "%2E", "%": "%25"}
+_DECODED = {code: character for character, code in _ENCODED.items()}
+_MAX_INT = 2**63 - 1
+# Only values of these types may need a conversion.
+_CONVERTED_TYPES = (dict, list, int)
 
 
-def path_of(field: Field) -> str:
-    """Where a field stands."""
+def encode_name(name: str) -> str:
+    """Encode a variable's name for use as a document's key; :func:`decode_name` reverses it."""
+    return _SPECIAL.sub(lambda found: _ENCODED[found[0]], name)
+
+
+def decode_name(key: str) -> str:
+    """Return the variable's name that a document's key stands for."""
+    return re.sub("%(?:24|2E|25)", lambda found: _DECODED[found[0]], key)
+
+
+def field_path(field: Field) -> str:
+    """Return the path of a field within a document."""
     if field.document:
-        return f"{field.document}.{spell(field.name)}"
+        return f"{field.document}.{encode_name(field.name)}"
     return "_id" if field.name == "id" else field.name
 
 
 def to_stored(value: Any) -> Any:
-    """A value as it stands there."""
-    return storable(value)
+    """Encode names and large integers within a value; other values are returned unchanged."""
+    if type(value) is dict:
+        return {
+            encode_name(name): to_stored(each) if type(each) in _CONVERTED_TYPES else each
+            for name, each in value.items()
+        }
+    if type(value) is list:
+        return [to_stored(each) for each in value]
+    if type(value) is int and value > _MAX_INT:
+        from bson.decimal128 import Decimal128
+
+        return Decimal128(str(value))
+    return value
 
 
-def read_document(document: Mapping[str, Any]) -> Record:
-    """The record of a document."""
+def to_document(line: bytes) -> dict[str, Any]:
+    """Convert a record's line of JSON to its document."""
+    from bson.datetime_ms import DatetimeMS
+
+    values: dict[str, Any] = loads(without_nul(line))
+    document = {"_id": values.pop("id")} | values
+    document["time"] = DatetimeMS(values["time"] // 1000)
+    document["vars"] = to_stored(values["vars"])
+    document["tags"] = to_stored(values["tags"])
+    return document
+
+
+def to_record(document: Mapping[str, Any]) -> Record:
+    """Convert a document to its record."""
     values: dict[str, Any] = {name: document[name] for name in FIELDS if name in document}
     values["id"] = document["_id"]
     values["time"] = document["time"].replace(tzinfo=timezone.utc)
-    values["vars"] = _read(document.get("vars") or {})
-    values["tags"] = _read(document.get("tags") or {})
+    values["vars"] = _from_stored(document.get("vars") or {})
+    values["tags"] = _from_stored(document.get("tags") or {})
     return Record(**values)
 
 
-def _read(value: Any) -> Any:
+def _from_stored(value: Any) -> Any:
     if isinstance(value, dict):
-        return {read_name(name): _read(each) for name, each in value.items()}
+        return {decode_name(key): _from_stored(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_read(each) for each in value]
+        return [_from_stored(each) for each in value]
     if type(value).__name__ == "Decimal128":
         return int(value.to_decimal())
-    # bson's Int64 is an int of its own, which JSON does not know.
+    # bson reads long integers as Int64, a subclass of int that JSON encoders do not know.
     return int(value) if type(value).__name__ == "Int64" else value

@@ -15,47 +15,47 @@ from ...query.filters import Filter
 from ...query.formatting import value_text
 from ...query.percentiles import OFFSET, SCALE, TINY
 from ...query.query import Query
-from .documents import path_of, to_stored
+from .documents import field_path, to_stored
 
-_ORDER = {">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte"}
+_COMPARISONS = {">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte"}
 _WEIGHT = {"$divide": [1.0, "$sample_rate"]}
-_WHOLE = ["int", "long", "decimal"]
-_NUMBERS = [*_WHOLE, "double"]
-_LARGEST = 2**63
+_INT_TYPES = ["int", "long", "decimal"]
+_NUMBER_TYPES = [*_INT_TYPES, "double"]
+_INT_LIMIT = 2**63
 
 
-def whether(ranges: Iterable[tuple[datetime, datetime]]) -> dict[str, Any]:
-    """That a record lies in one of these ranges."""
+def in_ranges(ranges: Iterable[tuple[datetime, datetime]]) -> dict[str, Any]:
+    """Return the condition that a record's time lies in one of the ranges."""
     listed = [{"time": {"$gte": begin, "$lt": end}} for begin, end in ranges]
     return listed[0] if len(listed) == 1 else {"$or": listed}
 
 
 def condition(wanted: Filter) -> dict[str, Any]:
-    """The condition of a filter."""
-    path, sign, value = path_of(wanted.field), wanted.operator, wanted.value
-    # Of a list MongoDB would look at the members.
-    no_list = {"$not": {"$type": "array"}}
+    """Return the condition for a filter."""
+    path, sign, value = field_path(wanted.field), wanted.operator, wanted.value
+    # Without it, MongoDB would compare the members of a list.
+    not_a_list = {"$not": {"$type": "array"}}
     if wanted.is_ordered:
-        return {path: {_ORDER[sign]: wanted.number, **no_list}}
+        return {path: {_COMPARISONS[sign]: wanted.number, **not_a_list}}
     if sign == "~":
         return {
             "$or": [
-                {path: {"$regex": re.escape(value), "$options": "i", **no_list}},
-                _reads(path, value),
+                {path: {"$regex": re.escape(value), "$options": "i", **not_a_list}},
+                _text_contains(path, value),
             ]
         }
     if not value:
         empty: list[Any] = [None] if wanted.field.document else [None, ""]
         return {path: {"$nin" if sign == "!=" else "$in": empty}}
-    meant = [{"$eq": wanted.number}] if wanted.field.is_number else _meant(value)
-    same: list[dict[str, Any]] = [{path: {**each, **no_list}} for each in meant]
+    equals = [{"$eq": wanted.number}] if wanted.field.is_number else _equal_values(value)
+    same: list[dict[str, Any]] = [{path: {**each, **not_a_list}} for each in equals]
     if value[0] in "[{":
-        same += _documents(path, value)
+        same += _equal_documents(path, value)
     return {"$nor" if sign == "!=" else "$or": same}
 
 
-def top(query: Query, limit: int) -> list[dict[str, Any]]:
-    """The groups with the highest counts."""
+def top_groups(query: Query, limit: int) -> list[dict[str, Any]]:
+    """Return the stages that find the groups with the highest counts."""
     return [
         {"$group": {"_id": {"k": _key(query), "t": _type(query)}, "w": {"$sum": _WEIGHT}}},
         {"$sort": {"w": -1, "_id": 1}},
@@ -63,19 +63,20 @@ def top(query: Query, limit: int) -> list[dict[str, Any]]:
     ]
 
 
-def figures(
+def aggregates(
     query: Query,
     *,
     keys: Sequence[Any] | None = None,
     step: float | None = None,
     limit: int | None = None,
 ) -> list[dict[str, Any]]:
-    """One document for each group, interval and bucket.
+    """Return the stages that give one document for each group, interval and bucket.
 
-    :param keys: these groups only.
-    :param step: seconds of an interval.
+    :param keys: only these groups; default: all.
+    :param step: seconds of an interval; default: the whole range is one interval.
+    :param limit: the most documents.
     """
-    stages: list[dict[str, Any]] = [{"$project": _facts(query, step)}]
+    stages: list[dict[str, Any]] = [{"$project": _project(query, step)}]
     if keys is not None:
         stages.append({"$match": {"k": {"$in": list(keys)}}})
     stages.append(
@@ -94,7 +95,7 @@ def figures(
     return stages if limit is None else [*stages, {"$limit": limit}]
 
 
-def _facts(query: Query, step: float | None) -> dict[str, Any]:
+def _project(query: Query, step: float | None) -> dict[str, Any]:
     value = _number(query.measure)
     failed = {"$or": [{"$gt": ["$error", None]}, {"$gte": ["$status", 500]}]}
     interval: Any = {"$literal": 0}
@@ -117,17 +118,17 @@ def _facts(query: Query, step: float | None) -> dict[str, Any]:
 def _key(query: Query) -> Any:
     if query.by is None:
         return {"$literal": None}
-    return {"$ifNull": [f"${path_of(query.by)}", None]}
+    return {"$ifNull": [f"${field_path(query.by)}", None]}
 
 
 def _type(query: Query) -> Any:
-    # Else 42 and 42.0 would be one group.
-    return {"$literal": None} if query.by is None else {"$type": f"${path_of(query.by)}"}
+    # Without the type, 42 and 42.0 would be one group.
+    return {"$literal": None} if query.by is None else {"$type": f"${field_path(query.by)}"}
 
 
 def _number(field: Field) -> Any:
-    path = f"${path_of(field)}"
-    return {"$cond": [{"$in": [{"$type": path}, _NUMBERS]}, {"$toDouble": path}, None]}
+    path = f"${field_path(field)}"
+    return {"$cond": [{"$in": [{"$type": path}, _NUMBER_TYPES]}, {"$toDouble": path}, None]}
 
 
 def _code(value: Any) -> Any:
@@ -144,34 +145,35 @@ def _code(value: Any) -> Any:
     }
 
 
-def _reads(path: str, part: str) -> dict[str, Any]:
-    """Whether a number, or true or false, has this in its text."""
+def _text_contains(path: str, part: str) -> dict[str, Any]:
+    """Return the condition that the text of a number or a boolean contains a part."""
     text = {"$convert": {"input": f"${path}", "to": "string", "onError": "", "onNull": ""}}
     found = {"$regexMatch": {"input": text, "regex": re.escape(part), "options": "i"}}
-    return {path: {"$type": [*_NUMBERS, "bool"]}, "$expr": found}
+    return {path: {"$type": [*_NUMBER_TYPES, "bool"]}, "$expr": found}
 
 
-def _meant(value: str) -> list[dict[str, Any]]:
-    """The values that read so: 42 finds the number and the word, 042 the word only.
+def _equal_values(value: str) -> list[dict[str, Any]]:
+    """Return conditions for the values with this text: 42 finds a number and a string, 042 only
+    a string.
 
-    MongoDB takes 42 and 42.0 for one value, unless it is told the type.
+    MongoDB treats 42 and 42.0 as equal unless the condition names the type.
     """
-    meant: list[dict[str, Any]] = [{"$eq": value}]
+    equals: list[dict[str, Any]] = [{"$eq": value}]
     if value in {"true", "false"}:
-        meant.append({"$eq": value == "true"})
+        equals.append({"$eq": value == "true"})
     with suppress(ValueError):
         whole = int(value)
-        if str(whole) == value and -_LARGEST <= whole < 2 * _LARGEST:
-            meant.append({"$eq": to_stored(whole), "$type": _WHOLE})
+        if str(whole) == value and -_INT_LIMIT <= whole < 2 * _INT_LIMIT:
+            equals.append({"$eq": to_stored(whole), "$type": _INT_TYPES})
     with suppress(ValueError):
         number = float(value)
         if value_text(number) == value:
-            meant.append({"$eq": number, "$type": "double"})
-    return meant
+            equals.append({"$eq": number, "$type": "double"})
+    return equals
 
 
-def _documents(path: str, value: str) -> list[dict[str, Any]]:
-    """Whether there is the list or the object that a text spells."""
+def _equal_documents(path: str, value: str) -> list[dict[str, Any]]:
+    """Return the condition for the list or the object that a JSON text stands for."""
     try:
         document = orjson.loads(value)
     except ValueError:

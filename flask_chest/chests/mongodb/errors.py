@@ -1,0 +1,35 @@
+"""Classifies MongoDB's errors and says what a user can do about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..client import CHECK_ADDRESS
+
+_DUPLICATE_KEY = 11000
+# Codes for an invalid document; all other codes are about the state of the server.
+# https://www.mongodb.com/docs/manual/reference/error-codes/
+_REJECTIONS = {2, 9, 14, 15, 22, 52, 55, 56, 57, 121, 10334, 17280, _DUPLICATE_KEY}
+_REMEDIES = {
+    13: "grant this user readWrite on the database",
+    18: "check user, password and 'authSource'",
+}
+
+
+def is_already_stored(error: Mapping[str, Any]) -> bool:
+    """Return whether a write error says that the record was stored before."""
+    # A duplicate key in a unique index that the user has added is a rejection.
+    is_id = set(error.get("keyPattern", ["_id"])) == {"_id"}
+    return error.get("code") == _DUPLICATE_KEY and is_id
+
+
+def is_rejection(error: Mapping[str, Any]) -> bool:
+    """Return whether a write error says that MongoDB will never accept the document."""
+    return error.get("code") in _REJECTIONS
+
+
+def remedy_for(error: BaseException) -> str:
+    """Return what a user can do about a driver's error; empty if there is no advice."""
+    code: Any = getattr(error, "code", None)
+    return CHECK_ADDRESS if code is None else _REMEDIES.get(code, "")
