@@ -94,7 +94,7 @@ class StreamBuffer:
             if self._held and now >= self._hold_at:
                 self._hold_at = now + self._claim_after / 4
                 with suppress(OSError):
-                    self._group.hold(list(self._held))
+                    self._group.renew(list(self._held))
 
     def count_lost(self, mask: int, reason: str) -> None:
         self._lose(1, reason)
@@ -112,9 +112,9 @@ class StreamBuffer:
             with suppress(OSError):
                 self._acknowledge()
                 if self._held:
-                    self._group.give_back(list(self._held))
+                    self._group.release(list(self._held))
                 else:
-                    self._group.leave()
+                    self._group.delete_consumer()
             self._group.close()
 
     def abandon(self) -> None:
@@ -142,11 +142,11 @@ class StreamBuffer:
                 return claimed
             self._claim_at = now + self._claim_after / 2
             self._tidy()
-        return self._group.take(count)
+        return self._group.read(count)
 
     def _tidy(self) -> None:
         if not self._tidied:
-            self._group.tidy(_FORGET_AFTER)
+            self._group.delete_idle_consumers(_FORGET_AFTER)
             self._tidied = True
 
     def _take_in(self, entries: Iterable[tuple[bytes, Mapping[bytes, bytes]]]) -> None:

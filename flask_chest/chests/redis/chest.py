@@ -1,4 +1,4 @@
-"""Redis Streams: one entry per record, for a relay to carry on."""
+"""The Redis chest: one stream entry per record, which a relay delivers to another chest."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _SCHEMES = ("redis", "rediss")
 _PORT = 6379
 _TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_cert_reqs")
 _OLDEST = (7, 0)
-# An entry of a stream gets its id from Redis, which refuses one that is not above the last; so the
-# records' ids, which come in any order, are remembered in sets: those of the last ones, and those
-# of the ones before. Redis runs a script as one command, and writes it to its log as one. The entry
-# goes before the id: a script that is broken off in between stores it twice, not never.
+# A record's id cannot be its entry's id: Redis refuses an entry id that is not above the last one,
+# and records come in any order. So two sets hold the ids of recent records: the current window and
+# the window before it. Redis runs a script as one command, and logs it as one. The script adds the
+# entry before the id: if it is interrupted in between, the record is stored twice, not lost.
 _ADD = """
 for i = 3, #ARGV, 2 do
   local id = ARGV[i]
@@ -40,28 +40,29 @@ if redis.call('SCARD', KEYS[2]) >= tonumber(ARGV[2]) then
   redis.call('RENAME', KEYS[2], KEYS[3])
 end
 """
-# While a script runs, Redis does nothing else.
-_PART = 100
-_PART_BYTES = 1024 * 1024
-# What Redis takes as one value where it does not say: its default.
-_LARGEST = 512 * 1024 * 1024
+# Limits for one call of the script, because Redis serves nobody else while a script runs.
+_CALL_RECORDS = 100
+_CALL_BYTES = 1024 * 1024
+# Bytes. The default of Redis' proto-max-bulk-len, for servers that do not report it.
+_MAX_VALUE_BYTES = 512 * 1024 * 1024
 _LINE_START = b'{"id":"'
 
 
 class FlaskChestRedis(Chest):
-    """A stream of Redis or Valkey (7 or newer), out of which ``flask chest relay`` carries records.
+    """Stores records in a stream of Redis or Valkey (7 or newer).
 
-    An entry has one field, ``record``: the record as JSON. The ids of the last records are kept in
-    two sets beside the stream, ``{chest}:ids`` and ``{chest}:ids:before``, so that a record that
-    comes again makes no second entry.
+    ``flask chest relay`` delivers the records from the stream to another chest. An entry has one
+    field, ``record``: the record as JSON. Two sets, ``{chest}:ids`` and ``{chest}:ids:before``,
+    hold the ids of recent records, so that a record that is sent again adds no second entry.
 
     :param url: ``"redis://user:password@host:6379/0?stream=chest"``, or ``"rediss://..."`` for TLS;
-        ``stream``, ``maxlen`` and ``window`` may stand in it, and ``ssl_ca_certs``,
-        ``ssl_certfile``, ``ssl_keyfile`` and ``ssl_cert_reqs`` of redis-py.
+        its query may set ``stream``, ``maxlen``, ``window`` and redis-py's ``ssl_ca_certs``,
+        ``ssl_certfile``, ``ssl_keyfile`` and ``ssl_cert_reqs``.
     :param stream: the stream's key; default ``"chest"``.
-    :param maxlen: entries that the stream holds, or a few more; over it the oldest go, whether they
-        were relayed or not. Default 1,000,000.
-    :param window: ids that are remembered, at least; at most twice as many. Default 100,000.
+    :param maxlen: the stream's length, approximately; Redis trims the oldest entries of a longer
+        stream, relayed or not. Default 1,000,000.
+    :param window: the number of ids that are remembered; at most twice as many. Default
+        100,000.
     :raises flask_chest.errors.ConfigError: redis-py is not installed, or the URL is wrong.
 
     .. versionadded:: 1.0
@@ -89,7 +90,7 @@ class FlaskChestRedis(Chest):
         self.maxlen = _number("maxlen", maxlen, query, 1_000_000)
         self.window = _number("window", window, query, 100_000)
         self._tls = _tls_options(query, self.address.scheme)
-        self._largest = _LARGEST
+        self._max_value_bytes = _MAX_VALUE_BYTES
         self._client: PerProcessClient[Any] = PerProcessClient(self._make_client)
         self._ready = False
 
@@ -109,7 +110,7 @@ class FlaskChestRedis(Chest):
 
     @property
     def keys(self) -> tuple[str, str, str]:
-        """The keys of the stream and of the two sets of ids, in one slot of a cluster."""
+        """The keys of the stream and of the two sets of ids; all three are in one cluster slot."""
         tagged = self.stream if "{" in self.stream else f"{{{self.stream}}}"
         return (self.stream, f"{tagged}:ids", f"{tagged}:ids:before")
 
@@ -121,13 +122,15 @@ class FlaskChestRedis(Chest):
         lines = lines_of(records)
         try:
             client = self.client()
-            answers = self._send(client, [line for line in lines if len(line) <= self._largest])
+            answers = self._send(
+                client, [line for line in lines if len(line) <= self._max_value_bytes]
+            )
         except RedisError as error:
             raise self.to_delivery_error(error) from None
         for answer in answers:
             if isinstance(answer, Exception):
                 raise self.to_delivery_error(answer)
-        self._reject([line for line in lines if len(line) > self._largest])
+        self._reject([line for line in lines if len(line) > self._max_value_bytes])
 
     def check(self) -> None:
         from redis.exceptions import RedisError
@@ -147,13 +150,13 @@ class FlaskChestRedis(Chest):
         self._client.close()
 
     def client(self) -> Any:
-        """A client of a server that was seen to be new enough.
+        """Return this process's client, after checking the server once.
 
-        :raises flask_chest.errors.DeliveryError: it is too old.
+        :raises flask_chest.errors.DeliveryError: the server is too old.
         """
         client = self._client.get()
         if not self._ready:
-            self._look_at(client)
+            self._check_server(client)
             self._ready = True
         return client
 
@@ -171,16 +174,16 @@ class FlaskChestRedis(Chest):
             password=self.address.password or None,
             socket_timeout=self.timeout,
             socket_connect_timeout=self.timeout,
-            # Delivery tries again, and knows how long to wait.
+            # No retries here: delivery retries, with backoff.
             retry=Retry(NoBackoff(), 0),
             **self._tls,
         )
 
-    def _look_at(self, client: Any) -> None:
-        about = _answer(client.info)
+    def _check_server(self, client: Any) -> None:
+        about = _ask_server(client.info)
         self.check_version(str(about.get("redis_version", "")))
-        config = _answer(client.config_get, "proto-max-bulk-len")
-        self._largest = int(config.get("proto-max-bulk-len", _LARGEST))
+        config = _ask_server(client.config_get, "proto-max-bulk-len")
+        self._max_value_bytes = int(config.get("proto-max-bulk-len", _MAX_VALUE_BYTES))
         policy = str(about.get("maxmemory_policy", ""))
         if policy.startswith("allkeys"):
             self.logger.warning(
@@ -192,9 +195,9 @@ class FlaskChestRedis(Chest):
             )
 
     def check_version(self, version: str) -> None:
-        """See whether a server can do what the chest and the relay ask of it.
+        """Check that the chest and the relay can use a server of this version.
 
-        :raises flask_chest.errors.DeliveryError: it cannot.
+        :raises flask_chest.errors.DeliveryError: the version is too old.
         """
         found = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
         if found and found < _OLDEST:
@@ -206,12 +209,12 @@ class FlaskChestRedis(Chest):
         if not lines:
             return []
         pipeline = client.pipeline(transaction=False)
-        for part in _parts(lines):
+        for part in _calls(lines):
             pairs = [each for line in part for each in (_id_of(line), line)]
             pipeline.eval(_ADD, 3, *self.keys, self.maxlen, self.window, *pairs)
-        keep = None if self.app_info is None else self.app_info.retention_seconds
-        if keep is not None:
-            oldest = max(0, int((time.time() - keep) * 1000))
+        retention = None if self.app_info is None else self.app_info.retention_seconds
+        if retention is not None:
+            oldest = max(0, int((time.time() - retention) * 1000))
             pipeline.xtrim(self.stream, minid=oldest, approximate=False)
         answers: list[Any] = pipeline.execute(raise_on_error=False)
         return answers
@@ -220,35 +223,37 @@ class FlaskChestRedis(Chest):
         if lines:
             size = max(map(len, lines))
             reason = f"{size} bytes are more than this server takes as one value"
-            remedy = f"its proto-max-bulk-len is {self._largest}; see CHEST_MAX_RECORD_BYTES"
+            remedy = (
+                f"its proto-max-bulk-len is {self._max_value_bytes}; see CHEST_MAX_RECORD_BYTES"
+            )
             raise RejectedError(
                 self.error_message(reason, remedy),
                 record_ids=[_id_of(line).decode() for line in lines],
             )
 
 
-def _answer(ask: Callable[..., Any], *words: str) -> dict[str, Any]:
-    """What a server tells of itself; nothing, where this user may not ask."""
+def _ask_server(command: Callable[..., Any], *arguments: str) -> dict[str, Any]:
+    """Return a server's answer about itself, or an empty dict if this user lacks permission."""
     from redis.exceptions import ResponseError
 
     try:
-        told: dict[str, Any] = ask(*words)
+        answer: dict[str, Any] = command(*arguments)
     except ResponseError:
         return {}
-    return told
+    return answer
 
 
-def _parts(lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for part in parts_of(lines, _PART_BYTES):
+def _calls(lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
+    for part in parts_of(lines, _CALL_BYTES):
         rest = iter(part)
-        while few := list(islice(rest, _PART)):
-            yield few
+        while call := list(islice(rest, _CALL_RECORDS)):
+            yield call
 
 
 def _id_of(line: bytes) -> bytes:
     if line.startswith(_LINE_START):
         return line[len(_LINE_START) : line.index(b'"', len(_LINE_START))]
-    # A line that somebody else wrote, with its names in another order.
+    # Another writer's line, with its names in another order.
     found: str = loads(line)["id"]
     return found.encode()
 
@@ -281,6 +286,6 @@ def _tls_options(query: Mapping[str, str], scheme: str) -> dict[str, Any]:
         if given:
             raise ConfigError(f"{next(iter(given))!r} is for TLS: 'rediss://'")
         return {}
-    # Older versions of redis-py check the certificate, but not whose it is.
+    # Older versions of redis-py do not check the host name in the certificate by default.
     checked = given.get("ssl_cert_reqs") != "none"
     return {"ssl": True, "ssl_check_hostname": checked, **given}

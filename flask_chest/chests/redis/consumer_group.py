@@ -1,4 +1,4 @@
-"""A consumer group of a Redis stream: several readers share its entries.
+"""One consumer of a consumer group: several consumers share the entries of a Redis stream.
 
 https://redis.io/docs/latest/develop/data-types/streams/#consumer-groups
 """
@@ -16,14 +16,13 @@ from typing import Any
 from ...errors import DeliveryError
 from .chest import FIELD, FlaskChestRedis
 
-# Before it reads, it sees whether the cap has cut off entries that the group has not read: those
-# that were ever cut off are more than those that it has read. In one script, for entries may be cut
-# off at any time. The group's count is put right then, and again after reading: Redis 7.0 reckons
-# without what was cut off (https://github.com/redis/redis/issues/13957), and does not write the
-# count to its log, so that it would know an old one after a restart. "0": a new group begins with
-# what is there. Of a record comes its line alone, since the driver takes its time over each part of
-# an answer.
-_TAKE = """
+# Before it reads, the script counts the entries that Redis trimmed before the group read them: all
+# trimmed entries minus all read entries. It is one script because Redis may trim at any time. The
+# script corrects the group's entries-read then, and again after reading, because Redis 7.0 does not
+# count trimmed entries (https://github.com/redis/redis/issues/13957) and does not write the number
+# to its log, so it would have an old number after a restart. A new group starts at "0", the oldest
+# entry. For a record the script returns only its line: the driver needs time for each element.
+_READ = """
 local key, group = KEYS[1], ARGV[1]
 if redis.call('EXISTS', key) == 0 then return {0, {}, {}} end
 local function named(flat)
@@ -71,8 +70,9 @@ if read and #ids > 0 then
 end
 return {trimmed, ids, values}
 """
-# Readers that died leave their names behind. One that has entries must stay: they would go with it.
-_TIDY = """
+# Dead consumers leave their names behind. One with pending entries must stay: Redis would delete
+# them together with the consumer.
+_DELETE_IDLE = """
 local all = redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
 if all['err'] then return end
 for _, each in ipairs(all) do
@@ -83,17 +83,17 @@ for _, each in ipairs(all) do
   end
 end
 """
-_BEGIN = b"0-0"
-# The idle time of an entry that is given back: anybody may claim it.
-_AGES = 365 * 86400 * 1000
+_START = b"0-0"
+# Milliseconds. A released entry gets this idle time, so that any consumer may claim it at once.
+_RELEASED_IDLE_MS = 365 * 86400 * 1000
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedEntries:
-    """What a look at the stream has brought.
+    """Entries that Redis has assigned to this consumer.
 
     :param entries: ids and fields.
-    :param lost: entries that the cap has cut off before anybody had dealt with them.
+    :param lost: number of entries that Redis trimmed before a consumer had acknowledged them.
     """
 
     entries: Sequence[tuple[bytes, Mapping[bytes, bytes]]]
@@ -101,31 +101,38 @@ class ClaimedEntries:
 
 
 class ConsumerGroup:
-    """One reader of a group. All methods raise ``OSError`` where the server does not do it.
+    """One consumer of a group. All methods raise ``OSError`` if the server fails.
 
-    :param chest: the stream.
-    :param name: the group's; made on first use, and begins with the oldest entry.
+    :param chest: the chest of the stream.
+    :param name: the group's name; the group is created on first use and starts at the oldest entry.
     """
 
     def __init__(self, chest: FlaskChestRedis, name: str) -> None:
         self.chest = chest
         self.name = name
-        #: What Redis calls this reader.
+        #: The consumer's name in Redis.
         self.consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
-    def take(self, count: int) -> ClaimedEntries:
-        """Entries that no reader of the group has got yet."""
+    def read(self, count: int) -> ClaimedEntries:
+        """Read entries that no consumer of the group has read yet.
+
+        :param count: the most entries.
+        """
         with self._client() as client:
             lost, entries, values = client.eval(
-                _TAKE, 1, self.chest.stream, self.name, self.consumer, count, FIELD
+                _READ, 1, self.chest.stream, self.name, self.consumer, count, FIELD
             )
         return ClaimedEntries(list(zip(entries, map(_fields, values), strict=True)), int(lost))
 
     def claim(self, count: int, idle_ms: int) -> ClaimedEntries:
-        """Entries of readers that have not been heard of for a while."""
+        """Claim entries of consumers that seem to be dead.
+
+        :param count: the most entries.
+        :param idle_ms: milliseconds since an entry was read, claimed or renewed.
+        """
         from redis.exceptions import ResponseError
 
-        start, lost = _BEGIN, 0
+        start, lost = _START, 0
         found: Sequence[tuple[bytes, Mapping[bytes, bytes]]] = []
         with self._client() as client:
             while not found:
@@ -134,40 +141,43 @@ class ConsumerGroup:
                         self.chest.stream, self.name, self.consumer, idle_ms, start, count
                     )
                 except ResponseError as error:
-                    # Before the first record there is no stream, before the first look no group.
+                    # The first record makes the stream, and the first read makes the group.
                     if str(error).startswith("NOGROUP"):
                         break
                     raise
                 lost += len(deleted)
-                if start == _BEGIN:
+                if start == _START:
                     break
         return ClaimedEntries(found, lost)
 
     def acknowledge(self, entries: Sequence[bytes]) -> None:
-        """They are done with."""
+        """Acknowledge entries: the group is finished with them."""
         with self._client() as client:
             client.xack(self.chest.stream, self.name, *entries)
 
-    def hold(self, entries: Sequence[bytes]) -> None:
-        """Let the others know that this reader lives and is still at them."""
+    def renew(self, entries: Sequence[bytes]) -> None:
+        """Reset the idle time of this consumer's entries, so that no other consumer claims them."""
         self._set_idle(entries, 0)
 
-    def give_back(self, entries: Sequence[bytes]) -> None:
-        """Let the others have them at once."""
-        self._set_idle(entries, _AGES)
+    def release(self, entries: Sequence[bytes]) -> None:
+        """Let other consumers claim these entries at once."""
+        self._set_idle(entries, _RELEASED_IDLE_MS)
 
-    def leave(self) -> None:
-        """Be no reader of the group any more; nothing may be left that it was given."""
+    def delete_consumer(self) -> None:
+        """Delete this consumer from the group; it must have no pending entries."""
         with self._client() as client:
             client.xgroup_delconsumer(self.chest.stream, self.name, self.consumer)
 
-    def tidy(self, idle_ms: int) -> None:
-        """Forget readers that have nothing, and have not been heard of for so long."""
+    def delete_idle_consumers(self, idle_ms: int) -> None:
+        """Delete consumers that have no pending entries.
+
+        :param idle_ms: milliseconds since the consumer's last command.
+        """
         with self._client() as client:
-            client.eval(_TIDY, 1, self.chest.stream, self.name, idle_ms)
+            client.eval(_DELETE_IDLE, 1, self.chest.stream, self.name, idle_ms)
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self.chest.close()
 
     def _set_idle(self, entries: Sequence[bytes], idle_ms: int) -> None:

@@ -1,4 +1,4 @@
-"""What Redis says when it refuses, and what to do about it."""
+"""Says what a user can do about an error of Redis."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..client import CHECK_ADDRESS
 
 _CERTIFICATE = "check the server's certificate, and 'ssl_ca_certs'"
-# By the driver's class; some errors have none of their own and are known by their first word.
+# Remedies by the driver's exception class.
 _BY_CLASS = {
     "AuthenticationError": "check user and password",
     "AuthenticationWrongNumberOfArgsError": "check user and password",
@@ -18,9 +18,10 @@ _BY_CLASS = {
     "TimeoutError": CHECK_ADDRESS,
     "ConnectionError": CHECK_ADDRESS,
 }
-# Within a script, Redis 7.0 says it in the second way, later ones in the third.
+# The second text is from scripts in Redis 7.0, the third from scripts in later versions.
 _DENIED = ("NOPERM", "The user executing the script", "ACL failure in script")
-_BY_WORD = {
+# Remedies by a part of the text, for errors that have no class of their own.
+_BY_TEXT = {
     "OOM": _BY_CLASS["OutOfMemoryError"],
     "READONLY": _BY_CLASS["ReadOnlyError"],
     "MOVED": "a cluster is not served; name a single server",
@@ -30,19 +31,19 @@ _BY_WORD = {
 }
 
 
-def remedy_for(error: BaseException, chest_keys: Sequence[str]) -> str:
-    """Return advice on an error of the driver; empty if there is none.
+def remedy_for(error: BaseException, keys: Sequence[str]) -> str:
+    """Return what a user can do about a driver's error; empty if there is no advice.
 
-    :param chest_keys: the keys that the chest uses.
+    :param keys: the keys that the chest uses.
     """
-    kind, words = type(error).__name__, str(error)
-    keys = ", ".join(map(repr, chest_keys))
-    if "WRONGTYPE" in words:
-        return f"of {keys} one holds something else; name another stream: ?stream="
-    if kind == "NoPermissionError" or any(word in words for word in _DENIED):
-        return f"grant this user the commands that the page on Redis lists, on {keys}"
-    if "certificate" in words or "SSL" in words:
+    kind, text = type(error).__name__, str(error)
+    listed = ", ".join(map(repr, keys))
+    if "WRONGTYPE" in text:
+        return f"of {listed} one holds something else; name another stream: ?stream="
+    if kind == "NoPermissionError" or any(each in text for each in _DENIED):
+        return f"grant this user the commands that the page on Redis lists, on {listed}"
+    if "certificate" in text or "SSL" in text:
         return _CERTIFICATE
     if kind in _BY_CLASS:
         return _BY_CLASS[kind]
-    return next((remedy for word, remedy in _BY_WORD.items() if word in words), "")
+    return next((remedy for part, remedy in _BY_TEXT.items() if part in text), "")

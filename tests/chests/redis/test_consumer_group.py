@@ -51,14 +51,14 @@ def in_stream(client: Any) -> list[bytes]:
 def test_readers_share_the_entries(chest: FlaskChestRedis, client: Any) -> None:
     """Each entry goes to one of them; acknowledged ones are done with."""
     one, other = ConsumerGroup(chest, "g"), ConsumerGroup(chest, "g")
-    assert one.take(10) == ClaimedEntries([])
+    assert one.read(10) == ClaimedEntries([])
     chest.write(make_records(30))
-    got = ids(one.take(10)) + ids(other.take(100))
+    got = ids(one.read(10)) + ids(other.read(100))
     assert got == in_stream(client)
-    assert one.take(10) == ClaimedEntries([])
+    assert one.read(10) == ClaimedEntries([])
     one.acknowledge(got)
     assert client.xpending("chest", "g")["pending"] == 0
-    assert len(ConsumerGroup(chest, "another").take(100).entries) == 30
+    assert len(ConsumerGroup(chest, "another").read(100).entries) == 30
 
 
 def test_entries_of_the_dead_are_claimed(chest: FlaskChestRedis, client: Any) -> None:
@@ -66,14 +66,14 @@ def test_entries_of_the_dead_are_claimed(chest: FlaskChestRedis, client: Any) ->
     dead, living = ConsumerGroup(chest, "g"), ConsumerGroup(chest, "g")
     assert living.claim(10, 0) == ClaimedEntries([])
     chest.write(make_records(300))
-    entries = ids(dead.take(300))
+    entries = ids(dead.read(300))
     assert living.claim(100, 60_000) == ClaimedEntries([])
-    dead.give_back(entries)
-    dead.hold(entries[:100])
+    dead.release(entries)
+    dead.renew(entries[:100])
     claimed: list[bytes] = []
     while found := ids(living.claim(50, 60_000)):
         claimed += found
-        living.hold(found)
+        living.renew(found)
     assert claimed == entries[100:]
 
 
@@ -89,17 +89,17 @@ def test_what_the_cap_cut_off_unread_is_counted(
     group = ConsumerGroup(chest, "g")
     chest.write(make_records(100))
     if read:
-        group.take(read)
+        group.read(read)
     cut_off(client, 30)
-    taken = group.take(10)
+    taken = group.read(10)
     assert (len(taken.entries), taken.lost) == (10, 70 - read)
-    assert group.take(10).lost == 0
+    assert group.read(10).lost == 0
     cut_off(client, 15)
-    assert group.take(100).lost == 0
+    assert group.read(100).lost == 0
     chest.write(make_records(5))
     cut_off(client, 0)
-    assert group.take(10) == ClaimedEntries([], 5)
-    assert group.take(10) == ClaimedEntries([], 0)
+    assert group.read(10) == ClaimedEntries([], 5)
+    assert group.read(10) == ClaimedEntries([], 0)
 
 
 def test_counts_outlive_a_restart() -> None:
@@ -107,14 +107,14 @@ def test_counts_outlive_a_restart() -> None:
     with Redis(*DURABLE) as server, closing(FlaskChestRedis(server.url)) as chest:
         group = ConsumerGroup(chest, "g")
         chest.write(make_records(100))
-        group.acknowledge(ids(group.take(40)))
+        group.acknowledge(ids(group.read(40)))
         server.stop()
         server.start()
         with closing(redis.Redis(port=server.port)) as client:
             [told] = client.xinfo_groups("chest")
             assert (told["entries-read"], told["lag"]) == (40, 60)
             cut_off(client, 30)
-        taken = group.take(100)
+        taken = group.read(100)
         assert (len(taken.entries), taken.lost) == (30, 30)
 
 
@@ -124,7 +124,7 @@ def test_nothing_is_counted_where_all_was_read(chest: FlaskChestRedis, client: A
     lost = 0
     for _ in range(5):
         chest.write(make_records(40))
-        lost += group.take(100).lost
+        lost += group.read(100).lost
         cut_off(client, 10)
     assert lost == 0
 
@@ -133,7 +133,7 @@ def test_what_was_cut_off_before_it_could_be_claimed(chest: FlaskChestRedis, cli
     """Entries that a dead reader had, and that are gone, are counted, too."""
     dead, living = ConsumerGroup(chest, "g"), ConsumerGroup(chest, "g")
     chest.write(make_records(100))
-    dead.take(100)
+    dead.read(100)
     cut_off(client, 40)
     found: list[bytes] = []
     lost = 0
@@ -156,16 +156,16 @@ def test_readers_that_are_gone_are_forgotten(chest: FlaskChestRedis, client: Any
         ConsumerGroup(chest, "g"),
         ConsumerGroup(chest, "g"),
     )
-    here.tidy(0)
+    here.delete_idle_consumers(0)
     chest.write(make_records(2))
-    busy.take(1)
-    idle.acknowledge(ids(idle.take(1)))
-    here.tidy(60_000)
+    busy.read(1)
+    idle.acknowledge(ids(idle.read(1)))
+    here.delete_idle_consumers(60_000)
     assert sorted(names(client)) == sorted([busy.consumer, idle.consumer])
-    here.tidy(0)
+    here.delete_idle_consumers(0)
     assert names(client) == [busy.consumer]
     busy.acknowledge(in_stream(client))
-    busy.leave()
+    busy.delete_consumer()
     assert names(client) == []
 
 
@@ -175,7 +175,7 @@ def test_a_key_that_is_no_stream(chest: FlaskChestRedis, client: Any) -> None:
     group = ConsumerGroup(chest, "g")
     told = r"chest 'redis' at redis://.*name another stream"
     with pytest.raises(OSError, match=told):
-        group.take(1)
+        group.read(1)
     with pytest.raises(OSError, match=told):
         group.claim(1, 0)
 
@@ -184,7 +184,7 @@ def test_a_server_that_is_too_old(chest: FlaskChestRedis, monkeypatch: pytest.Mo
     """It is told likewise."""
     monkeypatch.setattr("flask_chest.chests.redis.chest._OLDEST", (99, 0))
     with pytest.raises(OSError, match="is too old; run Redis 7 or newer"):
-        ConsumerGroup(chest, "g").take(1)
+        ConsumerGroup(chest, "g").read(1)
 
 
 def test_rights(server: Redis, chest: FlaskChestRedis, client: Any) -> None:
@@ -201,14 +201,14 @@ def test_rights(server: Redis, chest: FlaskChestRedis, client: Any) -> None:
     chest.write(make_records(2))
     with closing(FlaskChestRedis(f"redis://reader:hunter22@127.0.0.1:{server.port}")) as theirs:
         group = ConsumerGroup(theirs, "g")
-        entries = ids(group.take(10))
-        group.hold(entries)
+        entries = ids(group.read(10))
+        group.renew(entries)
         group.claim(10, 0)
         group.acknowledge(entries)
-        group.tidy(0)
-        group.take(10)
-        group.leave()
+        group.delete_idle_consumers(0)
+        group.read(10)
+        group.delete_consumer()
         client.acl_setuser("reader", commands=["-xreadgroup"])
         with pytest.raises(OSError, match="grant this user") as caught:
-            group.take(10)
+            group.read(10)
     assert "hunter22" not in str(caught.value)
