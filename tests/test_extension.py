@@ -417,7 +417,7 @@ def test_a_lent_scheduler(tmp_path: Path) -> None:
     )
     wait_for_delivery(app, lambda: app.test_client().get("/1"))
     names = {job.name for job in scheduler.get_jobs()}
-    assert names == {"theirs", f"flask-chest:{app.name}:(tend)", f"flask-chest:{app.name}:memory"}
+    assert names == {"theirs", f"flask-chest:{app.name}:(buffer)", f"flask-chest:{app.name}:memory"}
     chest.close()
     assert [job.id for job in scheduler.get_jobs()] == ["theirs"]
     assert scheduler.running

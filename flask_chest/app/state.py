@@ -81,7 +81,7 @@ class Delivery(Protocol):
     def hand_over(self, line: bytes, mask: int) -> None: ...
     def flush(self, timeout: float | None = None) -> bool: ...
     def ledger(self) -> Ledger: ...
-    def oldest(self, chest: str) -> int | None: ...
+    def oldest_pending(self, chest: str) -> int | None: ...
     def close(self) -> None: ...
 
 
@@ -259,8 +259,8 @@ class AppState:
     def _make_delivery(self) -> Delivery:
         if self.settings.buffer == "none":
             return SynchronousDelivery(self.chests, self.app)
-        ships = self.settings.exporter == "thread"
-        return self._exporter(Reads.OWN_AND_ORPHANED if ships else Reads.NOTHING)
+        delivers = self.settings.exporter == "thread"
+        return self._exporter(Reads.OWN_AND_ORPHANED if delivers else Reads.NOTHING)
 
     def _exporter(self, reads: Reads) -> Exporter:
         settings = self.settings
@@ -268,26 +268,26 @@ class AppState:
         return Exporter(
             DeliveryConfig(
                 name=self.app.name,
-                sender=self.app,
+                signal_sender=self.app,
                 chests=list(self.chests),
                 make_buffer=self._buffer_maker(reads),
-                bury=self._bury,
+                on_rejected=self._add_dead_letters,
                 batch_size=settings.batch_size,
                 interval=settings.export_interval,
                 shutdown_timeout=settings.shutdown_timeout,
                 scheduler=self._scheduler,
-                ships=reads is not Reads.NOTHING,
-                upkeep=self._upkeep(),
-                kept_in=f"the journal {root}" if settings.buffer == "disk" else "memory",
+                delivers=reads is not Reads.NOTHING,
+                maintenance=self._maintenance(),
+                buffer_location=f"the journal {root}" if settings.buffer == "disk" else "memory",
             )
         )
 
-    def _bury(self, chest: str, lines: Sequence[bytes], reason: str) -> None:
+    def _add_dead_letters(self, chest: str, lines: Sequence[bytes], reason: str) -> None:
         DeadLetters(self.journal_scope, chest).add(lines, reason)
         if self.settings.buffer != "disk":
             add_rejected(self.journal_scope, chest, len(lines))
 
-    def _upkeep(self) -> Callable[[threading.Event], None] | None:
+    def _maintenance(self) -> Callable[[threading.Event], None] | None:
         if not any(chest.needs_maintenance for chest in self.chests):
             return None
         return Maintenance(self.chests, self.settings.retention).run

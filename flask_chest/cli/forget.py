@@ -11,7 +11,7 @@ from flask.cli import with_appcontext
 
 from ..app.state import AppState
 from ..chests.base import Chest
-from ..delivery.dead_letters import chests_with_letters
+from ..delivery.dead_letters import chests_with_dead_letters
 from ..operations.erasure import Erasure, erase_dead_letters, matching_dead_letters
 from ..query.filters import Filter
 from ..query.ndjson import to_line
@@ -93,7 +93,8 @@ def _open_stores(chests: list[Chest]) -> Iterator[_Stores]:
 def _removed_chests(state: AppState, stores: _Stores) -> list[str]:
     """Return the names of chests that are no longer configured but have dead letters."""
     configured = {chest.name for chest, _ in stores}
-    return [name for name in chests_with_letters(state.journal_dir) if name not in configured]
+    names = chests_with_dead_letters(state.journal_dir)
+    return [name for name in names if name not in configured]
 
 
 def _confirm(stores: _Stores, query: Query) -> None:

@@ -130,15 +130,15 @@ def _make_exporter(
     return Exporter(
         DeliveryConfig(
             name=f"{state.app.name}:relay",
-            sender=state.app,
+            signal_sender=state.app,
             chests=[store],
             make_buffer=make_buffer,
-            bury=dead_letter,
+            on_rejected=dead_letter,
             batch_size=settings.batch_size,
             interval=settings.export_interval,
             shutdown_timeout=settings.shutdown_timeout,
-            kept_in=group.chest.describe(),
-            upkeep=Maintenance([store], settings.retention).run
+            buffer_location=group.chest.describe(),
+            maintenance=Maintenance([store], settings.retention).run
             if store.needs_maintenance
             else None,
         )

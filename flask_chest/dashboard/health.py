@@ -56,5 +56,5 @@ class Health:
 
     def _oldest(self, name: str) -> float | None:
         """Seconds that the oldest record has waited."""
-        oldest = self._state.delivery.oldest(name)
+        oldest = self._state.delivery.oldest_pending(name)
         return None if oldest is None else max(0.0, time.time() - oldest / 1_000_000)

@@ -1,1 +1,1 @@
-"""From the request thread to a chest: buffers, retries, the ledger. Knows no backend, no Flask."""
+"""Delivers records from the request thread to the chests. Knows no store and no Flask."""

@@ -1,4 +1,4 @@
-"""When to try again: exponential backoff with full jitter.
+"""Computes the delay before a retry: exponential backoff with full jitter.
 
 https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 """
@@ -7,24 +7,25 @@ from __future__ import annotations
 
 import random
 
-# Of our own: drawing from the app's would change what it sees after random.seed(), and a generator
-# that is seeded once would let forked workers come back at the same moment.
+# Not the module's generator: drawing from that would change what the app gets after random.seed(),
+# and forked workers with the same seed would all retry at the same moment.
 _random = random.SystemRandom()
 
-_BASE = 0.5
-_CAP = 60.0
-# A day: a backend's clock may be years off.
-_LONGEST = 86400.0
+_BASE_DELAY = 0.5
+_MAX_DELAY = 60.0
+# One day: the clock of the server that computed Retry-After may be years off.
+_MAX_RETRY_AFTER = 86400.0
 
 
-def delay(failures: int, retry_after: float | None = None) -> float:
-    """Seconds to wait after so many failures in a row.
+def retry_delay(failures: int, retry_after: float | None = None) -> float:
+    """Return the seconds to wait before the next attempt.
 
-    :param failures: at least 1.
-    :param retry_after: what the backend asked for; never less than that, up to a day.
+    :param failures: how many attempts in a row have failed, at least 1.
+    :param retry_after: seconds that the server asked to wait. The delay is never shorter than this,
+        up to a day.
     """
-    ceiling = min(_CAP, _BASE * 2 ** min(failures, 16))
+    ceiling = min(_MAX_DELAY, _BASE_DELAY * 2 ** min(failures, 16))
     jittered = _random.uniform(0, ceiling)
-    if retry_after is None or not retry_after >= 0:  # nor is NaN
+    if retry_after is None or not retry_after >= 0:  # NaN is not >= 0 either
         return jittered
-    return min(retry_after, _LONGEST) + min(jittered, 1.0)
+    return min(retry_after, _MAX_RETRY_AFTER) + min(jittered, 1.0)

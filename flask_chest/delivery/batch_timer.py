@@ -1,4 +1,4 @@
-"""When a chest is looked after."""
+"""Decides when the next batch is sent to a chest."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from .sender import Sender
 
 
 class BatchTimer:
-    """A batch goes when it is full or when the interval is over, whichever is first.
+    """Sends a batch when it is full or when the interval is over, whichever comes first.
 
-    :param shipper: delivers to the chest.
+    :param sender: delivers to the chest.
     :param buffer: where records wait.
-    :param interval: seconds after which a batch goes that is not full.
-    :param batch_size: records a batch.
+    :param interval: seconds after which an incomplete batch is sent.
+    :param batch_size: records per batch.
     """
 
-    def __init__(self, shipper: Sender, buffer: Buffer, interval: float, batch_size: int) -> None:
-        self._shipper = shipper
+    def __init__(self, sender: Sender, buffer: Buffer, interval: float, batch_size: int) -> None:
+        self._sender = sender
         self._buffer = buffer
         self._interval = interval
         self._batch_size = batch_size
-        self._shipped_at = 0.0
-        self._shipped_count = 0
+        self._sent_at = 0.0
+        self._sent_count = 0
 
     def tick(self) -> None:
-        """Deliver, where it is time."""
+        """Send if a batch is due, or if a flush was requested."""
         now, count = time.monotonic(), self._buffer.appended
-        full = count - self._shipped_count >= self._batch_size
-        # A tick that comes a little early must not make a batch wait for two.
-        due = now - self._shipped_at >= self._interval * 0.9
-        if full or due or self._shipper.asked:
-            self._shipped_at, self._shipped_count = now, count
-            self._shipper.ship()
+        full = count - self._sent_count >= self._batch_size
+        # A tick that comes slightly early must not delay a batch by a whole further tick.
+        due = now - self._sent_at >= self._interval * 0.9
+        if full or due or self._sender.flush_requested:
+            self._sent_at, self._sent_count = now, count
+            self._sender.send()

@@ -1,4 +1,4 @@
-"""What a buffer is to the exporter: places from which pages of records are read."""
+"""The protocols that delivery expects of a buffer: append records, read them in pages."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any, Protocol, TypeAlias
 
 from .ledger import Ledger
 
-#: Told of records that are gone: chest, reason, count.
+#: Called for lost records with the chest's name, the reason and the count.
 LossListener: TypeAlias = Callable[[str, str, int], None]
 
 
 class TornRecordError(OSError):
-    """Only a part of a record could be kept; whoever reads it will count it as lost."""
+    """Only a part of a record could be written. The reader will count the record as lost."""
 
 
 class ClosedError(Exception):
-    """The buffer was closed: its process is to make another one."""
+    """The buffer is closed; the process has to create a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class Page:
     """The next records for one chest.
 
     :param lines: encoded records.
-    :param end: where the chest stands once they are dealt with; the source's own business.
-    :param damaged: records that could not be read any more on the way.
-    :param start: where the chest stood; likewise.
-    :param last: whether there was no more when it was read.
+    :param end: the chest's position behind the page. Only the source interprets it.
+    :param damaged: how many unreadable records were skipped.
+    :param start: the chest's position before the page. Only the source interprets it.
+    :param last: whether the source had no further records when the page was read.
     """
 
     lines: Sequence[bytes]
@@ -39,47 +39,53 @@ class Page:
 
 
 class Source(Protocol):
-    """Records of one writer, read by each chest at its own pace."""
+    """The records of one writer. Each chest reads them at its own pace."""
 
     def read(self, chest: str, limit: int) -> Page | None:
-        """The next records for a chest, at most ``limit``; ``None`` at the end."""
+        """Return the next ``limit`` records for a chest; ``None`` at the end."""
 
     def commit(self, chest: str, page: Page, delivered: int, rejected: int) -> None:
-        """Move a chest past a page, for good."""
+        """Move a chest past a page, permanently."""
 
 
 class Buffer(Protocol):
-    """Where records wait."""
+    """Keeps records until they are delivered."""
 
     @property
     def appended(self) -> int:
-        """Records handed over in this process, roughly."""
+        """The approximate number of records that this process has appended."""
 
     def append(self, line: bytes, mask: int) -> None:
-        """Keep one record; called in the request thread.
+        """Store one record. Called in the request thread.
 
-        :raises OSError: it could not be kept.
-        :raises TornRecordError: a part of it was; it needs no :meth:`count_lost`.
-        :raises ClosedError: the buffer was closed.
+        :param line: the encoded record.
+        :param mask: a bit for each chest that receives it.
+        :raises OSError: the record could not be stored.
+        :raises TornRecordError: a part of it was stored; do not call :meth:`count_lost` for it.
+        :raises ClosedError: the buffer is closed.
         """
 
     def sources(self) -> Sequence[Source]:
-        """What this process delivers."""
+        """Return the sources that this process delivers from."""
 
-    def tend(self) -> None:
-        """What is to be done from time to time, away from requests."""
+    def maintain(self) -> None:
+        """Do the periodic work of the buffer. Never called in a request."""
 
     def count_lost(self, mask: int, reason: str) -> None:
-        """Note that a record could not be kept."""
+        """Count a record that could not be stored as lost.
+
+        :param mask: a bit for each chest that would have received it.
+        :param reason: the key in the ledger.
+        """
 
     def ledger(self) -> Ledger:
-        """Every record's fate."""
+        """Return the ledger of all records that this buffer knows of."""
 
-    def oldest(self, chest: str) -> int | None:
-        """When the oldest record that waits for a chest was made: microseconds since 1970, UTC."""
+    def oldest_pending(self, chest: str) -> int | None:
+        """Return when the oldest record that waits for a chest was made, in µs since 1970 UTC."""
 
     def close(self) -> None:
-        """Let go of everything; what is not delivered stays where it outlives the process."""
+        """Release all resources. Records stay in the buffer if it outlives the process."""
 
-    def abandon(self) -> None:
-        """In the child of a fork: let go of what belongs to the parent, and harm it not."""
+    def after_fork_in_child(self) -> None:
+        """Drop the parent's resources without touching its files."""

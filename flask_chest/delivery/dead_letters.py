@@ -1,4 +1,4 @@
-"""Dead letters: records that a chest will never accept, kept as JSON lines with the reason."""
+"""Dead letters: records that a chest will never accept, stored as JSON lines with the reason."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ import orjson
 from .durable_files import FileLock, write_whole
 from .journal.scope import JournalScope
 
-# Who holds the lock is done in milliseconds, unless it was stopped.
-_PATIENCE = 1.0
+# Another process holds the lock for milliseconds, unless it is stopped.
+_LOCK_TIMEOUT = 1.0
 
 
 class DeadLetter(NamedTuple):
     """One dead letter.
 
-    :param reason: why it was rejected.
+    :param reason: why the record was rejected.
     :param line: the encoded record.
-    :param app: whose it is; others may share the folder. Empty where that is not known.
-    :param store: where the chest was that rejected it; empty where that is not known.
+    :param app: the app that captured the record; empty if unknown. Apps may share a folder.
+    :param store: the location of the store that rejected it; empty if unknown.
     """
 
     reason: str
@@ -33,13 +33,13 @@ class DeadLetter(NamedTuple):
     app: str = ""
     store: str = ""
 
-    def is_of(self, app: str) -> bool:
-        """Whether it is an app's to be dealt with."""
+    def belongs_to(self, app: str) -> bool:
+        """Return whether an app may replay or erase this letter."""
         return self.app in ("", app)
 
 
-def chests_with_letters(root: Path) -> list[str]:
-    """The names of all chests that have dead letters, also of those that are there no more.
+def chests_with_dead_letters(root: Path) -> list[str]:
+    """Return the names of all chests that have dead letters, also of chests that no app has now.
 
     :param root: the journal's folder.
     """
@@ -56,43 +56,47 @@ class DeadLetters:
     def __init__(self, scope: JournalScope, chest: str) -> None:
         self._app = scope.app_name
         self._store = scope.locations.get(chest, "")
-        # A chest's name is the user's word: it must not lead out of the folder.
+        # The user chooses the chest's name; it must not lead out of the folder.
         name = re.sub(r"^\.", "_", quote(chest, safe=" "))
         folder = scope.root / "dead"
         self.path = folder / f"{name}.ndjson"
         self._lock_path = folder / f"{name}.lock"
-        #: Held by whoever sends them again.
-        self.replaying = FileLock(folder / f"{name}.replay.lock")
+        #: Held during a replay of these letters.
+        self.replay_lock = FileLock(folder / f"{name}.replay.lock")
 
     def add(self, lines: Sequence[bytes], reason: str) -> None:
-        """Keep records with the reason.
+        """Store rejected records.
 
-        :raises OSError: they could not be kept.
+        :param lines: the encoded records.
+        :param reason: why they were rejected.
+        :raises OSError: they could not be stored.
         """
         with self._locked():
             _append(self.path, (DeadLetter(reason, line, self._app, self._store) for line in lines))
 
     def read(self) -> list[DeadLetter]:
-        """All letters, of all apps, oldest first; a damaged line is left out."""
+        """Return all letters of all apps, oldest first. Damaged lines are skipped."""
         try:
             content = self.path.read_bytes()
         except FileNotFoundError:
             return []
-        return [letter for letter in map(_letter, content.splitlines()) if letter is not None]
+        return [letter for letter in map(_decode, content.splitlines()) if letter is not None]
 
     def replace(self, letters: Sequence[DeadLetter], taken: int) -> None:
-        """Put letters in the place of the ``taken`` oldest ones; later ones stay.
+        """Replace the oldest letters; newer ones stay.
 
-        :raises OSError: that failed, and all are as they were.
+        :param letters: the new letters.
+        :param taken: how many of the oldest letters they replace.
+        :raises OSError: the file could not be written; it is unchanged.
         """
         with self._locked():
-            left = [*letters, *self.read()[taken:]]
+            remaining = [*letters, *self.read()[taken:]]
             new = self.path.with_suffix(".new")
             new.unlink(missing_ok=True)
-            if not left:
+            if not remaining:
                 self.path.unlink(missing_ok=True)
                 return
-            _append(new, left)
+            _append(new, remaining)
             new.rename(self.path)
 
     @contextmanager
@@ -100,7 +104,7 @@ class DeadLetters:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = FileLock(self._lock_path)
         try:
-            if not lock.acquire(_PATIENCE):
+            if not lock.acquire(_LOCK_TIMEOUT):
                 raise OSError(f"{self.path} is locked by another process, or not writable")
             yield
         finally:
@@ -108,33 +112,34 @@ class DeadLetters:
 
 
 def _append(path: Path, letters: Iterable[DeadLetter]) -> None:
-    content = b"".join(map(_to_text, letters))
+    content = b"".join(map(_encode, letters))
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
-        before = os.fstat(descriptor).st_size
+        size_before = os.fstat(descriptor).st_size
         try:
             write_whole(descriptor, content)
             os.fsync(descriptor)
         except OSError:
-            # Half a letter would spoil the next one; all are sent to the chest again.
+            # Half a letter would damage the next one. The records are sent to the chest again,
+            # so none is lost.
             with suppress(OSError):
-                os.ftruncate(descriptor, before)
+                os.ftruncate(descriptor, size_before)
             raise
     finally:
         os.close(descriptor)
 
 
-def _to_text(letter: DeadLetter) -> bytes:
-    told = {"reason": letter.reason, "app": letter.app, "store": letter.store}
-    # The record as it is, for a reader to find it at the end.
-    return b'%b,"record":%b}\n' % (orjson.dumps(told)[:-1], letter.line)
+def _encode(letter: DeadLetter) -> bytes:
+    fields = {"reason": letter.reason, "app": letter.app, "store": letter.store}
+    # The record's own bytes, at the end of the line where people see it.
+    return b'%b,"record":%b}\n' % (orjson.dumps(fields)[:-1], letter.line)
 
 
-def _letter(text: bytes) -> DeadLetter | None:
+def _decode(text: bytes) -> DeadLetter | None:
     try:
         content = orjson.loads(text)
         line = orjson.dumps(content["record"])
-        whose = str(content.get("app", "")), str(content.get("store", ""))
-        return DeadLetter(str(content["reason"]), line, *whose)
+        app, store = str(content.get("app", "")), str(content.get("store", ""))
+        return DeadLetter(str(content["reason"]), line, app, store)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -1,4 +1,4 @@
-"""Files that survive: replaced as a whole, checked when read, locked by one process."""
+"""Crash-safe files: atomic replacement, checksums, fsync, and locks between processes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from zlib import crc32
 import orjson
 
 _CHECKSUM = "checksum"
-# Seconds between two looks whether a lock has come free.
-_LOOK_AGAIN = 0.01
+# Seconds between two attempts to acquire a lock.
+_RETRY_INTERVAL = 0.01
 
 
 def read_json(path: Path) -> Any:
-    """The content of a file made by :func:`replace_json`; ``None`` where it is missing or damaged.
+    """Return the content of a file that :func:`replace_json` wrote; ``None`` if missing or damaged.
 
-    A flipped bit may leave JSON that is as good as any other, so a checksum is asked for.
+    The file has a checksum, since JSON with a flipped bit may still be valid JSON.
     """
     try:
         content = orjson.loads(path.read_bytes())
@@ -33,9 +33,9 @@ def read_json(path: Path) -> Any:
 
 
 def replace_json(path: Path, content: dict[str, Any]) -> None:
-    """Replace a JSON file so that after any crash it holds the old or the new content, whole.
+    """Replace a JSON file atomically: after a crash it has the old or the new content.
 
-    :raises OSError: it could not be written; the old content is still there.
+    :raises OSError: the file could not be written; the old content is still there.
     """
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
@@ -49,17 +49,17 @@ def replace_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file over what is there, which takes no room where there was one already.
+    """Overwrite a JSON file in place, which needs no free space if the file exists.
 
-    A crash in between leaves it damaged, and :func:`read_json` says so.
+    A crash meanwhile damages the file, which :func:`read_json` detects.
 
-    :raises OSError: it could not be written.
+    :raises OSError: the file could not be written.
     """
-    whole = orjson.dumps({**content, _CHECKSUM: _checksum(content)})
+    encoded = orjson.dumps({**content, _CHECKSUM: _checksum(content)})
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        # Not cut first, since a full disk would not give the room back.
-        write_whole(descriptor, whole.ljust(os.fstat(descriptor).st_size))
+        # Padded instead of truncated: on a full disk the freed space might be taken by others.
+        write_whole(descriptor, encoded.ljust(os.fstat(descriptor).st_size))
     finally:
         os.close(descriptor)
 
@@ -67,14 +67,15 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 def write_whole(descriptor: int, content: bytes) -> None:
     """Write all bytes.
 
-    :raises OSError: not all could be taken; a full disk takes a part first, without a word.
+    :raises OSError: not all bytes were written. A disk that runs full accepts a part first, without
+        an error.
     """
     if os.write(descriptor, content) != len(content):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def sync_file(path: Path) -> None:
-    """Bring a file's content to the disk."""
+    """Fsync a file's content."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -83,7 +84,7 @@ def sync_file(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Bring the names of a folder's files to the disk: a file's own sync need not.
+    """Fsync a folder's entries: the fsync of a file does not cover its name.
 
     https://man7.org/linux/man-pages/man2/fsync.2.html
     """
@@ -99,12 +100,12 @@ def _checksum(content: dict[str, Any]) -> str:
 
 
 class FileLock:
-    """A lock that the kernel gives back when its process dies, however it dies.
+    """A lock between processes, which the kernel releases when its process dies.
 
-    ``flock`` rather than ``lockf``: the latter is let go when any descriptor of the file is closed
-    in the process (https://man7.org/linux/man-pages/man2/fcntl_locking.2.html).
+    It uses ``flock`` and not ``lockf``: a process loses the latter as soon as it closes any
+    descriptor of the file (https://man7.org/linux/man-pages/man2/fcntl_locking.2.html).
 
-    :param path: the file; made where it is missing, in a folder that is there.
+    :param path: the lock file, created if missing; its folder must exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -112,19 +113,21 @@ class FileLock:
         self._descriptor: int | None = None
 
     def acquire(self, seconds: float = 0.0) -> bool:
-        """Take the lock; ``False`` where another holds it, or the folder is gone.
+        """Take the lock; ``False`` if another process holds it, or if the folder is gone.
 
-        :param seconds: how long to wait for the other one, which may be stopped: never for ever.
+        :param seconds: how long to wait. The holder may be a stopped process, so there is no
+            unlimited wait.
         """
         deadline = time.monotonic() + seconds
         while not self._try():
             if time.monotonic() >= deadline or not self.path.parent.is_dir():
                 return False
-            time.sleep(_LOOK_AGAIN)  # flock() has no timeout, and would stop all of gevent's loop
+            # Polling: flock() has no timeout, and would block gevent's whole event loop.
+            time.sleep(_RETRY_INTERVAL)
         return True
 
     def release(self) -> None:
-        """Give the lock back; harmless where it is not held."""
+        """Release the lock, if it is held."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
@@ -139,8 +142,8 @@ class FileLock:
             return False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Another one may have removed the file between our open and our lock.
-            same = os.stat(self.path).st_ino == os.fstat(descriptor).st_ino  # noqa: PTH116
+            # Another process may have removed the file between open() and flock().
+            same = self.path.stat().st_ino == os.fstat(descriptor).st_ino
         except OSError:
             same = False
         if not same:

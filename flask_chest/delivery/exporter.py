@@ -1,8 +1,7 @@
-"""One exporter per process, started in the process that serves, by the first record."""
+"""The exporter of an app: detects forks, and starts delivery in the process that serves."""
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import time
@@ -12,136 +11,132 @@ from .._process import ProcessLock, current_pid
 from .._throttle import LogThrottle
 from .buffer import Buffer, ClosedError, TornRecordError
 from .ledger import Ledger
-from .worker import DeliveryConfig, DeliveryWorker, Shutdown, let_go_of
+from .shutdown import Shutdown, shut_down_at_exit
+from .worker import DeliveryConfig, DeliveryWorker, close_chests
 
 _logger = logging.getLogger("flask_chest.delivery")
 
 
 class Exporter:
-    """Takes records from requests and has them delivered.
+    """Accepts records from requests, and delivers them in the background.
 
-    :param delivery: what goes where, and how.
+    Each process has its own :class:`DeliveryWorker`, which its first record starts.
+
+    :param config: how records are delivered.
     """
 
-    def __init__(self, delivery: DeliveryConfig) -> None:
-        self._delivery = delivery
-        self._process: DeliveryWorker | None = None
+    def __init__(self, config: DeliveryConfig) -> None:
+        self._config = config
+        self._worker: DeliveryWorker | None = None
         self._starting = ProcessLock()
         self._log = LogThrottle(_logger)
-        # APScheduler takes long to import. Not with this package, since not all who import it serve
-        # requests; not with the first request either, which would wait for it.
-        from . import scheduler  # noqa: F401
+        # APScheduler is slow to import. The import of this package does not load it, since not
+        # every program that imports the package serves requests; and the first request should not
+        # have to wait for it.
+        from . import scheduler  # noqa: F401 - imported for the side effect
 
-        _living.add(self)
+        _exporters.add(self)
+        shut_down_at_exit(self)
 
     def hand_over(self, line: bytes, mask: int) -> None:
-        """Keep one record; the only thing of delivery that a request does.
+        """Store one record. A request does no other part of delivery.
 
         :param line: the encoded record.
-        :param mask: a bit for each chest that gets it.
+        :param mask: a bit for each chest that receives it.
         """
-        process = self._process
-        # By pid: under uWSGI neither is_alive() nor os.register_at_fork() tells of a fork.
-        if process is None or process.pid != current_pid():
-            process = self._start()
+        worker = self._worker
+        # Under uWSGI neither is_alive() nor os.register_at_fork() reveals a fork; the pid does.
+        if worker is None or worker.pid != current_pid():
+            worker = self._start()
         try:
-            process.append(line, mask)
+            worker.append(line, mask)
         except OSError as error:
-            self._lose(process.buffer, mask, error)
+            self._lose(worker.buffer, mask, error)
         except ClosedError:
-            self.hand_over(line, mask)  # closed by another thread since we looked
-        if time.monotonic() > process.supervise_after:
-            process.supervise()
+            self.hand_over(line, mask)  # another thread has just closed that worker
+        if time.monotonic() > worker.supervise_after:
+            worker.supervise()
 
     def _lose(self, buffer: Buffer, mask: int, error: OSError) -> None:
         if not isinstance(error, TornRecordError):
             buffer.count_lost(mask, "journal")
         self._log.warning(
             "journal",
-            "a record could not be kept in %s and is lost: %s; make that writable, with room on "
-            "it, or set CHEST_JOURNAL_DIR",
-            self._delivery.kept_in,
-            # Not the error itself: who keeps it for long keeps the segment open, by its frames.
+            "a record could not be stored in %s and is lost: %s; make that writable, with free "
+            "space, or set CHEST_JOURNAL_DIR",
+            self._config.buffer_location,
+            # Only the text: a log handler that keeps the error would keep the segment open, which
+            # the frames of its traceback refer to.
             str(error),
         )
 
     def start(self) -> None:
-        """Deliver what is there without waiting for a first record: what an agent does."""
+        """Start delivery without waiting for a first record, as an agent does."""
         self._start()
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Deliver what this process has captured; ``True`` when all of it is done with.
+        """Deliver what this process has captured; return whether no record is left.
 
-        :param timeout: seconds to wait; ``None`` waits for as long as a try of every chest takes.
+        :param timeout: seconds to wait; ``None`` waits until every chest has been tried.
         """
-        process = self._process
-        if process is None or process.pid != os.getpid():
-            return True
-        return process.flush(timeout)
+        worker = self._own_worker()
+        return True if worker is None else worker.flush(timeout)
 
     def ledger(self) -> Ledger:
-        """The ledger; of all processes where the buffer is the journal."""
-        process = self._process
-        if process is not None and process.pid == os.getpid():
-            return process.buffer.ledger()
-        buffer = self._delivery.make_buffer(lambda *_: None)
-        return buffer.ledger()
+        """Return the ledger: of all processes if the buffer is the journal, else of this one."""
+        return self._buffer().ledger()
 
-    def oldest(self, chest: str) -> int | None:
-        """When the oldest record that waits for a chest was made: microseconds since 1970, UTC."""
-        process = self._process
-        if process is not None and process.pid == os.getpid():
-            return process.buffer.oldest(chest)
-        return self._delivery.make_buffer(lambda *_: None).oldest(chest)
+    def oldest_pending(self, chest: str) -> int | None:
+        """Return when the oldest record that waits for a chest was made, in µs since 1970 UTC."""
+        return self._buffer().oldest_pending(chest)
 
     def close(self) -> None:
-        """Deliver what can be within the shutdown timeout, and stop. A later record starts anew."""
-        ending = self.begin_to_end()
-        if ending is not None:
-            ending.wait()
+        """Deliver within the shutdown timeout, then stop. A later record starts a new worker."""
+        shutdown = self.start_shutdown()
+        if shutdown is not None:
+            shutdown.wait()
         else:
-            # One may have been asked whether it can be reached, all the same.
-            let_go_of(self._delivery.chests)
+            # A health check may have opened connections without any delivery.
+            close_chests(self._config.chests)
 
-    def begin_to_end(self) -> Shutdown | None:
-        """Ask for everything to be delivered; a later record starts anew.
+    def start_shutdown(self) -> Shutdown | None:
+        """Request a last flush. A later record starts a new worker.
 
-        :returns: what ends it; ``None`` where nothing was begun.
+        :returns: the shutdown to wait for; ``None`` if this process has no worker.
         """
-        process, self._process = self._process, None
-        if process is None or process.pid != os.getpid():
-            return None
-        return Shutdown(process)
+        worker = self._own_worker()
+        self._worker = None
+        return None if worker is None else Shutdown(worker)
 
-    def forget(self) -> None:
-        """In the child of a fork: what was the parent's is not ours."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.buffer.abandon()
+    def after_fork_in_child(self) -> None:
+        """Drop the parent's worker without touching the parent's files."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.buffer.after_fork_in_child()
+
+    def _own_worker(self) -> DeliveryWorker | None:
+        worker = self._worker
+        return None if worker is None or worker.pid != os.getpid() else worker
+
+    def _buffer(self) -> Buffer:
+        worker = self._own_worker()
+        return self._config.make_buffer(lambda *_: None) if worker is None else worker.buffer
 
     def _start(self) -> DeliveryWorker:
         with self._starting.mine:
-            process = self._process
-            if process is None or process.pid != os.getpid():
-                self.forget()  # a fork that nobody told Python of
-                process = self._process = DeliveryWorker(self._delivery)
-            return process
+            worker = self._own_worker()
+            if worker is None:
+                self.after_fork_in_child()  # in case of a fork that Python did not notice
+                worker = self._worker = DeliveryWorker(self._config)
+            return worker
 
 
-_living: weakref.WeakSet[Exporter] = weakref.WeakSet()
+_exporters: weakref.WeakSet[Exporter] = weakref.WeakSet()
 
 
-def _forget_all() -> None:
-    for exporter in list(_living):
-        exporter.forget()
+def _after_fork_in_child() -> None:
+    for exporter in list(_exporters):
+        exporter.after_fork_in_child()
 
 
-def _close_all() -> None:
-    # All at once: several apps together have no more time than one.
-    for ending in [exporter.begin_to_end() for exporter in list(_living)]:
-        if ending is not None:
-            ending.wait()
-
-
-os.register_at_fork(after_in_child=_forget_all)
-atexit.register(_close_all)
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -10,13 +10,13 @@ from typing import Any
 
 @dataclass(slots=True)
 class Account:
-    """What became of the records of one chest.
+    """The numbers of one chest.
 
-    :param delivered: accepted by the backend.
-    :param pending: captured and neither accepted nor given up.
-    :param rejected: never to be accepted; they lie in ``dead/``, but for those that the backend did
-        not name.
-    :param lost: gone for good, by reason.
+    :param delivered: records that the store accepted.
+    :param pending: records that wait for delivery.
+    :param rejected: records that the store will never accept. They are in ``dead/``, except those
+        that the store did not name.
+    :param lost: records that are gone for good, by reason.
     """
 
     delivered: int = 0
@@ -26,18 +26,18 @@ class Account:
 
     @property
     def captured(self) -> int:
-        """All that were handed over for this chest."""
+        """All records that were captured for this chest."""
         return self.delivered + self.pending + self.rejected + self.lost.total()
 
     def add(self, other: Account) -> None:
-        """Take another account's numbers in."""
+        """Add the numbers of another account."""
         self.delivered += other.delivered
         self.pending += other.pending
         self.rejected += other.rejected
         self.lost.update(other.lost)
 
     def to_dict(self) -> dict[str, Any]:
-        """As ``stats()`` shows it."""
+        """Return the numbers as ``stats()`` shows them."""
         return {
             "captured": self.captured,
             "delivered": self.delivered,
@@ -48,7 +48,7 @@ class Account:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Account:
-        """From a file; what is not there is zero."""
+        """Return the account that a file contains; missing numbers are zero."""
         return cls(
             delivered=int(values.get("delivered", 0)),
             pending=int(values.get("pending", 0)),
@@ -64,21 +64,21 @@ class Ledger:
         self.accounts: dict[str, Account] = {}
 
     def account(self, chest: str) -> Account:
-        """The account of a chest, opened when it is first asked for."""
+        """Return the account of a chest; create it if it is missing."""
         return self.accounts.setdefault(chest, Account())
 
     def add(self, other: Ledger) -> None:
-        """Take another ledger's numbers in."""
+        """Add the numbers of another ledger."""
         for chest, account in other.accounts.items():
             self.account(chest).add(account)
 
     def to_dict(self) -> dict[str, Any]:
-        """As ``stats()`` shows it."""
+        """Return the numbers as ``stats()`` shows them."""
         return {chest: account.to_dict() for chest, account in self.accounts.items()}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Ledger:
-        """From a file."""
-        made = cls()
-        made.accounts = {chest: Account.from_dict(each) for chest, each in values.items()}
-        return made
+        """Return the ledger that a file contains."""
+        ledger = cls()
+        ledger.accounts = {chest: Account.from_dict(each) for chest, each in values.items()}
+        return ledger

@@ -1,4 +1,4 @@
-"""Records that wait in memory: fast, and gone with the process."""
+"""``CHEST_BUFFER = "memory"``: keeps waiting records in memory; they are lost with the process."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .ledger import Ledger
 class MemoryBuffer:
     """A queue for each chest.
 
-    :param chests: the chests' names; their order gives the bits of a mask.
-    :param max_bytes: what may wait for one chest; over it the oldest records go.
-    :param on_lost: told of records that went.
+    :param chests: the chests' names; their order sets the bits of a mask.
+    :param max_bytes: the size limit of one chest's queue; above it the oldest records are dropped.
+    :param on_lost: called for dropped records.
     """
 
     def __init__(self, chests: Sequence[str], max_bytes: int, on_lost: LossListener) -> None:
@@ -47,69 +47,73 @@ class MemoryBuffer:
     def commit(self, chest: str, page: Page, delivered: int, rejected: int) -> None:
         account = self._ledger.account(chest)
         if self._closed:
-            # They were given up at the end, while they were under way.
+            # close() counted these records as lost while they were being sent.
             account.lost["exit"] -= delivered + rejected
         else:
             self._queue(chest).drop_taken(page.end)
         account.delivered += delivered
         account.rejected += rejected
 
-    def tend(self) -> None:
+    def maintain(self) -> None:
         for queue in self._queues:
-            self._tell_overflow(queue)
+            self._report_overflow(queue)
 
     def count_lost(self, mask: int, reason: str) -> None:
         for bit, queue in enumerate(self._queues):
             if mask >> bit & 1:
-                self._lose(queue.name, reason, 1)
+                self._count_lost(queue.name, reason, 1)
 
     def ledger(self) -> Ledger:
-        self.tend()
+        self.maintain()
         for queue in self._queues:
             self._ledger.account(queue.name).pending = len(queue)
         return self._ledger
 
-    def oldest(self, chest: str) -> int | None:
+    def oldest_pending(self, chest: str) -> int | None:
         line = self._queue(chest).first()
         return None if line is None else made_at(line)
 
     def close(self) -> None:
         self._closed = True
         for queue in self._queues:
-            left = queue.clear()
-            if left:
-                self._lose(queue.name, "exit", left)
+            undelivered = queue.clear()
+            if undelivered:
+                self._count_lost(queue.name, "exit", undelivered)
 
-    def abandon(self) -> None:
-        """Memory is not shared with a parent."""
+    def after_fork_in_child(self) -> None:
+        """Do nothing: the child has its own copy of the parent's memory, and no file."""
 
     def _queue(self, chest: str) -> _Queue:
         return next(queue for queue in self._queues if queue.name == chest)
 
-    def _tell_overflow(self, queue: _Queue) -> None:
-        count = queue.overflowed - queue.told
+    def _report_overflow(self, queue: _Queue) -> None:
+        count = queue.overflowed - queue.reported
         if count:
-            queue.told += count
-            self._lose(queue.name, "overflow", count)
+            queue.reported += count
+            self._count_lost(queue.name, "overflow", count)
 
-    def _lose(self, chest: str, reason: str, count: int) -> None:
+    def _count_lost(self, chest: str, reason: str, count: int) -> None:
         self._ledger.account(chest).lost[reason] += count
         self._on_lost(chest, reason, count)
 
 
 class _Queue:
-    """What waits for one chest. Requests append and, when it is full, drop; delivery takes."""
+    """The records that wait for one chest.
+
+    Request threads append, and drop the oldest records of a full queue; the delivery thread takes.
+    """
 
     def __init__(self, name: str, max_bytes: int) -> None:
         self.name = name
         self.overflowed = 0
-        self.told = 0
+        #: How many of ``overflowed`` are in the ledger.
+        self.reported = 0
         self._max_bytes = max_bytes
         self._waiting: deque[bytes] = deque()
-        # Handed to the chest and not yet accepted: out of reach of an overflow.
+        # Sent to the chest and not accepted yet; an overflow does not drop these.
         self._taken: deque[bytes] = deque()
-        # Changed without a lock: under the GIL no thread switch falls into "+="; where one does, in
-        # a build without it, the limit is off by a record's bytes until the queue is next empty.
+        # Changed without a lock: under the GIL no thread switch happens within "+=". In a build
+        # without the GIL the size may be off by one record until the queue is empty again.
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -143,15 +147,15 @@ class _Queue:
             self._taken.popleft()
 
     def first(self) -> bytes | None:
-        for waiting in (self._taken, self._waiting):
-            # Delivery may take it between a look at the length and one at the record.
+        for queue in (self._taken, self._waiting):
+            # The delivery thread may empty the queue at any moment, so no length is checked first.
             with suppress(IndexError):
-                return waiting[0]
+                return queue[0]
         return None
 
     def clear(self) -> int:
-        left = len(self)
+        count = len(self)
         self._waiting.clear()
         self._taken.clear()
         self._bytes = 0
-        return left
+        return count

@@ -1,8 +1,8 @@
-"""APScheduler, with threads that never keep an interpreter from ending.
+"""Runs the exporter's jobs on APScheduler, in daemon threads that do not delay process exit.
 
-Its own thread pool is joined at exit, so that a store that hangs would hang the exit of the app;
-and from Python 3.12 on no thread can be started then: the threads here are daemons, and each is
-started before it is needed.
+APScheduler's own thread pool is joined at exit, so a store that hangs would make the app hang. And
+since Python 3.12 no thread can be started during exit: each thread is therefore started before its
+first job is due.
 """
 
 from __future__ import annotations
@@ -20,63 +20,63 @@ from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.blocking import BlockingScheduler
 
-#: Our executor's and job store's name in a scheduler that the app lends.
+#: The name of our executor and job store in a scheduler of the app.
 ALIAS = "flask-chest"
 
-# Seconds that the scheduler's thread may take to end.
-_PATIENCE = 0.2
+# Seconds to wait for the scheduler's thread to end.
+_JOIN_TIMEOUT = 0.2
 
-# APScheduler tells of every run at level INFO, which would be a line per second in the app's log.
+# APScheduler logs each run at level INFO, which would be one line per second in the app's log.
 _logger = logging.getLogger("flask_chest.scheduler")
-_quiet = logging.getLogger("flask_chest.scheduler.runs")
-_quiet.setLevel(logging.WARNING)
+_run_logger = logging.getLogger("flask_chest.scheduler.runs")
+_run_logger.setLevel(logging.WARNING)
 
 
 class DaemonExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler is not typed
-    """Runs each job in a daemon thread of its own; a job that is still running is not queued up."""
+    """Runs each job in a daemon thread of its own. A job that is still running is not queued."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._workers: dict[str, _Worker] = {}
+        self._threads: dict[str, _JobThread] = {}
 
     def submit_job(self, job: Any, run_times: list[datetime]) -> None:
-        """Called by the scheduler when a job is due."""
-        worker = self._workers.get(job.id)
-        if worker is not None:
-            worker.offer(lambda: self._run(job))
+        """Run a job that is due. Called by the scheduler."""
+        thread = self._threads.get(job.id)
+        if thread is not None:
+            thread.offer(lambda: self._run(job))
 
-    def prepare(self, identity: str) -> None:
-        """Start the thread of a job that is going to be scheduled."""
-        self._workers[identity] = _Worker(identity)
+    def prepare(self, job_id: str) -> None:
+        """Start the thread of a job that will be scheduled."""
+        self._threads[job_id] = _JobThread(job_id)
 
-    def offer(self, identity: str, task: Callable[[], None]) -> None:
-        """Run something in a job's thread, whatever the scheduler does."""
-        self._workers[identity].offer(task)
+    def offer(self, job_id: str, task: Callable[[], None]) -> None:
+        """Run a function in a job's thread, even if the scheduler does not run."""
+        self._threads[job_id].offer(task)
 
     def stop(self) -> None:
-        """End the threads, each when it is done with what it does."""
-        for worker in self._workers.values():
-            worker.stop()
-        self._workers.clear()
+        """End each thread after its current task."""
+        for thread in self._threads.values():
+            thread.stop()
+        self._threads.clear()
 
     def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:
         self.submit_job(job, run_times)
 
     def shutdown(self, wait: bool = True) -> None:
-        """Called by the scheduler at its end, which is not ours where the app lent it."""
+        """Do nothing: an app's scheduler calls this at its own end, not at the exporter's."""
 
     def _run(self, job: Any) -> None:
         now = datetime.now(timezone.utc)
-        for event in run_job(job, ALIAS, [now], _quiet.name):
-            if self._scheduler is not None:  # a lent one may not have been started yet
+        for event in run_job(job, ALIAS, [now], _run_logger.name):
+            if self._scheduler is not None:  # an app's scheduler may not have been started yet
                 self._scheduler._dispatch_event(event)
 
 
-class _Worker:
-    """A daemon thread that does one thing at a time, and remembers one more."""
+class _JobThread:
+    """A daemon thread that runs one task at a time, and queues at most one more."""
 
     def __init__(self, name: str) -> None:
-        # Not a SimpleQueue: gevent cannot reach into one that was imported before it patched.
+        # Not a SimpleQueue: gevent cannot patch one that was imported before gevent patched.
         self._queue: Queue[Callable[[], None] | None] = Queue()
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
@@ -97,79 +97,84 @@ class _Worker:
 
 
 class _OwnScheduler(BackgroundScheduler):  # type: ignore[misc]  # APScheduler is not typed
-    """Does not wait for its thread for ever: one that gevent came too late for never ends."""
+    """Joins its thread with a timeout: a thread from before gevent's patching never ends."""
 
     def shutdown(self, *arguments: Any, **options: Any) -> None:
         thread = self._thread
         BlockingScheduler.shutdown(self, *arguments, **options)
-        thread.join(_PATIENCE)
+        thread.join(_JOIN_TIMEOUT)
 
 
 class Schedule:
-    """The named jobs of one exporter, in a scheduler of our own or one that the app lends.
+    """The named jobs of one exporter, in a scheduler of its own or of the app.
 
-    :param name: the app's name; jobs are called ``flask-chest:<app>:<what>``.
-    :param lent: an APScheduler scheduler, or Flask-APScheduler's extension; ``None`` for our own.
+    :param app_name: jobs are named ``flask-chest:<app>:<name>``.
+    :param app_scheduler: an APScheduler scheduler or Flask-APScheduler's extension; ``None``
+        creates a scheduler.
     """
 
-    def __init__(self, name: str, lent: Any = None) -> None:
-        self._prefix = f"{ALIAS}:{name}"
+    def __init__(self, app_name: str, app_scheduler: Any = None) -> None:
+        self._prefix = f"{ALIAS}:{app_name}"
         self._jobs: dict[str, Callable[[], None]] = {}
         self._executor = DaemonExecutor()
-        self._lent = getattr(lent, "scheduler", lent)
-        self._alias = ALIAS if self._lent is None else f"{self._prefix}:{id(self)}"
-        self._scheduler = self._lent or _OwnScheduler(
-            timezone=timezone.utc, logger=_quiet, daemon=True
+        self._app_scheduler = getattr(app_scheduler, "scheduler", app_scheduler)
+        shared = self._app_scheduler is not None
+        self._alias = f"{self._prefix}:{id(self)}" if shared else ALIAS
+        self._scheduler = self._app_scheduler or _OwnScheduler(
+            timezone=timezone.utc, logger=_run_logger, daemon=True
         )
         self._scheduler.add_executor(self._executor, alias=self._alias)
-        # Jobs hold live objects, so they must not go into a job store of theirs that pickles.
+        # Jobs refer to live objects, and a job store of the app may pickle its jobs.
         self._scheduler.add_jobstore(MemoryJobStore(), alias=self._alias)
 
-    def every(self, seconds: float, what: str, job: Callable[[], None]) -> str:
+    def add_job(self, name: str, seconds: float, job: Callable[[], None]) -> str:
         """Run a job at an interval.
 
+        :param name: unique within this schedule.
+        :param seconds: the interval.
         :returns: the job's id.
         """
-        identity = f"{self._prefix}:{what}"
-        self._executor.prepare(identity)
-        self._jobs[identity] = job
+        job_id = f"{self._prefix}:{name}"
+        self._executor.prepare(job_id)
+        self._jobs[job_id] = job
         self._scheduler.add_job(
             job,
             "interval",
             seconds=seconds,
-            id=identity,
-            name=identity,
+            id=job_id,
+            name=job_id,
             executor=self._alias,
             jobstore=self._alias,
             coalesce=True,
             misfire_grace_time=None,
             next_run_time=datetime.now(timezone.utc) + timedelta(seconds=seconds),
         )
-        return identity
+        return job_id
 
     def start(self) -> None:
-        """Start our own scheduler; a lent one is the app's to start."""
-        if self._lent is None:
+        """Start the scheduler, unless it belongs to the app."""
+        if self._app_scheduler is None:
             self._scheduler.start()
 
-    def run_now(self, identity: str) -> None:
-        """Run a job as soon as its thread is free, even where the scheduler does not run."""
-        self._executor.offer(identity, self._jobs[identity])
+    def run_now(self, job_id: str) -> None:
+        """Run a job as soon as its thread is free, even if the scheduler does not run."""
+        self._executor.offer(job_id, self._jobs[job_id])
 
     def stop(self) -> None:
-        """Stop our jobs, and the scheduler where it is ours."""
-        if self._lent is not None:
-            self._withdraw()
+        """Remove the jobs; stop the scheduler, unless it belongs to the app."""
+        if self._app_scheduler is not None:
+            self._remove_from_app_scheduler()
         elif self._scheduler.running:
             self._scheduler.shutdown(wait=False)
         self._executor.stop()
 
-    def _withdraw(self) -> None:
-        for identity in self._jobs:
-            # Else one that was never started would look for our store when it starts. One that was
-            # shut down, or emptied by the app, has no such jobs any more.
+    def _remove_from_app_scheduler(self) -> None:
+        # A scheduler that was shut down, or emptied by the app, raises a KeyError.
+        for job_id in self._jobs:
+            # A scheduler that was never started still has the jobs queued, and would look for
+            # their job store when it starts.
             with contextlib.suppress(KeyError):
-                self._scheduler.remove_job(identity, jobstore=self._alias)
+                self._scheduler.remove_job(job_id, jobstore=self._alias)
         with contextlib.suppress(KeyError):
             self._scheduler.remove_jobstore(self._alias)
         with contextlib.suppress(KeyError):

@@ -1,4 +1,4 @@
-"""Carries the records of one chest from the buffer to it."""
+"""Sends the waiting records to one chest: batches, retries, rejections."""
 
 from __future__ import annotations
 
@@ -6,48 +6,49 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from .._throttle import LogThrottle
 from ..errors import DeliveryError, RejectedError
 from ..record.encoding import Batch
 from ..record.record import Record
 from ..signals import announce, batch_delivered, delivery_failed
-from . import backoff as retry
+from .backoff import retry_delay
+from .bisection import Bisection
 from .buffer import Buffer, Page, Source
 
 _logger = logging.getLogger("flask_chest.delivery")
 
+#: Stores rejected records as dead letters; called with the chest's name, the lines and the reason.
+RejectionListener: TypeAlias = Callable[[str, Sequence[bytes], str], None]
+
 
 class ChestLike(Protocol):
-    """What delivery knows of a chest."""
+    """The part of a chest that delivery uses."""
 
     @property
     def name(self) -> str:
-        """Its name in the ledger."""
+        """The chest's name in the ledger."""
 
     @property
     def lock(self) -> threading.Lock:
-        """Held while it writes."""
+        """Held during each call of the chest."""
 
     def write(self, records: Sequence[Record], /) -> None:
         """Store records, or raise."""
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
 
 
 class Sender:
     """Delivers to one chest.
 
-    A batch that is rejected is halved, over and over, until the bad record is alone: each half that
-    is accepted is done with at once, so that nothing found out is lost in a crash.
-
-    :param chest: where records go.
+    :param chest: where records are sent.
     :param buffer: where they wait.
-    :param batch_size: records a batch.
-    :param sender: the app, for signals.
-    :param bury: keeps a record that will never be accepted, with the reason.
+    :param batch_size: records per batch.
+    :param signal_sender: the app; signals are sent in its name.
+    :param on_rejected: stores records that the chest will never accept.
     """
 
     def __init__(
@@ -55,75 +56,78 @@ class Sender:
         chest: ChestLike,
         buffer: Buffer,
         batch_size: int,
-        sender: object,
-        bury: Callable[[str, Sequence[bytes], str], None],
+        signal_sender: object,
+        on_rejected: RejectionListener,
     ) -> None:
         self.chest = chest
         self._buffer = buffer
-        self._batch_size = batch_size
-        self._sender = sender
-        self._bury = bury
+        self._bisection = Bisection(batch_size)
+        self._signal_sender = signal_sender
+        self._on_rejected = on_rejected
         self._log = LogThrottle(_logger)
-        self._limit = batch_size
         self._failures = 0
-        self._not_before = 0.0
-        self._waiters: list[threading.Event] = []
-        self._hurried = False
-        self._shipping = threading.Lock()
-        #: Set while nothing is under way.
+        self._retry_at = 0.0
+        self._flush_requests: list[threading.Event] = []
+        self._flushing = False
+        self._sending = threading.Lock()
+        #: Set while no batch is being sent.
         self.idle = threading.Event()
         self.idle.set()
-        #: Set when delivery must come to an end.
+        #: Set to end delivery after the current batch.
         self.stopped = threading.Event()
 
-    def ask_to_flush(self) -> threading.Event:
-        """Ask for everything to be tried now; the event is set when it was."""
+    def request_flush(self) -> threading.Event:
+        """Request that :meth:`send` tries all records now.
+
+        :returns: an event that is set when it has tried.
+        """
         done = threading.Event()
-        self._waiters.append(done)
+        self._flush_requests.append(done)
         return done
 
     @property
-    def asked(self) -> bool:
-        """Whether somebody waits for a flush."""
-        return bool(self._waiters)
+    def flush_requested(self) -> bool:
+        """Whether a caller waits for a flush."""
+        return bool(self._flush_requests)
 
-    def ship(self) -> None:
-        """Deliver what waits; where somebody asked to flush, until there is no more."""
-        # Where the scheduler was replaced, a thread of the old one may still be at it.
-        with self._shipping:
-            waiters, self._waiters = self._waiters, []
-            self._hurried = bool(waiters)
+    def send(self) -> None:
+        """Deliver the waiting records; during a flush, until none are left."""
+        # After the scheduler was replaced, a thread of the old one may still be sending.
+        with self._sending:
+            requests, self._flush_requests = self._flush_requests, []
+            self._flushing = bool(requests)
             self.idle.clear()
             try:
-                # Asked for, it is tried even where a failure has just said when to try again.
-                if waiters or time.monotonic() >= self._not_before:
-                    self._ship_all()
+                # A flush does not wait for the end of a backoff.
+                if requests or time.monotonic() >= self._retry_at:
+                    self._send_all()
             finally:
                 self.idle.set()
-                for done in waiters:
+                for done in requests:
                     done.set()
 
-    def _ship_all(self) -> None:
+    def _send_all(self) -> None:
         for source in self._buffer.sources():
             try:
                 if not self._drain(source):
                     return
             except OSError as error:
-                # One that cannot be read must not stand in the way of the others.
+                # One unreadable source must not block the others.
                 self._log.warning(
                     "unreadable", "chest %r: records cannot be read: %s", self.chest.name, error
                 )
 
     def _drain(self, source: Source) -> bool:
+        """Send the records of one source; ``False`` if the chest cannot take more now."""
         while not self.stopped.is_set():
-            page = source.read(self.chest.name, self._limit)
+            page = source.read(self.chest.name, self._bisection.limit)
             if page is None:
                 return True
             if not self._deliver(source, page):
                 return False
-            # What came while this was sent waits for its turn. Else the delivery of an app in use
-            # would never end: batches of a few records, each at the price of a whole one.
-            if page.last and not self._hurried:
+            # Records that arrived meanwhile wait for the next tick. Otherwise a busy app would
+            # cause an endless series of small batches, each at the price of a full one.
+            if page.last and not self._flushing:
                 return True
         return False
 
@@ -138,7 +142,7 @@ class Sender:
         except DeliveryError as error:
             self._back_off(error, len(records), error.retry_after)
             return False
-        except Exception as error:  # noqa: BLE001 - a backend of theirs may raise anything
+        except Exception as error:  # noqa: BLE001 - a user's chest may raise anything
             self._back_off(error, len(records), None)
             return False
         source.commit(self.chest.name, page, delivered=len(records), rejected=0)
@@ -147,56 +151,47 @@ class Sender:
 
     def _succeed(self, count: int) -> None:
         if self._failures:
-            _logger.info("chest %r takes records again", self.chest.name)
+            _logger.info("chest %r accepts records again", self.chest.name)
         self._failures = 0
-        self._limit = min(self._batch_size, self._limit * 2)
+        self._bisection.grow()
         if count:
-            announce(batch_delivered, self._sender, chest=self.chest.name, count=count)
+            announce(batch_delivered, self._signal_sender, chest=self.chest.name, count=count)
 
     def _reject(self, source: Source, page: Page, error: RejectedError) -> bool:
-        lines = page.lines
         if error.unnamed:
-            # Which of them is not known, so none can be buried: the ledger and the log tell of it.
-            self._settle_rejected(source, page, error, min(error.unnamed, len(lines)))
+            # The store did not say which records it rejected, so there is no dead letter to
+            # write: only the ledger and the log report them.
+            count = min(error.unnamed, len(page.lines))
+            self._commit_rejected(source, page, error, count)
             return True
-        bad: Sequence[bytes] = _blamed(lines, error)
-        if not bad and len(lines) > 1:
-            self._limit = len(lines) // 2
+        rejected = self._bisection.find_rejected(page.lines, error)
+        if rejected is None:
             return True
-        bad = bad or lines
         try:
-            self._bury(self.chest.name, bad, str(error))
-        except OSError as trouble:
-            self._back_off(trouble, len(bad), None)
+            self._on_rejected(self.chest.name, rejected, str(error))
+        except OSError as disk_error:
+            self._back_off(disk_error, len(rejected), None)
             return False
-        self._settle_rejected(source, page, error, len(bad))
+        self._commit_rejected(source, page, error, len(rejected))
         return True
 
-    def _settle_rejected(
+    def _commit_rejected(
         self, source: Source, page: Page, error: RejectedError, count: int
     ) -> None:
         name = self.chest.name
         source.commit(name, page, delivered=len(page.lines) - count, rejected=count)
         self._log.warning("rejected", "chest %r rejected a record: %s", name, error)
-        self._limit = min(self._batch_size, self._limit * 2)
-        announce(delivery_failed, self._sender, chest=name, error=error, count=count)
+        self._bisection.grow()
+        announce(delivery_failed, self._signal_sender, chest=name, error=error, count=count)
 
     def _back_off(self, error: Exception, count: int, retry_after: float | None) -> None:
         self._failures += 1
-        pause = retry.delay(self._failures, retry_after)
-        self._not_before = time.monotonic() + pause
+        self._retry_at = time.monotonic() + retry_delay(self._failures, retry_after)
+        name = self.chest.name
         self._log.warning(
             "failed",
             "chest %r: delivery failed, its records wait and are sent again: %s",
-            self.chest.name,
+            name,
             error,
         )
-        announce(delivery_failed, self._sender, chest=self.chest.name, error=error, count=count)
-
-
-def _blamed(lines: Sequence[bytes], error: RejectedError) -> list[bytes]:
-    """The lines that the backend named as the rejected ones; none where it did not say."""
-    if error.record_ids is None:
-        return []
-    pairs = zip(lines, Batch(lines), strict=True)
-    return [line for line, record in pairs if record.id in error.record_ids]
+        announce(delivery_failed, self._signal_sender, chest=name, error=error, count=count)

@@ -1,4 +1,4 @@
-"""No buffer: a record is written before the response, and a failure is the request's."""
+"""``CHEST_BUFFER = "none"``: writes each record before the response, and raises on failure."""
 
 from __future__ import annotations
 
@@ -11,61 +11,65 @@ from .sender import ChestLike
 
 
 class SynchronousDelivery:
-    """Writes each record to its chests at once.
+    """Writes each record to its chests immediately.
 
-    :param chests: where records go; their order gives the bits of a mask.
-    :param sender: the app, for signals.
+    :param chests: where records are written; their order sets the bits of a mask.
+    :param signal_sender: the app; signals are sent in its name.
     """
 
-    def __init__(self, chests: Sequence[ChestLike], sender: object) -> None:
+    def __init__(self, chests: Sequence[ChestLike], signal_sender: object) -> None:
         self._chests = chests
-        self._sender = sender
+        self._signal_sender = signal_sender
         self._ledger = Ledger()
 
     def hand_over(self, line: bytes, mask: int) -> None:
-        """Write one record.
+        """Write one record to each of its chests.
 
-        :raises flask_chest.errors.ChestError: a chest did not accept it; the others were tried.
-            What else a backend raises is raised likewise.
+        :param line: the encoded record.
+        :param mask: a bit for each chest that receives it.
+        :raises flask_chest.errors.ChestError: a chest did not accept it; the other chests were
+            tried. Any other exception of a chest is raised in the same way.
         """
         failure: Exception | None = None
         for bit, chest in enumerate(self._chests):
             if mask >> bit & 1:
                 try:
                     self._write(chest, line)
-                except Exception as error:  # noqa: BLE001 - a backend of theirs may raise anything
+                except Exception as error:  # noqa: BLE001 - a user's chest may raise anything
                     failure = failure or error
         if failure is not None:
             raise failure
 
     def flush(self, timeout: float | None = None) -> bool:
-        """Nothing ever waits."""
+        """Return ``True``: no record ever waits."""
         return True
 
     def ledger(self) -> Ledger:
-        """What this process wrote."""
+        """Return the ledger of this process."""
         for chest in self._chests:
             self._ledger.account(chest.name)
         return self._ledger
 
-    def oldest(self, chest: str) -> int | None:
-        """Nothing ever waits."""
+    def oldest_pending(self, chest: str) -> int | None:
+        """Return ``None``: no record ever waits."""
         return None
 
     def close(self) -> None:
-        """Let go of the chests' connections."""
+        """Close the chests' connections."""
         for chest in self._chests:
             chest.close()
 
     def _write(self, chest: ChestLike, line: bytes) -> None:
-        # A chest is called by one thread at a time; here that is what the app chose to wait for.
+        # Only one thread at a time may call a chest; the request waits for the lock.
         with chest.lock:
             account = self._ledger.account(chest.name)
             try:
                 chest.write(Batch([line]))
             except Exception as error:
                 account.lost["failed"] += 1
-                announce(delivery_failed, self._sender, chest=chest.name, error=error, count=1)
+                announce(
+                    delivery_failed, self._signal_sender, chest=chest.name, error=error, count=1
+                )
                 raise
             account.delivered += 1
-        announce(batch_delivered, self._sender, chest=chest.name, count=1)
+        announce(batch_delivered, self._signal_sender, chest=chest.name, count=1)

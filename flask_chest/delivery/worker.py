@@ -1,4 +1,4 @@
-"""What delivers in one process, and how that ends."""
+"""Delivers the records of one process: schedules one sender per chest, and supervises them."""
 
 from __future__ import annotations
 
@@ -14,24 +14,22 @@ from .._throttle import LogThrottle
 from ..signals import announce, records_lost
 from .batch_timer import BatchTimer
 from .buffer import Buffer, LossListener
-from .sender import ChestLike, Sender
+from .sender import ChestLike, RejectionListener, Sender
 
 if TYPE_CHECKING:
     from .scheduler import Schedule
 
 _logger = logging.getLogger("flask_chest.delivery")
 
-# A chest is looked after at least so often, so that a full batch does not wait for a long interval.
-_LONGEST_TICK = 1.0
-# Not a name that a chest may have by chance: of two jobs of one name the second is refused.
-_TEND = "(tend)"
-_UPKEEP = "(upkeep)"
-_UPKEEP_EVERY = 60.0
-_SUPERVISE_EVERY = 5.0
-# The time since the scheduler was last seen to work, after which it counts as dead.
-_DEAD_AFTER = 30.0
-# Seconds of the shutdown timeout in which no new batch is begun.
-_LAST_BATCH = 0.5
+# Each chest is checked at least this often, so that a full batch does not wait for a long interval.
+_MAX_TICK = 1.0
+# In parentheses, so that no chest has this name by chance: job names must be unique.
+_BUFFER_JOB = "(buffer)"
+_MAINTENANCE_JOB = "(maintenance)"
+_MAINTENANCE_INTERVAL = 60.0
+_SUPERVISE_INTERVAL = 5.0
+# The scheduler counts as dead if it has not run the buffer job for this long.
+_SCHEDULER_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,203 +37,189 @@ class DeliveryConfig:
     """How an app's records are delivered.
 
     :param name: the app's name.
-    :param sender: the app, for signals.
-    :param chests: where records go; their order gives the bits of a mask.
-    :param make_buffer: makes the buffer of one process.
-    :param bury: keeps a record that a chest will never accept.
-    :param batch_size: records a batch.
-    :param interval: seconds after which a batch goes that is not full.
+    :param signal_sender: the app; signals are sent in its name.
+    :param chests: where records are sent; their order sets the bits of a mask.
+    :param make_buffer: creates the buffer of one process.
+    :param on_rejected: stores records that a chest will never accept.
+    :param batch_size: records per batch.
+    :param interval: seconds after which an incomplete batch is sent.
     :param shutdown_timeout: seconds that delivery may take at exit.
-    :param scheduler: an APScheduler that the app lends.
-    :param ships: whether this process delivers; else an agent does.
-    :param kept_in: where records wait, for messages.
-    :param upkeep: looks after the stores now and then, beside deliveries, until its event is set.
+    :param scheduler: an APScheduler that belongs to the app; ``None`` starts a separate one.
+    :param delivers: whether this process delivers; ``False`` if an agent does.
+    :param buffer_location: where records wait, for messages.
+    :param maintenance: maintains the stores; called once a minute with an event that is set when
+        the process ends.
     """
 
     name: str
-    sender: object
+    signal_sender: object
     chests: Sequence[ChestLike]
     make_buffer: Callable[[LossListener], Buffer]
-    bury: Callable[[str, Sequence[bytes], str], None]
+    on_rejected: RejectionListener
     batch_size: int = 1000
     interval: float = 1.0
     shutdown_timeout: float = 2.0
     scheduler: Any = None
-    ships: bool = True
-    kept_in: str = "memory"
-    upkeep: Callable[[threading.Event], None] | None = None
+    delivers: bool = True
+    buffer_location: str = "memory"
+    maintenance: Callable[[threading.Event], None] | None = None
 
 
 class DeliveryWorker:
-    """What an exporter has in one process.
+    """The buffer, the senders and the scheduled jobs of one process.
 
-    :param delivery: what goes where, and how.
+    :param config: how records are delivered.
     """
 
-    def __init__(self, delivery: DeliveryConfig) -> None:
+    def __init__(self, config: DeliveryConfig) -> None:
         self.pid = os.getpid()
-        self._delivery = delivery
-        self.shutdown_timeout = delivery.shutdown_timeout
-        self.buffer = delivery.make_buffer(self._on_lost)
+        self._config = config
+        self.shutdown_timeout = config.shutdown_timeout
+        self.buffer = config.make_buffer(self._on_lost)
         self.append = self.buffer.append
-        self._shippers = [
-            Sender(chest, self.buffer, delivery.batch_size, delivery.sender, delivery.bury)
-            for chest in delivery.chests
-            if delivery.ships
+        self._senders = [
+            Sender(chest, self.buffer, config.batch_size, config.signal_sender, config.on_rejected)
+            for chest in config.chests
+            if config.delivers
         ]
         self._log = LogThrottle(_logger)
-        self._tended_at = time.monotonic()
-        self.supervise_after = self._tended_at + _SUPERVISE_EVERY
+        self._maintained_at = time.monotonic()
+        self.supervise_after = self._maintained_at + _SUPERVISE_INTERVAL
         self._supervising = threading.Lock()
-        self._ended = threading.Event()
+        self._stopped = threading.Event()
         self._schedule: Schedule | None = None
         self._jobs: dict[Sender, str] = {}
-        self._try_to_schedule(delivery.scheduler)
+        self._try_to_schedule(config.scheduler)
 
-    def _try_to_schedule(self, lent: Any) -> None:
+    def _try_to_schedule(self, app_scheduler: Any) -> None:
         dead, self._schedule = self._schedule, None
         try:
             if dead is not None:
                 dead.stop()
-            self._schedule = self._start_schedule(lent)
-        except Exception as error:  # noqa: BLE001 - a request waits, and its record is kept already
-            # No thread may be started: a limit, the end of the interpreter, uWSGI without threads.
+            self._schedule = self._start_schedule(app_scheduler)
+        except Exception as error:  # noqa: BLE001 - the request goes on: its record is stored
+            # No thread can be started: at a thread limit, while the interpreter exits, or under
+            # uWSGI without --enable-threads.
             self._log.warning("schedule", "delivery cannot start, records wait: %s", error)
 
-    def _start_schedule(self, lent: Any) -> Schedule:
+    def _start_schedule(self, app_scheduler: Any) -> Schedule:
         from .scheduler import Schedule
 
-        delivery = self._delivery
-        schedule = Schedule(delivery.name, lent)
-        tick = min(delivery.interval, _LONGEST_TICK)
+        config = self._config
+        schedule = Schedule(config.name, app_scheduler)
+        tick = min(config.interval, _MAX_TICK)
         jobs = {}
         try:
-            schedule.every(tick, _TEND, self._tend)
-            for shipper in self._shippers:
-                pace = BatchTimer(shipper, self.buffer, delivery.interval, delivery.batch_size)
-                jobs[shipper] = schedule.every(tick, shipper.chest.name, pace.tick)
-            if delivery.upkeep is not None and delivery.ships:
-                schedule.every(_UPKEEP_EVERY, _UPKEEP, self._look_after_stores)
+            schedule.add_job(_BUFFER_JOB, tick, self._maintain_buffer)
+            for sender in self._senders:
+                timer = BatchTimer(sender, self.buffer, config.interval, config.batch_size)
+                jobs[sender] = schedule.add_job(sender.chest.name, tick, timer.tick)
+            if config.maintenance is not None and config.delivers:
+                schedule.add_job(_MAINTENANCE_JOB, _MAINTENANCE_INTERVAL, self._maintain_stores)
             schedule.start()
         except BaseException:
             schedule.stop()
             raise
         self._jobs = jobs
-        self._tended_at = time.monotonic()
+        self._maintained_at = time.monotonic()
         return schedule
 
-    def _tend(self) -> None:
-        self._tended_at = time.monotonic()
-        self.buffer.tend()
+    def _maintain_buffer(self) -> None:
+        self._maintained_at = time.monotonic()
+        self.buffer.maintain()
 
-    def _look_after_stores(self) -> None:
-        assert self._delivery.upkeep is not None
-        self._delivery.upkeep(self._ended)
+    def _maintain_stores(self) -> None:
+        assert self._config.maintenance is not None
+        self._config.maintenance(self._stopped)
 
     def supervise(self) -> None:
-        """See whether deliveries still run; start them anew where they do not."""
+        """Check that the scheduler runs; replace it if it does not."""
         now = time.monotonic()
-        self.supervise_after = now + _SUPERVISE_EVERY
+        self.supervise_after = now + _SUPERVISE_INTERVAL
         if not self._supervising.acquire(blocking=False):
-            return  # another request is at it
+            return  # another request thread is supervising
         try:
             if self._schedule is None:
-                self._try_to_schedule(self._delivery.scheduler)
-            elif now - self._tended_at > _DEAD_AFTER:
+                self._try_to_schedule(self._config.scheduler)
+            elif now - self._maintained_at > _SCHEDULER_TIMEOUT:
                 _logger.warning(
-                    "the exporter's scheduler does not run; it is replaced by one of our own "
+                    "the exporter's scheduler does not run; Flask-Chest starts one of its own "
                     "(uWSGI runs threads only with --enable-threads)"
                 )
                 self._try_to_schedule(None)
         finally:
             self._supervising.release()
 
-    def ask_to_flush(self) -> list[threading.Event]:
-        """Ask for everything to be tried now; each event is set when a chest has been."""
-        waiting = []
-        for shipper in self._shippers:
-            waiting.append(shipper.ask_to_flush())
+    def request_flush(self) -> list[threading.Event]:
+        """Request that every chest is tried now.
+
+        :returns: an event for each chest, set when its records have been tried.
+        """
+        events = []
+        for sender in self._senders:
+            events.append(sender.request_flush())
             if self._schedule is None:
-                shipper.ship()  # where there are no threads, who asks does it
+                sender.send()  # no thread could be started, so the caller sends
             else:
-                self._schedule.run_now(self._jobs[shipper])
-        return waiting
+                self._schedule.run_now(self._jobs[sender])
+        return events
 
     def flush(self, timeout: float | None) -> bool:
-        """Deliver what was captured; whether all of it is done with.
+        """Deliver the captured records; return whether none are left.
 
-        :param timeout: seconds to wait; ``None`` waits for a try of every chest.
+        :param timeout: seconds to wait; ``None`` waits until every chest has been tried.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        return _wait_for(self.ask_to_flush(), deadline) and self._is_done()
+        return wait_for_all(self.request_flush(), deadline) and self._nothing_pending()
 
-    def _is_done(self) -> bool:
-        if not self._delivery.ships:  # an agent does, which is not ours to hurry
-            return all(self.buffer.oldest(chest.name) is None for chest in self._delivery.chests)
+    def _nothing_pending(self) -> bool:
+        if not self._config.delivers:  # an agent delivers, and cannot be asked to flush
+            return all(
+                self.buffer.oldest_pending(chest.name) is None for chest in self._config.chests
+            )
         return all(
-            source.read(shipper.chest.name, 1) is None
-            for shipper in self._shippers
+            source.read(sender.chest.name, 1) is None
+            for sender in self._senders
             for source in self.buffer.sources()
         )
 
     def stop(self) -> None:
-        """End each delivery when it is done with the batch that it is at."""
-        self._ended.set()
-        for shipper in self._shippers:
-            shipper.stopped.set()
+        """Let each sender finish its current batch, and start no further one."""
+        self._stopped.set()
+        for sender in self._senders:
+            sender.stopped.set()
         if self._schedule is not None:
             self._schedule.stop()
 
     def wait_until_idle(self, deadline: float) -> None:
-        """Wait for the batches under way: who knows their fate need not send them again."""
-        _wait_for([shipper.idle for shipper in self._shippers], deadline)
+        """Wait for the batches that are being sent: a batch with a known result is not resent."""
+        wait_for_all([sender.idle for sender in self._senders], deadline)
 
-    def let_go(self) -> None:
-        """Leave the rest to others."""
+    def close(self) -> None:
+        """Close the buffer and the chests. Other processes may deliver the remaining records."""
         self.buffer.close()
         self._log_ledger()
-        let_go_of(self._delivery.chests)
+        close_chests(self._config.chests)
 
     def _log_ledger(self) -> None:
         if not _logger.isEnabledFor(logging.INFO):
-            return  # it takes a while where much is pending
+            return  # with many pending records the ledger takes long to compute
         for chest, account in self.buffer.ledger().accounts.items():
             _logger.info("at exit: chest %r: %s", chest, account)
 
     def _on_lost(self, chest: str, reason: str, count: int) -> None:
-        if reason != "journal":  # told by who knows what went wrong
+        if reason != "journal":  # the exporter logs this one, with the cause
             self._log.warning(
                 f"lost:{reason}", "chest %r: %d records are lost (%s)", chest, count, reason
             )
-        announce(records_lost, self._delivery.sender, chest=chest, reason=reason, count=count)
+        sender = self._config.signal_sender
+        announce(records_lost, sender, chest=chest, reason=reason, count=count)
 
 
-class Shutdown:
-    """The end of one process' delivery, within its shutdown timeout from now on.
+def close_chests(chests: Iterable[ChestLike]) -> None:
+    """Close chests, except those that are in use.
 
-    :param process: what is to end.
-    """
-
-    def __init__(self, process: DeliveryWorker) -> None:
-        timeout = process.shutdown_timeout
-        self._process = process
-        self._deadline = time.monotonic() + timeout
-        # Kept for the batch under way, when there is more than can be delivered.
-        self._stop_at = self._deadline - min(_LAST_BATCH, timeout / 4)
-        self._waiting = process.ask_to_flush()
-
-    def wait(self) -> None:
-        """Wait for what can be delivered in time, and let go of the rest."""
-        _wait_for(self._waiting, self._stop_at)
-        self._process.stop()
-        self._process.wait_until_idle(self._deadline)
-        self._process.let_go()
-
-
-def let_go_of(chests: Iterable[ChestLike]) -> None:
-    """Close chests; one that is in the middle of a call is left alone.
-
-    It may hang, or work for another app that shares it.
+    Such a chest may hang, or may be delivering for another app that shares it.
     """
     for chest in chests:
         if chest.lock.acquire(blocking=False):
@@ -245,9 +229,13 @@ def let_go_of(chests: Iterable[ChestLike]) -> None:
                 chest.lock.release()
 
 
-def _wait_for(events: Sequence[threading.Event], deadline: float | None) -> bool:
+def wait_for_all(events: Sequence[threading.Event], deadline: float | None) -> bool:
+    """Wait until all events are set; ``False`` if the deadline passes first.
+
+    :param deadline: a time of ``time.monotonic()``; ``None`` waits forever.
+    """
     for event in events:
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        if not event.wait(left):
+        remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if not event.wait(remaining):
             return False
     return True

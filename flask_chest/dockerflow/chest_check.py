@@ -52,7 +52,7 @@ class ChestCheck:
         accounts = state.delivery.ledger().accounts
         now = time.time()
         for chest in state.chests:
-            oldest = state.delivery.oldest(chest.name)
+            oldest = state.delivery.oldest_pending(chest.name)
             if oldest is not None:
                 found += _pending(chest.name, now - oldest / 1_000_000, settings)
             if chest.name in accounts:

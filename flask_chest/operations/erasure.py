@@ -59,7 +59,7 @@ def erase_dead_letters(scope: JournalScope, chest: str, query: Query) -> int:
     if not any(_is_meant(letter, query, scope) for letter in letters.read()):
         return 0
     # A replay that ends now would put back what it had read; one that has ended has left others.
-    if not letters.replaying.acquire():
+    if not letters.replay_lock.acquire():
         raise ChestError(f"chest {chest!r}: its dead letters are being sent again; try again later")
     try:
         gone = _erase(letters, query, scope)
@@ -70,7 +70,7 @@ def erase_dead_letters(scope: JournalScope, chest: str, query: Query) -> int:
     except OSError as error:
         raise ChestError(f"chest {chest!r}: its dead letters cannot be erased: {error}") from None
     finally:
-        letters.replaying.release()
+        letters.replay_lock.release()
     return gone
 
 
@@ -88,7 +88,7 @@ def matching_dead_letters(scope: JournalScope, chest: str, query: Query) -> list
 
 
 def _is_meant(letter: DeadLetter, query: Query, scope: JournalScope) -> bool:
-    if not letter.is_of(scope.app_name):
+    if not letter.belongs_to(scope.app_name):
         return False
     try:
         return matches(decode(letter.line), query.where)

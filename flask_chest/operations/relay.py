@@ -45,14 +45,14 @@ class StreamBuffer:
         self,
         group: ConsumerGroup,
         target: str,
-        bury: Callable[[str, Sequence[bytes], str], None],
+        on_rejected: Callable[[str, Sequence[bytes], str], None],
         on_lost: LossListener,
         claim_after: float,
         ledger: Ledger,
     ) -> None:
         self._group = group
         self._target = target
-        self._bury = bury
+        self._add_dead_letters = on_rejected
         self._on_lost = on_lost
         self._claim_after = claim_after
         self._log = LogThrottle(_logger)
@@ -88,7 +88,7 @@ class StreamBuffer:
             with suppress(OSError):
                 self._acknowledge()
 
-    def tend(self) -> None:
+    def maintain(self) -> None:
         with self._lock:
             now = time.monotonic()
             if self._held and now >= self._hold_at:
@@ -104,7 +104,7 @@ class StreamBuffer:
         self._account.pending = len(self._held)
         return self._ledger
 
-    def oldest(self, chest: str) -> int | None:
+    def oldest_pending(self, chest: str) -> int | None:
         return None
 
     def close(self) -> None:
@@ -117,7 +117,7 @@ class StreamBuffer:
                     self._group.delete_consumer()
             self._group.close()
 
-    def abandon(self) -> None:
+    def after_fork_in_child(self) -> None:
         """A relay is not forked."""
 
     def _acknowledge(self) -> None:
@@ -165,7 +165,7 @@ class StreamBuffer:
         # Apart from what the chest itself refuses, which can be sent to it again. What cannot be
         # kept now stays in Redis, and is claimed again later.
         kept = f"{chest.name} strangers"
-        self._bury(kept, [_letter(entry, fields)], told)
+        self._add_dead_letters(kept, [_letter(entry, fields)], told)
         self._ledger.account(kept).rejected += 1
         self._done.append(entry)
         self._log.warning(

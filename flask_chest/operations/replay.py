@@ -30,11 +30,11 @@ class Replay:
         self._stores[chest.location()] = chest
         self._letters = DeadLetters(scope, chest.name)
         # Two at once would each put back what the other one has dealt with.
-        alone = self._letters.replaying.acquire()
+        alone = self._letters.replay_lock.acquire()
         everything = self._letters.read()
         self._taken = len(everything)
-        found = [letter for letter in everything if letter.is_of(scope.app_name)]
-        self._of_others = [letter for letter in everything if not letter.is_of(scope.app_name)]
+        found = [letter for letter in everything if letter.belongs_to(scope.app_name)]
+        self._of_others = [letter for letter in everything if not letter.belongs_to(scope.app_name)]
         if found and not alone:
             raise ChestError(
                 f"chest {chest.name!r}: its dead letters in {self._letters.path} are being sent "
@@ -69,7 +69,7 @@ class Replay:
 
     def _settle(self) -> None:
         self._letters.replace([*self._of_others, *self.left], taken=self._taken)
-        self._letters.replaying.release()
+        self._letters.replay_lock.release()
         if self.delivered:
             moved = Ledger()
             account = moved.account(self._chest.name)

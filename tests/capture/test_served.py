@@ -186,7 +186,7 @@ def read_journal(folder: Path) -> list[Record]:
     """
     scope = JournalScope(folder, "served", ("sqlite",))
     journal = JournalBuffer(scope, 2**28, lambda *_: None, Reads.ALL)
-    journal.tend()
+    journal.maintain()
     pages = [source.read("sqlite", 1000) for source in journal.sources()]
     journal.close()
     records = [decode(line) for page in pages if page is not None for line in page.lines]

@@ -58,10 +58,10 @@ def test_one_that_is_not_there(app: Flask) -> None:
 def test_two_at_once(app: Flask) -> None:
     """The second one says that it has to wait."""
     letters = DeadLetters(JournalScope(get_state(app).journal_dir), "sqlite")
-    assert letters.replaying.acquire()
+    assert letters.replay_lock.acquire()
     try:
         result = run(app, "replay", "sqlite")
     finally:
-        letters.replaying.release()
+        letters.replay_lock.release()
     assert result.exit_code == 1
     assert "are being sent again already" in result.output

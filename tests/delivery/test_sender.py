@@ -42,7 +42,7 @@ class Setting:
         self.chest = Backend(behave)
         self.buffer = MemoryBuffer(["backend"], 2**20, lambda *_: None)
         self.buried: list[tuple[int, str]] = []
-        self.shipper = Sender(self.chest, self.buffer, batch_size, self, self._bury)
+        self.sender = Sender(self.chest, self.buffer, batch_size, self, self._add_dead_letters)
 
     def put(self, count: int) -> list[str]:
         ids = [f"{number:032x}" for number in range(count)]
@@ -50,14 +50,14 @@ class Setting:
             self.buffer.append(encode(Record(id=each, time=from_microseconds(0))), 1)
         return ids
 
-    def ship(self) -> None:
-        self.shipper.ask_to_flush()
-        self.shipper.ship()
+    def send(self) -> None:
+        self.sender.request_flush()
+        self.sender.send()
 
     def account(self) -> dict[str, object]:
         return self.buffer.ledger().account("backend").to_dict()
 
-    def _bury(self, chest: str, lines: Sequence[bytes], reason: str) -> None:
+    def _add_dead_letters(self, chest: str, lines: Sequence[bytes], reason: str) -> None:
         self.buried.append((len(lines), reason))
 
 
@@ -69,7 +69,7 @@ def test_everything_is_delivered_in_batches() -> None:
     """Batches are of the size that was asked for, in the order of capture."""
     setting = Setting(accept, batch_size=40)
     ids = setting.put(100)
-    setting.ship()
+    setting.send()
     assert setting.chest.accepted == ids
     assert setting.chest.calls == [40, 40, 20]
 
@@ -83,11 +83,11 @@ def test_what_comes_meanwhile_waits_for_its_turn() -> None:
 
     setting = Setting(more_comes, batch_size=40)
     setting.put(100)
-    setting.shipper.ship()
+    setting.sender.send()
     assert setting.chest.calls == [40, 40, 26]
-    setting.shipper.ship()
+    setting.sender.send()
     assert setting.chest.calls == [40, 40, 26, 3]
-    setting.ship()  # somebody waits for it
+    setting.send()  # somebody waits for it
     assert setting.account()["pending"] == 0
 
 
@@ -100,7 +100,7 @@ def test_a_backend_that_does_not_say_which() -> None:
 
     setting = Setting(behave, batch_size=10)
     setting.put(20)
-    setting.ship()
+    setting.send()
     assert setting.chest.calls == [10, 10]
     assert setting.buried == []
     account = setting.account()
@@ -117,7 +117,7 @@ def test_a_rejected_batch_is_halved_until_the_bad_are_alone(bad: set[int]) -> No
 
     setting = Setting(behave, batch_size=64)
     ids = setting.put(64)
-    setting.ship()
+    setting.send()
     assert setting.chest.accepted == [each for each in ids if int(each, 16) not in bad]
     assert setting.buried == [(1, "not this one")] * len(bad)
     assert setting.account()["rejected"] == len(bad)
@@ -132,7 +132,7 @@ def test_a_backend_that_names_the_bad_ones_is_believed() -> None:
 
     setting = Setting(behave)
     setting.put(10)
-    setting.ship()
+    setting.send()
     assert setting.chest.calls == [10]
     assert setting.buried == [(2, "two of them")]
     account = setting.account()
@@ -149,11 +149,11 @@ def test_a_failure_keeps_everything_and_waits() -> None:
 
     setting = Setting(behave)
     ids = setting.put(3)
-    setting.shipper.ship()
-    setting.shipper.ship()
+    setting.sender.send()
+    setting.sender.send()
     assert setting.chest.calls == [3]
     assert setting.account()["pending"] == 3
-    setting.ship()
+    setting.send()
     assert setting.chest.accepted == ids
 
 
@@ -165,7 +165,7 @@ def test_any_exception_of_a_backend_is_a_failure() -> None:
 
     setting = Setting(behave)
     setting.put(3)
-    setting.ship()
+    setting.send()
     assert setting.account()["pending"] == 3
 
 
@@ -178,7 +178,7 @@ def test_trouble_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     setting = Setting(behave)
     setting.put(3)
     for _ in range(5):
-        setting.ship()
+        setting.send()
     warnings = [each for each in caplog.records if each.levelno == logging.WARNING]
     assert len(warnings) == 1
     assert "down" in warnings[0].getMessage()
@@ -196,8 +196,8 @@ def test_a_record_that_cannot_be_buried_is_kept() -> None:
     def full_disk(chest: str, lines: Sequence[bytes], reason: str) -> None:
         raise OSError("full")
 
-    setting.shipper = Sender(setting.chest, setting.buffer, 10, setting, full_disk)
-    setting.ship()
+    setting.sender = Sender(setting.chest, setting.buffer, 10, setting, full_disk)
+    setting.send()
     assert setting.account()["pending"] == 1
     assert setting.account()["rejected"] == 0
 
@@ -207,13 +207,13 @@ def test_a_flush_asked_for_while_a_try_fails_is_tried() -> None:
 
     def fail(_: list[str]) -> None:
         if len(setting.chest.calls) == 1:
-            setting.shipper.ask_to_flush()
+            setting.sender.request_flush()
         raise DeliveryError("down", retry_after=600)
 
     setting = Setting(fail)
     setting.put(1)
     for _ in range(3):
-        setting.shipper.ship()
+        setting.sender.send()
     assert setting.chest.calls == [1, 1]
 
 
@@ -225,8 +225,8 @@ def test_a_flush_that_was_asked_for_is_answered_even_by_a_failure() -> None:
 
     setting = Setting(behave)
     setting.put(1)
-    done = setting.shipper.ask_to_flush()
-    setting.shipper.ship()
+    done = setting.sender.request_flush()
+    setting.sender.send()
     assert done.wait(0)
 
 
@@ -253,8 +253,8 @@ def test_signals_tell_of_batches_and_failures() -> None:
         batch_delivered.connected_to(delivered, setting),
         delivery_failed.connected_to(failed, setting),
     ):
-        setting.ship()
-        setting.ship()
+        setting.send()
+        setting.send()
     assert heard == [("failed", "down"), ("delivered", 3)]
 
 
@@ -266,9 +266,9 @@ def test_a_stop_ends_a_long_delivery() -> None:
 
     def behave(ids: list[str]) -> None:
         called.set()
-        setting.shipper.stopped.set()
+        setting.sender.stopped.set()
 
     setting.chest._behave = behave
-    setting.ship()
+    setting.send()
     assert called.is_set()
     assert setting.account()["pending"] == 90

@@ -57,11 +57,13 @@ class Carried:
         self.lost: list[tuple[str, str, int]] = []
         self.ledger = Ledger()
         group = ConsumerGroup(FlaskChestRedis(server.url), "g")
-        self.buffer = StreamBuffer(group, "store", self.bury, self._lose, claim_after, self.ledger)
-        self.shipper = Sender(store, self.buffer, 100, None, self.bury)
+        self.buffer = StreamBuffer(
+            group, "store", self.on_rejected, self._lose, claim_after, self.ledger
+        )
+        self.sender = Sender(store, self.buffer, 100, None, self.on_rejected)
         self.broken = False
 
-    def bury(self, chest: str, lines: Sequence[bytes], reason: str) -> None:
+    def on_rejected(self, chest: str, lines: Sequence[bytes], reason: str) -> None:
         if self.broken:
             raise OSError("no room")
         self.buried += [(chest, json.loads(line), reason) for line in lines]
@@ -69,9 +71,9 @@ class Carried:
     def _lose(self, chest: str, reason: str, count: int) -> None:
         self.lost.append((chest, reason, count))
 
-    def ship(self) -> None:
-        self.shipper.ask_to_flush()
-        self.shipper.ship()
+    def send(self) -> None:
+        self.sender.request_flush()
+        self.sender.send()
 
     def close(self) -> None:
         self.source.close()
@@ -113,7 +115,7 @@ def test_a_bad_record_is_found_and_buried(carried: Carried, client: Any, store: 
     records = make_records(250)
     records[130] = replace(records[130], route="/bad")
     carried.source.write(records)
-    carried.ship()
+    carried.send()
     assert set(store.records) == {record.id for record in records} - {records[130].id}
     [(chest, letter, reason)] = carried.buried
     assert (chest, letter["id"], reason) == ("store", records[130].id, "a bad route")
@@ -126,11 +128,11 @@ def test_a_store_that_is_down(carried: Carried, client: Any, store: Store) -> No
     """Nothing is acknowledged before the store has it; afterwards everything is."""
     store.down = True
     carried.source.write(make_records(150))
-    carried.ship()
+    carried.send()
     assert pending(client) == 100
     assert carried.buffer.ledger().account("store").pending == 100
     store.down = False
-    carried.ship()
+    carried.send()
     assert len(store.records) == 150
     assert pending(client) == 0
 
@@ -139,12 +141,12 @@ def test_one_that_waits_is_not_dead(carried: Carried, client: Any, store: Store)
     """However long a store is down: who has its records says that it lives."""
     store.down = True
     carried.source.write(make_records(10))
-    carried.ship()
+    carried.send()
     long = 600_000
     entries = [entry for entry, _ in client.xrange("chest")]
     [reader] = client.xinfo_consumers("chest", "g")
     client.xclaim("chest", "g", reader["name"], 0, entries, idle=long, justid=True)
-    carried.buffer.tend()
+    carried.buffer.maintain()
     waiting = client.xpending_range("chest", "g", "-", "+", 100)
     assert len(waiting) == 10
     assert all(each["time_since_delivered"] < long for each in waiting)
@@ -158,7 +160,7 @@ def test_strangers(carried: Carried, client: Any, store: Store) -> None:
     client.xadd("chest", {"record": "[]"})
     client.xadd("chest", {"record": '{"id": "7", "time": -1, "vars": 3}'})
     carried.source.write(records[1:])
-    carried.ship()
+    carried.send()
     assert set(store.records) == {record.id for record in records}
     assert pending(client) == 0
     assert [chest for chest, _, _ in carried.buried] == ["redis strangers"] * 3
@@ -175,7 +177,7 @@ def test_records_as_people_write_them(carried: Carried, client: Any, store: Stor
     """A line of ``flask chest export`` is a record, too."""
     record = make_records(1)[0]
     client.xadd("chest", {"record": to_line(record)})
-    carried.ship()
+    carried.send()
     assert list(store.records.values()) == [record]
 
 
@@ -184,9 +186,9 @@ def test_letters_that_cannot_be_kept(carried: Carried, client: Any, store: Store
     carried.broken = True
     client.xadd("chest", {"what": "ever"})
     carried.source.write(make_records(1))
-    carried.ship()
+    carried.send()
     assert pending(client) == 2
-    carried.ship()
+    carried.send()
     assert len(store.records) == 1
     assert pending(client) == 1
 
@@ -195,7 +197,7 @@ def test_what_the_cap_cut_off_is_told(carried: Carried, client: Any, store: Stor
     """It is a loss like any other: by chest, reason and number."""
     carried.source.write(make_records(50))
     client.xtrim("chest", maxlen=20, approximate=False)
-    carried.ship()
+    carried.send()
     assert carried.lost == [("store", "trimmed", 30)]
     assert carried.ledger.account("store").lost["trimmed"] == 30
     assert len(store.records) == 20
@@ -210,10 +212,10 @@ def test_a_server_that_is_killed_before_it_hears(
     assert page is not None
     server.stop()
     carried.buffer.commit("store", page, 10, 0)
-    carried.ship()
+    carried.send()
     server.start()
     assert pending(client) == 10
-    carried.ship()
+    carried.send()
     assert pending(client) == 0
     assert store.calls == 0
 
@@ -223,10 +225,10 @@ def test_what_is_left_goes_to_the_next(server: Redis, client: Any, store: Store)
     store.down = True
     with closing(Carried(server, store)) as first:
         first.source.write(make_records(10))
-        first.ship()
+        first.send()
     store.down = False
     with closing(Carried(server, store)) as second:
-        second.ship()
+        second.send()
         assert len(store.records) == 10
     assert pending(client) == 0
     assert len(client.xinfo_consumers("chest", "g")) == 1

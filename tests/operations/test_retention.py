@@ -21,7 +21,7 @@ from flask_chest.chests.sql.chest import SCHEMA_VERSION
 from flask_chest.chests.sql.maintenance import prune
 from flask_chest.chests.sql.rollups.job import RollupJob
 from flask_chest.chests.sql.rollups.lease import Lease
-from flask_chest.delivery import worker as process
+from flask_chest.delivery import worker
 from flask_chest.errors import ReadError
 from flask_chest.operations.retention import Maintenance
 from flask_chest.query.fields import parse_field
@@ -300,7 +300,7 @@ def test_nothing_is_made_before_the_first_record(chest: FlaskChestSQLite, tmp_pa
 
 def test_the_exporter_sees_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In an app that serves, it happens beside deliveries, without anybody asking."""
-    monkeypatch.setattr(process, "_UPKEEP_EVERY", 0.05)
+    monkeypatch.setattr(worker, "_MAINTENANCE_INTERVAL", 0.05)
     done = threading.Event()
     real = Maintenance.run
 

@@ -37,7 +37,7 @@ class Small:
         page = source.read("one", 1)
         assert page is not None
         source.commit("one", page, delivered=1, rejected=0)
-        killed.abandon()
+        killed.after_fork_in_child()
         [self.folder] = [path.parent for path in root.glob("*/writer.json")]
 
     def copy(self, root: Path) -> Path:
@@ -53,7 +53,7 @@ def ignore(chest: str, reason: str, count: int) -> None:
 def deliver(root: Path) -> list[bytes]:
     """What the next process delivers, and that it goes on with a record of its own."""
     journal = JournalBuffer(JournalScope(root, chests=("one",)), 2**20, ignore)
-    journal.tend()
+    journal.maintain()
     journal.append(FRESH, 1)
     found: list[bytes] = []
     for source in journal.sources():
@@ -62,7 +62,7 @@ def deliver(root: Path) -> list[bytes]:
             source.commit("one", page, delivered=len(page.lines), rejected=0)
     journal.close()
     journal = JournalBuffer(JournalScope(root, chests=("one",)), 2**20, ignore)
-    journal.tend()
+    journal.maintain()
     journal.close()
     assert found.pop(0 if found[0] == FRESH else -1) == FRESH
     return found

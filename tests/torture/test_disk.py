@@ -261,6 +261,6 @@ def test_files_of_strangers(tmp_path: Path) -> None:
 
 def look_around(app: Flask) -> None:
     """Have the journal looked at now, not within the next seconds."""
-    process = app.extensions["chest.state"].delivery._process
-    process.buffer._look_after = 0.0
-    process.buffer.tend()
+    worker = app.extensions["chest.state"].delivery._worker
+    worker.buffer._look_after = 0.0
+    worker.buffer.maintain()

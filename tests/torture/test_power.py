@@ -71,7 +71,7 @@ def test_what_was_synced_is_delivered_from_what_survives(
         for number in range(moment * 20, moment * 20 + 20):
             journal.append(line(number), 1)
         if moment % 3 == 1:
-            journal.tend()
+            journal.maintain()
             synced = moment * 20 + 20
         if moment % 7 == 3:
             [source] = journal.sources()

@@ -118,7 +118,7 @@ class Assignment:
         except (ForeignFolderError, OSError):
             return False
 
-    def oldest(self, chest: str) -> int | None:
+    def oldest_pending(self, chest: str) -> int | None:
         """When the oldest record that waits for a chest was made, whoever delivers it."""
         made = [
             made_at(page.lines[0])
@@ -137,10 +137,10 @@ class Assignment:
             else:
                 source.release()
 
-    def abandon(self) -> None:
+    def after_fork_in_child(self) -> None:
         """In the child of a fork: what the parent claimed stays the parent's."""
         for source in self.listed():
-            source.abandon()
+            source.after_fork_in_child()
 
     def _source(self, folder: Path) -> Partition:
         return Partition(folder, self._scope, self._on_lost)

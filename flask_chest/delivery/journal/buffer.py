@@ -85,7 +85,7 @@ class JournalBuffer:
     def sources(self) -> Sequence[Partition]:
         return self._sources.listed()
 
-    def tend(self) -> None:
+    def maintain(self) -> None:
         with self._tending:
             if self._closed:
                 return  # what is taken over now would be let go of by nobody
@@ -108,8 +108,8 @@ class JournalBuffer:
                 found.add(self._unkept)
         return found
 
-    def oldest(self, chest: str) -> int | None:
-        return self._sources.oldest(chest)
+    def oldest_pending(self, chest: str) -> int | None:
+        return self._sources.oldest_pending(chest)
 
     def close(self) -> None:
         with self._tending:
@@ -123,10 +123,10 @@ class JournalBuffer:
             self._sources.close()
             self._keep_notes()
 
-    def abandon(self) -> None:
+    def after_fork_in_child(self) -> None:
         if self._writer is not None:
-            self._writer.abandon()
-        self._sources.abandon()
+            self._writer.after_fork_in_child()
+        self._sources.after_fork_in_child()
 
     def _open(self) -> JournalWriter:
         with self._opening:

@@ -198,7 +198,7 @@ class Partition:
             self._claimed, self._released = False, True
             self._reader.release()
 
-    def abandon(self) -> None:
+    def after_fork_in_child(self) -> None:
         """In the child of a fork: the claim stays the parent's."""
         self._reader.release()
 

@@ -124,7 +124,7 @@ class JournalWriter:
         """Declare this writer dead: others may adopt what it leaves."""
         self._alive.release()
 
-    def abandon(self) -> None:
+    def after_fork_in_child(self) -> None:
         """In the child of a fork: let go of what the parent still holds."""
         self._alive.release()
         for segment in (self._segment, self._spare):

@@ -48,7 +48,7 @@ def drain(journal: JournalBuffer, chest: str, limit: int = 1000) -> list[bytes]:
 def adopt(journal: JournalBuffer) -> None:
     """Look for orphans now, however lately that was done."""
     journal._look_after = 0.0
-    journal.tend()
+    journal.maintain()
 
 
 def die(journal: JournalBuffer) -> None:
@@ -63,7 +63,7 @@ def die(journal: JournalBuffer) -> None:
 def test_nothing_is_made_before_the_first_record(tmp_path: Path) -> None:
     """A journal that got no record leaves no folder."""
     journal = make(tmp_path / "journal")
-    journal.tend()
+    journal.maintain()
     journal.close()
     assert list(tmp_path.iterdir()) == []
 
@@ -401,7 +401,7 @@ class JournalModel(RuleBasedStateMachine):
         self.journals[which] = make(self.root, max_bytes=2**24)
 
     @rule(which=st.integers(0, 1))
-    def tend(self, which: int) -> None:
+    def maintain(self, which: int) -> None:
         adopt(self.journals[which])
 
     @invariant()
