@@ -27,7 +27,7 @@ def extensions() -> list[Extension]:
         return []
     return [
         Extension(
-            "flask_chest._speedups._speed",
+            "flask_chest._speedups._compiled",
             sorted(str(path) for path in _FOLDER.glob("*.c")),
             depends=[str(_FOLDER / "speedups.h")],
             extra_compile_args=["-std=c99", "-fvisibility=hidden"],

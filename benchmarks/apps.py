@@ -131,7 +131,7 @@ def python(folder: Path) -> Flask:
     import sys
 
     assert "flask_chest" not in sys.modules
-    sys.modules["flask_chest._speedups._speed"] = None  # type: ignore[assignment]
+    sys.modules["flask_chest._speedups._compiled"] = None  # type: ignore[assignment]
     return disk(folder)
 
 

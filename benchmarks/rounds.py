@@ -11,8 +11,8 @@ from datetime import datetime, timedelta, timezone
 from statistics import median
 from typing import Any, Generic, TypeVar
 
+from flask_chest._speedups import IdMaker
 from flask_chest.record.encoding import Batch, encode
-from flask_chest.record.ids import IdMaker
 from flask_chest.record.record import Record
 
 T = TypeVar("T")

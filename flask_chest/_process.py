@@ -1,19 +1,20 @@
-"""A lock that no fork brings along locked."""
+"""The current process id, and a lock that a forked process does not inherit locked."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
 
-from ._speedups import speed
+from ._speedups import current_pid
+
+__all__ = ["ProcessLock", "current_pid"]
 
 
 class ProcessLock:
-    """A lock for each process, made when it is first needed.
+    """A lock for each process, created when it is first needed.
 
-    A thread of the parent may hold the parent's for ever; and gevent, which a server may bring in
-    late, knows no lock from before.
+    A thread of the parent process may hold the parent's lock forever. Also, gevent may be loaded
+    late by a server, and does not know locks from before.
     """
 
     def __init__(self) -> None:
@@ -21,9 +22,5 @@ class ProcessLock:
 
     @property
     def mine(self) -> threading.Lock:
-        """This process' own."""
+        """The lock of this process."""
         return self._by_pid.setdefault(os.getpid(), threading.Lock())
-
-
-#: As ``os.getpid()``, for what each request asks.
-current_pid: Callable[[], int] = os.getpid if speed is None else speed.current_pid

@@ -14,7 +14,12 @@ from werkzeug.exceptions import HTTPException
 
 from .app.decorations import OVERRIDE
 from .app.state import AppState, get_state, standalone_state
-from .capture.request_state import STATE, RequestState, asked_status, current_request
+from .capture.request_state import (
+    ENVIRON_KEY,
+    RequestState,
+    current_request,
+    status_of_exception,
+)
 from .capture.routes import route_of
 from .chests.base import Chest
 from .chests.registry import make_chests
@@ -120,7 +125,7 @@ class _Decoration:
         state = current_request.get() or _state_beside()
         if state is not None:
             app_state = get_state(state.recorder.app)
-            state.recorder.plans.override(_route(), self.override_in(app_state))
+            app_state.plans.override(_route(), self.override_in(app_state))
             return _Call(self, app_state, state) if self._writes_in(app_state) else None
         if not self._elsewhere:
             return None
@@ -140,7 +145,7 @@ class _Decoration:
         except Exception:
             if self._raises:
                 raise
-            app_state.recorder.trouble("write the record of a view")
+            app_state.recorder.log_failure("write the record of a view")
 
     def _writes_in(self, app_state: AppState) -> bool:
         """Whether records are written at once; without a buffer there is no background."""
@@ -165,19 +170,20 @@ class _Call:
         """The view has raised; that must be seen, so nothing of ours may hide it."""
         shown = None if isinstance(error, HTTPException) else error
         try:
-            self._record(asked_status(error), shown)
+            self._record(status_of_exception(error), shown)
         except Exception:  # noqa: BLE001 - as said
-            self._app_state.recorder.trouble("write the record of a view that raised")
+            self._app_state.recorder.log_failure("write the record of a view that raised")
 
     def _record(self, status: int | None, error: BaseException | None) -> None:
         state, app_state = self._state, self._app_state
-        state.settled = True
+        state.recorded = True
         override = self._decoration.override_in(app_state)
         app_state.plans.override(_route(), override)
-        plan = app_state.plans.get(_route())
-        line = app_state.recorder.encode_view(state, plan, g._get_current_object(), status, error)
+        encoding = app_state.plans.get(_route())
+        namespace = g._get_current_object()
+        line = app_state.recorder.encode_view(state, encoding, namespace, status, error)
         if line is not None:
-            self._decoration.keep(app_state, line, plan)
+            self._decoration.keep(app_state, line, encoding.plan)
 
 
 def _wrap(view: Callable[..., Any], decoration: _Decoration) -> Callable[..., Any]:
@@ -219,7 +225,7 @@ def _join(chests: Sequence[Chest], app_state: AppState) -> tuple[str, ...]:
     try:
         return app_state.attach_chests(chests)
     except Exception:  # noqa: BLE001 - the background never disturbs a response
-        app_state.recorder.trouble("take in the chests of a decorator")
+        app_state.recorder.log_failure("take in the chests of a decorator")
         return ()
 
 
@@ -227,7 +233,7 @@ def _state_beside() -> RequestState | None:
     """That of a request which came past the middleware."""
     if not has_request_context():
         return None  # the view is called by a test, say
-    state: RequestState | None = request.environ.get(STATE)
+    state: RequestState | None = request.environ.get(ENVIRON_KEY)
     ours = state is not None and state.recorder.app is current_app._get_current_object()  # type: ignore[attr-defined]
     return state if ours else None
 

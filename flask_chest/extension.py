@@ -107,7 +107,7 @@ class FlaskChest:
         dashboard = None if settings.dashboard is False else self._make_dashboard(app, state)
         self._take_in(app)
         app.extensions[STATE_KEY] = state
-        state.recorder.listen()
+        state.hooks.connect()
         app.wsgi_app = ChestMiddleware(app.wsgi_app, state.recorder)  # type: ignore[method-assign]
         if dashboard is not None:
             dashboard.register()

@@ -1,21 +1,27 @@
-"""The path of a request, compiled: an id, the start of a response, a record's line, its frame.
+"""Chooses the compiled request path, or pure Python if there is no compiled module.
 
-Each of these is in Python, too (``IdMaker``, ``RequestStart``, ``Tape``),
-says the same there, and is what runs where this could not be built: without a compiler, on PyPy, on
-a Python without the GIL. What is not the common case is left to Python by all of it; here is no
-rule of its own. ``tests/speedups/`` holds the two side by side.
+The compiled module is missing without a C compiler, on PyPy and on a Python without the GIL.
+Both modules have the same names and return the same results; ``tests/speedups/`` compares them.
+The C code handles the common cases only and leaves all others to Python, so it holds no rule of
+its own.
 
-Why in C: a request runs through these lines once, so that a processor has hardly seen them.
-Compiled, it costs two thirds of what it costs in Python (``docs/performance.rst``).
+Each request runs through this code once, with cold processor caches. Compiled, it costs two thirds
+of what it costs in Python (``docs/performance.rst``).
 """
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
-
 try:
-    #: What was compiled; ``None`` where it was not.
-    speed: Any = import_module(f"{__name__}._speed")
+    from . import _compiled as _chosen
 except ImportError:
-    speed = None
+    from . import _python as _chosen  # type: ignore[no-redef]
+
+__all__ = ["COMPILED", "IdMaker", "RequestStart", "SegmentAppender", "current_pid"]
+
+IdMaker = _chosen.IdMaker
+RequestStart = _chosen.RequestStart
+SegmentAppender = _chosen.SegmentAppender
+current_pid = _chosen.current_pid
+
+#: Whether the compiled module is in use.
+COMPILED = _chosen.__name__.endswith("._compiled")

@@ -80,7 +80,7 @@ id_maker_make(PyObject *self, PyObject *microseconds)
 }
 
 static PyMethodDef methods[] = {
-    {"make", id_maker_make, METH_O, "The id of something that began then."},
+    {"make", id_maker_make, METH_O, "The id of something that started then."},
     {NULL},
 };
 
@@ -91,7 +91,7 @@ static PyType_Slot slots[] = {
 };
 
 PyType_Spec id_maker_spec = {
-    .name = "flask_chest._speedups._speed.IdMaker",
+    .name = "flask_chest._speedups._compiled.IdMaker",
     .basicsize = sizeof(IdMaker),
     .flags = Py_TPFLAGS_DEFAULT,
     .slots = slots,

@@ -1,4 +1,4 @@
-/* The module flask_chest._speedups._speed; what is in it, and why, says the package. */
+/* The module flask_chest._speedups._compiled; what is in it, and why, says the package. */
 
 #include "speedups.h"
 
@@ -15,7 +15,7 @@ static PyMethodDef functions[] = {
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
-    .m_name = "flask_chest._speedups._speed",
+    .m_name = "flask_chest._speedups._compiled",
     .m_size = -1, /* names.c keeps what it found for all interpreters */
     .m_methods = functions,
 };
@@ -45,14 +45,14 @@ fill(PyObject *module)
         return -1;
     know_id_maker(id_maker);
     PyObject *request_start = add_type(module, "RequestStart", &request_start_spec);
-    PyObject *tape = add_type(module, "Tape", &tape_spec);
+    PyObject *segment_appender = add_type(module, "SegmentAppender", &segment_appender_spec);
     Py_XDECREF(request_start);
-    Py_XDECREF(tape);
-    return request_start == NULL || tape == NULL ? -1 : 0;
+    Py_XDECREF(segment_appender);
+    return request_start == NULL || segment_appender == NULL ? -1 : 0;
 }
 
 PyMODINIT_FUNC
-PyInit__speed(void)
+PyInit__compiled(void)
 {
     PyObject *module = PyModule_Create(&definition);
     if (module != NULL && fill(module) < 0)

@@ -2,26 +2,26 @@
 
 #include "speedups.h"
 
-PyObject *name_accepted, *name_dict, *name_ids, *name_make_id, *name_read_status;
+PyObject *name_validate_request_id, *name_dict, *name_ids, *name_generate_request_id, *name_parse_status;
 PyObject *name_perf_counter, *name_time_ns, *name_traceparent;
-PyObject *name_request_id_generator, *name_request_id_header, *name_request_id_key;
-PyObject *name_request_id_lower;
+PyObject *name_request_id_generator, *name_request_id_header, *name_request_id_environ_key;
+PyObject *name_request_id_header_lower;
 PyObject *crc32_function, *dumps_function, *randbits_function, *time_module;
 
 static const struct {
     PyObject **place;
     const char *text;
 } names[] = {
-    {&name_accepted, "accepted"},
+    {&name_validate_request_id, "validate_request_id"},
     {&name_dict, "__dict__"},
     {&name_ids, "ids"},
-    {&name_make_id, "make_id"},
+    {&name_generate_request_id, "generate_request_id"},
     {&name_perf_counter, "perf_counter"},
-    {&name_read_status, "read_status"},
+    {&name_parse_status, "parse_status"},
     {&name_request_id_generator, "request_id_generator"},
     {&name_request_id_header, "request_id_header"},
-    {&name_request_id_key, "request_id_key"},
-    {&name_request_id_lower, "request_id_lower"},
+    {&name_request_id_environ_key, "request_id_environ_key"},
+    {&name_request_id_header_lower, "request_id_header_lower"},
     {&name_time_ns, "time_ns"},
     {&name_traceparent, "HTTP_TRACEPARENT"},
 };

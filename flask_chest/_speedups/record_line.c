@@ -118,7 +118,7 @@ put_head(char *at, RequestStart *self)
     if (read_perf_counter(&now) < 0)
         return NULL;
     /* In two steps, as Python does it: the same numbers are rounded. */
-    double elapsed = (now - self->began) * 1000;
+    double elapsed = (now - self->started) * 1000;
     elapsed *= 1000;
     if (!(0 <= elapsed && elapsed < LONGEST))
         return NULL;
@@ -171,7 +171,7 @@ whole_line(RequestStart *self, PyObject *vars, PyObject *rest, Py_ssize_t limit)
    characters of a text that fits for sure; rest: the fields that records of a route share, encoded;
    limit: bytes of a record. */
 PyObject *
-request_line(PyObject *object, PyObject *const *arguments, Py_ssize_t count)
+fast_line(PyObject *object, PyObject *const *arguments, Py_ssize_t count)
 {
     RequestStart *self = (RequestStart *)object;
     if (count != 5 || !(arguments[0] == Py_None || PyTuple_Check(arguments[0]))
@@ -183,8 +183,8 @@ request_line(PyObject *object, PyObject *const *arguments, Py_ssize_t count)
     if (PyErr_Occurred())
         return NULL;
     PyObject *vars = NULL, *line = NULL;
-    if (self->values != NULL && self->values != Py_None && !has_more_to_tell(self))
-        vars = encoded_vars(self->values, arguments[0], arguments[1], short_text);
+    if (self->g != NULL && self->g != Py_None && !has_more_to_tell(self))
+        vars = encoded_vars(self->g, arguments[0], arguments[1], short_text);
     if (vars != NULL)
         line = whole_line(self, vars, arguments[3], limit);
     Py_XDECREF(vars);

@@ -3,8 +3,8 @@
 #include "speedups.h"
 
 #define EACH_OBJECT(DO) \
-    DO(recorder) DO(environ) DO(server) DO(id) DO(request_id) DO(values) DO(values_at_end) \
-    DO(response) DO(error) DO(status) DO(plan) DO(settled)
+    DO(recorder) DO(environ) DO(server) DO(id) DO(request_id) DO(g) DO(g_at_teardown) \
+    DO(response) DO(error) DO(status) DO(encoding) DO(recorded)
 
 static int
 traverse(PyObject *object, visitproc visit, void *arg)
@@ -37,7 +37,7 @@ dealloc(PyObject *object)
 static PyObject *
 given_id(RequestStart *self)
 {
-    PyObject *key = PyObject_GetAttr(self->recorder, name_request_id_key);
+    PyObject *key = PyObject_GetAttr(self->recorder, name_request_id_environ_key);
     if (key == NULL)
         return NULL;
     PyObject *given = PyObject_GetItem(self->environ, key);
@@ -51,7 +51,7 @@ given_id(RequestStart *self)
         Py_DECREF(given);
         return NULL;
     }
-    PyObject *accepted = PyObject_CallMethodObjArgs((PyObject *)self, name_accepted, given, NULL);
+    PyObject *accepted = PyObject_CallMethodObjArgs((PyObject *)self, name_validate_request_id, given, NULL);
     Py_DECREF(given);
     if (accepted == Py_None)
         Py_CLEAR(accepted);
@@ -85,7 +85,7 @@ call_generator(RequestStart *self)
     int result = 0;
     if (generator != Py_None) {
         PyObject *nothing = PyObject_CallMethodObjArgs(
-            self->recorder, name_make_id, (PyObject *)self, generator, NULL);
+            self->recorder, name_generate_request_id, (PyObject *)self, generator, NULL);
         result = nothing == NULL ? -1 : 0;
         Py_XDECREF(nothing);
     }
@@ -103,7 +103,7 @@ init(PyObject *object, PyObject *arguments, PyObject *keywords)
     keep(&self->recorder, recorder);
     keep(&self->environ, environ);
     keep(&self->server, server);
-    if (read_perf_counter(&self->began) < 0 || read_time(&self->time) < 0
+    if (read_perf_counter(&self->started) < 0 || read_time(&self->time) < 0
         || make_own_id(self) < 0)
         return -1;
     PyObject *given = given_id(self);
@@ -126,21 +126,21 @@ new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
     RequestStart *self = (RequestStart *)allocate(type, 0);
     if (self == NULL)
         return NULL;
-    keep(&self->values, Py_None);
-    keep(&self->values_at_end, Py_None);
+    keep(&self->g, Py_None);
+    keep(&self->g_at_teardown, Py_None);
     keep(&self->response, Py_None);
     keep(&self->error, Py_None);
     keep(&self->status, Py_None);
-    keep(&self->plan, Py_None);
-    keep(&self->settled, Py_False);
-    self->echoed = 1;
+    keep(&self->encoding, Py_None);
+    keep(&self->recorded, Py_False);
+    self->echo_request_id = 1;
     return (PyObject *)self;
 }
 
 static PyMethodDef methods[] = {
     {"start_response", (PyCFunction)(void (*)(void))start_response, METH_FASTCALL | METH_KEYWORDS,
      "Pass the start of the response on to the server, with the request id."},
-    {"line", (PyCFunction)(void (*)(void))request_line, METH_FASTCALL,
+    {"fast_line", (PyCFunction)(void (*)(void))fast_line, METH_FASTCALL,
      "The record's line, where nothing seldom is to be told; else None."},
     {NULL},
 };
@@ -149,12 +149,12 @@ static PyMethodDef methods[] = {
 #define FLAG(field) {#field, T_BOOL, offsetof(RequestStart, field), 0, NULL}
 
 static PyMemberDef members[] = {
-    OBJECT(recorder), OBJECT(environ), OBJECT(id), OBJECT(request_id), OBJECT(values),
-    OBJECT(values_at_end), OBJECT(response), OBJECT(error), OBJECT(status), OBJECT(plan),
-    OBJECT(settled),
+    OBJECT(recorder), OBJECT(environ), OBJECT(id), OBJECT(request_id), OBJECT(g),
+    OBJECT(g_at_teardown), OBJECT(response), OBJECT(error), OBJECT(status), OBJECT(encoding),
+    OBJECT(recorded),
     {"time", T_LONGLONG, offsetof(RequestStart, time), 0, NULL},
-    {"began", T_DOUBLE, offsetof(RequestStart, began), 0, NULL},
-    FLAG(named), FLAG(echoed), FLAG(began_before),
+    {"started", T_DOUBLE, offsetof(RequestStart, started), 0, NULL},
+    FLAG(id_generated), FLAG(echo_request_id), FLAG(start_unknown),
     {NULL},
 };
 
@@ -170,7 +170,7 @@ static PyType_Slot slots[] = {
 };
 
 PyType_Spec request_start_spec = {
-    .name = "flask_chest._speedups._speed.RequestStart",
+    .name = "flask_chest._speedups._compiled.RequestStart",
     .basicsize = sizeof(RequestStart),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC,
     .slots = slots,

@@ -9,7 +9,7 @@ is_digit(char character)
 }
 
 static int
-take_status(RequestStart *self, PyObject *status)
+set_status(RequestStart *self, PyObject *status)
 {
     Py_ssize_t size;
     const char *text = utf8_of(status, &size);
@@ -17,7 +17,7 @@ take_status(RequestStart *self, PyObject *status)
     if (text != NULL && size >= 3 && is_digit(text[0]) && is_digit(text[1]) && is_digit(text[2]))
         number = PyLong_FromLong((text[0] - '0') * 100 + (text[1] - '0') * 10 + text[2] - '0');
     else
-        number = PyObject_CallMethodObjArgs((PyObject *)self, name_read_status, status, NULL);
+        number = PyObject_CallMethodObjArgs((PyObject *)self, name_parse_status, status, NULL);
     if (number == NULL)
         return -1;
     replace(&self->status, number);
@@ -49,7 +49,7 @@ is_called(PyObject *header, const char *wanted, Py_ssize_t length)
 static int
 has_request_id(RequestStart *self, PyObject *headers)
 {
-    PyObject *lowered = PyObject_GetAttr(self->recorder, name_request_id_lower);
+    PyObject *lowered = PyObject_GetAttr(self->recorder, name_request_id_header_lower);
     if (lowered == NULL)
         return -1;
     Py_ssize_t length, count = PyList_Size(headers);
@@ -97,10 +97,10 @@ respond(RequestStart *self, PyObject *status, PyObject *headers, PyObject *exc_i
         PyErr_SetString(PyExc_RuntimeError, "no request has begun");
         return NULL;
     }
-    if (take_status(self, status) < 0)
+    if (set_status(self, status) < 0)
         return NULL;
     PyObject *last = exc_info == Py_None ? NULL : exc_info;
-    if (!self->echoed)
+    if (!self->echo_request_id)
         return PyObject_CallFunctionObjArgs(self->server, status, headers, last, NULL);
     PyObject *more = with_request_id(self, headers);
     if (more == NULL)

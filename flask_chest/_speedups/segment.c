@@ -1,4 +1,4 @@
-/* Tape of delivery/tape.py: one file, and one write() for each record. */
+/* SegmentAppender of delivery/tape.py: one file, and one write() for each record. */
 
 #include "speedups.h"
 
@@ -16,7 +16,7 @@ typedef struct {
     long long size, limit;
     PyObject *counts;
     PyObject *full; /* not a flag, nor asked of the two numbers: Python reads objects faster */
-} Tape;
+} SegmentAppender;
 
 static void
 put_frame(char *at, unsigned long checksum, PyObject *line, Py_ssize_t length, unsigned long mask)
@@ -80,7 +80,7 @@ count_one(PyObject *counts, PyObject *mask)
 static PyObject *
 append(PyObject *object, PyObject *const *arguments, Py_ssize_t count)
 {
-    Tape *self = (Tape *)object;
+    SegmentAppender *self = (SegmentAppender *)object;
     if (count != 2 || !PyBytes_Check(arguments[0]) || self->counts == NULL) {
         PyErr_SetString(PyExc_TypeError, "expected append(line, mask), line being bytes");
         return NULL;
@@ -115,16 +115,16 @@ new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
     PyObject *made = allocate(type, 0);
     if (made == NULL)
         return NULL;
-    ((Tape *)made)->descriptor = -1;
-    keep(&((Tape *)made)->full, Py_False);
+    ((SegmentAppender *)made)->descriptor = -1;
+    keep(&((SegmentAppender *)made)->full, Py_False);
     return made;
 }
 
 static void
 dealloc(PyObject *object)
 {
-    Py_CLEAR(((Tape *)object)->counts);
-    Py_CLEAR(((Tape *)object)->full);
+    Py_CLEAR(((SegmentAppender *)object)->counts);
+    Py_CLEAR(((SegmentAppender *)object)->full);
     free_object(object);
 }
 
@@ -135,11 +135,11 @@ static PyMethodDef methods[] = {
 };
 
 static PyMemberDef members[] = {
-    {"descriptor", T_INT, offsetof(Tape, descriptor), 0, NULL},
-    {"size", T_LONGLONG, offsetof(Tape, size), 0, NULL},
-    {"limit", T_LONGLONG, offsetof(Tape, limit), 0, NULL},
-    {"full", T_OBJECT_EX, offsetof(Tape, full), 0, NULL},
-    {"counts", T_OBJECT_EX, offsetof(Tape, counts), 0, NULL},
+    {"descriptor", T_INT, offsetof(SegmentAppender, descriptor), 0, NULL},
+    {"size", T_LONGLONG, offsetof(SegmentAppender, size), 0, NULL},
+    {"limit", T_LONGLONG, offsetof(SegmentAppender, limit), 0, NULL},
+    {"full", T_OBJECT_EX, offsetof(SegmentAppender, full), 0, NULL},
+    {"counts", T_OBJECT_EX, offsetof(SegmentAppender, counts), 0, NULL},
     {NULL},
 };
 
@@ -151,9 +151,9 @@ static PyType_Slot slots[] = {
     {0, NULL},
 };
 
-PyType_Spec tape_spec = {
-    .name = "flask_chest._speedups._speed.Tape",
-    .basicsize = sizeof(Tape),
+PyType_Spec segment_appender_spec = {
+    .name = "flask_chest._speedups._compiled.SegmentAppender",
+    .basicsize = sizeof(SegmentAppender),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
     .slots = slots,
 };

@@ -1,8 +1,8 @@
 /* What the files of this folder share. Only the stable ABI is used, so that one build serves every
    Python from 3.10 on: https://docs.python.org/3/c-api/stable.html */
 
-#ifndef FLASK_CHEST_SPEED_H
-#define FLASK_CHEST_SPEED_H
+#ifndef FLASK_CHEST_SPEEDUPS_H
+#define FLASK_CHEST_SPEEDUPS_H
 
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030A0000
@@ -19,10 +19,10 @@ typedef struct {
     PyObject_HEAD
     PyObject *recorder, *environ, *server;
     PyObject *id, *request_id;
-    PyObject *values, *values_at_end, *response, *error, *status, *plan, *settled;
+    PyObject *g, *g_at_teardown, *response, *error, *status, *encoding, *recorded;
     long long time;
-    double began;
-    char named, echoed, began_before;
+    double started;
+    char id_generated, echo_request_id, start_unknown;
 } RequestStart;
 
 /* Takes the reference to a value. */
@@ -53,10 +53,10 @@ free_object(PyObject *object)
 }
 
 /* names.c: texts and functions that are looked up once, when the module is imported. */
-extern PyObject *name_accepted, *name_dict, *name_ids, *name_make_id, *name_read_status;
+extern PyObject *name_validate_request_id, *name_dict, *name_ids, *name_generate_request_id, *name_parse_status;
 extern PyObject *name_perf_counter, *name_time_ns, *name_traceparent;
-extern PyObject *name_request_id_generator, *name_request_id_header, *name_request_id_key;
-extern PyObject *name_request_id_lower;
+extern PyObject *name_request_id_generator, *name_request_id_header, *name_request_id_environ_key;
+extern PyObject *name_request_id_header_lower;
 extern PyObject *crc32_function, *dumps_function, *randbits_function, *time_module;
 int find_names(void);
 
@@ -89,9 +89,9 @@ PyObject *start_response(
     PyObject *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords);
 
 /* record_line.c */
-PyObject *request_line(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+PyObject *fast_line(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 
 /* segment.c */
-extern PyType_Spec tape_spec;
+extern PyType_Spec segment_appender_spec;
 
 #endif

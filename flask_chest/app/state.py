@@ -14,7 +14,9 @@ from flask import Blueprint, Flask
 
 from .._process import ProcessLock
 from ..capture.encoder import RecordEncoder
-from ..capture.recorder import Recorder
+from ..capture.encoding_cache import EncodingCache
+from ..capture.hooks import FlaskHooks
+from ..capture.recorder import Recorder, RecordSink
 from ..capture.routes import routes_of
 from ..chests.base import AppInfo, Chest
 from ..chests.registry import assign_unique_names, locations_by_name, make_chests
@@ -117,6 +119,7 @@ class AppState:
         self._tracked: list[BlueprintTracking] = []
         self.plans = PlanCache(
             build_ruleset(settings, [chest.name for chest in self.chests]),
+            entry=EncodingCache,
             late=self._late_rules,
             routes=lambda: routes_of(app),
             override_of=self._override_of,
@@ -125,20 +128,22 @@ class AppState:
         if settings.buffer != "disk":
             warn_of_undelivered(self.journal_scope, settings.buffer)
         self.delivery: Delivery = self._make_delivery()
-        self.encoder = RecordEncoder(
+        self.sink = RecordSink(self.delivery.hand_over)
+        encoder = RecordEncoder(
             settings.redact, settings.max_value_bytes, settings.max_record_bytes
         )
         self.recorder = Recorder(
             app,
-            held=self,
             plans=self.plans,
-            capture=self.encoder,
-            keep=self.delivery.hand_over,
-            tags={**_version_tag(app), **settings.tags},
+            encoder=encoder,
+            sink=self.sink,
+            tags=settings.tags,
+            default_tags=_version_tag(app),
             slow_ms=settings.slow_ms,
             request_id_header=settings.request_id_header,
             request_id_generator=request_id_generator,
         )
+        self.hooks = FlaskHooks(self.recorder)
 
     @property
     def journal_dir(self) -> Path:
@@ -186,7 +191,7 @@ class AppState:
         self.chests += new
         self.plans.rules.add_chests(chest.name for chest in new)
         self._replace_delivery()
-        self.plans.forget()
+        self.plans.invalidate()
 
     def track(self, tracked: BlueprintTracking) -> None:
         """Take in what ``track()`` said.
@@ -198,7 +203,7 @@ class AppState:
             return
         parse_rule(tracked.rule(), tracked.source, self.plans.rules.chest_names)
         self._tracked.append(tracked)
-        self.plans.forget()
+        self.plans.invalidate()
 
     def _late_rules(self) -> Iterable[tuple[dict[str, Any], str]]:
         # A blueprint's name says little: it may be registered later, within another, or twice.
@@ -211,7 +216,7 @@ class AppState:
 
     def _replace_delivery(self) -> None:
         before, self.delivery = self.delivery, self._make_delivery()
-        self.recorder.keep = self.delivery.hand_over
+        self.sink.hand_over = self.delivery.hand_over
         # It may have to wait for a store, and this may be a request.
         threading.Thread(target=before.close, name="flask-chest-close", daemon=True).start()
 

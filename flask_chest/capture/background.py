@@ -1,59 +1,58 @@
-"""What is no request, and yet puts values on ``g``: commands, jobs, any other app context."""
+"""Records application contexts outside of requests: CLI commands and background jobs."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
-from weakref import WeakValueDictionary
 
 from ..config.plan_cache import PlanCache
 from ..config.rule import Route
+from ..record.ids import record_ids
+from .app_globals import RecordedGlobals, tracked_namespace
 from .commands import command_name, ended_well
-from .encoder import BLANK, RecordEncoder, error_name
-from .request_state import ids, values_on
+from .encoder import DEFAULT_FIELDS, RecordEncoder, error_name
+from .encoding_cache import EncodingCache
 
 
 class BackgroundContexts:
     """Makes the records of one app's commands and jobs.
 
-    :param plans: what is recorded.
-    :param capture: makes records.
+    :param plans: what each command records.
+    :param encoder: encodes the records.
+    :param recorded_globals: the ``g`` objects that belong to requests.
     """
 
-    def __init__(self, plans: PlanCache, capture: RecordEncoder) -> None:
+    def __init__(
+        self,
+        plans: PlanCache[EncodingCache],
+        encoder: RecordEncoder,
+        recorded_globals: RecordedGlobals,
+    ) -> None:
         self._plans = plans
-        self._capture = capture
-        # What requests left on a g that outlives them (a test client that keeps contexts, a request
-        # within a context): it is recorded, so it is not a job's. By id, since an
-        # app_ctx_globals_class of the app's own may be a dict, which has no hash.
-        self._recorded: WeakValueDictionary[int, Any] = WeakValueDictionary()
-
-    def pass_over(self, holder: Any) -> None:
-        """A request's record has what lies on this ``g``."""
-        with suppress(TypeError):  # of a class without weak references
-            self._recorded[id(holder)] = holder
+        self._encoder = encoder
+        self._recorded_globals = recorded_globals
 
     def encode(
-        self, holder: Any, error: BaseException | None, tags: Mapping[str, Any]
+        self, namespace: Any, error: BaseException | None, tags: Mapping[str, Any]
     ) -> tuple[bytes, int] | None:
-        """The record of an app context that ends, and the mask of its chests; or ``None``.
+        """Return the record of a context that ends, and the mask of its chests, if any.
 
-        :param holder: its ``g``.
-        :param error: what ended it.
+        :param namespace: the ``g`` of the context.
+        :param error: the exception that ended the context, if any.
+        :param tags: the constant tags of the app.
         """
-        values = values_on(holder)
-        if not values or self._recorded.get(id(holder)) is holder:
+        values = tracked_namespace(namespace)
+        if not values or namespace in self._recorded_globals:
             return None
         command = command_name()
-        plan = self._plans.get(Route(None, command, ""))
-        if not plan.record or not self._capture.collect(values, plan):
+        encoding = self._plans.get(Route(None, command, ""))
+        if not encoding.plan.record or not self._encoder.collect(values, encoding):
             return None
         now = time.time_ns() // 1000
-        identity = ids.make(now)
-        facts = {
-            **BLANK,
+        identity = record_ids.make(now)
+        fields = {
+            **DEFAULT_FIELDS,
             "id": identity,
             "time": now,
             "kind": "job" if command is None else "command",
@@ -62,4 +61,4 @@ class BackgroundContexts:
             "error": None if error is None or ended_well(error) else error_name(error),
             "tags": tags,
         }
-        return self._capture.encode(facts, values, plan), plan.mask
+        return self._encoder.encode(fields, values, encoding), encoding.plan.mask

@@ -1,15 +1,13 @@
-"""Values, facts and a plan become one encoded record. Pure: no Flask, no clock, no I/O."""
+"""Encodes fields, variables and a plan as one line of JSON. Uses no Flask, clock or I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .._speedups import speed
-from ..config.plan import Plan, ShortCut
 from ..config.settings import DEFAULT_REDACT
 from ..record.encoding import FIELDS, dumps
-from ..record.normalizer import CUT, Normalizer
+from ..record.normalizer import Normalizer
 from ..record.redaction import REDACTED, Redaction
 from ..record.scalars import (
     INT_MAX,
@@ -20,39 +18,39 @@ from ..record.scalars import (
     clean_text,
     placeholder,
 )
+from ..record.truncation import truncate_variables
 from ..typing import Plain
+from .encoding_cache import EncodingCache, FastPathArgs
 
-#: Every field of a record, with the value of one that nothing is known of.
-BLANK: Mapping[str, Any] = {
+#: Every field of a record with its default.
+DEFAULT_FIELDS: Mapping[str, Any] = {
     **dict.fromkeys(FIELDS),
     "kind": "request",
     "sample_rate": 1.0,
 }
 
-#: Fields of which most requests have nothing to say.
-SELDOM: Mapping[str, Any] = {
-    name: BLANK[name] for name in ("trace_id", "error", "sample_rate", "bytes_sent", "disconnected")
+#: Fields that have their default in most requests.
+RARE_FIELDS: Mapping[str, Any] = {
+    name: DEFAULT_FIELDS[name]
+    for name in ("trace_id", "error", "sample_rate", "bytes_sent", "disconnected")
 }
 
-#: What follows facts that are all of a record.
-NO_REST = b"}"
+#: The suffix of a line if no encoded fields follow.
+END_OF_LINE = b"}"
 
-_KEEP, _NAMED, _HIDE, _SKIP = range(1, 5)
-# As many names as are remembered for a plan; a view that makes up names must not fill the memory.
-_MAX_VERDICTS = 4096
-# As many sets of names.
-_MAX_KEPT_WHOLE = 256
-# Bytes of the mark that says how many variables were left out.
-_MARK = 24
-# By its number: bytes are first tried as one, and fail, before they are looked for.
+_KEEP, _KEEP_NAMED, _REDACT, _SKIP = range(1, 5)
+# Limits of each route's cache: a view that makes up names must not fill the memory.
+_MAX_NAMES = 4096
+_MAX_KEY_SETS = 256
+# As a number: ``in`` tries bytes as a number first, and fails, before it searches for them.
 _BACKSLASH = 92
 
 
 class RecordEncoder:
-    """Makes records for one app.
+    """Encodes the records of one app.
 
-    :param redact: patterns that the app set itself, which hold for every variable; ``None`` for the
-        default ones, which guard what nobody named.
+    :param redact: the app's own patterns, which hold for every variable. ``None`` uses the default
+        patterns, which do not hold for variables that the app names.
     :param max_value_bytes: UTF-8 bytes of one value.
     :param max_record_bytes: bytes of one encoded record.
     """
@@ -62,68 +60,83 @@ class RecordEncoder:
     ) -> None:
         self._redaction = Redaction(DEFAULT_REDACT if redact is None else redact)
         self._spares_named = redact is None
-        self._normal = Normalizer(self._redaction, max_value_bytes)
+        self._normalizer = Normalizer(self._redaction, max_value_bytes)
         self._max_record_bytes = max_record_bytes
-        #: Names that only who names them gets, e.g. of what the record has a field for.
+        #: Variables that are recorded only if they are named, since the record has them as a field.
         self.implied: set[str] = set()
 
     def encode(
         self,
-        facts: dict[str, Any],
+        fields: dict[str, Any],
         values: Mapping[str, object],
-        plan: Plan,
-        rest: bytes = NO_REST,
+        encoding: EncodingCache,
+        suffix: bytes = END_OF_LINE,
     ) -> bytes:
-        """One encoded record.
+        """Return one encoded record.
 
-        :param facts: the fields of a record that ``rest`` has not; gets ``vars`` here.
+        :param fields: the fields that are not in ``suffix``. This adds the variables as ``vars``.
         :param values: what is on ``g``.
-        :param rest: the other fields, from :meth:`encode_rest`.
+        :param encoding: the plan of the route, and its cache.
+        :param suffix: the other fields, from :meth:`encode_suffix`.
         """
-        facts["vars"] = self.collect(values, plan)
+        fields["vars"] = self.collect(values, encoding)
         try:
-            line = dumps(facts)[:-1] + rest
+            line = dumps(fields)[:-1] + suffix
         except TypeError:  # a lone surrogate
             line = b""
-        # Few records hold a backslash at all, and one byte is found much faster than six.
-        clean = _BACKSLASH not in line or b"\\u0000" not in line
-        if clean and 0 < len(line) <= self._max_record_bytes:
+        # Few records contain a backslash, and one byte is found much faster than six.
+        has_nul = _BACKSLASH in line and b"\\u0000" in line
+        if not has_nul and 0 < len(line) <= self._max_record_bytes:
             return line
-        return self._encode_with_care(facts, rest)
+        return self._encode_with_care(fields, suffix)
 
-    def encode_rest(self, facts: Mapping[str, Any]) -> bytes:
-        """Fields that are the same in many records, encoded once for all of them."""
-        clean = {name: self._clean(value) for name, value in facts.items()}
+    def encode_suffix(self, fields: Mapping[str, Any]) -> bytes:
+        """Encode fields once that are the same in many records."""
+        clean = {name: self._clean(value) for name, value in fields.items()}
         return b"," + dumps(clean)[1:]
 
-    def short_cut(self, plan: Plan) -> ShortCut | None:
-        """What :meth:`RequestStart.line` is to be called with; ``None`` where it is of no use."""
-        if speed is None or plan.sample < 1:
-            return None
-        return plan.names, plan.kept_whole, self._normal.short, plan.rest, self._max_record_bytes
+    def fast_path_args(self, encoding: EncodingCache) -> FastPathArgs | None:
+        """Return the arguments of :meth:`RequestState.fast_line`, or ``None`` without a fast path.
 
-    def collect(self, values: Mapping[str, Any], plan: Plan) -> dict[str, Plain]:
-        """The tracked variables, plain."""
-        # A copy, made in one step, since another thread may put more on g meanwhile.
-        if plan.names is None:
+        A sampled route has none: its records differ by their sample rate.
+        """
+        plan = encoding.plan
+        if plan.sample < 1:
+            return None
+        return (
+            plan.names,
+            encoding.plain_key_sets,
+            self._normalizer.max_text,
+            encoding.static_suffix,
+            self._max_record_bytes,
+        )
+
+    def collect(self, values: Mapping[str, Any], encoding: EncodingCache) -> dict[str, Plain]:
+        """Return the tracked variables as plain values.
+
+        :param values: what is on ``g``.
+        """
+        names = encoding.plan.names
+        # A copy, made in one step, since another thread may put more on g in the meantime.
+        if names is None:
             found: dict[str, Any] = dict(values)
         else:
             try:
-                found = {name: values[name] for name in plan.names if name in values}
-            except KeyError:  # taken away by another thread since we looked
-                there = dict(values)
-                found = {name: there[name] for name in plan.names if name in there}
-        # Most often a view sets the same names each time, to values that are plain already.
-        if tuple(found) in plan.kept_whole and self._are_plain(found.values()):
+                found = {name: values[name] for name in names if name in values}
+            except KeyError:  # another thread has removed it in between
+                copy = dict(values)
+                found = {name: copy[name] for name in names if name in copy}
+        # Most views set the same names each time, to values that are plain already.
+        if tuple(found) in encoding.plain_key_sets and self._are_plain(found.values()):
             return found
-        return self._sift(found, plan)
+        return self._normalize_all(found, encoding)
 
     def _are_plain(self, values: Iterable[object]) -> bool:
-        short = self._normal.short
+        max_text = self._normalizer.max_text
         for value in values:
             kind = type(value)
             if kind is str:
-                if len(value) > short:  # type: ignore[arg-type]  # mypy does not take type() for it
+                if len(value) > max_text:  # type: ignore[arg-type]  # mypy does not narrow by type()
                     return False
             elif kind is int:
                 if not INT_MIN <= value <= INT_MAX:  # type: ignore[operator]
@@ -132,73 +145,62 @@ class RecordEncoder:
                 return False
         return True
 
-    def _sift(self, values: dict[str, Any], plan: Plan) -> dict[str, Plain]:
+    def _normalize_all(self, values: dict[str, Any], encoding: EncodingCache) -> dict[str, Plain]:
         found: dict[str, Any] = {}
-        verdicts = plan.verdicts
-        kept_whole = True
+        decisions = encoding.name_decisions
+        all_stored = True
         for name, value in values.items():
-            verdict = verdicts.get(name) or self._judge(name, plan)
-            if verdict <= _NAMED:
-                self._add_plain(found, name, value, verdict)
-            elif verdict == _HIDE:
+            decision = decisions.get(name) or self._decide(name, encoding)
+            if decision <= _KEEP_NAMED:
+                self._add_plain(found, name, value, decision)
+            elif decision == _REDACT:
                 found[name] = REDACTED
-            kept_whole = kept_whole and verdict <= _NAMED and type(name) is str
-        if kept_whole and len(plan.kept_whole) < _MAX_KEPT_WHOLE:
-            plan.kept_whole.add(tuple(values))
+            all_stored = all_stored and decision <= _KEEP_NAMED and type(name) is str
+        if all_stored and len(encoding.plain_key_sets) < _MAX_KEY_SETS:
+            encoding.plain_key_sets.add(tuple(values))
         return found
 
-    def _judge(self, name: Any, plan: Plan) -> int:
+    def _decide(self, name: Any, encoding: EncodingCache) -> int:
         if not isinstance(name, str):
             return _SKIP
-        named = name in plan.named
+        named = name in encoding.plan.named
         if not named and (name.startswith("_") or name in self.implied):
-            verdict = _SKIP
-        elif self._redaction.hides(name) and not (named and self._spares_named):
-            verdict = _HIDE
+            decision = _SKIP
+        elif self._redaction.is_sensitive(name) and not (named and self._spares_named):
+            decision = _REDACT
         else:
-            verdict = _NAMED if named else _KEEP
-        # Plain text only: names of a class of their own, a StrEnum's say, may look like another.
-        if type(name) is str and len(plan.verdicts) < _MAX_VERDICTS:
-            plan.verdicts[name] = verdict
-        return verdict
+            decision = _KEEP_NAMED if named else _KEEP
+        # Exact strings only: a subclass, such as a StrEnum, may compare equal to another name.
+        if type(name) is str and len(encoding.name_decisions) < _MAX_NAMES:
+            encoding.name_decisions[name] = decision
+        return decision
 
-    def _add_plain(self, found: dict[str, Any], name: str, value: object, verdict: int) -> None:
+    def _add_plain(self, found: dict[str, Any], name: str, value: object, decision: int) -> None:
         if self._are_plain((value,)):
             found[name] = value
             return
         try:
-            found[name] = self._normal.plain(value)
+            found[name] = self._normalizer.normalize(value)
         except NotPlainError:
-            if verdict == _NAMED:
+            if decision == _KEEP_NAMED:
                 found[name] = placeholder(value)
 
     def _clean(self, value: Any) -> Any:
-        return clean_text(value)[: self._normal.max_bytes] if type(value) is str else value
+        return clean_text(value)[: self._normalizer.max_bytes] if type(value) is str else value
 
-    def _encode_with_care(self, facts: dict[str, Any], rest: bytes) -> bytes:
-        facts = {name: self._clean(value) for name, value in facts.items()}
-        # Texts, and dicts of them, were passed on as they are.
+    def _encode_with_care(self, fields: dict[str, Any], suffix: bytes) -> bytes:
+        fields = {name: self._clean(value) for name, value in fields.items()}
+        # Texts, and dicts of texts, were not checked one by one.
         found: dict[str, Plain] = {
-            clean_name(name): clean_shallow(value) for name, value in facts["vars"].items()
+            clean_name(name): clean_shallow(value) for name, value in fields["vars"].items()
         }
-        envelope = len(dumps({**facts, "vars": {}})) + len(rest)
-        facts["vars"] = self._fitting(found, self._max_record_bytes - envelope - _MARK)
-        return dumps(facts)[:-1] + rest
-
-    def _fitting(self, found: dict[str, Plain], left: int) -> dict[str, Plain]:
-        fitting: dict[str, Plain] = {}
-        for name, value in found.items():
-            size = len(dumps(name)) + len(dumps(value)) + 2
-            if size <= left:
-                fitting[name] = value
-                left -= size
-        if len(fitting) < len(found):
-            fitting[CUT] = len(found) - len(fitting)
-        return fitting
+        envelope = len(dumps({**fields, "vars": {}})) + len(suffix)
+        fields["vars"] = truncate_variables(found, self._max_record_bytes - envelope)
+        return dumps(fields)[:-1] + suffix
 
 
 def error_name(error: BaseException) -> str:
-    """An exception as a record tells of it: its class, never its text."""
+    """Return an exception's class as a record stores it, never the exception's text."""
     kind = type(error)
     if kind.__module__ == "builtins":
         return kind.__qualname__

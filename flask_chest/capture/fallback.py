@@ -1,7 +1,7 @@
-"""Requests that do not come through the middleware: they are recorded by Flask's signals alone.
+"""Records requests that bypass the middleware, by Flask's signals alone.
 
-Who took ``app.wsgi_app`` before ``FlaskChest(app)`` wrapped it goes on calling what it was.
-Connexion's ``FlaskApp`` does, and takes it when it makes the app:
+Code that saved a reference to ``app.wsgi_app`` before ``FlaskChest(app)`` wrapped it bypasses the
+middleware. Connexion's ``FlaskApp`` saves it when it creates the app:
 https://github.com/spec-first/connexion/blob/3.3.0/connexion/apps/flask.py
 """
 
@@ -13,72 +13,72 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, request
 from flask.signals import request_started
 
-from .request_state import STATE, RequestState, current_request
+from .recorder import Recorder
+from .request_state import ENVIRON_KEY, NO_FIELDS, RequestState, current_request
 
 if TYPE_CHECKING:
     from flask.wrappers import Response
 
-    from .recorder import Recorder
-
 
 class SignalFallback:
-    """Watches one app's requests from the first on that did not come through the middleware.
+    """Watches one app's requests, from the first one on that bypasses the middleware.
 
-    :param recorder: makes the records.
+    :param recorder: the recorder of the app.
     """
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._watching = False
 
-    def answered(self, response: Response) -> None:
-        """Such a request has its response."""
+    def on_response(self, response: Response) -> None:
+        """Save the response to such a request."""
 
-        def take(state: RequestState) -> None:
+        def save(state: RequestState) -> None:
             state.response = response
             state.status = response.status_code
-            if state.echoed:
+            if state.echo_request_id:
                 name = self._recorder.request_id_header
                 response.headers.setdefault(name, state.request_id)
 
-        self._take(take)
+        self._update(save)
 
-    def failed(self, error: BaseException) -> None:
-        """Such a request has raised what the app does not answer."""
+    def on_exception(self, error: BaseException) -> None:
+        """Save an exception that the app does not handle in such a request."""
 
-        def take(state: RequestState) -> None:
+        def save(state: RequestState) -> None:
             if any(kind.__module__ == "starlette.exceptions" for kind in type(error).__mro__):
-                # Connexion makes these of what abort() raises, and answers them itself.
+                # Connexion turns the exceptions of abort() into these, and answers them itself.
                 state.status = getattr(error, "status_code", None)
             else:
                 state.error = error
 
-        self._take(take)
+        self._update(save)
 
-    def _take(self, take: Callable[[RequestState], None]) -> None:
+    def _update(self, save: Callable[[RequestState], None]) -> None:
         try:
             state = self._state()
-            self._recorder.look_around(state)
-            take(state)
+            self._recorder.snapshot_request(state)
+            save(state)
             if not self._watching:
                 self._watch()
-                state.began_before = True
-        except Exception:  # noqa: BLE001 - a request never fails because of us
-            self._recorder.trouble("look at a request that came past the middleware")
+                state.start_unknown = True
+        except Exception:  # noqa: BLE001 - a request never fails because of Flask-Chest
+            self._recorder.log_failure("look at a request that bypassed the middleware")
 
     def _state(self) -> RequestState:
         environ = request.environ
-        state: RequestState | None = environ.get(STATE)
+        state: RequestState | None = environ.get(ENVIRON_KEY)
         if state is None or state.recorder is not self._recorder:
-            state = environ[STATE] = RequestState(self._recorder, environ, _no_response)
+            state = environ[ENVIRON_KEY] = RequestState(self._recorder, environ, _no_response)
         return state
 
     def _watch(self) -> None:
-        # Only now: other apps need none of this, and each receiver takes its time.
+        # Not before such a request was seen: other apps do not need these receivers, and each
+        # receiver costs time.
         self._watching = True
         app = self._recorder.app
         request_started.connect(self._begin, app)
-        # The first is called last: all others may put things on g.
+        # Flask calls the first one last, after others that may put values on g.
         app.teardown_request_funcs.setdefault(None, []).insert(0, self._end)
 
     def _begin(self, sender: Flask, **_: Any) -> None:
@@ -86,13 +86,14 @@ class SignalFallback:
         if state is None or state.recorder is not self._recorder:
             try:
                 self._state()
-            except Exception:  # noqa: BLE001 - a request never fails because of us
-                self._recorder.trouble("begin a record")
+            except Exception:  # noqa: BLE001 - a request never fails because of Flask-Chest
+                self._recorder.log_failure("begin a record")
 
     def _end(self, _: BaseException | None) -> None:
-        state = request.environ.get(STATE)
+        state = request.environ.get(ENVIRON_KEY)
         if state is not None and state.recorder is self._recorder:
-            self._recorder.finish(state, {"duration_ms": None} if state.began_before else {})
+            unknown = {"duration_ms": None} if state.start_unknown else NO_FIELDS
+            self._recorder.finish(state, unknown)
 
 
 def _no_response(*_: Any) -> Any:

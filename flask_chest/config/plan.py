@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ..typing import TrackedVars
 from .rule import Route
-
-#: Names, sets of names that are kept whole, characters of a short text, encoded fields, bytes.
-ShortCut = tuple[tuple[str, ...] | None, set[tuple[str, ...]], int, bytes, int]
 
 
 @dataclass(slots=True)
@@ -34,16 +31,6 @@ class Plan:
     request_id_generator: Any = None
     sources: tuple[str, ...] = ()
     blueprint: str | None = None
-    #: What became of a name that all of ``g`` was asked for; filled as names are seen.
-    verdicts: dict[str, int] = field(default_factory=dict)
-    #: Names that were on ``g`` together, in their order, and are all kept; filled likewise.
-    kept_whole: set[tuple[str, ...]] = field(default_factory=set)
-    #: The fields that all its records share, encoded; filled with the first record. With those that
-    #: seldom say anything, and without them.
-    rest: bytes = b""
-    rest_of_seldom: bytes = b""
-    #: What the compiled short cut to a record's line is called with; ``None`` where there is none.
-    short_cut: ShortCut | None = None
 
 
 @dataclass(frozen=True, slots=True)

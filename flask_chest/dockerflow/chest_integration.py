@@ -57,11 +57,12 @@ class ChestIntegration:
         state = current_request.get()
         if state is None or state.recorder.app is not self._app:
             return None
-        if state.recorder is not self._known:
-            self._known = state.recorder
-            self._introduce(state.recorder)
+        recorder = get_state(self._app).recorder
+        if recorder is not self._known:
+            self._known = recorder
+            self._introduce(recorder)
         # A decorator may have its own idea of it: log lines come before its view has ended.
-        return state.recorder.id_before_view(state)
+        return recorder.request_id_before_view(state)
 
     def add_variables(self, fields: dict[str, Any]) -> None:
         """Add the tracked variables of the request being served to its summary's fields.
@@ -69,17 +70,17 @@ class ChestIntegration:
         One whose name is taken goes by ``var_`` and its name. What has a structure is added as
         JSON text: mozlog knows none.
         """
-        state = current_request.get()
-        if state is None or state.recorder is not self._known:
+        state, recorder = current_request.get(), self._known
+        if state is None or recorder is None or state.recorder is not recorder:
             return
-        for name, value in state.recorder.tracked_now().items():
+        for name, value in recorder.current_variables().items():
             key = f"var_{name}" if name in fields or name in _TAKEN else name
             structured = isinstance(value, (dict, list))
             fields[key] = orjson.dumps(value).decode() if structured else value
 
     def _introduce(self, recorder: Recorder) -> None:
         # The record has a field for it; as a variable it would be there twice.
-        get_state(self._app).encoder.implied.add("request_id")
+        recorder.skip_unless_named("request_id")
         try:
             version = self._version()
         except Exception as error:  # noqa: BLE001 - a callback of the app's may raise anything
@@ -87,4 +88,4 @@ class ChestIntegration:
             return
         if isinstance(version, Mapping):
             found = {name: version.get(name) for name in _TAGS}
-            recorder.tag({k: v for k, v in found.items() if isinstance(v, str) and v})
+            recorder.add_tags({k: v for k, v in found.items() if isinstance(v, str) and v})

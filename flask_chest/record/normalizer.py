@@ -37,14 +37,13 @@ from .scalars import (
     INT_MIN,
     MAX_NAME,
     NotPlainError,
-    clean_text,
     conversion,
     converted,
     key_text,
     placeholder,
 )
+from .truncation import CUT, truncate_text
 
-CUT = "…[cut]"
 CYCLE = "…[cycle]"
 DEEP = "…[deep]"
 
@@ -68,10 +67,10 @@ class Normalizer:
         self._redaction = redaction
         self.max_bytes = max_bytes
         #: A text of so many characters fits, whatever they are: none takes more than 4 bytes.
-        self.short = max_bytes // 4
+        self.max_text = max_bytes // 4
 
-    def plain(self, value: object) -> Plain:
-        """The plain spelling of a value.
+    def normalize(self, value: object) -> Plain:
+        """Return a value as plain JSON.
 
         :raises NotPlainError: it has none.
         """
@@ -86,9 +85,9 @@ class Normalizer:
             return None
         # In one step, since another thread may change it meanwhile.
         made = value.copy()
-        left = self.short
+        left = self.max_text
         for name, item in made.items():
-            if type(name) is not str or len(name) > MAX_NAME or self._redaction.hides(name):
+            if type(name) is not str or len(name) > MAX_NAME or self._redaction.is_sensitive(name):
                 return None
             left -= len(name) + _SCALAR
             kind = type(item)
@@ -144,11 +143,8 @@ class _Walk:
         if len(text) <= left and text.isascii() and "\0" not in text:
             self._left = left - len(text)
             return text
-        text = clean_text(text[: left + 1]) if len(text) > left else clean_text(text)
-        encoded = text.encode()
-        if len(encoded) > left:
-            text = encoded[:left].decode(errors="ignore") + CUT
-        self._left = left - min(len(encoded), left)
+        text, used = truncate_text(text, left)
+        self._left = left - used
         return text
 
     def _container(self, value: Any, kind: type, depth: int) -> Plain:
@@ -171,7 +167,7 @@ class _Walk:
                 break
             whole = key_text(key)
             # Judged by the whole name, not by what the limit leaves of it.
-            shown = REDACTED if self._redaction.hides(whole) else item
+            shown = REDACTED if self._redaction.is_sensitive(whole) else item
             name = self._text(whole)
             made[name] = self._inner(shown, depth)
         return made

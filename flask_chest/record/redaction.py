@@ -24,7 +24,7 @@ class Redaction:
         self._pattern = re.compile(joined) if joined else None
         self._remembered: dict[str, bool] = {}
 
-    def hides(self, name: str) -> bool:
+    def is_sensitive(self, name: str) -> bool:
         """Whether the value of this name must not be stored."""
         if self._pattern is None:
             return False

@@ -9,7 +9,7 @@ import pytest
 from flask import g
 
 from flask_chest.record.encoding import encode
-from flask_chest.record.normalizer import CUT
+from flask_chest.record.truncation import CUT
 
 from ..apps import Site
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from flask_chest.capture.encoding_cache import EncodingCache
 from flask_chest.config.plan import Override, Plan
 from flask_chest.config.plan_cache import PlanCache
 from flask_chest.config.rule import Route
@@ -15,21 +16,26 @@ ROUTE = Route("/", "home", "GET")
 LATE: dict[str, Any] = {"endpoint": "home", "track": ["late"]}
 
 
-def make_plans(rules: RuleSet, late: Any = lambda: ()) -> PlanCache:
+def make_plans(rules: RuleSet, late: Any = lambda: ()) -> PlanCache[EncodingCache]:
     return PlanCache(
-        rules, late=late, routes=lambda: [ROUTE], override_of=lambda _: None, report=lambda _: None
+        rules,
+        entry=EncodingCache,
+        late=late,
+        routes=lambda: [ROUTE],
+        override_of=lambda _: None,
+        report=lambda _: None,
     )
 
 
 class Held(threading.Thread):
     """Asks for a plan, in a thread of its own."""
 
-    def __init__(self, plans: PlanCache) -> None:
+    def __init__(self, plans: PlanCache[EncodingCache]) -> None:
         super().__init__()
         self._plans = plans
 
     def run(self) -> None:
-        self.plan = self._plans.get(ROUTE)
+        self.plan = self._plans.get(ROUTE).plan
 
 
 def test_two_first_requests_at_once() -> None:
@@ -48,7 +54,7 @@ def test_two_first_requests_at_once() -> None:
     first = Held(plans)
     first.start()
     assert telling.wait(10)
-    second = plans.get(ROUTE)
+    second = plans.get(ROUTE).plan
     told.set()
     first.join()
     assert (first.plan.names, second.names) == (("late",), ("late",))
@@ -73,4 +79,4 @@ def test_a_rule_that_comes_while_a_plan_is_made() -> None:
     plans.add_rule(LATE, "track('home')")
     added.set()
     first.join()
-    assert (first.plan.names, plans.get(ROUTE).names) == ((), ("late",))
+    assert (first.plan.names, plans.get(ROUTE).plan.names) == ((), ("late",))

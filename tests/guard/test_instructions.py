@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.instructions import count
-from flask_chest._speedups import speed
+from flask_chest._speedups import COMPILED
 from tests.servers.programs import find_program
 
 STORED = Path(__file__).with_name("instructions.json")
-VERSION = f"{sys.version_info.major}.{sys.version_info.minor}{'' if speed else ', not compiled'}"
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}{'' if COMPILED else ', not compiled'}"
 APPS = ("bare", "disk", "memory")
 RISE = 1.05
 

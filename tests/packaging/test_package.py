@@ -34,7 +34,7 @@ IGNORED = shutil.ignore_patterns(
     ".*", "*.pyc", "*.so", "__pycache__", "*.egg-info", "build", "dist", "instance", "_build"
 )
 
-COMPILED = "flask_chest/_speedups/_speed.abi3.so"
+COMPILED = "flask_chest/_speedups/_compiled.abi3.so"
 
 VISIT = """
 import sys

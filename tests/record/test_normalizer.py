@@ -18,9 +18,10 @@ from werkzeug.local import LocalProxy
 
 from flask_chest.config.settings import DEFAULT_REDACT
 from flask_chest.record.encoding import dumps
-from flask_chest.record.normalizer import CUT, CYCLE, DEEP, Normalizer
+from flask_chest.record.normalizer import CYCLE, DEEP, Normalizer
 from flask_chest.record.redaction import Redaction
 from flask_chest.record.scalars import NotPlainError, clean_name, placeholder
+from flask_chest.record.truncation import CUT
 
 from . import hostile
 
@@ -28,7 +29,7 @@ MAX = 1000
 
 
 def plain(value: object, max_bytes: int = MAX) -> Any:
-    return Normalizer(Redaction(["password", "*token*"]), max_bytes).plain(value)
+    return Normalizer(Redaction(["password", "*token*"]), max_bytes).normalize(value)
 
 
 class Color(Enum):
@@ -268,9 +269,9 @@ def test_default_patterns(pattern: str) -> None:
     """Each pattern hides what it is there for, by itself, and no name that only looks like it."""
     hidden, spared = REDACTED[pattern]
     alone = Normalizer(Redaction([pattern]), max_bytes=MAX)
-    assert alone.plain({hidden: 1}) == {hidden: "[REDACTED]"}
+    assert alone.normalize({hidden: 1}) == {hidden: "[REDACTED]"}
     together = Normalizer(Redaction(DEFAULT_REDACT), max_bytes=MAX)
-    assert together.plain({hidden: 1, spared: 2}) == {hidden: "[REDACTED]", spared: 2}
+    assert together.normalize({hidden: 1, spared: 2}) == {hidden: "[REDACTED]", spared: 2}
 
 
 def test_a_field_is_hidden() -> None:

@@ -1,4 +1,4 @@
-"""Nothing is to be seen here where nothing was compiled."""
+"""Skips the tests of the compiled request path if it was not compiled."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from flask_chest import _speedups as compiled
+from flask_chest._speedups import COMPILED
 
 from ..servers.missing import lack
 
@@ -15,5 +15,5 @@ from ..servers.missing import lack
 def _compiled() -> None:
     if os.environ.get("PURE_FLASK_CHEST"):
         pytest.skip("asked not to compile")
-    if compiled.speed is None:
-        lack("what is to be compiled (a C compiler? Python.h?)")
+    if not COMPILED:
+        lack("the compiled request path (a C compiler? Python.h?)")

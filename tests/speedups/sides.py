@@ -1,4 +1,4 @@
-"""The two sides: what was compiled, and what is in Python; and what both are given."""
+"""Both implementations of the request path, compiled and in Python, and values to test them."""
 
 from __future__ import annotations
 
@@ -13,28 +13,33 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-from flask_chest import _speedups as compiled
+from flask_chest import _speedups
+from flask_chest._speedups import _python
 from flask_chest.capture.request_state import RequestState
 
-#: What records of a route share.
-REST = b',"kind":"request","tags":{}}'
+#: The encoded fields that all records of a route share.
+SUFFIX = b',"kind":"request","tags":{}}'
 NOW = 1_790_000_000_123_456
 
 
 def in_python(module: ModuleType) -> Any:
-    """A module of ours as it is where nothing was compiled."""
+    """Return a copy of a module that uses the implementation in Python."""
     spec = find_spec(module.__name__)
     assert spec is not None
     assert spec.loader is not None
     made = module_from_spec(spec)
-    with patch.object(compiled, "speed", None):
+    names = ("IdMaker", "RequestStart", "SegmentAppender", "current_pid")
+    with patch.multiple(_speedups, **{name: getattr(_python, name) for name in names}):
         spec.loader.exec_module(made)
     return made
 
 
 @contextmanager
 def stopped(elapsed: float = 0.0) -> Iterator[None]:
-    """The clocks stand still, the second time they are read, so much later."""
+    """Stop the clocks. The performance counter is later by ``elapsed`` from its second reading on.
+
+    :param elapsed: seconds.
+    """
     counter = iter([1000.0, *[1000.0 + elapsed] * 9])
     with (
         patch.object(time, "perf_counter", lambda: next(counter)),
@@ -44,26 +49,26 @@ def stopped(elapsed: float = 0.0) -> Iterator[None]:
 
 
 def recorder(**others: Any) -> Any:
-    """What a request asks of who records it."""
+    """Return the attributes that a request reads from its recorder."""
     return SimpleNamespace(
-        request_id_key="HTTP_X_REQUEST_ID",
-        request_id_lower="x-request-id",
+        request_id_environ_key="HTTP_X_REQUEST_ID",
+        request_id_header_lower="x-request-id",
         request_id_header="X-Request-ID",
         **{"request_id_generator": None, **others},
     )
 
 
 def begun(environ: dict[str, Any], server: Any = None, **others: Any) -> RequestState:
-    """A request that has begun."""
+    """Return a request that has begun."""
     if server is None:
         server = print
     return RequestState(recorder(**others), environ, server)
 
 
 @contextmanager
-def opened(module: Any, path: Path, limit: int = 1 << 20) -> Iterator[Any]:
-    """A tape on a file."""
-    made = module.Tape()
+def opened(appender: Any, path: Path, limit: int = 1 << 20) -> Iterator[Any]:
+    """Open a file with a class that appends to segments."""
+    made = appender()
     made.descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     made.size, made.limit, made.counts, made.full = 0, limit, defaultdict(int), False
     try:

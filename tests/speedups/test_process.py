@@ -7,14 +7,14 @@ import sys
 
 import pytest
 
-from flask_chest.record import ids
+from flask_chest._speedups import IdMaker, _python
 
-from .sides import NOW, in_python
+from .sides import NOW
 
 FORKED = """
 import ctypes, os
 from flask_chest._process import current_pid
-from flask_chest.capture.request_state import ids
+from flask_chest.record.ids import record_ids as ids
 
 # What an id begins its count with: the rest of it goes up.
 def tell():
@@ -42,10 +42,9 @@ def test_a_fork_that_python_hears_nothing_of() -> None:
 
 def test_ids_are_the_same() -> None:
     """Both make the same of a time, but for what is drawn."""
-    python = in_python(ids)
     for moment in (0, 999, 1000, NOW, NOW + 1, 2**50):
-        made = [maker.make(moment) for maker in (ids.IdMaker(), python.IdMaker())]
+        made = [maker.make(moment) for maker in (IdMaker(), _python.IdMaker())]
         assert made[0][:16] == made[1][:16]
         assert [each[16] in "89ab" for each in made] == [True, True]
     with pytest.raises(TypeError):
-        ids.IdMaker().make("now")  # type: ignore[arg-type]
+        IdMaker().make("now")  # type: ignore[arg-type]

@@ -14,33 +14,35 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flask_chest.capture.encoder import RecordEncoder
+from flask_chest.capture.encoding_cache import EncodingCache
 from flask_chest.capture.request_state import RequestState
 from flask_chest.config.plan import Plan
 from flask_chest.config.rule import Route
 from flask_chest.record.encoding import decode
 
-from .sides import REST, begun, stopped
+from .sides import SUFFIX, begun, stopped
 
 
-def plan_of(names: tuple[str, ...] | None, known: set[tuple[str, ...]]) -> Plan:
+def plan_of(names: tuple[str, ...] | None, known: set[tuple[str, ...]]) -> EncodingCache:
     """A plan that knows some names."""
     plan = Plan(Route("/", "view", "GET"), names, frozenset(names or ()), 1, 1.0, record=True)
-    plan.kept_whole |= known
-    return plan
+    return EncodingCache(plan, plain_key_sets=known)
 
 
 def both_lines(
-    state: RequestState, values: Mapping[str, Any], plan: Plan, limit: int
+    state: RequestState, values: Mapping[str, Any], plan: EncodingCache, limit: int
 ) -> tuple[bytes | None, bytes]:
     """A record's line by the short cut, and by the way for all."""
     capture = RecordEncoder(None, 400, limit)
-    plan.rest = REST
-    short_cut = capture.short_cut(plan)
-    assert short_cut is not None
-    state.values = SimpleNamespace(**values)
-    with patch.object(time, "perf_counter", lambda: state.began + 0.012_345_6):
-        short = state.line(*short_cut)
-        return short, capture.encode(state.facts(state.duration()), values, plan, REST)
+    plan.static_suffix = SUFFIX
+    fast_path_args = capture.fast_path_args(plan)
+    assert fast_path_args is not None
+    state.g = SimpleNamespace(**values)
+    with patch.object(time, "perf_counter", lambda: state.started + 0.012_345_6):
+        short = state.fast_line(*fast_path_args)
+        return short, capture.encode(
+            state.varying_fields(state.duration_ms()), values, plan, SUFFIX
+        )
 
 
 # Few names and small values, so that many examples are of what is kept whole.
@@ -82,13 +84,15 @@ def test_a_line_is_the_same(
     plan = plan_of(names, set())
     capture = RecordEncoder(None, 400, limit)
     capture.collect(values, plan)  # learns which names are kept whole
-    short_cut = capture.short_cut(plan)
-    assert short_cut is not None
-    state.values = SimpleNamespace(**values)
-    with patch.object(time, "perf_counter", lambda: state.began + elapsed):
-        short = state.line(*short_cut[:3], REST, limit)
+    fast_path_args = capture.fast_path_args(plan)
+    assert fast_path_args is not None
+    state.g = SimpleNamespace(**values)
+    with patch.object(time, "perf_counter", lambda: state.started + elapsed):
+        short = state.fast_line(*fast_path_args[:3], SUFFIX, limit)
         if short is not None:
-            assert short == capture.encode(state.facts(state.duration()), values, plan, REST)
+            assert short == capture.encode(
+                state.varying_fields(state.duration_ms()), values, plan, SUFFIX
+            )
 
 
 def test_the_short_cut_is_taken() -> None:
@@ -115,8 +119,8 @@ def test_the_short_cut_is_taken() -> None:
         {"environ": {"HTTP_TRACEPARENT": "00-1-2-00"}},
         {"status": None},
         {"status": True},
-        {"values": {"user": 1}},
-        {"values": None},
+        {"g": {"user": 1}},
+        {"g": None},
         {"request_id": None},
         {"time": -1},
     ],
@@ -125,12 +129,12 @@ def test_the_short_cut_is_taken() -> None:
 def test_the_short_cut_is_not_taken(change: dict[str, Any]) -> None:
     """What seldom happens is left to Python."""
     state = begun({})
-    state.status, state.values = 200, SimpleNamespace(user=1)
-    taken: tuple[Any, ...] = (None, {("user",)}, 100, REST, 2048)
-    assert state.line(*taken) is not None
+    state.status, state.g = 200, SimpleNamespace(user=1)
+    taken: tuple[Any, ...] = (None, {("user",)}, 100, SUFFIX, 2048)
+    assert state.fast_line(*taken) is not None
     for name, value in change.items():
         setattr(state, name, value)
-    assert state.line(*taken) is None
+    assert state.fast_line(*taken) is None
 
 
 def test_values_of_a_class_of_the_apps_own() -> None:
@@ -145,5 +149,5 @@ def test_values_of_a_class_of_the_apps_own() -> None:
     state = begun({})
     state.status = 200
     for holder in ({"user": 1}, type("Items", (dict,), {})(user=1), Slots(), object()):
-        state.values = holder
-        assert state.line(None, {(), ("user",)}, 100, REST, 2048) is None
+        state.g = holder
+        assert state.fast_line(None, {(), ("user",)}, 100, SUFFIX, 2048) is None

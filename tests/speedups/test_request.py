@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from flask_chest.capture import request_state as request_start
+from flask_chest._speedups import SegmentAppender
+from flask_chest.capture import request_state
 from flask_chest.capture.request_state import RequestState
-from flask_chest.delivery.journal import segment as tape
 
-from .sides import NOW, REST, begun, in_python, opened, recorder, stopped
+from .sides import NOW, SUFFIX, begun, in_python, opened, recorder, stopped
 
 
 @pytest.mark.parametrize("kind", ["compiled", "python"])
@@ -37,32 +37,32 @@ def test_a_request_begins(
 ) -> None:
     """A request has the id that was sent, where it is accepted; one that the app makes; or ours."""
 
-    def make_id(state: Any, generator: Callable[[], str]) -> None:
+    def generate_request_id(state: Any, generator: Callable[[], str]) -> None:
         state.request_id = generator()
 
-    start = request_start if kind == "compiled" else in_python(request_start)
-    made_by = recorder(request_id_generator=generator, make_id=make_id)
+    start = request_state if kind == "compiled" else in_python(request_state)
+    made_by = recorder(request_id_generator=generator, generate_request_id=generate_request_id)
     with stopped():
-        state = start.RequestStart(made_by, environ, print)
+        state = start.RequestState(made_by, environ, print)
     assert state.request_id == (expected or state.id)
     assert len(state.id) == 32
-    assert (state.began, state.time) == (1000.0, NOW)
+    assert (state.started, state.time) == (1000.0, NOW)
     assert state.recorder is made_by
     assert state.environ is environ
-    nothing = (state.values, state.values_at_end, state.response, state.error, state.plan)
+    nothing = (state.g, state.g_at_teardown, state.response, state.error, state.encoding)
     assert nothing == (None,) * 5
-    assert (state.status, state.settled, state.named) == (None, False, False)
-    assert (state.echoed, state.began_before) == (True, False)
+    assert (state.status, state.recorded, state.id_generated) == (None, False, False)
+    assert (state.echo_request_id, state.start_unknown) == (True, False)
 
 
 def test_a_generator_that_fails() -> None:
     """What a request asks of Python may fail; the one who began it hears of it."""
 
-    def make_id(*_: Any) -> None:
+    def generate_request_id(*_: Any) -> None:
         raise RuntimeError("no id")
 
     with pytest.raises(RuntimeError, match="no id"):
-        begun({}, request_id_generator=print, make_id=make_id)
+        begun({}, request_id_generator=print, generate_request_id=generate_request_id)
     with pytest.raises(AttributeError):
         RequestState(object(), {}, print)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
@@ -89,7 +89,7 @@ HEADERS: list[Any] = [
 def test_a_response_starts(headers: Any, status: str, more: tuple[Any, ...]) -> None:
     """The server gets what Python would send it, and what the app gave is left as it was."""
     seen: list[Any] = []
-    for start in (request_start, in_python(request_start)):
+    for start in (request_state, in_python(request_state)):
         for echoed in (True, False):
             calls: list[Any] = []
 
@@ -97,8 +97,8 @@ def test_a_response_starts(headers: Any, status: str, more: tuple[Any, ...]) -> 
                 calls.append(arguments)
                 return "write"
 
-            state = start.RequestStart(recorder(), {"HTTP_X_REQUEST_ID": "given"}, server)
-            state.echoed = echoed
+            state = start.RequestState(recorder(), {"HTTP_X_REQUEST_ID": "given"}, server)
+            state.echo_request_id = echoed
             before = list(headers)
             assert state.start_response(status, headers, *more) == "write"
             assert list(headers) == before
@@ -150,21 +150,21 @@ def test_the_servers_own_exception() -> None:
 def test_a_request_that_has_not_begun() -> None:
     """Nobody has to call ``__init__``, and whatever is deleted: no crash."""
     empty = RequestState.__new__(RequestState)
-    assert empty.line(None, set(), 1, REST, 2048) is None
+    assert empty.fast_line(None, set(), 1, SUFFIX, 2048) is None
     with pytest.raises(RuntimeError, match="no request has begun"):
         empty.start_response("200 OK", [])
-    for name in ("recorder", "environ", "id", "request_id", "values", "status", "error", "settled"):
+    for name in ("recorder", "environ", "id", "request_id", "g", "status", "error", "recorded"):
         state = begun({})
-        state.status, state.values = 200, SimpleNamespace(user=1)
+        state.status, state.g = 200, SimpleNamespace(user=1)
         delattr(state, name)
         with pytest.raises(AttributeError):
             getattr(state, name)
-        state.line(None, {("user",)}, 100, REST, 2048)
-    line: Any = begun({}).line
+        state.fast_line(None, {("user",)}, 100, SUFFIX, 2048)
+    line: Any = begun({}).fast_line
     wrong: list[tuple[Any, ...]] = [
         (),
-        (None, (), 1, REST, 2048),
-        (7, set(), 1, REST, 2),
+        (None, (), 1, SUFFIX, 2048),
+        (7, set(), 1, SUFFIX, 2),
         (None, set(), 1, "", 2),
     ]
     for arguments in wrong:
@@ -194,15 +194,15 @@ def test_nothing_is_kept_of_requests() -> None:
         for _ in range(count):
             state = begun({"HTTP_X_REQUEST_ID": "given"})
             state.start_response("200 OK", [("Vary", "*")])
-            state.values = SimpleNamespace(user=1, tenant="acme")
-            state.line(None, {("user", "tenant")}, 100, REST, 2048)
-            state.line(("user", "gone"), {("user",)}, 100, REST, 2048)
-            state.line(None, {("user", "tenant")}, 100, REST, 20)
-            recording.append(REST, 1)
+            state.g = SimpleNamespace(user=1, tenant="acme")
+            state.fast_line(None, {("user", "tenant")}, 100, SUFFIX, 2048)
+            state.fast_line(("user", "gone"), {("user",)}, 100, SUFFIX, 2048)
+            state.fast_line(None, {("user", "tenant")}, 100, SUFFIX, 20)
+            recording.append(SUFFIX, 1)
         gc.collect()
         return sys.getallocatedblocks()
 
-    with opened(tape, Path(os.devnull)) as recording:
+    with opened(SegmentAppender, Path(os.devnull)) as recording:
         before = serve(100)
         after = serve(1000)
     assert after - before < 100

@@ -10,19 +10,21 @@ from typing import Any
 
 import pytest
 
-from flask_chest.delivery.journal import segment as tape
+from flask_chest._speedups import SegmentAppender, _python
 from flask_chest.delivery.journal.framing import unpack
 
-from .sides import in_python, opened
+from .sides import opened
+
+BOTH = (SegmentAppender, _python.SegmentAppender)
 
 
 def test_a_tape(tmp_path: Path) -> None:
     """Both write the same frames, and count the same."""
     lines = [b"{}", b'{"a":1}', b"x" * 4071, b"x" * 4072, b"x" * 4073, b"x" * 100_000]
     files: list[bytes] = []
-    for module, name in ((tape, "compiled"), (in_python(tape), "python")):
-        path = tmp_path / name
-        with opened(module, path, 4000) as made:
+    for number, appender in enumerate(BOTH):
+        path = tmp_path / str(number)
+        with opened(appender, path, 4000) as made:
             assert made.append(lines[0], 1) is True
             assert not made.full
             assert all(made.append(line, mask) for line in lines for mask in (1, 0b11, 2**32 - 1))
@@ -37,8 +39,8 @@ def test_a_tape(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk is full here")
 def test_a_disk_that_is_full() -> None:
     """What the system says is raised, and nothing is counted."""
-    for module in (tape, in_python(tape)):
-        with opened(module, Path("/dev/full")) as made:
+    for appender in BOTH:
+        with opened(appender, Path("/dev/full")) as made:
             with pytest.raises(OSError, match="No space") as caught:
                 made.append(b"{}", 1)
             assert caught.value.errno == ENOSPC
@@ -47,10 +49,10 @@ def test_a_disk_that_is_full() -> None:
 
 def test_a_part_of_a_record() -> None:
     """Where only a part was taken, that is told."""
-    for module in (tape, in_python(tape)):
+    for appender in BOTH:
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
-        made = module.Tape()
+        made = appender()
         made.descriptor, made.size, made.limit, made.counts = writing, 0, 1 << 30, defaultdict(int)
         assert made.append(b"x" * 1_000_000, 1) is False
         assert 0 < made.size < 1_000_000
@@ -65,7 +67,7 @@ def test_a_part_of_a_record() -> None:
 
 def test_a_tape_of_nothing() -> None:
     """A tape that was never opened writes nowhere, not even to standard input."""
-    made = tape.Tape()
+    made = SegmentAppender()
     assert made.descriptor == -1
     append: Any = made.append
     for arguments in [(), (b"x",), ("x", 1), (b"x", "1"), (b"x", 1, 2)]:

@@ -7,47 +7,13 @@ import os
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ..._speedups import speed
+from ..._speedups import SegmentAppender
 from ..durable_files import write_whole
-from .framing import MAGIC, pack
+from .framing import MAGIC
 
 
-class Tape:
-    """An open file to which records are appended, and counted."""
-
-    __slots__ = ("counts", "descriptor", "full", "limit", "size")
-
-    descriptor: int
-    #: Bytes that were written.
-    size: int
-    #: Bytes from which on it is full.
-    limit: int
-    full: bool
-    #: Its records by mask. Changed without a lock: under the GIL, no switch falls into "+=".
-    counts: dict[int, int]
-
-    def append(self, line: bytes, mask: int) -> bool:
-        """Hand one record to the kernel; ``False`` where only a part of it was taken.
-
-        :raises OSError: nothing was taken.
-        """
-        frame = pack(line, mask)
-        written = os.write(self.descriptor, frame)
-        self.size += written
-        self.full = self.size >= self.limit
-        if written != len(frame):
-            return False
-        self.counts[mask] += 1
-        return True
-
-
-if not TYPE_CHECKING and speed is not None:
-    Tape = speed.Tape
-
-
-class Segment(Tape):
+class Segment(SegmentAppender):
     """One file of records, open for appending.
 
     It is closed when nobody holds it any more, so that a thread which is about to write to it can

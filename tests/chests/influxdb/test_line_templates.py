@@ -16,7 +16,7 @@ SOME_TRACE = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b71692033
 def captured(site: Site) -> list[bytes]:
     """The lines of a site's records, as they are from now on."""
     lines: list[bytes] = []
-    get_state(site.app).recorder.keep = lambda line, mask: lines.append(line)
+    get_state(site.app).sink.hand_over = lambda line, mask: lines.append(line)
     return lines
 
 

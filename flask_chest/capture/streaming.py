@@ -1,0 +1,94 @@
+"""Streamed responses: decides whether a response is streamed, and records it when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from werkzeug.wsgi import ClosingIterator
+
+from .request_state import RequestState, current_request, finish_failed_request
+
+if TYPE_CHECKING:
+    from flask.wrappers import Response
+
+
+def is_streamed(response: Response, body: Iterable[bytes]) -> bool:
+    """Return whether a body is generated while it is sent.
+
+    :param response: the response of the app.
+    :param body: the body that the WSGI application returned.
+    """
+    if type(response.response) is list or not response.is_streamed:
+        return False
+    if response.direct_passthrough:
+        return False  # a file, returned unchanged: the server may use sendfile()
+    if isinstance(body, (list, tuple)):
+        return False  # another middleware has collected it, so that the server can measure it
+    # An error page of abort() went through Response.force_type(), which leaves an iterator over a
+    # complete body.
+    complete = (
+        isinstance(response.response, ClosingIterator) and "Content-Length" in response.headers
+    )
+    return not complete
+
+
+class StreamedBody:
+    """The body of a streamed response: the record is written when the body ends.
+
+    :param body: the body that the WSGI application returned.
+    :param state: the state of the request.
+    """
+
+    def __init__(self, body: Iterable[bytes], state: RequestState) -> None:
+        self._body = body
+        self._iterator = iter(body)
+        self._state = state
+        self._sent = 0
+        self._ended = False
+        # Avoids a reference cycle if start_response is in the environment, as with ddtrace. The
+        # garbage collector would close a body that a test never read within another request.
+        state.response = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        # Some servers interleave bodies in one thread, so each step sets the current request.
+        token = current_request.set(self._state)
+        try:
+            chunk = next(self._iterator)
+        except BaseException as error:
+            self._ended = True
+            if not isinstance(error, StopIteration):
+                self._state.error = error
+            raise
+        finally:
+            current_request.reset(token)
+            if self._ended:
+                self._finish()
+        self._sent += len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        """Close the body: the server calls this at the end, or when the client disconnects."""
+        token = current_request.set(self._state)
+        try:
+            close_body(self._body)
+        finally:
+            current_request.reset(token)
+            self._finish()
+
+    def _finish(self) -> None:
+        more = {"bytes_sent": self._sent, "disconnected": not self._ended}
+        if self._state.error is None:
+            self._state.recorder.finish(self._state, more)
+        else:
+            finish_failed_request(self._state, more)
+
+
+def close_body(body: Iterable[bytes]) -> None:
+    """Close the body of a WSGI response if it can be closed."""
+    close = getattr(body, "close", None)
+    if close is not None:
+        close()
