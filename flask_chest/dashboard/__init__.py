@@ -1,1 +1,1 @@
-"""The dashboard: what was recorded, as pages. All of it comes from here, nothing from afar."""
+"""The dashboard: pages over the recorded requests, with all scripts and styles in the package."""

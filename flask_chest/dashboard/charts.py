@@ -1,4 +1,4 @@
-"""From figures over time to a chart and the table that says the same."""
+"""Charts, and the tables with the same values that stand below them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from ..query.query import Query
 from ..query.summary import Series, Summary
-from .params import spell_moment
+from .params import format_time
 
 Values = Sequence[float | None]
 
@@ -18,14 +18,15 @@ class Chart:
     """One chart.
 
     :param name: its id in the page.
-    :param title: what it shows.
-    :param unit: of its values.
-    :param starts: when intervals begin: seconds since 1970.
-    :param step: seconds of each.
-    :param lines: label and values.
-    :param stacked: as areas, one on top of the other.
-    :param drill: a URL of requests, to which the range of a point is added.
-    :param nothing: the value of an interval that has no records: 0 of what is counted.
+    :param title: its title.
+    :param unit: the unit of its values.
+    :param starts: the starts of the intervals, in seconds since 1970.
+    :param step: the length of an interval in seconds.
+    :param lines: a label and values for each line.
+    :param stacked: whether to draw the lines as areas on top of each other.
+    :param requests_url: URL of the requests page; a click on a point adds the point's range.
+        Empty if points are not links.
+    :param empty_value: the value of an interval without records: 0 for counts.
     """
 
     name: str
@@ -35,66 +36,68 @@ class Chart:
     step: float
     lines: Sequence[tuple[str, Values]]
     stacked: bool = False
-    drill: str = ""
-    nothing: float | None = None
+    requests_url: str = ""
+    empty_value: float | None = None
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no value at all."""
-        return not any(self._tells(values) for _, values in self.lines)
+        """Whether no interval has a value."""
+        return not any(self._has_data(values) for _, values in self.lines)
 
     def payload(self) -> dict[str, Any]:
-        """What the script draws."""
+        """Return the data that ``chest.js`` draws."""
         return {
             "x": list(self.starts),
             "step": self.step,
             "unit": self.unit,
             "stacked": self.stacked,
-            "drill": self.drill,
+            "requestsUrl": self.requests_url,
             "lines": [{"label": label, "values": list(values)} for label, values in self.lines],
         }
 
     def rows(self) -> list[tuple[str, str, list[float | None]]]:
-        """Begin, end and values of each interval that has any, the latest first."""
+        """Return start, end and values of each interval that has values, latest first."""
         found = []
-        for place, start in enumerate(self.starts):
-            values = [line[place] for _, line in self.lines]
-            if self._tells(values):
-                found.append((spell_moment(start), spell_moment(start + self.step), values))
+        for index, start in enumerate(self.starts):
+            values = [line[index] for _, line in self.lines]
+            if self._has_data(values):
+                found.append((format_time(start), format_time(start + self.step), values))
         return found[::-1]
 
-    def _tells(self, values: Iterable[float | None]) -> bool:
-        return any(value is not None and value != self.nothing for value in values)
+    def _has_data(self, values: Iterable[float | None]) -> bool:
+        return any(value is not None and value != self.empty_value for value in values)
 
 
 def rates(series: Series, query: Query) -> tuple[Values, Values]:
-    """Requests and errors per second."""
+    """Return the requests and the errors per second of each interval."""
     counts, errors = [], []
-    for place, length in enumerate(_lengths(series, query)):
-        found = [line[place] for line in series.lines.values()]
-        counts.append(sum(each.count for each in found) / length)
-        errors.append(sum(each.errors for each in found) / length)
+    for index, seconds in enumerate(_lengths(series, query)):
+        found = [line[index] for line in series.lines.values()]
+        counts.append(sum(each.count for each in found) / seconds)
+        errors.append(sum(each.errors for each in found) / seconds)
     return counts, errors
 
 
 def percentiles(series: Series) -> list[tuple[str, Values]]:
-    """p50, p95 and p99."""
-    found = [each.percentiles for each in _together(series)]
-    return [(name, [each[at] for each in found]) for at, name in enumerate(("p50", "p95", "p99"))]
+    """Return p50, p95 and p99 of each interval."""
+    found = [each.percentiles for each in _merged(series)]
+    return [
+        (name, [each[index] for each in found]) for index, name in enumerate(("p50", "p95", "p99"))
+    ]
 
 
 def means(series: Series) -> Values:
-    """The mean of each interval."""
-    return [each.mean for each in _together(series)]
+    """Return the mean of each interval."""
+    return [each.mean for each in _merged(series)]
 
 
 def sums(series: Series) -> Values:
-    """The sum of each interval."""
-    return [each.total if each.measured else None for each in _together(series)]
+    """Return the sum of each interval."""
+    return [each.total if each.measured else None for each in _merged(series)]
 
 
-def shares(series: Series) -> list[tuple[str, Values]]:
-    """How often each value was there, the most frequent one first."""
+def value_counts(series: Series) -> list[tuple[str, Values]]:
+    """Return how often each value occurs in each interval, the most frequent value first."""
     counts = {key: sum(each.count for each in line) for key, line in series.lines.items()}
     order = sorted(counts, key=lambda key: -counts[key])
     return [
@@ -103,17 +106,17 @@ def shares(series: Series) -> list[tuple[str, Values]]:
     ]
 
 
-def _together(series: Series) -> list[Summary]:
+def _merged(series: Series) -> list[Summary]:
     if len(series.lines) == 1:
         return next(iter(series.lines.values()))
-    together = [Summary() for _ in series.starts]
+    merged = [Summary() for _ in series.starts]
     for line in series.lines.values():
-        for whole, part in zip(together, line, strict=True):
+        for whole, part in zip(merged, line, strict=True):
             whole.merge(part)
-    return together
+    return merged
 
 
 def _lengths(series: Series, query: Query) -> list[float]:
-    """Seconds of each interval that the range has: the last one may have just begun."""
+    """Return how many seconds of each interval lie in the query's range, at least 1."""
     begin, end = query.since.timestamp(), query.until.timestamp()
     return [max(1.0, min(start + series.step, end) - max(start, begin)) for start in series.starts]

@@ -1,4 +1,4 @@
-"""Two sides by side: two versions, two values of anything, or two ranges of time."""
+"""The compare page: two values of a field, or two time ranges, side by side."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from ..query.reader import Reader
 from ..query.summary import Summary
 from . import charts
 from .charts import Chart
-from .params import Params, step_of
+from .params import Params, interval_length
 
-# Of so many routes both sides are known; so many of each side's most frequent ones are shown.
-_KNOWN, _SHOWN = 1000, 50
-_LAST = datetime.max.replace(tzinfo=timezone.utc)
+# Routes per side that are compared, and the most frequent ones of each side that are shown.
+_MAX_ROUTES, _SHOWN_ROUTES = 1000, 50
+_MAX_TIME = datetime.max.replace(tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two.
+    """One of the two sides.
 
-    :param label: what it is called.
-    :param query: its records.
+    :param label: its heading.
+    :param query: selects its records.
     """
 
     label: str
@@ -37,26 +37,26 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One route on both sides; ``None`` where a side has no such requests."""
+    """One route on both sides; a summary is ``None`` if that side has no such requests."""
 
     route: str | None
-    one: Summary | None
-    other: Summary | None
+    before: Summary | None
+    after: Summary | None
 
     @property
-    def slower(self) -> float | None:
-        """By how much p95 grew, as a share."""
-        if self.one is None or self.other is None:
+    def growth(self) -> float | None:
+        """The relative change of p95: 0.5 is 50 % slower."""
+        if self.before is None or self.after is None:
             return None
-        before, after = self.one.percentiles[1], self.other.percentiles[1]
+        before, after = self.before.percentiles[1], self.after.percentiles[1]
         return None if not before or after is None else after / before - 1
 
 
-def compare_page(reader: Reader, params: Params, drill: str) -> dict[str, Any]:
-    """What the page shows.
+def compare_page(reader: Reader, params: Params, requests_url: str) -> dict[str, Any]:
+    """Return the template's context.
 
-    :param drill: a URL of requests, as for :class:`~flask_chest.dashboard.charts.Chart`.
-    :raises flask_chest.errors.QueryError: it is not said what is to be compared.
+    :param requests_url: see :class:`~flask_chest.dashboard.charts.Chart`.
+    :raises flask_chest.errors.QueryError: the URL does not name two different sides.
     """
     field = request.args.get("field", "tags.version").strip() or "tags.version"
     parsed = parse_field(field)
@@ -74,50 +74,58 @@ def compare_page(reader: Reader, params: Params, drill: str) -> dict[str, Any]:
         values = reader.answer(params.query(by=parsed), 20)
         known = [group.key for group in values.groups if group.key is not None]
         return {**context, "known": known}
-    answers = [reader.answer(side.query.grouped(ROUTE), _KNOWN) for side in sides]
-    found = [{group.key: group.summary for group in answer.groups} for answer in answers]
-    shown = dict.fromkeys(group.key for answer in answers for group in answer.groups[:_SHOWN])
-    rows = [Row(key, found[0].get(key), found[1].get(key)) for key in shown]
-    rows.sort(key=lambda row: -(row.slower or -1))
+    answers = [reader.answer(side.query.grouped(ROUTE), _MAX_ROUTES) for side in sides]
+    before, after = ({group.key: group.summary for group in each.groups} for each in answers)
+    shown = dict.fromkeys(group.key for each in answers for group in each.groups[:_SHOWN_ROUTES])
+    rows = [Row(key, before.get(key), after.get(key)) for key in shown]
+    rows.sort(key=lambda row: -(row.growth or -1))
     return {
         **context,
         "sides": sides,
         "wholes": [answer.whole for answer in answers],
         "rows": rows,
-        "charts": [_chart(reader, sides, drill)],
+        "charts": [_chart(reader, sides, requests_url)],
         "estimated": min(answer.fraction for answer in answers) < 1,
     }
 
 
-def _sides(params: Params, field: Field, given: dict[str, Any]) -> tuple[Side, Side] | None:
-    query = params.query()
-    if given["a_since"] or given["a_until"]:
-        since = parse_time(given["a_since"], params.now)
-        default = since + min(timedelta(seconds=query.seconds), _LAST - since)
-        if since < query.since:
-            # The page's range begins with an interval, a little before what was asked for.
-            default = min(default, query.since)
-        until = parse_time(given["a_until"], params.now) if given["a_until"] else default
-        before = Query(since=since, until=until, where=query.where)
-        return Side("before", before), Side("after", query)
-    if not given["a"] and not given["b"]:
+def _sides(params: Params, field: Field, context: dict[str, Any]) -> tuple[Side, Side] | None:
+    if context["a_since"] or context["a_until"]:
+        return _two_ranges(params, context["a_since"], context["a_until"])
+    if not context["a"] and not context["b"]:
         return None
-    if given["a"] == given["b"]:
+    if context["a"] == context["b"]:
         raise QueryError("both sides are the same; choose two values, or two ranges of time")
-    one, other = (
+    query = params.query()
+    before, after = (
         Side(value or "(none)", query.filtered(Filter(field, "=", value)))
-        for value in (given["a"], given["b"])
+        for value in (context["a"], context["b"])
     )
-    return one, other
+    return before, after
 
 
-def _chart(reader: Reader, sides: tuple[Side, Side], drill: str) -> Chart:
-    """p95 of both, one above the other, however far apart their ranges are."""
+def _two_ranges(params: Params, since_text: str, until_text: str) -> tuple[Side, Side]:
+    query = params.query()
+    since = parse_time(since_text, params.now)
+    if until_text:
+        until = parse_time(until_text, params.now)
+    else:
+        until = since + min(timedelta(seconds=query.seconds), _MAX_TIME - since)
+        if since < query.since:
+            # The page's range starts at the start of an interval, a little earlier than the URL
+            # says; without this, the two ranges would overlap.
+            until = min(until, query.since)
+    earlier = Query(since=since, until=until, where=query.where)
+    return Side("before", earlier), Side("after", query)
+
+
+def _chart(reader: Reader, sides: tuple[Side, Side], requests_url: str) -> Chart:
+    """Draw p95 of both sides over each other, even if their ranges are far apart."""
     longest = max(side.query.seconds for side in sides)
-    step: float = step_of(longest)
+    step: float = interval_length(longest)
     drawn = [reader.series(side.query, step) for side in sides]
-    if (known := max(series.step for series in drawn)) > step:
-        step = known  # of one that is long ago only days are known
+    if (stored_step := max(series.step for series in drawn)) > step:
+        step = stored_step  # for old ranges, stores have daily aggregates only
         drawn = [reader.series(side.query, step) for side in sides]
     starts = max((series.starts for series in drawn), key=len)
     lines = []
@@ -125,4 +133,4 @@ def _chart(reader: Reader, sides: tuple[Side, Side], drill: str) -> Chart:
         values = list(charts.percentiles(series)[1][1])
         lines.append((f"{side.label}: p95", values + [None] * (len(starts) - len(values))))
     shown = drawn[1].starts if len(drawn[1].starts) == len(starts) else starts
-    return Chart("compared", "Duration: p95", "ms", shown, step, lines, drill=drill)
+    return Chart("compared", "Duration: p95", "ms", shown, step, lines, requests_url=requests_url)

@@ -1,25 +1,23 @@
-"""The ledger, and whether each chest answers."""
+"""The health page: the ledger of each chest, and whether its store answers."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
+from ..app.state import AppState
 from ..operations.health_check import HealthChecker
-from .params import Params, chosen_chest
-
-if TYPE_CHECKING:
-    from ..app.state import AppState
+from .params import Params, chest_argument
 
 # Seconds that the page waits for all chests together.
 _CHECK_TIMEOUT = 2.0
 
 
 class Health:
-    """The page of one app.
+    """The health page of one app.
 
     :param state: the state of the app.
     """
@@ -29,32 +27,36 @@ class Health:
         self._checker = HealthChecker()
 
     def page(self) -> ResponseReturnValue:
-        """Each chest: where it is, whether it answers, what became of its records."""
-        state = self._state
-        answers = self._checker.check(state.chests, _CHECK_TIMEOUT)
-        ledger = state.delivery.ledger().to_dict()
-        rows: list[dict[str, Any]] = []
-        for chest in state.chests:
-            account = ledger.pop(chest.name, {})
-            told = {
-                "name": chest.name,
-                "address": chest.describe(),
-                "health": str(answers[chest.name]),
-            }
-            rows.append({**told, **account, "waits": self._oldest(chest.name)})
-        for name, account in ledger.items():
-            told = {"name": name, "address": "-", "health": "not in CHEST_CHESTS"}
-            rows.append({**told, **account, "waits": None})
+        """Show the address, the health and the ledger of each chest."""
         return render_template(
             "flask_chest/health.html",
             page="health",
-            rows=rows,
-            params=Params.of(request.args),
-            chest=chosen_chest(request.args),
-            everywhere=state.settings.buffer == "disk",
+            rows=self._rows(),
+            params=Params.from_args(request.args),
+            chest=chest_argument(request.args),
+            all_processes=self._state.settings.buffer == "disk",
         )
 
-    def _oldest(self, name: str) -> float | None:
-        """Seconds that the oldest record has waited."""
+    def _rows(self) -> list[dict[str, Any]]:
+        state = self._state
+        health = self._checker.check(state.chests, _CHECK_TIMEOUT)
+        ledger = state.delivery.ledger().to_dict()
+        rows: list[dict[str, Any]] = [
+            {
+                "name": chest.name,
+                "address": chest.describe(),
+                "health": str(health[chest.name]),
+                **ledger.pop(chest.name, {}),
+                "oldest": self._oldest_pending(chest.name),
+            }
+            for chest in state.chests
+        ]
+        for name, account in ledger.items():
+            row = {"name": name, "address": "-", "health": "not in CHEST_CHESTS"}
+            rows.append({**row, **account, "oldest": None})
+        return rows
+
+    def _oldest_pending(self, name: str) -> float | None:
+        """Return the age of the oldest pending record in seconds."""
         oldest = self._state.delivery.oldest_pending(name)
         return None if oldest is None else max(0.0, time.time() - oldest / 1_000_000)

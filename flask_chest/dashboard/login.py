@@ -1,4 +1,4 @@
-"""One login with the token; a cookie stands for it from then on."""
+"""The login with the token: its form, its cookies, and protection against CSRF."""
 
 from __future__ import annotations
 
@@ -8,96 +8,97 @@ from urllib.parse import unquote, urlsplit
 from flask import Response, abort, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from .access import COOKIE, FORM_COOKIE, LASTS, Access
+from .access import FORM_COOKIE, SESSION_COOKIE, SESSION_SECONDS, Access
 
 
 class Login:
-    """The pages of the login.
+    """The views for logging in and out.
 
-    :param access: knows the token.
+    :param access: checks the token and signs cookies.
     """
 
     def __init__(self, access: Access) -> None:
         self._access = access
 
-    def ask(self) -> ResponseReturnValue:
-        """The form."""
-        if not self._access.asks_for_token:
+    def show(self) -> ResponseReturnValue:
+        """Show the login form."""
+        if not self._access.uses_token:
             abort(404)
         return self._form("", 200)
 
-    def take(self) -> ResponseReturnValue:
-        """What was typed into it."""
-        if not self._access.asks_for_token:
+    def submit(self) -> ResponseReturnValue:
+        """Log in, if the submitted token is right."""
+        if not self._access.uses_token:
             abort(404)
-        if not self._is_our_form():
-            return self._form("The form is too old, or from another page. Try again.", 400)
-        if not self._access.knows(request.form.get("token", "")):
-            return self._form("That is not the token.", 403)
-        following = _within(request.form.get("next", ""), url_for(".overview"))
-        answer = make_response(redirect(following, 303))
-        self._set(answer, COOKIE, self._access.sign("session"))
-        answer.delete_cookie(FORM_COOKIE, path=_place())
-        return answer
+        if not self._has_valid_form_value():
+            return self._form("The form has expired. Please try again.", 400)
+        if not self._access.is_token(request.form.get("token", "")):
+            return self._form("This token is wrong.", 403)
+        target = _safe_target(request.form.get("next", ""), url_for(".overview"))
+        response = make_response(redirect(target, 303))
+        self._set_cookie(response, SESSION_COOKIE, self._access.sign("session"))
+        response.delete_cookie(FORM_COOKIE, path=_cookie_path())
+        return response
 
-    def end(self) -> ResponseReturnValue:
-        """Forget this browser."""
-        if not self._is_our_form():
-            abort(400, "The form is too old, or from another page.")
-        answer = redirect(url_for(".login"), 303)
-        answer.delete_cookie(COOKIE, path=_place())
-        return answer
+    def log_out(self) -> ResponseReturnValue:
+        """Delete the session cookie."""
+        if not self._has_valid_form_value():
+            abort(400, "The form has expired.")
+        response = redirect(url_for(".login"), 303)
+        response.delete_cookie(SESSION_COOKIE, path=_cookie_path())
+        return response
 
     def form_value(self) -> str:
-        """What a form has to send back: the cookie's value, which another site cannot read."""
-        there = request.cookies.get(FORM_COOKIE, "")
-        return there if self._access.is_signed(there, "form") else self._access.sign("form")
+        """Return the value that a form must send back.
 
-    def keep_form_value(self, answer: Response, value: str) -> None:
-        """Let the browser know the value too."""
+        It is also in a cookie, which other sites cannot read, so they cannot forge the form.
+        """
+        current = request.cookies.get(FORM_COOKIE, "")
+        return current if self._access.is_signed(current, "form") else self._access.sign("form")
+
+    def set_form_cookie(self, response: Response, value: str) -> None:
+        """Set the form cookie, unless the browser has this value already."""
         if request.cookies.get(FORM_COOKIE) != value:
-            self._set(answer, FORM_COOKIE, value)
+            self._set_cookie(response, FORM_COOKIE, value)
 
-    def _is_our_form(self) -> bool:
+    def _has_valid_form_value(self) -> bool:
         cookie, value = request.cookies.get(FORM_COOKIE, ""), request.form.get("form", "")
         same = hmac.compare_digest(cookie.encode(), value.encode("utf-8", "replace"))
         return same and self._access.is_signed(value, "form")
 
     def _form(self, error: str, status: int) -> Response:
         value = self.form_value()
-        following = request.values.get("next", "")
-        page = render_template(
-            "flask_chest/login.html", error=error, form=value, following=following
-        )
-        answer = make_response(page, status)
-        self.keep_form_value(answer, value)
-        return answer
+        target = request.values.get("next", "")
+        page = render_template("flask_chest/login.html", error=error, form=value, target=target)
+        response = make_response(page, status)
+        self.set_form_cookie(response, value)
+        return response
 
-    def _set(self, answer: Response, name: str, value: str) -> None:
-        answer.set_cookie(
+    def _set_cookie(self, response: Response, name: str, value: str) -> None:
+        response.set_cookie(
             name,
             value,
-            max_age=LASTS,
-            path=_place(),
+            max_age=SESSION_SECONDS,
+            path=_cookie_path(),
             httponly=True,
             samesite="Strict",
             secure=request.is_secure,
         )
 
 
-def _place() -> str:
-    """Where the browser finds the dashboard: a server may have mounted the app below a path."""
+def _cookie_path() -> str:
+    """Return the URL path of the dashboard; a server may mount the app below a path."""
     return url_for(".overview").rstrip("/")
 
 
-def _within(target: str, otherwise: str) -> str:
-    """A page of the dashboard, and nothing elsewhere."""
+def _safe_target(target: str, overview: str) -> str:
+    """Return the target if it is a page of the dashboard, otherwise the overview."""
     try:
         parts = urlsplit(target)
     except ValueError:
-        return otherwise
+        return overview
     if parts.scheme or parts.netloc or target.startswith("//") or "\\" in target:
-        return otherwise
-    # Browsers resolve dots, also those that are spelt with per cent.
-    climbs = ".." in unquote(parts.path).split("/")
-    return target if parts.path.startswith(otherwise) and not climbs else otherwise
+        return overview
+    # Browsers resolve "..", also when it is percent-encoded.
+    has_parent = ".." in unquote(parts.path).split("/")
+    return target if parts.path.startswith(overview) and not has_parent else overview

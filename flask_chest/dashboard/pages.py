@@ -1,4 +1,4 @@
-"""The pages that show records and their figures."""
+"""The pages that show records: overview, variables, compare, requests, single request."""
 
 from __future__ import annotations
 
@@ -16,144 +16,126 @@ from ..query.filters import Filter
 from ..query.ndjson import to_mapping
 from ..query.query import Query, parse_time
 from ..query.reader import PAGE, Reader
+from ..query.summary import Series, Summary
 from . import charts
 from .charts import Chart
 from .compare import compare_page
-from .params import RANGES, Params, chosen_chest, query_string, spell_moment, step_of
+from .params import RANGES, Params, chest_argument, format_time, interval_length, query_string
 
-_TOP = 8
-# Of an app; what has no end, such as paths that match none, is no route.
-_ROUTES = 1000
+_GROUPS = 50
+_CHARTED_GROUPS = 8
+# An app has fewer routes than this. Paths that match no route count as one.
+_MAX_ROUTES = 1000
 
 
 class Pages:
     """The views; each reads its whole state from the URL.
 
-    :param reader: gives the store of a request.
+    :param reader: returns the reader that the current request asks for.
     """
 
     def __init__(self, reader: Callable[[], Reader]) -> None:
         self._reader = reader
 
     def overview(self) -> ResponseReturnValue:
-        """How many, how many errors, how long, and by route."""
-        params, reader = Params.of(request.args), self._reader()
+        """Show the rate, the errors and the latency of requests, in total and by route."""
+        params, reader = Params.from_args(request.args), self._reader()
         query = params.query()
-        # One pass for both: sums of a year are many.
-        series = reader.series(query.grouped(ROUTE), step_of(query.seconds), _ROUTES)
-        answer = answer_from_series(series, 50)
-        counts, errors = charts.rates(series, query)
-        drill = _drill(params)
-        drawn = [
-            Chart(
-                "rate",
-                "Requests and errors per second",
-                "/s",
-                series.starts,
-                series.step,
-                [("requests", counts), ("errors", errors)],
-                drill=drill,
-                nothing=0,
-            ),
-            Chart(
-                "latency",
-                "Duration: p50, p95, p99",
-                "ms",
-                series.starts,
-                series.step,
-                charts.percentiles(series),
-                drill=drill,
-            ),
-        ]
+        # One read serves charts and table: a long range has many rollups.
+        series = reader.series(query.grouped(ROUTE), interval_length(query.seconds), _MAX_ROUTES)
+        answer = answer_from_series(series, _GROUPS)
         return self._render(
             "overview",
             params,
-            charts=drawn,
+            charts=_overview_charts(series, query, _requests_url(params)),
             answer=answer,
             query=query,
             estimated=answer.fraction < 1,
         )
 
     def variable(self) -> ResponseReturnValue:
-        """One variable, column or tag over time."""
-        params, reader = Params.of(request.args), self._reader()
+        """Show a variable, column or tag over time."""
+        params, reader = Params.from_args(request.args), self._reader()
         query = params.query()
         names = reader.names(query)
-        wanted = request.args.get("name", "").strip()
-        if not wanted:
+        name = request.args.get("name", "").strip()
+        if not name:
             return self._render("variable", params, names=names, field=None)
-        field = parse_field(wanted)
+        field = parse_field(name)
         numbers = self._numbers(reader, params, field)
         shown_as = request.args.get("as") or ("numbers" if numbers else "words")
         if shown_as == "numbers" and numbers is None:
-            raise QueryError(f"{wanted!r} has no numbers in this range; show it as words")
-        step = step_of(query.seconds)
+            raise QueryError(f"{name!r} has no numbers in this range; show it as words")
+        step = interval_length(query.seconds)
         context: dict[str, Any] = {"names": names, "field": field, "shown_as": shown_as}
         if shown_as == "numbers":
-            measured = params.query(measure=field)
-            series = reader.series(measured, step)
+            series = reader.series(params.query(measure=field), step)
             context |= {"whole": numbers, "charts": _number_charts(field, series, params)}
             fraction = series.fraction
         else:
             grouped = query.grouped(field)
-            answer = reader.answer(grouped, 50)
-            keys = [group.key for group in answer.groups[:_TOP]]
-            series = reader.series(grouped, step, _TOP, keys)
+            answer = reader.answer(grouped, _GROUPS)
+            keys = [group.key for group in answer.groups[:_CHARTED_GROUPS]]
+            series = reader.series(grouped, step, _CHARTED_GROUPS, keys)
             context |= {"answer": answer, "charts": [_word_chart(field, series, params)]}
             fraction = answer.fraction
         return self._render("variable", params, query=query, estimated=fraction < 1, **context)
 
     def compare(self) -> ResponseReturnValue:
-        """Two versions, two values of anything, or two ranges of time."""
-        params = Params.of(request.args)
-        context = compare_page(self._reader(), params, _drill(params))
+        """Compare two versions, two values of any field, or two time ranges."""
+        params = Params.from_args(request.args)
+        context = compare_page(self._reader(), params, _requests_url(params))
         return self._render("compare", params, **context)
 
     def requests(self) -> ResponseReturnValue:
-        """A page of records, the newest first."""
-        params, reader = Params.of(request.args), self._reader()
-        query = _exact(params)
-        # A filter that hardly any record fulfils: some of the range now, the rest by another click.
-        near = reader.scan_start(query) if query.where else None
+        """List records, newest first."""
+        params, reader = Params.from_args(request.args), self._reader()
+        # A list has no intervals: use the start of the range as it is in the URL.
+        query = replace(params.query(), since=parse_time(params.since, params.now))
+        # A filter may match hardly any record: search a part of the range, and link to the rest.
+        searched_since = reader.scan_start(query) if query.where else None
         after = request.args.get("after", "")[:64]
         records = reader.page(
-            query if near is None else replace(query, since=near), after=after, limit=PAGE
+            query if searched_since is None else replace(query, since=searched_since),
+            after=after,
+            limit=PAGE,
         )
+        chest = chest_argument(request.args)
         older = None
         if len(records) == PAGE:
-            older = params.arguments(after=records[-1].id, **chosen_chest(request.args))
-        elif near is not None:
-            older = params.arguments(
-                until=spell_moment(near.timestamp()), **chosen_chest(request.args)
-            )
-        return self._render("requests", params, records=records, older=older, near=near)
+            older = params.arguments(after=records[-1].id, **chest)
+        elif searched_since is not None:
+            older = params.arguments(until=format_time(searched_since.timestamp()), **chest)
+        return self._render(
+            "requests", params, records=records, older=older, searched_since=searched_since
+        )
 
     def request(self, identity: str) -> ResponseReturnValue:
-        """One record, whole; of a request's or a trace's id, all records."""
+        """Show all values of the records with an id: of a record, a request or a trace."""
         records = self._reader().find(identity[:255], PAGE + 1)
-        params = Params.of(request.args)
+        params = Params.from_args(request.args)
         if not records:
-            told = (
-                f"there is no record of {identity[:80]!r} in this chest; one that was just made is "
-                "there after CHEST_EXPORT_INTERVAL"
+            error = (
+                f"this chest has no record of {identity[:80]!r}; a new record is stored after "
+                "CHEST_EXPORT_INTERVAL"
             )
-            return render_template("flask_chest/error.html", error=told, params=params), 404
+            return render_template("flask_chest/error.html", error=error, params=params), 404
         shown = [(record, _facts(to_mapping(record))) for record in records[:PAGE]]
-        return self._render("request", params, records=shown, are_more=len(records) > PAGE)
+        return self._render("request", params, records=shown, has_more=len(records) > PAGE)
 
-    def _numbers(self, reader: Reader, params: Params, field: Field) -> Any:
-        """What it amounts to, where at least half of its values are numbers."""
+    def _numbers(self, reader: Reader, params: Params, field: Field) -> Summary | None:
+        """Return the summary of a field's numbers, if at least half of its values are numbers."""
         try:
             whole = reader.answer(params.query(measure=field)).whole
         except QueryError:
-            return None  # a column of words
+            return None  # a column of text
         if not whole.measured:
             return None
         if not field.document or whole.measured >= whole.count / 2:
             return whole
-        is_there = params.query().filtered(Filter(field, "!=", ""))
-        there = reader.answer(is_there).whole.count
-        return whole if whole.measured >= there / 2 else None
+        has_value = params.query().filtered(Filter(field, "!=", ""))
+        count = reader.answer(has_value).whole.count
+        return whole if whole.measured >= count / 2 else None
 
     def _render(self, page: str, params: Params, **context: Any) -> str:
         return render_template(
@@ -161,59 +143,77 @@ class Pages:
             page=page,
             params=params,
             ranges=RANGES,
-            chest=chosen_chest(request.args),
+            chest=chest_argument(request.args),
             **context,
         )
 
 
-def _number_charts(field: Field, series: Any, params: Params) -> list[Chart]:
-    drill = _drill(params, f"{field}!=")
-    lines = [("mean", charts.means(series)), *charts.percentiles(series)]
+def _overview_charts(series: Series, query: Query, requests_url: str) -> list[Chart]:
+    counts, errors = charts.rates(series, query)
     return [
         Chart(
-            "mean",
-            f"{field}: mean and percentiles",
-            "",
+            "rate",
+            "Requests and errors per second",
+            "/s",
             series.starts,
             series.step,
-            lines,
-            drill=drill,
+            [("requests", counts), ("errors", errors)],
+            requests_url=requests_url,
+            empty_value=0,
         ),
         Chart(
-            "sum",
-            f"{field}: sum",
-            "",
+            "latency",
+            "Duration: p50, p95, p99",
+            "ms",
             series.starts,
             series.step,
-            [("sum", charts.sums(series))],
-            drill=drill,
+            charts.percentiles(series),
+            requests_url=requests_url,
         ),
     ]
 
 
-def _word_chart(field: Field, series: Any, params: Params) -> Chart:
+def _number_charts(field: Field, series: Series, params: Params) -> list[Chart]:
+    requests_url = _requests_url(params, f"{field}!=")
+    drawn = {
+        "mean": (
+            "mean and percentiles",
+            [("mean", charts.means(series)), *charts.percentiles(series)],
+        ),
+        "sum": ("sum", [("sum", charts.sums(series))]),
+    }
+    return [
+        Chart(
+            name,
+            f"{field}: {title}",
+            "",
+            series.starts,
+            series.step,
+            lines,
+            requests_url=requests_url,
+        )
+        for name, (title, lines) in drawn.items()
+    ]
+
+
+def _word_chart(field: Field, series: Series, params: Params) -> Chart:
     return Chart(
         "words",
         f"{field}: the most frequent values",
         "",
         series.starts,
         series.step,
-        charts.shares(series),
+        charts.value_counts(series),
         stacked=True,
-        drill=_drill(params),
-        nothing=0,
+        requests_url=_requests_url(params),
+        empty_value=0,
     )
 
 
-def _drill(params: Params, *more: str) -> str:
-    where = tuple(dict.fromkeys((*params.where, *more)))
-    return f"{url_for('.requests')}?{query_string({'where': where, **chosen_chest(request.args)})}"
-
-
-def _exact(params: Params) -> Query:
-    """The range as it was asked for: a list has no intervals."""
-    query = params.query()
-    return replace(query, since=parse_time(params.since, params.now))
+def _requests_url(params: Params, *filters: str) -> str:
+    where = tuple(dict.fromkeys((*params.where, *filters)))
+    arguments = {"where": where, **chest_argument(request.args)}
+    return f"{url_for('.requests')}?{query_string(arguments)}"
 
 
 def _facts(values: dict[str, Any]) -> dict[str, Any]:

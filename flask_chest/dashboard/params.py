@@ -1,4 +1,4 @@
-"""What a page shows stands in its URL, so that a view can be shared."""
+"""URL parameters: each page keeps its whole state in its URL, so that a view can be shared."""
 
 from __future__ import annotations
 
@@ -13,28 +13,7 @@ from ..query.fields import Field
 from ..query.filters import Filter, parse_filters
 from ..query.query import DURATION, Query, parse_time
 
-_WEEK = 604_800
-
-
-_STEPS = (1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400, _WEEK)
-
-
-#: Intervals of a range, at most: more than that no screen shows, however long the range is.
-POINTS = 100
-
-
-def step_of(seconds: float) -> int:
-    """The length of an interval, for a range of this length.
-
-    :returns: seconds; of a range that no usual length fits, a number of weeks.
-    """
-    for step in _STEPS:
-        if seconds / step <= POINTS:
-            return step
-    return math.ceil(seconds / POINTS / _WEEK) * _WEEK
-
-
-#: The ranges that a click offers.
+#: The time ranges that every page offers as links.
 RANGES = (
     ("15 minutes", "15 min"),
     ("1 hour", "1 h"),
@@ -45,22 +24,35 @@ RANGES = (
     ("1 year", "1 y"),
 )
 
+#: The maximum number of intervals in a chart; a screen cannot show more.
+MAX_INTERVALS = 100
+_WEEK = 604_800
+_INTERVALS = (1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400, _WEEK)
 
-_MOST_FILTERS = 20
+_MAX_FILTERS = 20
+# The last second of the year 9999, the latest time that Python can represent.
+_MAX_TIMESTAMP = 253_402_300_799
 
 
-# The last second of the year 9999.
-_LAST = 253_402_300_799
+def interval_length(seconds: float) -> int:
+    """Return the length of a chart's intervals, in seconds.
+
+    :param seconds: the length of the whole range.
+    """
+    for length in _INTERVALS:
+        if seconds / length <= MAX_INTERVALS:
+            return length
+    return math.ceil(seconds / MAX_INTERVALS / _WEEK) * _WEEK
 
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """The part of the URL that every page has.
+    """The URL parameters that every page has.
 
-    :param since: as it stands there.
-    :param until: likewise; empty for now.
-    :param where: filters, likewise.
-    :param now: when the page was asked for.
+    :param since: the start of the range, as in the URL.
+    :param until: the end of the range, as in the URL; empty for the current time.
+    :param where: the filters, as in the URL.
+    :param now: the time of the request.
     """
 
     since: str
@@ -69,71 +61,75 @@ class Params:
     now: datetime
 
     @classmethod
-    def of(cls, arguments: Any) -> Params:
-        """From the arguments of a request."""
+    def from_args(cls, arguments: Any) -> Params:
+        """Read the parameters from ``request.args``."""
         where = tuple(text for text in arguments.getlist("where") if text.strip())
         return cls(
             arguments.get("since", "").strip() or "1 day",
             arguments.get("until", "").strip(),
-            where[:_MOST_FILTERS],
+            where[:_MAX_FILTERS],
             datetime.now(timezone.utc),
         )
 
     @property
     def is_live(self) -> bool:
-        """Whether new records belong to it."""
+        """Whether the range ends now, so that the page updates itself."""
         return self.until in {"", "now"}
 
     @property
     def filters(self) -> tuple[Filter, ...]:
-        """The filters.
+        """The parsed filters.
 
-        :raises flask_chest.errors.QueryError: one is none.
+        :raises flask_chest.errors.QueryError: a filter is invalid.
         """
         return parse_filters(self.where)
 
     def query(self, by: Field | None = None, measure: Field = DURATION) -> Query:
-        """The question of the page; it begins where an interval of its charts does.
+        """Return the page's query; its range starts where an interval of the charts starts.
 
-        :raises flask_chest.errors.QueryError: range or filters make no sense.
+        :raises flask_chest.errors.QueryError: the range or a filter is invalid.
         """
         until = parse_time(self.until, self.now)
         since = parse_time(self.since, self.now)
         query = Query(since=since, until=until, where=self.filters, by=by, measure=measure)
-        step = step_of(query.seconds)
-        begin = datetime.fromtimestamp(since.timestamp() // step * step, timezone.utc)
-        return replace(query, since=begin)
+        step = interval_length(query.seconds)
+        start = datetime.fromtimestamp(since.timestamp() // step * step, timezone.utc)
+        return replace(query, since=start)
 
     def arguments(self, **changes: str | Iterable[str] | None) -> str:
-        """The query string of these, with changes; ``None`` leaves one out."""
+        """Return these parameters as a query string, with changes; ``None`` removes one."""
         values: dict[str, Any] = {"since": self.since, "until": self.until, "where": self.where}
         values.update(changes)
         return query_string(values)
 
     def with_filter(self, text: str) -> tuple[str, ...]:
-        """The filters and one more."""
+        """Return the filters and one more."""
         return self.where if text in self.where else (*self.where, text)
 
     def without_filter(self, text: str) -> tuple[str, ...]:
-        """The filters without one."""
+        """Return the filters without one of them."""
         return tuple(each for each in self.where if each != text)
 
 
 def query_string(values: Mapping[str, Any]) -> str:
-    """Arguments as they stand in a URL; what is empty is left out."""
+    """Encode arguments for a URL, without those that are empty."""
     kept = {name: value for name, value in values.items() if value not in (None, "", ())}
     return urlencode(kept, doseq=True)
 
 
-def chosen_chest(arguments: Any) -> dict[str, str]:
-    """The argument that names a store, where there is one."""
+def chest_argument(arguments: Any) -> dict[str, str]:
+    """Return the URL argument that names a chest; an empty dict if there is none."""
     name = arguments.get("chest")
     return {"chest": name} if name else {}
 
 
-def spell_moment(seconds: float) -> str:
-    """A time as it stands in a URL."""
-    # An interval may end after the last day that there is.
-    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=min(seconds, _LAST))
-    # Of a second cut short, the records in the rest of it would be on no page.
+def format_time(seconds: float) -> str:
+    """Format a time for a URL.
+
+    :param seconds: since 1970; a time after the year 9999 becomes its last second.
+    """
+    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(
+        seconds=min(seconds, _MAX_TIMESTAMP)
+    )
+    # With fractions: a rounded time would leave out the records of a part of a second.
     return f"{moment.replace(tzinfo=None).isoformat()}Z"

@@ -145,22 +145,24 @@ def test_an_app_below_a_path(tmp_path: Path) -> None:
 def test_cookies_of_others(tmp_path: Path, cookie: str) -> None:
     """A cookie that was not made here opens nothing."""
     client = make_app(tmp_path).test_client()
-    client.set_cookie(access.COOKIE, cookie, path="/chest")
+    client.set_cookie(access.SESSION_COOKIE, cookie, path="/chest")
     assert client.get("/chest/").status_code == 303
 
 
 def test_cookies_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And so do those that were made with another token."""
     client = make_app(tmp_path).test_client()
-    monkeypatch.setattr(access, "LASTS", -1)
+    monkeypatch.setattr(access, "SESSION_SECONDS", -1)
     log_in(client)
     assert client.get("/chest/").status_code == 303
     monkeypatch.undo()
     log_in(client)
     assert client.get("/chest/").status_code == 200
-    [value] = [each.value for each in [client.get_cookie(access.COOKIE, path="/chest")] if each]
+    [value] = [
+        each.value for each in [client.get_cookie(access.SESSION_COOKIE, path="/chest")] if each
+    ]
     other = make_app(tmp_path, CHEST_DASHBOARD_TOKEN="another").test_client()
-    other.set_cookie(access.COOKIE, value, path="/chest")
+    other.set_cookie(access.SESSION_COOKIE, value, path="/chest")
     assert other.get("/chest/").status_code == 303
 
 

@@ -52,7 +52,7 @@ def window(
         assert browser.url.startswith(f"{shop[1]}/chest/login")
         browser.type("input[name=token]", "wrong")
         browser.press("\ue007")
-        browser.until("return document.body.innerText.includes('That is not the token.')")
+        browser.until("return document.body.innerText.includes('This token is wrong.')")
         browser.errors()  # the 403 itself
         browser.type("input[name=token]", TOKEN)
         browser.click("main button")
@@ -101,7 +101,7 @@ def test_overview(browser: Browser, address: str) -> None:
     browser.place("Asia/Kolkata")
     browser.open(f"{address}/")
     assert is_drawn(browser)
-    assert "Times are those of Asia/Calcutta" in browser.text() or "Kolkata" in browser.text()
+    assert "Times are in Asia/Calcutta" in browser.text() or "Kolkata" in browser.text()
     assert browser.run("return document.querySelectorAll('figure canvas').length") == 2
     assert "/search" in browser.text("#live-part")
     browser.place("Europe/Berlin")
@@ -232,7 +232,7 @@ def test_very_many_values(browser: Browser, address: str, monkeypatch: pytest.Mo
     monkeypatch.setattr(SQLReader, "sample_size", 1000)
     browser.open(f"{address}/variable?name=request_id")
     is_drawn(browser)
-    assert "Nearly every request has a value of its own" in browser.text("main")
+    assert "Nearly every request has a different value" in browser.text("main")
     assert browser.run("return document.querySelectorAll('.u-legend tr').length") <= 10
     assert browser.run("return document.querySelectorAll('*').length") < 3000
 

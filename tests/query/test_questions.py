@@ -12,7 +12,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from flask_chest.dashboard.params import POINTS, step_of
+from flask_chest.dashboard.params import MAX_INTERVALS, interval_length
 from flask_chest.errors import QueryError
 from flask_chest.query.csv import csv_lines
 from flask_chest.query.fields import Field, parse_field
@@ -124,7 +124,7 @@ def test_an_empty_range() -> None:
 @pytest.mark.parametrize("seconds", [0.5, 900, 86_400, 365 * 86_400, 2.5e11])
 def test_a_range_has_few_intervals(seconds: float) -> None:
     """However long it is, so that a chart of thousands of years is a chart."""
-    assert seconds / step_of(seconds) <= POINTS
+    assert seconds / interval_length(seconds) <= MAX_INTERVALS
 
 
 def test_percentiles_are_within_two_percent() -> None:
