@@ -1,1 +1,1 @@
-"""The backends. Each driver is imported in its own file only, and only when it is used."""
+"""The chests, one folder for each store. A driver is imported when its chest first needs it."""

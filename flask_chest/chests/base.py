@@ -1,38 +1,39 @@
-"""What a backend is: three methods, and where its settings come from."""
+"""The base class of every chest, and the adapter for classes that write tuples."""
 
 from __future__ import annotations
 
-import inspect
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
-from urllib.parse import quote
 
 from .._process import ProcessLock
-from ..errors import ConfigError, DeliveryError, ReadError, RejectedError, suggest_name
+from ..errors import ConfigError, DeliveryError, ReadError, RejectedError
 from ..query.eraser import Eraser
 from ..query.reader import Reader
 from ..record.record import Record
 from ..typing import ContextTuple
+from .arguments import check_name, unknown_argument
+from .batches import context_tuples
 from .url import scrub
 
-_MESSAGE_LENGTH = 500
-_LONGEST_NAME = 200
+_MAX_REASON_LENGTH = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppInfo:
-    """What a chest may know of the app it works for.
+    """Settings of the app that a chest works for.
 
     :param instance_path: the app's instance folder; relative paths start there.
-    :param timeout: seconds that one call to the backend may take.
-    :param retention_seconds: how long rows are kept; ``None`` keeps them for ever.
-    :param app_name: what the app is called.
+    :param timeout: seconds that one call to the store may take.
+    :param retention_seconds: how long the store keeps records; ``None`` keeps them forever.
+    :param app_name: the app's name.
+
+    .. versionadded:: 1.0
     """
 
     instance_path: Path
@@ -41,32 +42,32 @@ class AppInfo:
     app_name: str = ""
 
 
-class _HasInstancePath(Protocol):
+class _App(Protocol):
     @property
     def instance_path(self) -> str: ...
 
 
 class Chest(ABC):
-    """Base class of every backend. A backend of one's own needs :meth:`write` only.
+    """Base class of all chests. A subclass only needs :meth:`write`.
 
-    A chest is made while the app is configured, so ``__init__`` must not open a file, a connection
-    or a thread: that belongs into the first :meth:`write`, which runs in the process that serves,
-    after any fork. It is called from one thread at a time.
+    A chest is made while the app is configured, before a server forks. So ``__init__`` must not
+    open files or connections and must not start threads; the first :meth:`write` does that.
+    :meth:`write` is called by one thread at a time.
 
-    :param name: how logs, the ledger and the rules' ``chests`` call it; default: the class' scheme,
-        numbered where there are several.
-    :param logger: where it logs; default ``flask_chest.chests``.
-    :param app: the app whose instance folder and settings it takes, for use without ``FlaskChest``.
-    :param unknown: nothing: what else is given is refused, with the names that there are.
+    :param name: the chest's name in logs, in the ledger and in the ``chests`` of a rule; default:
+        the scheme of the class, with a number if several chests have the same scheme.
+    :param logger: the chest's logger; default: ``flask_chest.chests``.
+    :param app: the app whose instance folder and name the chest uses if there is no ``FlaskChest``.
+    :param unknown: no further argument is allowed; the error lists the arguments that are.
 
     .. versionadded:: 1.0
     """
 
     #: The default name, and the scheme of this chest's URLs.
     scheme = "chest"
-    #: Whether its old rows go, and its hours are summed up, by our doing.
+    #: Whether :meth:`maintain` is to be called about once an hour.
     needs_maintenance = False
-    #: An app delivers to it under its name, which from then on stays as it is.
+    #: Whether the name must not change any more, because an app delivers to the chest under it.
     name_is_fixed = False
 
     def __init__(
@@ -74,13 +75,13 @@ class Chest(ABC):
         *,
         name: str | None = None,
         logger: logging.Logger | None = None,
-        app: _HasInstancePath | None = None,
+        app: _App | None = None,
         **unknown: NoReturn,
     ) -> None:
-        for word in unknown:
-            raise TypeError(unknown_argument(type(self), word))
+        for argument in unknown:
+            raise TypeError(unknown_argument(type(self), argument))
         if name is not None:
-            _check_name(name)
+            check_name(name)
         self.name = name or self.scheme
         self.name_was_given = name is not None
         self._lock = ProcessLock()
@@ -88,67 +89,87 @@ class Chest(ABC):
         self.app_info: AppInfo | None = None
         self._folder = None if app is None else Path(app.instance_path)
         if self._folder is not None:
-            called = getattr(app, "name", "")
-            self.bind(AppInfo(instance_path=self._folder, app_name=called))
+            app_name = getattr(app, "name", "")
+            self.bind(AppInfo(instance_path=self._folder, app_name=app_name))
 
     def bind(self, app_info: AppInfo) -> None:
-        """Take the settings of the app; called before the first :meth:`write`.
+        """Take over the settings of the app; called before the first :meth:`write`.
 
-        A chest that serves several apps keeps to the instance folder of the first, or of the one
-        that it was given as ``app=``.
+        A chest of several apps keeps the instance folder of the first app, or of the app that was
+        given as ``app=``.
 
-        :param app_info: what it may know of the app.
+        :param app_info: the settings of the app.
+
+        .. versionadded:: 1.0
         """
         self._folder = self._folder or app_info.instance_path
         self.app_info = replace(app_info, instance_path=self._folder)
 
     @property
     def lock(self) -> threading.Lock:
-        """Held while the chest writes: it is called by one thread at a time."""
+        """The lock that delivery holds during :meth:`write`; each process has its own."""
         return self._lock.mine
 
     @property
     def timeout(self) -> float:
-        """Seconds that one call to the backend may take."""
+        """Seconds that one call to the store may take."""
         return 10.0 if self.app_info is None else self.app_info.timeout
 
     @classmethod
     def from_url(cls, url: str, **arguments: Any) -> Chest:
-        """Make the chest from a URL of ``CHEST_CHESTS`` and further constructor arguments.
+        """Make a chest from an entry of ``CHEST_CHESTS``.
 
-        :param url: the URL, with whatever its scheme allows.
-        :param arguments: what stands beside ``url`` in a dict.
-        :raises flask_chest.errors.ConfigError: the URL lacks something or has too much.
+        :param url: the URL of the store.
+        :param arguments: further constructor arguments: the other items of an entry that is a dict.
+        :raises flask_chest.errors.ConfigError: a part of the URL is missing, wrong or unknown.
         """
         raise ConfigError(f"{cls.__name__} cannot be made from a URL")
 
     @abstractmethod
     def write(self, records: Sequence[Record]) -> None:
-        """Store records; return when the backend has accepted all of them.
+        """Store records; return when the store has accepted all of them.
 
-        The same records may come again after a failure: their ``id`` makes that harmless.
+        After a failure the same records may be written again. Use the ``id`` of a record to store
+        it only once.
 
-        :param records: a batch; each is decoded when it is looked at, see
+        :param records: a batch; it decodes a record when the record is read, see
             :class:`~flask_chest.record.encoding.Batch`.
-        :raises flask_chest.errors.DeliveryError: not now; send them again later.
-        :raises flask_chest.errors.RejectedError: these will never be accepted.
+        :raises flask_chest.errors.DeliveryError: the store cannot take the records now; delivery
+            tries again later.
+        :raises flask_chest.errors.RejectedError: the store will never take the records.
         """
 
     def reader(self) -> Reader | None:
-        """A reader of the store, or ``None`` if records cannot be read back (the default)."""
+        """Return a reader of the store; ``None`` if records cannot be read back (the default).
+
+        ``flask chest stats``, ``show``, ``export`` and ``tail`` and the dashboard read with it.
+        The caller closes the reader.
+
+        .. versionadded:: 1.0
+        """
         return None
 
     def eraser(self) -> Eraser | None:
-        """An eraser for the store, or ``None`` if records cannot be deleted (the default)."""
+        """Return an eraser for the store; ``None`` if records cannot be deleted (the default).
+
+        ``flask chest forget`` and ``flask chest prune`` delete with it. The caller closes the
+        eraser.
+
+        .. versionadded:: 1.0
+        """
         return None
 
     def prune(self, before: datetime, stop: threading.Event) -> Iterator[int]:
-        """Delete records older than ``before``, in small batches.
+        """Delete records older than ``before`` in small batches, with the :meth:`eraser`.
 
-        :param before: a full hour, in UTC; this hour stays.
+        A chest overrides it if a store needs more, for example a lock.
+
+        :param before: a full hour, UTC; records of this hour are kept.
         :param stop: set to stop after the current batch.
-        :returns: an iterator over the size of each batch.
+        :returns: an iterator over the number of records in each batch.
         :raises flask_chest.errors.ReadError: the store does not answer.
+
+        .. versionadded:: 1.0
         """
         eraser = self.eraser()
         if eraser is None:
@@ -161,58 +182,66 @@ class Chest(ABC):
         finally:
             eraser.close()
 
-    def maintain(  # noqa: B027, a store may need none
+    def maintain(  # noqa: B027, a store may need no maintenance
         self, until: int, retention: float | None, stop: threading.Event
     ) -> None:
-        """Sum up hours and delete old records; called about once an hour if
-        :attr:`needs_maintenance` is set.
+        """Aggregate complete hours and delete old records, in the background.
 
-        :param until: the end of the last hour to sum up: seconds since 1970, UTC.
-        :param retention: seconds that records are kept; ``None`` keeps them forever.
+        Called about once an hour if :attr:`needs_maintenance` is set.
+
+        :param until: the end of the last complete hour: seconds since 1970, UTC.
+        :param retention: seconds to keep records; ``None`` keeps them forever.
         :param stop: set when the process shuts down.
+
+        .. versionadded:: 1.0
         """
 
-    def check(self) -> None:  # noqa: B027, a backend may have nothing to ask
-        """See whether the backend can be reached; return when it can.
+    def check(self) -> None:  # noqa: B027, a store may have no server
+        """Check that the store can be reached.
 
-        :raises flask_chest.errors.DeliveryError: it cannot, with the reason.
+        :raises flask_chest.errors.DeliveryError: it cannot; the message has the reason.
         """
 
-    def close(self) -> None:  # noqa: B027, a backend may have nothing to let go of
-        """Let go of connections and files. A later :meth:`write` opens them anew."""
+    def close(self) -> None:  # noqa: B027, a store may need no connection
+        """Close connections and files. A later :meth:`write` opens them again."""
 
     def describe(self) -> str:
-        """The backend's address for logs and errors, without any credential."""
+        """Return the address of the store for logs and errors, without credentials."""
         return self.scheme
 
     def location(self) -> str:
-        """What tells this store from others, however the chest is called, for the journal to note.
+        """Return a text that identifies the store, without credentials.
 
-        No credential; empty where the name is all there is to go by.
+        The journal saves it with undelivered records, so that these reach the store even if the
+        chest is renamed. If it is empty (the default), the journal goes by the name only.
 
         .. versionadded:: 1.0
         """
         return ""
 
     def secrets(self) -> tuple[str, ...]:
-        """What must never stand in a log or an error: passwords, tokens."""
+        """Return the passwords and tokens that must not appear in a log or an error."""
         return ()
 
     def error_message(self, reason: object, remedy: str = "") -> str:
-        """The text of an error: which chest, where, what happened, what to do about it.
+        """Return an error message with the chest, its address, the reason and a remedy.
 
-        :param reason: the driver's exception or words; only its first line is taken, since further
-            ones may quote values of the app's users.
-        :param remedy: what to do about it, as half a sentence.
+        :meth:`secrets` are blanked out.
+
+        :param reason: the driver's exception or message; only its first line is used, since
+            further lines may quote values of the app's users.
+        :param remedy: what the user can do, as half a sentence.
         """
-        what = str(reason).strip().partition("\n")[0][:_MESSAGE_LENGTH]
+        line = str(reason).strip().partition("\n")[0][:_MAX_REASON_LENGTH]
         if isinstance(reason, BaseException):
-            what = f"{type(reason).__name__}: {what}"
-        text = f"chest {self.name!r} at {self.describe()}: {what}"
+            line = f"{type(reason).__name__}: {line}"
+        text = f"chest {self.name!r} at {self.describe()}: {line}"
         return scrub(f"{text}; {remedy}" if remedy else text, self.secrets())
 
     def remedy(self, error: BaseException) -> str:
-        """Return advice on an error of the driver, as half a sentence; empty if there is none.
+        """Return what the user can do about an error of the driver, as half a sentence.
+
+        Empty if there is no advice (the default).
 
         .. versionadded:: 1.0
         """
@@ -226,7 +255,7 @@ class Chest(ABC):
         return DeliveryError(self.error_message(error, self.remedy(error)))
 
     def to_read_error(self, error: BaseException) -> ReadError:
-        """The same for readers and erasers.
+        """Turn an error of the driver into one that readers and erasers raise.
 
         .. versionadded:: 1.0
         """
@@ -237,52 +266,20 @@ class Chest(ABC):
 
     @staticmethod
     def from_tuple_writer(writer: TupleWriter, *, name: str | None = None) -> Chest:
-        """Serve a class of the older interface, ``write(context_tuple_list)``.
+        """Make a chest from an object with the older method ``write(context_tuple_list)``.
 
-        :param writer: gets ``[(variable_name, variable_value, request_id), ...]``, one request a
-            call; an exception of it counts as a failed delivery.
-        :param name: as for every chest; default: the writer's class name in lower case.
+        :param writer: its ``write`` gets ``[(variable_name, variable_value, request_id), ...]`` of
+            one request; any exception counts as a failed delivery.
+        :param name: the chest's name; default: the writer's class name in lower case.
         """
         return _TupleWriterChest(writer, name=name)
 
 
-def known_arguments(chest_class: type[Chest]) -> list[str]:
-    """What the constructor of a chest takes."""
-    both = [inspect.signature(each).parameters.values() for each in (chest_class, Chest)]
-    named = [each.name for part in both for each in part if each.kind is not each.VAR_KEYWORD]
-    return list(dict.fromkeys(named))
-
-
-def unknown_argument(chest_class: type[Chest], name: str) -> str:
-    """What is said of an argument that a chest's constructor does not take."""
-    advice = suggest_name(name, known_arguments(chest_class))
-    return f"{chest_class.__name__} has no argument {name!r}; {advice}"
-
-
-def _check_name(name: object) -> None:
-    if not isinstance(name, str) or not name.strip() or not name.isprintable():
-        raise ConfigError(f"name {name!r}: expected a text of printable characters, not empty")
-    # It is a file's name for dead letters, percent-encoded and with an ending.
-    if len(quote(name)) > _LONGEST_NAME:
-        raise ConfigError(
-            f"name {name!r}: expected at most {_LONGEST_NAME} bytes, percent-encoded; shorten it"
-        )
-
-
 class TupleWriter(Protocol):
-    """A backend of the older interface."""
+    """An object with the older interface."""
 
     def write(self, context_tuple_list: list[ContextTuple], /) -> Any:
         """Store the variables of one request."""
-
-
-def context_tuples(records: Iterable[Record]) -> list[ContextTuple]:
-    """The older spelling of records: a ``(name, value, request_id)`` for each variable."""
-    return [
-        (name, value, record.request_id)
-        for record in records
-        for name, value in record.vars.items()
-    ]
 
 
 class _TupleWriterChest(Chest):
@@ -296,7 +293,7 @@ class _TupleWriterChest(Chest):
                 self._writer.write(context_tuples([record]))
         except (DeliveryError, RejectedError):
             raise
-        except Exception as error:  # whatever an older writer raises is a failed delivery
+        except Exception as error:  # older writers may raise anything
             raise self.to_delivery_error(error) from error
 
     def describe(self) -> str:

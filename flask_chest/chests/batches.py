@@ -1,28 +1,27 @@
-"""Lines on their way to a backend: cut into bodies, and freed of what none of them can take."""
+"""Prepares a batch for a store: encoded lines, request bodies of limited size, no NUL."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ..errors import RejectedError
-from ..record.encoding import Batch, encode, made_at
+from ..record.encoding import Batch, encoded_lines, made_at
 from ..record.record import Record
+from ..typing import ContextTuple
 
-# NUL as JSON writes it: an odd number of backslashes before "u0000".
+# NUL in JSON: an odd number of backslashes before "u0000".
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 _NUL_PICTURE = rb"\1" + "\u2400".encode()
 
 
-def lines_of(records: Sequence[Record]) -> Sequence[bytes]:
-    """The lines of a batch.
+def to_lines(records: Sequence[Record]) -> Sequence[bytes]:
+    """Return the encoded line of each record.
 
-    :raises RejectedError: records made by hand hold values that JSON cannot carry.
+    :raises RejectedError: a record that was made by hand has a value that JSON cannot represent.
     """
-    if isinstance(records, Batch):
-        return records.lines
     try:
-        return [encode(record) for record in records]
+        return encoded_lines(records)
     except TypeError as error:
         reason = f"not a plain value: {error}"
         raise RejectedError(reason, record_ids=blamed_ids(records)) from None
@@ -36,29 +35,29 @@ def blamed_ids(records: Sequence[Record]) -> list[str] | None:
     return [records[0].id] if len(records) == 1 else None
 
 
-def oldest_of(records: Sequence[Record]) -> float:
-    """The time of the oldest record of a batch: seconds since 1970."""
+def oldest_time(records: Sequence[Record]) -> float:
+    """Return the time of the oldest record of a batch: seconds since 1970."""
     if isinstance(records, Batch):
-        # A line begins with the id, and that with the time: none but one need be decoded.
+        # A line begins with the id, and the id with the time, so only one line is decoded.
         return made_at(min(records.lines)) / 1_000_000
     return min(record.time for record in records).timestamp()
 
 
-def without_nul(body: bytes) -> bytes:
-    """Replace each NUL in JSON by its picture, U+2400, as capture does: few databases take it."""
+def replace_nul(body: bytes) -> bytes:
+    """Replace each NUL in JSON by the symbol U+2400, since most databases do not accept NUL."""
     if rb"\u0000" not in body:
         return body
     return _NUL.sub(_NUL_PICTURE, body)
 
 
 def json_bodies(records: Sequence[Record], limit: int) -> Iterator[bytes]:
-    """The batch as JSON arrays of at most ``limit`` bytes each, at least one record in each."""
-    for part in parts_of(lines_of(records), limit):
-        yield without_nul(b"[" + b",".join(part) + b"]")
+    """Yield the batch as JSON arrays of at most ``limit`` bytes, with at least one record each."""
+    for part in split_lines(to_lines(records), limit):
+        yield replace_nul(b"[" + b",".join(part) + b"]")
 
 
-def parts_of(lines: Sequence[bytes], limit: int) -> Iterator[Sequence[bytes]]:
-    """Consecutive lines of at most ``limit`` bytes together."""
+def split_lines(lines: Sequence[bytes], limit: int) -> Iterator[Sequence[bytes]]:
+    """Split lines into parts of at most ``limit`` bytes, with at least one line each."""
     if sum(map(len, lines)) <= limit:
         yield lines
         return
@@ -69,3 +68,12 @@ def parts_of(lines: Sequence[bytes], limit: int) -> Iterator[Sequence[bytes]]:
             start, size = index, 0
         size += len(line)
     yield lines[start:]
+
+
+def context_tuples(records: Iterable[Record]) -> list[ContextTuple]:
+    """Return a tuple ``(name, value, request_id)`` for each variable of the records."""
+    return [
+        (name, value, record.request_id)
+        for record in records
+        for name, value in record.vars.items()
+    ]

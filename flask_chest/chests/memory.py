@@ -1,4 +1,4 @@
-"""A chest that keeps records in memory: for tests, and for a look at what would be stored."""
+"""A chest that keeps records in memory, for tests and for trying things out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .base import Chest
 
 
 class MemoryChest(Chest):
-    """Keeps records in :attr:`records`, each id once, in the order of their arrival.
+    """Keeps records in :attr:`records`, each id once, in the order of writing.
 
     .. versionadded:: 1.0
     """
@@ -28,7 +28,7 @@ class MemoryChest(Chest):
 
     @property
     def records(self) -> list[Record]:
-        """What was written."""
+        """The records that were written."""
         return list(self._by_id.values())
 
     def write(self, records: Sequence[Record]) -> None:

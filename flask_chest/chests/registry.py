@@ -1,4 +1,4 @@
-"""From what stands in ``CHEST_CHESTS`` to a chest."""
+"""Makes chests from the entries of ``CHEST_CHESTS``: URLs, dicts and ``Chest`` objects."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError, suggest_name
-from .base import Chest, known_arguments, unknown_argument
+from .arguments import known_arguments, unknown_argument
+from .base import Chest
 
-#: URL scheme -> module and class. The module is imported when such a chest is made, its driver when
-#: the chest first writes.
+#: URL scheme -> module and class. The module is imported when such a chest is made, and the driver
+#: when the chest first writes.
 SCHEMES = {
     "sqlite": ("sql.sqlite", "FlaskChestSQLite"),
     "postgresql": ("sql.postgresql", "FlaskChestPostgreSQL"),
@@ -36,7 +37,7 @@ SCHEMES = {
     "memory": ("memory", "MemoryChest"),
 }
 
-# Arguments of one chest or another that have members.
+# Constructor arguments that are mappings.
 _MAPPINGS = {"custom_tags", "headers", "options", "params", "proxies", "resource", "settings"}
 
 #: Public class -> module, for lazy loading by the package.
@@ -44,18 +45,18 @@ CLASSES = {name: module for module, name in SCHEMES.values()}
 
 
 def load_class(name: str) -> type[Chest]:
-    """The chest class of a public name; its module is imported now."""
+    """Import the module of a public chest class and return the class."""
     module = importlib.import_module(f".{CLASSES[name]}", __package__)
-    found: type[Chest] = getattr(module, name)
-    return found
+    chest_class: type[Chest] = getattr(module, name)
+    return chest_class
 
 
 def make_chests(specs: Iterable[object], key: str = "CHEST_CHESTS") -> list[Chest]:
-    """Make each chest that a config value names.
+    """Make the chests that a config value lists.
 
     :param specs: URLs, dicts with ``"url"`` and constructor arguments, or chests.
-    :param key: what errors call the value.
-    :raises ConfigError: an entry is none of these, or two chests have one name.
+    :param key: the name of the config value in error messages.
+    :raises ConfigError: an entry is none of these, or two chests have the same name.
     """
     chests = [make_chest(spec, f"{key}[{index}]") for index, spec in enumerate(specs)]
     assign_default_names(chests)
@@ -71,9 +72,10 @@ def make_chests(specs: Iterable[object], key: str = "CHEST_CHESTS") -> list[Ches
 
 
 def make_chest(spec: object, key: str = "CHEST_CHESTS") -> Chest:
-    """One chest from a URL, a dict or a chest.
+    """Make one chest from a URL or a dict; a chest is returned as it is.
 
-    :raises ConfigError: naming ``key``, the value and the remedy.
+    :param key: the name of the config value in error messages.
+    :raises ConfigError: the entry is wrong; the message has ``key``, the value and the remedy.
     """
     if isinstance(spec, Chest):
         return spec
@@ -107,20 +109,19 @@ def _from_url(url: str, arguments: dict[str, Any], key: str) -> Chest:
     chest_class = load_class(class_name)
     _check_arguments(chest_class, arguments, key)
     try:
-        made: Chest = chest_class.from_url(url, **arguments)
+        return chest_class.from_url(url, **arguments)
     except ConfigError as error:
         raise ConfigError(f"{key}: {error}") from error
     except (TypeError, ValueError) as error:
         remedy = "; leave out what the URL says" if "multiple values" in str(error) else ""
         raise ConfigError(f"{key}: {error}{remedy}") from error
-    return made
 
 
 def _scheme(url: str, key: str) -> str:
     try:
         return urlsplit(url).scheme
     except ValueError:
-        # Its words may quote a part of the password.
+        # The message of the error may quote a part of the password.
         raise ConfigError(f"{key}: the URL is malformed") from None
 
 
@@ -134,7 +135,7 @@ def _check_arguments(chest_class: type[Chest], arguments: Mapping[str, Any], key
     known = known_arguments(chest_class)
     for name, value in arguments.items():
         if name in _MAPPINGS and not isinstance(value, (Mapping, NoneType)):
-            # Not the value: of headers it may be a key.
+            # The message does not quote the value: headers may hold an API key.
             kind = type(value).__name__
             raise ConfigError(f"{key}: {name!r} is of type {kind!r}; expected a mapping of names")
         if name not in known:
@@ -142,12 +143,12 @@ def _check_arguments(chest_class: type[Chest], arguments: Mapping[str, Any], key
 
 
 def locations_by_name(chests: Iterable[Chest]) -> dict[str, str]:
-    """Where chests are, by name, as far as they can tell."""
-    return {each.name: place for each in chests if (place := each.location())}
+    """Return the locations of chests by name, without chests that have no location."""
+    return {chest.name: location for chest in chests if (location := chest.location())}
 
 
 def assign_default_names(chests: Iterable[Chest]) -> None:
-    """Give chests that nobody named a name of their own: ``sqlite``, ``sqlite-2``, ..."""
+    """Number the chests that were made without a name: ``sqlite``, ``sqlite-2``, ..."""
     chests = list(chests)
     fixed = [chest for chest in chests if chest.name_was_given or chest.name_is_fixed]
     assign_unique_names(
@@ -156,9 +157,10 @@ def assign_default_names(chests: Iterable[Chest]) -> None:
 
 
 def assign_unique_names(chests: Iterable[Chest], taken: Iterable[str]) -> None:
-    """Give chests whose names are taken others: ``orders-2``, ...
+    """Rename chests whose names are taken: ``orders-2``, ...
 
-    :raises ConfigError: one of them is another app's as well, and cannot be given another name.
+    :param taken: names of other chests of the app.
+    :raises ConfigError: a name is taken and cannot change, since another app uses the chest, too.
     """
     taken = set(taken)
     for chest in chests:

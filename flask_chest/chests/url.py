@@ -1,24 +1,25 @@
-"""A backend's URL, taken apart so that its credentials can be kept out of logs and errors."""
+"""Parses the URL of a store, and keeps its credentials out of logs and errors."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from hashlib import sha256
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from ..errors import ConfigError
+from ..errors import ConfigError, suggest_name
 
 _HINT = "percent-encode special characters of user and password, e.g. '@' as '%40', '/' as '%2F'"
-# A shorter secret would blank out half of an innocent message.
-_SHORTEST_SECRET = 3
+# To blank out a shorter secret would make messages unreadable.
+_MIN_SECRET_LENGTH = 3
 
 
 @dataclass(frozen=True, slots=True)
 class StoreURL:
     """The parts of a URL, decoded.
 
-    :param hosts: everything between the credentials and the path, e.g. ``"db:5432"``; some
-        databases name several here.
+    :param hosts: the part between credentials and path, e.g. ``"db:5432"``; some databases allow
+        several hosts, separated by commas.
     :param path: the path without its leading slash.
     """
 
@@ -31,18 +32,19 @@ class StoreURL:
 
     @classmethod
     def parse(cls, url: str) -> StoreURL:
-        """Take a URL apart.
+        """Parse a URL.
 
-        :raises ConfigError: it is malformed. The message does not quote it: who knows what part of
-            a password would be in it.
+        :raises ConfigError: the URL is malformed. The message does not quote the URL, since it may
+            contain a password.
         """
         try:
             parts = urlsplit(url)
         except ValueError:
             raise ConfigError(f"the URL is malformed; {_HINT}") from None
-        # Of a web address a path may well hold an '@'; of a database it is the end of a password.
+        # The path of a web address may contain '@'. In the URL of a database it means that the
+        # password contains a '/' that was not encoded.
         if parts.fragment or ("@" in parts.path and parts.scheme not in {"http", "https"}):
-            raise ConfigError(f"the {parts.scheme} URL has its '@', '#' or '?' astray; {_HINT}")
+            raise ConfigError(f"the {parts.scheme} URL has a misplaced '@', '#' or '?'; {_HINT}")
         credentials, _, hosts = parts.netloc.rpartition("@")
         username, _, password = credentials.partition(":")
         return cls(
@@ -56,14 +58,14 @@ class StoreURL:
 
     @property
     def host(self) -> str:
-        """The only host, without its port."""
+        """The host without its port, if the URL has one host."""
         return urlsplit(f"//{self.hosts}").hostname or ""
 
     @property
     def port(self) -> int | None:
-        """The port of the only host.
+        """The port, if the URL has one host; ``None`` if it has no port.
 
-        :raises ConfigError: it is no number.
+        :raises ConfigError: the port is not a number.
         """
         try:
             return urlsplit(f"//{self.hosts}").port
@@ -72,25 +74,46 @@ class StoreURL:
                 f"the {self.scheme} URL has a port that is no number; {_HINT}"
             ) from None
 
+    def require_host(self, example: str) -> None:
+        """Check that the URL has a host, and that its port is a number.
+
+        :param example: a right URL, for the error message.
+        :raises ConfigError: the host is missing or the port is not a number.
+        """
+        if not self.host:
+            raise ConfigError(f"the URL names no host; write e.g. {example!r}")
+        _ = self.port
+
+    def require_known_parameters(self, known: Collection[str]) -> None:
+        """Check the names of the parameters that follow after the ``?``.
+
+        :raises ConfigError: the URL has a parameter that is not known.
+        """
+        unknown = self.query.keys() - set(known)
+        if unknown:
+            name = min(unknown)
+            advice = suggest_name(name, sorted(known)) if known else "there are none"
+            raise ConfigError(f"unknown URL parameter {name!r}; {advice}")
+
     def public_url(self) -> str:
-        """The URL without password and query, where further credentials may stand."""
+        """The URL without password and query: a query may contain further credentials."""
         user = f"{self.username}@" if self.username else ""
         return self.public_location().replace("://", f"://{user}", 1)
 
     def public_location(self) -> str:
-        """The URL without user and query: who asks for it may change, and where it is does not."""
+        """The URL without credentials and query: it stays the same if the credentials change."""
         path = f"/{self.path}" if self.path else ""
         return f"{self.scheme}://{self.hosts}{path}"
 
 
 def digest(text: str) -> str:
-    """What stands for a text that may be a secret."""
+    """Return a short hash that identifies a text without revealing it."""
     return sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def scrub(text: str, secrets: tuple[str, ...]) -> str:
-    """Blank out secrets that a driver put into its message."""
+    """Replace secrets in a text by ``***``."""
     for secret in secrets:
-        if len(secret) >= _SHORTEST_SECRET:
+        if len(secret) >= _MIN_SECRET_LENGTH:
             text = text.replace(secret, "***")
     return text

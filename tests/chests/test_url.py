@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_chest.chests.base import Chest
-from flask_chest.chests.batches import parts_of, without_nul
+from flask_chest.chests.batches import replace_nul, split_lines
 from flask_chest.chests.memory import MemoryChest
 from flask_chest.chests.url import StoreURL, scrub
 from flask_chest.errors import DeliveryError, RejectedError
@@ -47,7 +47,7 @@ def test_scrub(text: str, shown: str) -> None:
 )
 def test_nul_and_nothing_else(value: object) -> None:
     """NUL becomes its picture, and no other text changes, however many backslashes it has."""
-    cleaned = loads(without_nul(dumps({"v": value})))["v"]
+    cleaned = loads(replace_nul(dumps({"v": value})))["v"]
     assert dumps(cleaned) == dumps(_replaced(value))
 
 
@@ -60,7 +60,7 @@ def _replaced(value: object) -> object:
 @given(st.lists(st.binary(max_size=8)), st.integers(1, 20))
 def test_parts_of_a_batch(lines: list[bytes], limit: int) -> None:
     """Parts are the batch, in order, and none is over the limit unless it is one line."""
-    parts = list(parts_of(lines, limit))
+    parts = list(split_lines(lines, limit))
     assert [line for part in parts for line in part] == lines
     assert all(len(part) == 1 or sum(map(len, part)) <= limit for part in parts)
 

@@ -17,9 +17,9 @@ from ...query.reader import Reader
 from ...record.encoding import dumps, loads
 from ...record.record import Record
 from ..base import Chest
-from ..batches import blamed_ids, lines_of, without_nul
+from ..batches import blamed_ids, replace_nul, to_lines
 from ..client import PerProcessClient, require_driver
-from ..http.client import checked_verify
+from ..http.client import check_verify
 from ..url import StoreURL
 from .client import READING, connect, hushed
 from .errors import is_rejection, is_unknown_table, remedy_for, words_of
@@ -109,9 +109,9 @@ class FlaskChestClickHouse(Chest):
 
         if not records:
             return
-        lines = lines_of(records)
+        lines = to_lines(records)
         settings = {**self._settings, "insert_deduplication_token": self._token(lines)}
-        body = without_nul(b"\n".join([_spelled(line) for line in lines]))
+        body = replace_nul(b"\n".join([_spelled(line) for line in lines]))
         try:
             with hushed():
                 self._client().raw_insert(
@@ -220,7 +220,7 @@ def _check_address(address: StoreURL) -> None:
     if unknown:
         told = f"known: {', '.join(known)}" if known else "there are none"
         raise ConfigError(f"unknown URL parameter {min(unknown)!r}; {told}")
-    checked_verify(address.query.get("verify", True))
+    check_verify(address.query.get("verify", True))
     _ = address.port
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from math import ceil
 from typing import Any
 
-from ..http.client import checked_verify
+from ..http.client import check_verify
 from ..url import StoreURL
 
 #: What every question is asked with. A record that came twice is one to it, merged or not; both of
@@ -44,7 +44,7 @@ def connect(address: StoreURL, timeout: float, settings: Mapping[str, Any]) -> A
 
     https = address.scheme == "clickhouse+https"
     # Not the pool that all clients share: a forked process would read its parent's answers.
-    verify = checked_verify(address.query.get("verify", True))
+    verify = check_verify(address.query.get("verify", True))
     pool = get_pool_manager(ca_cert=verify if isinstance(verify, str) else None)
     connection: Any = Connection(
         host=address.host or "localhost",

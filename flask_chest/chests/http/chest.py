@@ -13,11 +13,11 @@ from ...config.settings import check_argument
 from ...errors import ConfigError, DeliveryError, RejectedError
 from ...record.record import Record
 from ...typing import ContextTuple
-from ..base import Chest, context_tuples
-from ..batches import lines_of
+from ..base import Chest
+from ..batches import context_tuples, to_lines
 from ..client import require_driver
 from ..url import StoreURL, digest
-from .client import CREDENTIALS, HTTPClient, checked_timeout
+from .client import CREDENTIALS, HTTPClient, check_timeout
 from .response import Response
 
 #: Makes the payload from ``[(variable_name, variable_value, request_id), ...]``.
@@ -89,7 +89,7 @@ class FlaskChestCustomWriter(Chest):
             "payload_generator", payload_generator, checks.optional(checks.function)
         )
         self._success = _statuses(success_status_codes)
-        self._own_timeout = checked_timeout(timeout)
+        self._own_timeout = check_timeout(timeout)
         self._client = HTTPClient(self, self.url, self._headers, self._settings)
 
     @classmethod
@@ -156,7 +156,7 @@ class FlaskChestCustomWriter(Chest):
     def _body(self, records: Sequence[Record]) -> bytes:
         blamed = [records[0].id] if len(records) == 1 else None
         if self._generate is None:
-            return b"[" + b",".join(lines_of(records)) + b"]"
+            return b"[" + b",".join(to_lines(records)) + b"]"
         try:
             payload = self._generate(context_tuples(records))
         except Exception as error:

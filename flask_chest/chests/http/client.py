@@ -26,7 +26,7 @@ _TIMEOUT = checks.optional(checks.number(0, above=True))
 _YES, _NO = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
 
-def checked_verify(verify: bool | str) -> bool | str:
+def check_verify(verify: bool | str) -> bool | str:
     """How a certificate is checked that always is.
 
     :param verify: ``True``, or the file of a CA.
@@ -39,7 +39,7 @@ def checked_verify(verify: bool | str) -> bool | str:
     return True if word in _YES else verify
 
 
-def checked_timeout(timeout: float | None) -> float | None:
+def check_timeout(timeout: float | None) -> float | None:
     """Seconds that one request may take, where a chest says so itself.
 
     :raises ConfigError: it is no number above 0.

@@ -11,9 +11,9 @@ from ...errors import ConfigError, DeliveryError, RejectedError
 from ...record.encoding import loads
 from ...record.record import Record
 from ..base import Chest
-from ..batches import lines_of
+from ..batches import to_lines
 from ..client import CHECK_ADDRESS, PerProcessClient, require_driver
-from ..http.client import checked_verify
+from ..http.client import check_verify
 from ..http.response import parse_retry_after
 from ..url import StoreURL
 from .line_protocol import LineEncoder
@@ -81,7 +81,7 @@ class FlaskChestInfluxDB(Chest):
         self.address = StoreURL.parse(self.url)
         if self.address.scheme not in {"http", "https"}:
             raise ConfigError("'url' must begin with 'https://' or 'http://'")
-        verify = checked_verify(verify)
+        verify = check_verify(verify)
         if not measurement or measurement[0] in "#_":
             raise ConfigError(f"measurement {measurement!r}: begin with a letter")
         super().__init__(**arguments)
@@ -128,7 +128,7 @@ class FlaskChestInfluxDB(Chest):
 
     def write(self, records: Sequence[Record]) -> None:
         rejected: dict[str, str] = {}
-        self._deliver(lines_of(records), rejected)
+        self._deliver(to_lines(records), rejected)
         if rejected:
             reason = next(iter(rejected.values()))
             raise RejectedError(self.error_message(reason), record_ids=rejected)

@@ -10,7 +10,7 @@ from ...errors import ConfigError, DeliveryError, RejectedError
 from ...record.encoding import loads
 from ...record.record import Record
 from ..base import Chest
-from ..batches import lines_of
+from ..batches import to_lines
 from ..client import PerProcessClient, require_driver
 from ..url import StoreURL
 from .producer import IdempotentProducer, Message
@@ -114,7 +114,7 @@ class FlaskChestKafka(Chest):
     def write(self, records: Sequence[Record]) -> None:
         if not records:
             return
-        messages = [_message(line) for line in lines_of(records)]
+        messages = [_message(line) for line in to_lines(records)]
         producer = self._producer.get()
         if not self._knows_topic:
             self._check_topic(producer)

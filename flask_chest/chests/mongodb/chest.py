@@ -10,7 +10,7 @@ from ...query.eraser import Eraser
 from ...query.reader import Reader
 from ...record.record import Record
 from ..base import Chest
-from ..batches import blamed_ids, lines_of
+from ..batches import blamed_ids, to_lines
 from ..client import PerProcessClient, require_driver
 from ..url import StoreURL
 from .client import CollectionConnection, database_of, make_client
@@ -78,7 +78,7 @@ class FlaskChestMongoDB(Chest):
 
         if not records:
             return
-        documents = [to_document(line) for line in lines_of(records)]
+        documents = [to_document(line) for line in to_lines(records)]
         try:
             self._collection().insert_many(documents, ordered=False)
         except BulkWriteError as error:

@@ -10,7 +10,7 @@ from typing import Any
 from ...query.fields import Field
 from ...record.encoding import FIELDS, loads
 from ...record.record import Record
-from ..batches import without_nul
+from ..batches import replace_nul
 
 # "%" only before these digits, where decoding would misread it: "100%" stays as it is.
 _SPECIAL = re.compile(r"^\$|\.|%(?=2E|24|25)")
@@ -58,7 +58,7 @@ def to_document(line: bytes) -> dict[str, Any]:
     """Convert a record's line of JSON to its document."""
     from bson.datetime_ms import DatetimeMS
 
-    values: dict[str, Any] = loads(without_nul(line))
+    values: dict[str, Any] = loads(replace_nul(line))
     document = {"_id": values.pop("id")} | values
     document["time"] = DatetimeMS(values["time"] // 1000)
     document["vars"] = to_stored(values["vars"])

@@ -11,9 +11,9 @@ from ..._throttle import LogThrottle
 from ...errors import ConfigError, DeliveryError, RejectedError
 from ...record.record import Record
 from ..base import Chest
-from ..batches import lines_of
+from ..batches import to_lines
 from ..client import require_driver
-from ..http.client import CREDENTIALS, HTTPClient, checked_timeout, checked_verify
+from ..http.client import CREDENTIALS, HTTPClient, check_timeout, check_verify
 from ..http.response import Response
 from ..url import StoreURL, digest
 from .log_records import LogEncoder
@@ -67,12 +67,12 @@ class FlaskChestOTLP(Chest):
         require_driver("opentelemetry.proto", "otlp")
         self.url = _endpoint(url)
         self.address = StoreURL.parse(self.url)
-        verify = checked_verify(verify)
+        verify = check_verify(verify)
         if compression not in _COMPRESSIONS:
             raise ConfigError(f"compression {compression!r}: expected 'gzip' or 'none'")
         super().__init__(**arguments)
         self._compresses = compression == "gzip"
-        self._own_timeout = checked_timeout(timeout)
+        self._own_timeout = check_timeout(timeout)
         self._encoder = LogEncoder(_plain(resource or {}))
         self._own_headers = dict(headers or {})
         sent = {"Content-Type": _TYPE, "Accept": _TYPE, **self._own_headers}
@@ -108,7 +108,7 @@ class FlaskChestOTLP(Chest):
     def write(self, records: Sequence[Record]) -> None:
         if not records:
             return
-        lines = lines_of(records)
+        lines = to_lines(records)
         self._judge(self._post(lines), records)
 
     def check(self) -> None:

@@ -11,7 +11,7 @@ from ...errors import ConfigError, DeliveryError, RejectedError, suggest_name
 from ...record.encoding import loads
 from ...record.record import Record
 from ..base import Chest
-from ..batches import lines_of, parts_of
+from ..batches import split_lines, to_lines
 from ..client import PerProcessClient, require_driver
 from ..url import StoreURL
 from .errors import remedy_for
@@ -119,7 +119,7 @@ class FlaskChestRedis(Chest):
 
         if not records:
             return
-        lines = lines_of(records)
+        lines = to_lines(records)
         try:
             client = self.client()
             answers = self._send(
@@ -244,7 +244,7 @@ def _ask_server(command: Callable[..., Any], *arguments: str) -> dict[str, Any]:
 
 
 def _calls(lines: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for part in parts_of(lines, _CALL_BYTES):
+    for part in split_lines(lines, _CALL_BYTES):
         rest = iter(part)
         while call := list(islice(rest, _CALL_RECORDS)):
             yield call

@@ -22,7 +22,7 @@ from ...query.eraser import Eraser
 from ...query.reader import Reader
 from ...record.record import Record
 from ..base import Chest
-from ..batches import oldest_of
+from ..batches import oldest_time
 from ..client import PerProcessClient
 from .late_records import add_rollups, note_late, rollups_table, upkeep_table
 
@@ -159,7 +159,7 @@ class SQLChest(Chest):
         except exc.SQLAlchemyError as error:
             raise self._to_chest_error(error) from None
         # They are stored: what goes wrong now does not have them sent again.
-        note_late(self, oldest_of(records))
+        note_late(self, oldest_time(records))
 
     def _write(self, records: Sequence[Record]) -> None:
         begun = time.monotonic()

@@ -12,7 +12,7 @@ from sqlalchemy import exc
 from ...errors import ConfigError, DeliveryError, RejectedError
 from ...record.encoding import loads
 from ...record.record import Record
-from ..batches import lines_of, parts_of
+from ..batches import split_lines, to_lines
 from ..client import CHECK_ADDRESS, require_driver
 from ..url import StoreURL
 from .chest import SQLChest
@@ -140,7 +140,7 @@ class FlaskChestMySQL(SQLChest):
         return _VIEW.format(table=self.quoted(self.records.name))
 
     def insert(self, connection: sa.Connection, records: Sequence[Record]) -> None:
-        for part in parts_of(lines_of(records), self.body_bytes):
+        for part in split_lines(to_lines(records), self.body_bytes):
             try:
                 values = self._rows.values(part)
             except ValueError as error:

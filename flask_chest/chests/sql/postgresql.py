@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql
 from ...errors import ConfigError
 from ...record.encoding import loads
 from ...record.record import Record
-from ..batches import json_bodies, lines_of
+from ..batches import json_bodies, to_lines
 from ..client import CHECK_ADDRESS, require_driver
 from ..url import StoreURL
 from .chest import SQLChest
@@ -141,7 +141,7 @@ class FlaskChestPostgreSQL(SQLChest):
             connection.exec_driver_sql(self._statement, (Json(body, dumps=_as_it_is),))
 
     def _write_once(self, records: Sequence[Record]) -> None:
-        parts = self._rows.parts(lines_of(records))
+        parts = self._rows.parts(to_lines(records))
         try:
             with self.engine().begin() as connection:
                 connection.exec_driver_sql(self._copy, (parts,))

@@ -18,7 +18,7 @@ from sqlalchemy import exc
 from ...errors import ConfigError, DeliveryError
 from ...record.encoding import SHARED, Batch, dumps, loads
 from ...record.record import Record
-from ..batches import json_bodies, lines_of, without_nul
+from ..batches import json_bodies, replace_nul, to_lines
 from .chest import SQLChest
 
 # Text that SQLite's own date functions make and compare, and that sorts by time.
@@ -170,7 +170,7 @@ class FlaskChestSQLite(SQLChest):
         # A later version of this package may have added columns.
         columns = [column.name for column in self.records.columns]
         others: list[bytes] = []
-        for ending, beginnings in _by_ending(lines_of(records)).items():
+        for ending, beginnings in _by_ending(to_lines(records)).items():
             shared = _decoded_ending(ending) if len(beginnings) >= _MANY else None
             if shared is None:
                 others += [beginning + ending for beginning in beginnings]
@@ -220,7 +220,7 @@ def _by_ending(lines: Sequence[bytes]) -> dict[bytes, list[bytes]]:
 def _decoded_ending(ending: bytes) -> Mapping[str, Any] | None:
     """What lines share; ``None`` where that is not the end of a line, but of a value in it."""
     try:
-        shared: dict[str, Any] = loads(without_nul(b"{" + ending[1:]))
+        shared: dict[str, Any] = loads(replace_nul(b"{" + ending[1:]))
     except ValueError:
         return None
     return shared
@@ -243,7 +243,7 @@ def _rows(lines: Sequence[bytes], columns: Sequence[str]) -> list[tuple[Any, ...
     tags: dict[str, Any] = {}
     tags_text = "{}"
     for line in lines:
-        row = [*pick(loads(without_nul(line)))]
+        row = [*pick(loads(replace_nul(line)))]
         seconds, microseconds = divmod(row[time_at], 1_000_000)
         if seconds != second:
             second, text = seconds, time.strftime(_SECONDS, time.gmtime(seconds))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from ....record.encoding import FIELDS, dumps, from_microseconds, loads
-from ...batches import without_nul
+from ...batches import replace_nul
 
 _HEAD = ("id", "time", "request_id", "duration_ms", "vars", "trace_id")
 _TAIL = tuple(name for name in FIELDS if name not in _HEAD)
@@ -69,7 +69,7 @@ class Rows(ABC):
             return [self._decoded(line) for line in lines]
 
     def _cut(self, lines: Sequence[bytes]) -> list[bytes]:
-        text = self.escape(without_nul(b"\n".join(lines)))
+        text = self.escape(replace_nul(b"\n".join(lines)))
         cut = _LINE.findall(text)
         if len(cut) != len(lines) or _breaks_out(text, len(lines)):
             raise ValueError("a line of another make")
@@ -92,7 +92,7 @@ class Rows(ABC):
         return b"".join(self.comma + self._cell(name, values[name]) for name in names)
 
     def _decoded(self, line: bytes) -> bytes:
-        values = loads(without_nul(line))
+        values = loads(replace_nul(line))
         try:
             moment = from_microseconds(values["time"]).replace(tzinfo=None)
             values["time"] = moment.isoformat(" ") + self.utc.decode()
