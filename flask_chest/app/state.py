@@ -1,4 +1,4 @@
-"""What Flask-Chest holds for one app: its settings, its chests, its recorder, its delivery."""
+"""``AppState``: everything that Flask-Chest has for one app, wired together."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
+from weakref import WeakKeyDictionary
 
-from flask import Blueprint, Flask
+from flask import Flask
 
 from .._process import ProcessLock
 from ..capture.encoder import RecordEncoder
@@ -19,82 +20,40 @@ from ..capture.hooks import FlaskHooks
 from ..capture.recorder import Recorder, RecordSink
 from ..capture.routes import routes_of
 from ..chests.base import AppInfo, Chest
-from ..chests.registry import assign_unique_names, locations_by_name, make_chests
-from ..config import settings as config
+from ..chests.registry import assign_unique_names, make_chests
 from ..config.plan import Override
 from ..config.plan_cache import PlanCache
 from ..config.rule import Rule, parse_rule
 from ..config.ruleset import build_ruleset
-from ..config.settings import Settings
-from ..delivery.buffer import Buffer, LossListener
-from ..delivery.dead_letters import DeadLetters
+from ..config.settings import Settings, read_settings
 from ..delivery.exporter import Exporter
-from ..delivery.journal.buffer import JournalBuffer, Reads
 from ..delivery.journal.framing import MAX_CHESTS
 from ..delivery.journal.scope import JournalScope
-from ..delivery.journal.totals import add_rejected, warn_of_undelivered
-from ..delivery.ledger import Ledger
-from ..delivery.memory_buffer import MemoryBuffer
-from ..delivery.synchronous import SynchronousDelivery
-from ..delivery.worker import DeliveryConfig
+from ..delivery.journal.totals import warn_of_undelivered
 from ..errors import ConfigError
-from ..operations.retention import Maintenance
 from ..typing import RequestIdGenerator
-from .decorations import decoration_of, decorations
-
-
-@dataclass(frozen=True, slots=True)
-class BlueprintTracking:
-    """What one call of ``track()`` says.
-
-    :param blueprint: the blueprint, or its full name.
-    :param options: a rule's options.
-    """
-
-    blueprint: Blueprint | str
-    options: dict[str, Any]
-
-    @property
-    def source(self) -> str:
-        """What messages call it."""
-        return f"track({self.name!r})"
-
-    @property
-    def name(self) -> str:
-        """The blueprint's name, as far as it is known without an app."""
-        return self.blueprint.name if isinstance(self.blueprint, Blueprint) else self.blueprint
-
-    def rule(self, name: str | None = None) -> dict[str, Any]:
-        """The rule.
-
-        :param name: the name under which the app knows the blueprint.
-        """
-        return {"blueprint": name or self.name, **self.options}
-
+from .blueprint_tracking import BlueprintTracking, PendingBlueprintRules
+from .decorations import Decoration, all_decorations, endpoint_decoration
+from .delivery import Delivery, build_agent, build_delivery, journal_dir, journal_scope
 
 _logger = logging.getLogger("flask_chest")
 
-
 #: The key in ``app.extensions`` under which an app's :class:`AppState` is stored.
 STATE_KEY = "chest.state"
-
-
-class Delivery(Protocol):
-    def hand_over(self, line: bytes, mask: int) -> None: ...
-    def flush(self, timeout: float | None = None) -> bool: ...
-    def ledger(self) -> Ledger: ...
-    def oldest_pending(self, chest: str) -> int | None: ...
-    def close(self) -> None: ...
+#: The key in ``app.extensions`` for the state of an app without a ``FlaskChest``.
+STANDALONE_KEY = "chest.standalone"
+#: The key in ``app.extensions`` for functions that wait for the app's state.
+_LISTENERS_KEY = "chest.state-listeners"
 
 
 class AppState:
-    """Everything of one app.
+    """Everything that Flask-Chest has for one app.
 
     :param app: the app.
-    :param settings: its checked config.
+    :param settings: its validated config.
     :param scheduler: an APScheduler that the app lends.
     :param request_id_generator: makes request ids.
-    :raises ConfigError: a chest or a rule is wrong.
+    :raises ConfigError: a chest or a rule is wrong, or two settings contradict each other.
     """
 
     def __init__(
@@ -105,136 +64,65 @@ class AppState:
         scheduler: Any = None,
         request_id_generator: RequestIdGenerator | None = None,
     ) -> None:
-        _refuse_contradictions(settings)
         self.app = app
         self.settings = settings
-        self.chests = make_chests(settings.chests)
-        _refuse_too_many("CHEST_CHESTS", len(self.chests))
-        self._adopt(self.chests)
-        #: Those of ``CHEST_CHESTS``; decorators' join the others later.
-        self.configured_chests = tuple(self.chests)
         self._scheduler = scheduler
-        self._joining = ProcessLock()
         self._closers: list[Callable[[], None]] = []
-        self._tracked: list[BlueprintTracking] = []
+        self._overrides: WeakKeyDictionary[Decoration, Override] = WeakKeyDictionary()
+        self._attaching = ProcessLock()
+        #: All chests; those of decorators are added when their views become known.
+        self.chests = make_chests(settings.chests)
+        #: The chests of ``CHEST_CHESTS``.
+        self.configured_chests = tuple(self.chests)
+        _check_chest_count("CHEST_CHESTS", len(self.chests))
+        self._bind_and_fix_names(self.chests)
+        self._pending_rules = PendingBlueprintRules(app)
         self.plans = PlanCache(
             build_ruleset(settings, [chest.name for chest in self.chests]),
             entry=EncodingCache,
-            late=self._late_rules,
+            late=self._pending_rules.take,
             routes=lambda: routes_of(app),
-            override_of=self._override_of,
-            report=_report_unmatched,
+            override_of=self._override_of_endpoint,
+            report=_log_unmatched_rules,
         )
         if settings.buffer != "disk":
             warn_of_undelivered(self.journal_scope, settings.buffer)
-        self.delivery: Delivery = self._make_delivery()
+        self.delivery: Delivery = build_delivery(app, settings, self.chests, scheduler)
         self.sink = RecordSink(self.delivery.hand_over)
-        encoder = RecordEncoder(
-            settings.redact, settings.max_value_bytes, settings.max_record_bytes
-        )
-        self.recorder = Recorder(
-            app,
-            plans=self.plans,
-            encoder=encoder,
-            sink=self.sink,
-            tags=settings.tags,
-            default_tags=_version_tag(app),
-            slow_ms=settings.slow_ms,
-            request_id_header=settings.request_id_header,
-            request_id_generator=request_id_generator,
-        )
+        self.recorder = self._build_recorder(request_id_generator)
         self.hooks = FlaskHooks(self.recorder)
 
     @property
     def journal_dir(self) -> Path:
-        """The folder of the journal."""
-        return Path(self.app.instance_path) / (self.settings.journal_dir or "chest-journal")
+        """The journal's folder."""
+        return journal_dir(self.app, self.settings)
 
     @property
     def journal_scope(self) -> JournalScope:
-        """The app's part of the journal, for its chests of this moment."""
-        return JournalScope(
-            self.journal_dir,
-            self.app.name,
-            tuple(chest.name for chest in self.chests),
-            locations_by_name(self.chests),
-        )
+        """The app's part of the journal, for the chests that the app has now."""
+        return journal_scope(self.app, self.settings, self.chests)
 
-    def attach_chests(self, chests: Iterable[Chest]) -> tuple[str, ...]:
-        """Take in chests that a decorator names; they get the records of its views only.
+    def build_agent(self) -> Exporter:
+        """Build the exporter of ``flask chest agent``, which delivers for all processes.
 
-        :returns: their names here.
-        :raises ConfigError: there are too many.
+        :raises ConfigError: the buffer is not on disk.
         """
-        listed = list(chests)
-        # Two first requests at once would each find the same chests to be new.
-        with self._joining.mine:
-            new = [chest for chest in listed if chest not in self.chests]
-            if new:
-                self._attach_new(new)
-        return tuple(chest.name for chest in listed)
+        return build_agent(self.app, self.settings, self.chests, self._scheduler)
 
-    def attach_decorated_chests(self) -> None:
-        """Take in the chests of all decorators, in the order of their views.
+    def track(self, tracking: BlueprintTracking) -> None:
+        """Add the rule of a call of ``FlaskChest.track()``.
 
-        What waits in the journal is kept by a chest's name. In the order of first requests another
-        process, or the next start, could call another chest by it.
+        :raises ConfigError: the rule is wrong for this app.
         """
-        for decoration in decorations(self.app):
-            decoration.attach_to(self)
-
-    def _attach_new(self, new: Sequence[Chest]) -> None:
-        _refuse_too_many("flask_chest(chests)", len(self.chests) + len(new))
-        # Those that are here keep their names: under these records wait for them in the journal.
-        assign_unique_names(new, [chest.name for chest in self.chests])
-        self._adopt(new)
-        self.chests += new
-        self.plans.rules.add_chests(chest.name for chest in new)
-        self._replace_delivery()
-        self.plans.invalidate()
-
-    def track(self, tracked: BlueprintTracking) -> None:
-        """Take in what ``track()`` said.
-
-        :raises ConfigError: it is wrong for this app.
-        """
-        if isinstance(tracked.blueprint, str):
-            self.plans.add_rule(tracked.rule(), tracked.source)
+        if isinstance(tracking.blueprint, str):
+            self.plans.add_rule(tracking.rule(), tracking.source)
             return
-        parse_rule(tracked.rule(), tracked.source, self.plans.rules.chest_names)
-        self._tracked.append(tracked)
+        parse_rule(tracking.rule(), tracking.source, self.plans.rules.chest_names)
+        self._pending_rules.add(tracking)
         self.plans.invalidate()
-
-    def _late_rules(self) -> Iterable[tuple[dict[str, Any], str]]:
-        # A blueprint's name says little: it may be registered later, within another, or twice.
-        while self._tracked:
-            each = self._tracked.pop(0)
-            known = self.app.blueprints.items()
-            names = [name for name, blueprint in known if blueprint is each.blueprint]
-            for rule in map(each.rule, names or [each.name]):
-                yield rule, each.source
-
-    def _replace_delivery(self) -> None:
-        before, self.delivery = self.delivery, self._make_delivery()
-        self.sink.hand_over = self.delivery.hand_over
-        # It may have to wait for a store, and this may be a request.
-        threading.Thread(target=before.close, name="flask-chest-close", daemon=True).start()
-
-    def on_close(self, closer: Callable[[], None]) -> None:
-        """Have something closed with it that the rooms above have opened.
-
-        :param closer: called on each :meth:`close`.
-        """
-        self._closers.append(closer)
-
-    def close(self) -> None:
-        """Deliver what can be within ``CHEST_SHUTDOWN_TIMEOUT``, and let go of everything."""
-        self.delivery.close()
-        for closer in self._closers:
-            closer()
 
     def bind_chests(self, chests: Iterable[Chest]) -> None:
-        """Tell chests of this app; one that knows an app already keeps to it."""
+        """Give chests the facts of this app; a chest that is bound to an app stays bound to it."""
         app_info = AppInfo(
             instance_path=Path(self.app.instance_path),
             timeout=self.settings.export_timeout,
@@ -244,106 +132,102 @@ class AppState:
         for chest in chests:
             chest.bind(app_info)
 
-    def _adopt(self, chests: Sequence[Chest]) -> None:
+    def attach_chests(self, chests: Iterable[Chest]) -> tuple[str, ...]:
+        """Add the chests of a decorator; they get the records of its views only.
+
+        :returns: the chests' names in this app.
+        :raises ConfigError: the app would have too many chests.
+        """
+        listed = list(chests)
+        # Otherwise two first requests at once would both add the same chests.
+        with self._attaching.mine:
+            new = [chest for chest in listed if chest not in self.chests]
+            if new:
+                self._attach_new(new)
+        return tuple(chest.name for chest in listed)
+
+    def attach_decorated_chests(self) -> None:
+        """Add the chests of all decorators, in the order of their views.
+
+        The journal stores records under the chests' names. In the order of first requests, another
+        process or the next start could give the same name to another chest.
+        """
+        for decoration in all_decorations(self.app):
+            self._override(decoration)
+
+    def override_of(self, decoration: Decoration) -> Override:
+        """Return what a decoration overrides in this app, and attach its chests."""
+        if decoration not in self._overrides:
+            self.attach_decorated_chests()
+        return self._override(decoration)
+
+    def on_close(self, closer: Callable[[], None]) -> None:
+        """Call a function on each :meth:`close`."""
+        self._closers.append(closer)
+
+    def close(self) -> None:
+        """Deliver what ``CHEST_SHUTDOWN_TIMEOUT`` allows, and release all resources."""
+        self.delivery.close()
+        for closer in self._closers:
+            closer()
+
+    def _build_recorder(self, request_id_generator: RequestIdGenerator | None) -> Recorder:
+        settings = self.settings
+        return Recorder(
+            self.app,
+            plans=self.plans,
+            encoder=RecordEncoder(
+                settings.redact, settings.max_value_bytes, settings.max_record_bytes
+            ),
+            sink=self.sink,
+            tags=settings.tags,
+            default_tags=_version_tag(self.app),
+            slow_ms=settings.slow_ms,
+            request_id_header=settings.request_id_header,
+            request_id_generator=request_id_generator,
+        )
+
+    def _attach_new(self, new: Sequence[Chest]) -> None:
+        _check_chest_count("flask_chest(chests)", len(self.chests) + len(new))
+        # Chests that the app has keep their names: the journal stores records under these.
+        assign_unique_names(new, [chest.name for chest in self.chests])
+        self._bind_and_fix_names(new)
+        self.chests += new
+        self.plans.rules.add_chests(chest.name for chest in new)
+        before = self.delivery
+        self.delivery = build_delivery(self.app, self.settings, self.chests, self._scheduler)
+        self.sink.hand_over = self.delivery.hand_over
+        self.plans.invalidate()
+        # In a thread: closing may wait for a store, and this may run in a request.
+        threading.Thread(target=before.close, name="flask-chest-close", daemon=True).start()
+
+    def _bind_and_fix_names(self, chests: Sequence[Chest]) -> None:
         self.bind_chests(chests)
         for chest in chests:
             chest.name_is_fixed = True
 
-    def agent(self) -> Exporter:
-        """An exporter for a process of its own, which delivers what all others captured.
-
-        :raises ConfigError: the buffer is not on disk.
-        """
-        if self.settings.buffer != "disk":
-            raise ConfigError(
-                f"CHEST_BUFFER: with {self.settings.buffer!r} there is no journal for an agent; "
-                "set it to 'disk'"
-            )
-        return self._exporter(Reads.ALL)
-
-    def _make_delivery(self) -> Delivery:
-        if self.settings.buffer == "none":
-            return SynchronousDelivery(self.chests, self.app)
-        delivers = self.settings.exporter == "thread"
-        return self._exporter(Reads.OWN_AND_ORPHANED if delivers else Reads.NOTHING)
-
-    def _exporter(self, reads: Reads) -> Exporter:
-        settings = self.settings
-        root = self.journal_dir
-        return Exporter(
-            DeliveryConfig(
-                name=self.app.name,
-                signal_sender=self.app,
-                chests=list(self.chests),
-                make_buffer=self._buffer_maker(reads),
-                on_rejected=self._add_dead_letters,
-                batch_size=settings.batch_size,
-                interval=settings.export_interval,
-                shutdown_timeout=settings.shutdown_timeout,
-                scheduler=self._scheduler,
-                delivers=reads is not Reads.NOTHING,
-                maintenance=self._maintenance(),
-                buffer_location=f"the journal {root}" if settings.buffer == "disk" else "memory",
-            )
-        )
-
-    def _add_dead_letters(self, chest: str, lines: Sequence[bytes], reason: str) -> None:
-        DeadLetters(self.journal_scope, chest).add(lines, reason)
-        if self.settings.buffer != "disk":
-            add_rejected(self.journal_scope, chest, len(lines))
-
-    def _maintenance(self) -> Callable[[threading.Event], None] | None:
-        if not any(chest.needs_maintenance for chest in self.chests):
-            return None
-        return Maintenance(self.chests, self.settings.retention).run
-
-    def _buffer_maker(self, reads: Reads) -> Callable[[LossListener], Buffer]:
-        most = self.settings.buffer_max_bytes
-        if self.settings.buffer == "memory":
-            names = [chest.name for chest in self.chests]
-            return lambda on_lost: MemoryBuffer(names, most, on_lost)
-        scope = self.journal_scope
-        return lambda on_lost: JournalBuffer(scope, most, on_lost, reads)
-
-    def _override_of(self, endpoint: str | None) -> Override | None:
-        # Before the first record, also of what has no view: delivery that has begun would be made
-        # anew, and what waits in memory, and its ledger, would be gone.
+    def _override_of_endpoint(self, endpoint: str | None) -> Override | None:
+        # All chests are attached before the first record, even before a record without a view:
+        # attaching replaces the delivery, and a memory buffer's records would be lost with it.
         self.attach_decorated_chests()
-        decoration = None if endpoint is None else decoration_of(self.app, endpoint)
-        return None if decoration is None else decoration.attach_to(self)
+        decoration = None if endpoint is None else endpoint_decoration(self.app, endpoint)
+        return None if decoration is None else self._override(decoration)
 
+    def _override(self, decoration: Decoration) -> Override:
+        override = self._overrides.get(decoration)
+        if override is None:
+            override = decoration.override
+            if decoration.chests and not decoration.writes_at_once(self.settings.buffer):
+                override = replace(override, chests=self._try_to_attach(decoration.chests))
+            self._overrides[decoration] = override
+        return override
 
-def _refuse_contradictions(settings: Settings) -> None:
-    if settings.exporter == "agent" and settings.buffer != "disk":
-        raise ConfigError(
-            f"CHEST_EXPORTER: 'agent' delivers what lies in the journal, and with CHEST_BUFFER "
-            f"{settings.buffer!r} there is none; use 'disk', or 'thread'"
-        )
-
-
-def _refuse_too_many(key: str, count: int) -> None:
-    if count > MAX_CHESTS:
-        raise ConfigError(
-            f"{key}: {count} chests are too many; at most {MAX_CHESTS} in an app, those that "
-            "decorators name among them; decorators can share chests"
-        )
-
-
-def _report_unmatched(rules: list[Rule]) -> None:
-    for rule in rules[:10]:
-        _logger.warning("%s matches no route of the app: %s", rule.source, rule.selector_text)
-    if len(rules) > 10:
-        _logger.warning("%d more rules match no route; see: flask chest rules", len(rules) - 10)
-
-
-def _version_tag(app: Flask) -> dict[str, str]:
-    """The version in Dockerflow's ``version.json``, which lies beside the app's package."""
-    path = Path(app.root_path).parent / "version.json"
-    try:
-        version = json.loads(path.read_text(encoding="utf-8"))["version"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return {"version": version} if isinstance(version, str) and version else {}
+    def _try_to_attach(self, chests: Sequence[Chest]) -> tuple[str, ...]:
+        try:
+            return self.attach_chests(chests)
+        except Exception:  # noqa: BLE001 - background delivery never disturbs a response
+            self.recorder.log_failure("attach the chests of a decorator")
+            return ()
 
 
 def find_state(app: Flask) -> AppState | None:
@@ -365,8 +249,23 @@ def get_state(app: Flask) -> AppState:
     return state
 
 
-#: The key in ``app.extensions`` for the state of an app without a ``FlaskChest``.
-STANDALONE_KEY = "chest.standalone"
+def publish_state(app: Flask, state: AppState) -> None:
+    """Store the state on its app and pass it to the functions that wait for it."""
+    app.extensions[STATE_KEY] = state
+    for listener in app.extensions.pop(_LISTENERS_KEY, ()):
+        listener(state)
+
+
+def with_state(app: Flask, listener: Callable[[AppState], None]) -> None:
+    """Call a function with the app's state: now, or as soon as the app has a ``FlaskChest``.
+
+    Other extensions need not care whether they or ``FlaskChest`` are initialized first.
+    """
+    state = find_state(app)
+    if state is not None:
+        listener(state)
+    else:
+        app.extensions.setdefault(_LISTENERS_KEY, []).append(listener)
 
 
 def standalone_state(app: Flask) -> AppState | None:
@@ -375,8 +274,33 @@ def standalone_state(app: Flask) -> AppState | None:
     :returns: ``None`` if recording is off.
     """
     if STANDALONE_KEY not in app.extensions:
-        settings = replace(config.read_settings(app.config), chests=[])
+        settings = replace(read_settings(app.config), chests=[])
         made = AppState(app, settings) if settings.enabled else None
         app.extensions.setdefault(STANDALONE_KEY, made)
     state: AppState | None = app.extensions[STANDALONE_KEY]
     return state
+
+
+def _check_chest_count(key: str, count: int) -> None:
+    if count > MAX_CHESTS:
+        raise ConfigError(
+            f"{key}: {count} chests are too many; at most {MAX_CHESTS} in an app, including the "
+            "chests of decorators; decorators can share chests"
+        )
+
+
+def _log_unmatched_rules(rules: list[Rule]) -> None:
+    for rule in rules[:10]:
+        _logger.warning("%s matches no route of the app: %s", rule.source, rule.selector_text)
+    if len(rules) > 10:
+        _logger.warning("%d more rules match no route; see: flask chest rules", len(rules) - 10)
+
+
+def _version_tag(app: Flask) -> dict[str, str]:
+    """Return the tag ``version`` from Dockerflow's ``version.json``, if the file exists."""
+    path = Path(app.root_path).parent / "version.json"
+    try:
+        version = json.loads(path.read_text(encoding="utf-8"))["version"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return {"version": version} if isinstance(version, str) and version else {}

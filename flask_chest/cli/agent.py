@@ -20,7 +20,7 @@ def agent() -> None:
     """
     state = current_state()
     try:
-        exporter = state.agent()
+        exporter = state.build_agent()
     except ChestError as error:
         raise click.ClickException(str(error)) from None
     with wait_for_shutdown() as wait:

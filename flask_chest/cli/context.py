@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import click
 from flask import Flask, current_app
 
-from ..app.decorations import decorations
+from ..app.decorations import all_decorations
 from ..app.state import AppState, find_state, standalone_state
 from ..chests.base import Chest
 from ..chests.readers import first_reader
@@ -36,7 +36,7 @@ def _state_of(app: Flask) -> AppState | None:
     extension = app.extensions.get("chest")
     if isinstance(extension, FlaskChest):
         return find_state(app)
-    if any(decoration.chests for decoration in decorations(app)):
+    if any(decoration.chests for decoration in all_decorations(app)):
         return standalone_state(app)
     raise click.ClickException(f"the app {app.name!r} has no FlaskChest: call FlaskChest(app)")
 
@@ -47,7 +47,7 @@ def synchronous_chests(state: AppState) -> list[Chest]:
     They are not among ``state.chests``, since the app's delivery does not serve them.
     """
     found: list[Chest] = []
-    for decoration in decorations(state.app):
+    for decoration in all_decorations(state.app):
         found += [
             chest for chest in decoration.chests if chest not in state.chests and chest not in found
         ]

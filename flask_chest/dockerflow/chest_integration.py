@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from flask import Flask
 
-from ..app.state import find_state, get_state
+from ..app.state import AppState, get_state
 from ..capture.request_state import current_request
 from .logging import MozlogFormatter
 
@@ -28,11 +28,8 @@ _TAGS = ("version", "commit")
 _TAKEN = MozlogFormatter.EXCLUDED_LOGRECORD_ATTRS | {"msg", "error", "traceback"}
 
 
-def keep_health_routes_silent(app: Flask) -> None:
-    """Have the health routes leave no records, unless a rule of the app's says otherwise."""
-    state = find_state(app)
-    if state is None:
-        return
+def keep_health_routes_silent(state: AppState) -> None:
+    """Add a rule that keeps no records of the health routes, unless the app has its own rule."""
     mine = {"blueprint": "dockerflow", "record": False}
     for rule in state.plans.rules.all:
         # Of two rules for the blueprint the later one would win, and this one is always later.

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias, TypeVar, overload
 
 from flask import Flask, current_app, request
 
+from ..app.state import with_state
 from ..errors import ConfigError
 from .checks.builtin import (
     check_database_connected,
@@ -97,11 +98,7 @@ class Dockerflow:
         app.register_blueprint(Views(app, self, heartbeat, version).blueprint())
         Summary(app, self, ChestIntegration(app, version)).connect()
         app.extensions["dockerflow"] = self
-        self.meet_chest(app)
-
-    def meet_chest(self, app: Flask) -> None:
-        """Called when an app has both a Dockerflow and a chest, in whichever order they came."""
-        keep_health_routes_silent(app)
+        with_state(app, keep_health_routes_silent)
 
     @overload
     def check(self, func: _Check, name: str | None = None) -> _Check: ...

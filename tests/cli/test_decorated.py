@@ -58,7 +58,7 @@ def visit(app: Flask, *paths: str) -> None:
 def deliver(app: Flask) -> None:
     """Deliver what waits in the journal, as ``flask chest agent`` does."""
     with app.app_context():
-        agent = current_state().agent()
+        agent = current_state().build_agent()
     agent.start()
 
     def is_done() -> bool:

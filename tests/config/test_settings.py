@@ -534,7 +534,7 @@ def test_a_decorator_without_parentheses() -> None:
     def view() -> str:
         return ""
 
-    with pytest.raises(ConfigError, match=r"with parentheses, @flask_chest\(\)"):
+    with pytest.raises(ConfigError, match=r"add parentheses: @flask_chest\(\)"):
         flask_chest(view)  # type: ignore[arg-type]
 
 
