@@ -1,4 +1,4 @@
-"""An app under test, with everything that it records at hand."""
+"""Apps under test, and an app with everything that it records at hand."""
 
 from __future__ import annotations
 
@@ -9,18 +9,57 @@ from typing import Any
 
 from flask import Flask, g
 from flask.testing import FlaskClient
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 
 from flask_chest import FlaskChest, Record
 from flask_chest.chests.memory import MemoryChest
 from flask_chest.testing import capture_records
 
 
+def make_plain_app(folder: Path | None = None, *, name: str = "app", **config: Any) -> Flask:
+    """Make an app without views and without ``FlaskChest``.
+
+    :param folder: the instance folder; it need not exist. Default: Flask's choice.
+    :param name: the app's name.
+    :param config: the app's config.
+    """
+    app = Flask(name, instance_path=None if folder is None else str(folder))
+    app.jinja_options = {"bytecode_cache": _TEMPLATES}
+    app.config.update(config)
+    return app
+
+
+def make_app(folder: Path | None = None, *, name: str = "app", **config: Any) -> Flask:
+    """Make an app with ``FlaskChest`` and without views; for parameters see make_plain_app()."""
+    app = make_plain_app(folder, name=name, **config)
+    FlaskChest(app)
+    return app
+
+
+class _CompiledTemplates(BytecodeCache):
+    """Keeps compiled templates for all apps: compiling takes longer than most tests."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._compiled:
+            bucket.bytecode_from_string(self._compiled[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._compiled[bucket.key] = bucket.bytecode_to_string()
+
+
+_TEMPLATES = _CompiledTemplates()
+
+
 class Site:
     """An app with a ``FlaskChest`` that writes to memory before each response.
 
     :param folder: the app's instance folder.
-    :param arguments: of ``FlaskChest``.
-    :param config: the app's.
+    :param arguments: keyword arguments of ``FlaskChest``.
+    :param config: the app's config.
     """
 
     def __init__(
@@ -34,7 +73,7 @@ class Site:
 
     @contextmanager
     def recording(self) -> Iterator[Site]:
-        """Bring in ``FlaskChest``; what stands before it in a test is wrapped by its middleware."""
+        """Add ``FlaskChest``; its middleware wraps what the test added to the app before."""
         self.chest = FlaskChest(self.app, chests=[self.store], **self._arguments)
         with capture_records(self.app) as records:
             self.records = records
@@ -43,18 +82,18 @@ class Site:
 
     @property
     def client(self) -> FlaskClient:
-        """A client that sees what a browser would: a 500, not the exception."""
+        """A client that gets a response with status 500, not the exception of a view."""
         self.app.config["PROPAGATE_EXCEPTIONS"] = False
         return self.app.test_client()
 
     def only(self) -> Record:
-        """The one record that was made, which is the one that was stored."""
+        """Return the only record; it is also the only one in the store."""
         [record] = self.records
         assert self.store.records == [record]
         return record
 
     def take(self) -> Record:
-        """The one record made since it was last asked for."""
+        """Return the only record since the last call."""
         [record] = self.records
         self.records.clear()
         assert self.store.records[-1] == record
@@ -62,11 +101,11 @@ class Site:
 
 
 def put(name: str, value: object, answer: str) -> str:
-    """Put a variable on ``g`` and answer: a view that fits into a lambda."""
+    """Put a variable on ``g`` and return the answer; for views that are lambdas."""
     setattr(g, name, value)
     return answer
 
 
 def facts(record: Record) -> tuple[Any, ...]:
-    """Which request it was, and how it ended."""
+    """Return the fields that identify a request, and its status and error."""
     return record.method, record.route, record.endpoint, record.status, record.error

@@ -75,7 +75,9 @@ def end(app: Flask) -> None:
             state.close()
 
 
-def make_app(kind: str, plain: Flask, make_site: Callable[..., Site]) -> tuple[Flask, list[Record]]:
+def app_of_kind(
+    kind: str, plain: Flask, make_site: Callable[..., Site]
+) -> tuple[Flask, list[Record]]:
     """An app of a kind, and the list of what its own ``FlaskChest`` writes."""
     if kind == "plain":
         return plain, []
@@ -93,7 +95,7 @@ def test_written_when_the_view_has_returned(
     kind: str, plain: Flask, make_site: Callable[..., Site]
 ) -> None:
     """The record is in the chest before the response, once, and nowhere else."""
-    app, own = make_app(kind, plain, make_site)
+    app, own = app_of_kind(kind, plain, make_site)
     chest = MemoryChest()
     seen: list[int] = []
 
@@ -163,7 +165,7 @@ def test_a_wrong_url() -> None:
 @KINDS
 def test_a_failing_chest_surfaces(kind: str, plain: Flask, make_site: Callable[..., Site]) -> None:
     """With ``raise_exceptions`` a failure to write is the response's."""
-    app, own = make_app(kind, plain, make_site)
+    app, own = app_of_kind(kind, plain, make_site)
     app.config["PROPAGATE_EXCEPTIONS"] = True
     app.add_url_rule("/", "view", flask_chest([FailingChest()])(put_three))
     with pytest.raises(DeliveryError, match="out of order"):
@@ -179,7 +181,7 @@ def test_an_exception_of_a_chest_of_theirs_surfaces(
     kind: str, plain: Flask, make_site: Callable[..., Site]
 ) -> None:
     """Whatever a backend raises is what the app sees."""
-    app, _ = make_app(kind, plain, make_site)
+    app, _ = app_of_kind(kind, plain, make_site)
     app.config["PROPAGATE_EXCEPTIONS"] = True
     chest = FailingChest()
     chest.error = ZeroDivisionError()
@@ -193,7 +195,7 @@ def test_the_views_own_exception_is_seen(
     kind: str, plain: Flask, make_site: Callable[..., Site]
 ) -> None:
     """An exception of the view is never hidden by a chest that fails, and is recorded."""
-    app, own = make_app(kind, plain, make_site)
+    app, own = app_of_kind(kind, plain, make_site)
     app.config["PROPAGATE_EXCEPTIONS"] = True
     good = MemoryChest()
 
@@ -215,7 +217,7 @@ def test_the_views_own_exception_is_seen(
 @KINDS
 def test_an_end_of_the_process(kind: str, plain: Flask, make_site: Callable[..., Site]) -> None:
     """``SystemExit`` in the view passes through, and its record goes to the view's chests."""
-    app, own = make_app(kind, plain, make_site)
+    app, own = app_of_kind(kind, plain, make_site)
     chest = MemoryChest()
 
     @app.get("/")
@@ -235,7 +237,7 @@ def test_an_end_of_the_process(kind: str, plain: Flask, make_site: Callable[...,
 @KINDS
 def test_in_the_background(kind: str, plain: Flask, make_site: Callable[..., Site]) -> None:
     """Without ``raise_exceptions`` the record is delivered after the response, once."""
-    app, own = make_app(kind, plain, make_site)
+    app, own = app_of_kind(kind, plain, make_site)
     chest = WaitingChest()
     app.add_url_rule("/", "view", flask_chest([chest], ["a"], raise_exceptions=False)(put_three))
     client = app.test_client()
@@ -252,7 +254,7 @@ def test_a_failing_chest_in_the_background(
     kind: str, plain: Flask, make_site: Callable[..., Site]
 ) -> None:
     """Without ``raise_exceptions`` a failing chest never disturbs the response."""
-    app, own = make_app(kind, plain, make_site)
+    app, own = app_of_kind(kind, plain, make_site)
     app.config["PROPAGATE_EXCEPTIONS"] = True
     chest = FailingChest()
     app.add_url_rule("/", "view", flask_chest([chest], raise_exceptions=False)(put_three))
@@ -306,7 +308,7 @@ def test_names_are_the_same_in_every_process(
     kind: str, plain: Flask, make_site: Callable[..., Site]
 ) -> None:
     """Whichever view is asked first: what waits in the journal is kept by a chest's name."""
-    app, _ = make_app(kind, plain, make_site)
+    app, _ = app_of_kind(kind, plain, make_site)
     chests = [MemoryChest(name="m") for _ in range(3)]
     for number, chest in enumerate(chests):
         view = flask_chest([chest], raise_exceptions=False)(put_three)
@@ -380,7 +382,7 @@ def test_other_views_keep_the_apps_chests(make_site: Callable[..., Site]) -> Non
 @pytest.mark.parametrize("ends", ["well", "badly"])
 def test_one_request_id(kind: str, ends: str, plain: Flask, make_site: Callable[..., Site]) -> None:
     """The generator is called once a request, and the response echoes the id of the record."""
-    app, _ = make_app(kind, plain, make_site)
+    app, _ = app_of_kind(kind, plain, make_site)
     calls: list[int] = []
     chest = MemoryChest()
 
@@ -409,7 +411,7 @@ def test_a_header_without_a_generator(
     kind: str, plain: Flask, make_site: Callable[..., Site]
 ) -> None:
     """Without a generator the caller's id is taken, or the record's own."""
-    app, _ = make_app(kind, plain, make_site)
+    app, _ = app_of_kind(kind, plain, make_site)
     chest = MemoryChest()
     app.add_url_rule("/", "view", flask_chest([chest])(put_three))
     client = app.test_client()
@@ -422,7 +424,7 @@ def test_a_header_without_a_generator(
 @KINDS
 def test_async_views(kind: str, plain: Flask, make_site: Callable[..., Site]) -> None:
     """An ``async def`` view is recorded when it has ended, well or badly."""
-    app, _ = make_app(kind, plain, make_site)
+    app, _ = app_of_kind(kind, plain, make_site)
     chest = MemoryChest()
 
     @app.get("/<ends>")
@@ -445,7 +447,7 @@ def test_async_views(kind: str, plain: Flask, make_site: Callable[..., Site]) ->
 @KINDS
 def test_method_views(kind: str, plain: Flask, make_site: Callable[..., Site]) -> None:
     """A whole ``MethodView`` and a single method are recorded like any view."""
-    app, own = make_app(kind, plain, make_site)
+    app, own = app_of_kind(kind, plain, make_site)
     whole, single = MemoryChest(), MemoryChest()
 
     class Whole(MethodView):
@@ -508,7 +510,7 @@ def test_the_status(plain: Flask, answer: Callable[[], Any], status: int | None)
 @KINDS
 def test_a_stream(kind: str, plain: Flask, make_site: Callable[..., Site]) -> None:
     """A view that streams is recorded once, when it has returned."""
-    app, own = make_app(kind, plain, make_site)
+    app, own = app_of_kind(kind, plain, make_site)
     chest = MemoryChest()
 
     @app.get("/")
@@ -529,7 +531,7 @@ def test_a_client_that_keeps_the_context(
     kind: str, plain: Flask, make_site: Callable[..., Site]
 ) -> None:
     """``with client:`` leaves the one record of the view, and no job beside it."""
-    app, own = make_app(kind, plain, make_site)
+    app, own = app_of_kind(kind, plain, make_site)
     chest = MemoryChest()
     app.add_url_rule("/", "view", flask_chest([chest])(put_three))
     with app.test_client() as client:

@@ -27,6 +27,8 @@ from flask_chest.errors import ConfigError
 from flask_chest.signals import batch_delivered
 from tests import ROOT
 
+from .apps import make_plain_app
+
 # By hand with 1,000 and more: it is the same line.
 APPS = 30
 DRIVERS = (
@@ -35,10 +37,10 @@ DRIVERS = (
 )
 
 
-def make_app(folder: Path, **config: Any) -> Flask:
+def number_app(folder: Path, **config: Any) -> Flask:
     """An app with one view, its instance folder not made yet."""
-    app = Flask(__name__, instance_path=str(folder / "instance"))
-    app.config.update({"CHEST_CHESTS": ["memory://"], "CHEST_SHUTDOWN_TIMEOUT": 60} | config)
+    given = {"CHEST_CHESTS": ["memory://"], "CHEST_SHUTDOWN_TIMEOUT": 60}
+    app = make_plain_app(folder / "instance", **{**given, **config})
 
     @app.get("/<int:number>")
     def view(number: int) -> str:
@@ -112,7 +114,7 @@ def test_many_apps_of_one_extension(tmp_path: Path) -> None:
     """One extension serves apps with settings, chests and ledgers of their own."""
     chest = FlaskChest()
     apps = [
-        make_app(tmp_path / str(n), CHEST_TAGS={"app": n}, CHEST_BUFFER=buffer)
+        number_app(tmp_path / str(n), CHEST_TAGS={"app": n}, CHEST_BUFFER=buffer)
         for n, buffer in enumerate(("disk", "memory", "none"))
     ]
     for number, app in enumerate(apps):
@@ -131,7 +133,7 @@ def test_many_apps_of_one_extension(tmp_path: Path) -> None:
 
 def test_many_apps_with_extensions_of_their_own(tmp_path: Path) -> None:
     """Apps of one name in one process do not see each other's records."""
-    apps = [make_app(tmp_path / str(n)) for n in range(3)]
+    apps = [number_app(tmp_path / str(n)) for n in range(3)]
     chests = [FlaskChest(app, tracked_vars=["number"]) for app in apps]
     for number, app in enumerate(apps):
         app.test_client().get(f"/{number}")
@@ -144,7 +146,7 @@ def test_many_apps_with_extensions_of_their_own(tmp_path: Path) -> None:
 def test_one_chest_object_for_many_apps(tmp_path: Path) -> None:
     """A chest that several apps share keeps to the folder of the first, and has all their rows."""
     chest = FlaskChest(chests=[{"url": "sqlite:///rows.db"}])
-    apps = [make_app(tmp_path / str(n)) for n in range(2)]
+    apps = [number_app(tmp_path / str(n)) for n in range(2)]
     chest.init_app(apps[0])
     shared = chest.of(apps[0]).chests[0]
     other = FlaskChest(apps[1], chests=[shared])
@@ -163,7 +165,7 @@ def test_one_chest_object_for_many_apps(tmp_path: Path) -> None:
 def test_one_chest_object_beside_others(tmp_path: Path) -> None:
     """In an app that has more chests it keeps the name by which the first one delivers to it."""
     shared = MemoryChest()
-    apps = [make_app(tmp_path / str(n)) for n in range(2)]
+    apps = [number_app(tmp_path / str(n)) for n in range(2)]
     extensions = [
         FlaskChest(apps[0], chests=[shared]),
         FlaskChest(apps[1], chests=[MemoryChest(), shared]),
@@ -181,10 +183,10 @@ def test_one_chest_object_beside_others(tmp_path: Path) -> None:
 def test_one_chest_object_whose_name_is_taken(tmp_path: Path) -> None:
     """Where it cannot be called the same in another app, that app says so."""
     shared, namesake = MemoryChest(), MemoryChest(name="memory")
-    FlaskChest(make_app(tmp_path / "one"), chests=[shared])
+    FlaskChest(number_app(tmp_path / "one"), chests=[shared])
     with pytest.raises(ConfigError, match=r"the name 'memory' is taken .* another 'name'"):
-        FlaskChest(make_app(tmp_path / "two"), chests=[namesake, shared])
-    other = FlaskChest(app := make_app(tmp_path / "three"), chests=[namesake])
+        FlaskChest(number_app(tmp_path / "two"), chests=[namesake, shared])
+    other = FlaskChest(app := number_app(tmp_path / "three"), chests=[namesake])
     with pytest.raises(ConfigError, match=r"the name 'memory' is taken .* another 'name'"):
         other.of(app).attach_chests([shared])
 
@@ -192,7 +194,7 @@ def test_one_chest_object_whose_name_is_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize("enabled", [True, False])
 def test_a_second_init_app_is_refused_with_advice(tmp_path: Path, enabled: bool) -> None:
     """An app is recorded once; who wants two backends reads where to name them."""
-    app = make_app(tmp_path, CHEST_ENABLED=enabled)
+    app = number_app(tmp_path, CHEST_ENABLED=enabled)
     chest = FlaskChest(app)
     for again in (chest.init_app, FlaskChest):
         with pytest.raises(ConfigError, match=r"call init_app\(\) once, .* CHEST_CHESTS"):
@@ -206,7 +208,7 @@ def test_a_second_init_app_is_refused_with_advice(tmp_path: Path, enabled: bool)
 
 def test_off_is_off(tmp_path: Path) -> None:
     """With CHEST_ENABLED=False nothing is hooked, wrapped, made or started."""
-    app = make_app(tmp_path, CHEST_ENABLED=False, CHEST_CHESTS=["sqlite:///chest.db"])
+    app = number_app(tmp_path, CHEST_ENABLED=False, CHEST_CHESTS=["sqlite:///chest.db"])
     wsgi_app, hooks = app.wsgi_app, (app.before_request_funcs, app.after_request_funcs)
     before = own_threads()
     chest = FlaskChest(app)
@@ -223,7 +225,7 @@ def test_off_holds_for_decorated_views(tmp_path: Path) -> None:
     """A decorator with chests of its own writes nothing where recording is off."""
     memory = MemoryChest()
     for with_extension in (True, False):
-        app = make_app(tmp_path, CHEST_ENABLED=False)
+        app = number_app(tmp_path, CHEST_ENABLED=False)
         if with_extension:
             FlaskChest(app)
         app.add_url_rule("/own", "own", flask_chest(chests=[memory])(lambda: "ok"))
@@ -233,7 +235,10 @@ def test_off_holds_for_decorated_views(tmp_path: Path) -> None:
 
 def test_an_app_need_not_know_that_it_is_off(tmp_path: Path) -> None:
     """stats(), flush() and close() work, in and out of contexts, and speak of this app only."""
-    off, on = make_app(tmp_path / "off", CHEST_ENABLED=False), make_app(tmp_path / "on")
+    off, on = (
+        number_app(tmp_path / "off", CHEST_ENABLED=False),
+        number_app(tmp_path / "on"),
+    )
     chest = FlaskChest(off)
     assert chest.stats() == {"chests": {}}
     chest.init_app(on)
@@ -252,7 +257,7 @@ def test_an_app_need_not_know_that_it_is_off(tmp_path: Path) -> None:
 def test_flush_and_stats_within_and_outside_of_contexts(tmp_path: Path) -> None:
     """In a context they mean its app; outside all apps, and stats() the only one."""
     chest = FlaskChest()
-    one, two = make_app(tmp_path / "1"), make_app(tmp_path / "2")
+    one, two = number_app(tmp_path / "1"), number_app(tmp_path / "2")
     chest.init_app(one)
     one.test_client().get("/1")
     assert chest.flush()
@@ -274,7 +279,7 @@ def test_flush_and_stats_within_and_outside_of_contexts(tmp_path: Path) -> None:
 
 def test_requests_after_close(tmp_path: Path) -> None:
     """A closed extension delivers again when a request comes, and close() may be called twice."""
-    app = make_app(tmp_path)
+    app = number_app(tmp_path)
     chest = FlaskChest(app)
     for number in range(3):
         app.test_client().get(f"/{number}")
@@ -287,7 +292,7 @@ def test_requests_after_close(tmp_path: Path) -> None:
 def test_flush_with_nothing_to_do(tmp_path: Path) -> None:
     """Before the first request there is nothing to deliver, and asking starts nothing."""
     before = own_threads()
-    chest = FlaskChest(make_app(tmp_path))
+    chest = FlaskChest(number_app(tmp_path))
     assert chest.flush()
     assert chest.flush(timeout=0)
     assert chest.stats()["chests"]["memory"]["captured"] == 0
@@ -313,7 +318,7 @@ def test_apps_leave_nothing(tmp_path: Path, shared: bool) -> None:
     alive: list[weakref.ref[Any]] = []
 
     def use(number: int) -> None:
-        app = make_app(tmp_path, CHEST_BUFFER=("disk", "memory", "none")[number % 3])
+        app = number_app(tmp_path, CHEST_BUFFER=("disk", "memory", "none")[number % 3])
         chest = common if shared else FlaskChest()
         chest.init_app(app)
         app.add_url_rule("/own", "own", flask_chest(chests=["memory://"])(lambda: "ok"))
@@ -347,7 +352,7 @@ def test_decorated_apps_without_an_extension_are_collected(tmp_path: Path) -> No
     decorated = flask_chest(chests=[memory])(lambda: "ok")
     alive = []
     for _ in range(10):
-        app = make_app(tmp_path)
+        app = number_app(tmp_path)
         app.add_url_rule("/own", "own", decorated)
         app.test_client().get("/own")
         alive.append(weakref.ref(app))
@@ -410,7 +415,7 @@ def test_a_lent_scheduler(tmp_path: Path) -> None:
     scheduler = BackgroundScheduler()
     scheduler.add_job(print, "interval", hours=1, id="theirs", name="theirs")
     scheduler.start()
-    app = make_app(tmp_path, CHEST_EXPORT_INTERVAL=0.05)
+    app = number_app(tmp_path, CHEST_EXPORT_INTERVAL=0.05)
     chest = FlaskChest(app, scheduler=scheduler)
     assert [job.id for job in scheduler.get_jobs()] == ["theirs"], (
         "nothing before the first request"
@@ -427,7 +432,7 @@ def test_a_lent_scheduler(tmp_path: Path) -> None:
 
 def test_flask_apscheduler(tmp_path: Path) -> None:
     """Flask-APScheduler's extension can be lent as it is, and shows our jobs."""
-    app = make_app(tmp_path, CHEST_EXPORT_INTERVAL=0.05)
+    app = number_app(tmp_path, CHEST_EXPORT_INTERVAL=0.05)
     extension = APScheduler()
     extension.init_app(app)
     extension.start()
@@ -444,7 +449,7 @@ def test_one_lent_scheduler_for_apps_of_one_name(tmp_path: Path) -> None:
     scheduler = BackgroundScheduler()
     scheduler.start()
     chest = FlaskChest(scheduler=scheduler)
-    apps = [make_app(tmp_path / str(n), CHEST_EXPORT_INTERVAL=0.05) for n in range(2)]
+    apps = [number_app(tmp_path / str(n), CHEST_EXPORT_INTERVAL=0.05) for n in range(2)]
     for app in apps:
         chest.init_app(app)
         wait_for_delivery(app, lambda app=app: app.test_client().get("/1"))  # type: ignore[misc]
@@ -459,7 +464,7 @@ def test_one_lent_scheduler_for_apps_of_one_name(tmp_path: Path) -> None:
 def test_a_lent_scheduler_that_is_not_started(tmp_path: Path) -> None:
     """flush() and close() deliver all the same, and it can be started afterwards."""
     scheduler = BackgroundScheduler()
-    app = make_app(tmp_path)
+    app = number_app(tmp_path)
     chest = FlaskChest(app, scheduler=scheduler)
     app.test_client().get("/1")
     assert chest.flush(60)
@@ -475,7 +480,7 @@ def test_a_lent_scheduler_that_was_shut_down(tmp_path: Path) -> None:
     """An app that stops its scheduler first loses nothing: flush() and close() still deliver."""
     scheduler = BackgroundScheduler()
     scheduler.start()
-    app = make_app(tmp_path, CHEST_EXPORT_INTERVAL=60)
+    app = number_app(tmp_path, CHEST_EXPORT_INTERVAL=60)
     chest = FlaskChest(app, scheduler=scheduler)
     app.test_client().get("/1")
     scheduler.shutdown()
@@ -559,7 +564,7 @@ def test_where_no_thread_can_be_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Requests are served, records wait in the journal, it is logged once, and flush() delivers."""
-    app = make_app(tmp_path)
+    app = number_app(tmp_path)
     chest = FlaskChest(app)
 
     def refuse(thread: threading.Thread) -> None:
@@ -579,7 +584,7 @@ def test_where_no_thread_can_be_started(
 
 def test_stats_can_be_written_as_json(tmp_path: Path) -> None:
     """The ledger is plain."""
-    app = make_app(tmp_path)
+    app = number_app(tmp_path)
     chest = FlaskChest(app)
     app.test_client().get("/1")
     assert json.loads(json.dumps(chest.stats())) == chest.stats()

@@ -29,15 +29,15 @@ Serve = Callable[..., ServerProcess]
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Serve:
-    """Starts the app of ``tests/servers/served_app.py`` under gunicorn."""
+    """Starts the app of ``tests/servers/apps/responses.py`` under gunicorn."""
 
     def start(*, env: dict[str, str] | None = None, **settings: Any) -> ServerProcess:
         more = {
-            "SERVED_INSTANCE": str(tmp_path),
+            "INSTANCE": str(tmp_path),
             "FLASK_CHEST_EXPORT_INTERVAL": "0.05",
             **(env or {}),
         }
-        return gunicorn("tests.servers.served_app:app", tmp_path, env=more, **settings)
+        return gunicorn("tests.servers.apps.responses:app", tmp_path, env=more, **settings)
 
     return start
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from flask_chest import FlaskChest
+from tests.apps import make_app
 from tests.cli.shop import run
-from tests.dashboard.shop import COMPILED, TOKEN
+from tests.dashboard.shop import TOKEN
 from tests.dashboard.test_access import log_in
 from tests.servers.daemon import free_port
 
@@ -30,10 +30,9 @@ COMMANDS = (["status", "--json"], ["stats", "--chest", "far"], ["show", "none"])
 SECRET = "hunter22"
 
 
-def make_app(folder: Path, url: str) -> Flask:
-    app = Flask(__name__, instance_path=str(folder))
-    app.jinja_options = COMPILED
-    app.config.update(
+def app_with_store(folder: Path, url: str) -> Flask:
+    app = make_app(
+        folder,
         SECRET_KEY="of the session",
         CHEST_CHESTS=["sqlite:///chest.db", {"url": url, "name": "far"}],
         CHEST_DASHBOARD=True,
@@ -42,14 +41,13 @@ def make_app(folder: Path, url: str) -> Flask:
         CHEST_SHUTDOWN_TIMEOUT=2.0,
     )
     app.add_url_rule("/", "home", lambda: "hello")
-    FlaskChest(app)
     return app
 
 
 @pytest.mark.parametrize("url", URLS)
 def test_shown_nowhere(url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Not by ``stats()``, the commands, the dashboard's pages, the log or a ``repr``."""
-    app = make_app(tmp_path, url.format(secret=SECRET, port=free_port()))
+    app = app_with_store(tmp_path, url.format(secret=SECRET, port=free_port()))
     chest = app.extensions["chest"]
     with caplog.at_level(logging.DEBUG):
         app.test_client().get("/")

@@ -9,15 +9,14 @@ from click.testing import Result
 from flask import Blueprint, Flask, abort, g
 from flask.typing import ResponseReturnValue
 
-from flask_chest import FlaskChest
 from flask_chest.cli import chest as chest_group
 
+from ..apps import make_app
 
-def make_app(folder: Path, **config: Any) -> Flask:
+
+def make_shop(folder: Path, **config: Any) -> Flask:
     """A small shop."""
-    app = Flask(__name__, instance_path=str(folder))
-    app.config.update(config)
-    FlaskChest(app)
+    app = make_app(folder, name="shop", **config)
 
     @app.get("/")
     def home() -> str:

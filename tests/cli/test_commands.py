@@ -29,7 +29,7 @@ from flask_chest.cli.tail import tail_line
 from tests import ROOT
 
 from ..query.records import many
-from .shop import deliver, make_app, run
+from .shop import deliver, make_shop, run
 
 
 def cells(line: str) -> list[str]:
@@ -38,7 +38,7 @@ def cells(line: str) -> list[str]:
 
 def test_the_group_is_found_by_flask(tmp_path: Path) -> None:
     """``flask chest`` is there wherever Flask-Chest is installed."""
-    app = make_app(tmp_path)
+    app = make_shop(tmp_path)
     result = CliRunner().invoke(FlaskGroup(create_app=lambda: app), ["chest", "--help"])
     assert result.exit_code == 0
     for command in ("rules", "explain", "status", "tail"):
@@ -47,7 +47,7 @@ def test_the_group_is_found_by_flask(tmp_path: Path) -> None:
 
 def test_the_list_of_commands_is_whole(tmp_path: Path) -> None:
     """In a terminal of 80 columns no command's line is cut short."""
-    app = make_app(tmp_path)
+    app = make_shop(tmp_path)
     result = app.test_cli_runner().invoke(chest_group, ["--help"], terminal_width=80)
     assert result.exit_code == 0
     assert "..." not in result.output.partition("Commands:")[2]
@@ -55,7 +55,7 @@ def test_the_list_of_commands_is_whole(tmp_path: Path) -> None:
 
 def test_rules(tmp_path: Path) -> None:
     """One line for each route and method: what it tracks, where, how often, and by which rule."""
-    app = make_app(
+    app = make_shop(
         tmp_path,
         CHEST_CHESTS=["memory://", {"url": "memory://", "name": "second"}],
         CHEST_TRACKED_VARS=["user_id"],
@@ -82,7 +82,9 @@ def test_rules(tmp_path: Path) -> None:
 
 def test_rules_that_match_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Rules that select no route are listed apart, once, and the command ends well."""
-    app = make_app(tmp_path, CHEST_CHESTS=["memory://"], CHEST_RULES=[{"rule": "/ap", "track": []}])
+    app = make_shop(
+        tmp_path, CHEST_CHESTS=["memory://"], CHEST_RULES=[{"rule": "/ap", "track": []}]
+    )
     result = run(app, "rules")
     assert result.exit_code == 0
     assert result.stderr == "CHEST_RULES[0] matches no route of the app: rule '/ap'\n"
@@ -98,7 +100,7 @@ def explained(result: Result) -> dict[str, str]:
 def test_explain(tmp_path: Path) -> None:
     """What one request would record, by the route that it would reach."""
     rules = [{"rule": "/orders/*", "methods": ["POST"], "track": ["order_id"], "sample": 0.5}]
-    app = make_app(
+    app = make_shop(
         tmp_path, CHEST_CHESTS=["memory://"], CHEST_TRACKED_VARS=["user_id"], CHEST_RULES=rules
     )
     assert explained(run(app, "explain", "post", "/orders/7?page=2")) == {
@@ -134,7 +136,7 @@ def test_explain(tmp_path: Path) -> None:
 )
 def test_explain_where_no_route_matches(tmp_path: Path, method: str, path: str, route: str) -> None:
     """404, 405 and redirects are told as what they are; such requests are recorded too."""
-    app = make_app(tmp_path, CHEST_CHESTS=["memory://"])
+    app = make_shop(tmp_path, CHEST_CHESTS=["memory://"])
     found = explained(run(app, "explain", method, path))
     assert found["route"] == route
     assert found["recorded"] == "yes"
@@ -175,7 +177,7 @@ def status(app: Flask) -> tuple[dict[str, list[str]], str]:
 
 def test_status(tmp_path: Path) -> None:
     """Each chest with its address, whether it answers, and the ledger of all processes."""
-    app = make_app(tmp_path, CHEST_CHESTS=["sqlite:///chest.db", Unreachable()])
+    app = make_shop(tmp_path, CHEST_CHESTS=["sqlite:///chest.db", Unreachable()])
     rows, last = status(app)
     assert rows["sqlite"] == ["ok", "0", "0", "0", "0", "0"]
     assert rows["down"] == ["unreachable", "0", "0", "0", "0", "0"]
@@ -184,13 +186,13 @@ def test_status(tmp_path: Path) -> None:
     assert lines[lines.index("down: down") + 1] == "  unreachable: no route to host"
     assert lines[-2] == f"journal: {tmp_path / 'chest-journal'}"
     assert last == "delivered by: each process of the app, from its first record on"
-    _, last = status(make_app(tmp_path, CHEST_EXPORTER="agent"))
+    _, last = status(make_shop(tmp_path, CHEST_EXPORTER="agent"))
     assert last == "delivered by: flask chest agent (CHEST_EXPORTER)"
     for _ in range(3):
         app.test_client().get("/")
     assert not app.extensions["chest"].flush(60)
     app.extensions["chest"].close()
-    again = make_app(tmp_path, CHEST_CHESTS=["sqlite:///chest.db"])
+    again = make_shop(tmp_path, CHEST_CHESTS=["sqlite:///chest.db"])
     rows, _ = status(again)
     assert rows["sqlite"][1:] == ["3", "3", "0", "0", "0"]
     assert rows["down"] == ["not in CHEST_CHESTS", "3", "0", "3", "0", "0"]
@@ -199,13 +201,13 @@ def test_status(tmp_path: Path) -> None:
 @pytest.mark.parametrize("buffer", ["memory", "none"])
 def test_status_without_a_journal(tmp_path: Path, buffer: str) -> None:
     """Where nothing is on disk, the command says that it cannot know of other processes."""
-    _, last = status(make_app(tmp_path, CHEST_CHESTS=["memory://"], CHEST_BUFFER=buffer))
+    _, last = status(make_shop(tmp_path, CHEST_CHESTS=["memory://"], CHEST_BUFFER=buffer))
     assert "the records of this command only" in last
 
 
 def test_tail(tmp_path: Path) -> None:
     """The latest records, oldest first, one line each, whatever their variables hold."""
-    app = make_app(tmp_path)
+    app = make_shop(tmp_path)
     app.config["PROPAGATE_EXCEPTIONS"] = False
     client = app.test_client()
     for path in ("/", "/orders/7", "/fails", "/gone", "/nowhere"):
@@ -247,14 +249,14 @@ def test_tail_obeys_no_record() -> None:
 
 def test_tail_before_anything_was_recorded(tmp_path: Path) -> None:
     """Without a database there is nothing to show, and looking makes none."""
-    result = run(make_app(tmp_path / "instance"), "tail", "--no-follow")
+    result = run(make_shop(tmp_path / "instance"), "tail", "--no-follow")
     assert (result.exit_code, result.output) == (0, "")
     assert not (tmp_path / "instance").exists()
 
 
 def test_tail_needs_a_chest_that_can_be_read(tmp_path: Path) -> None:
     """A chest that only takes cannot be shown, which is told with the names of those there are."""
-    result = run(make_app(tmp_path, CHEST_CHESTS=["memory://"]), "tail", "--no-follow")
+    result = run(make_shop(tmp_path, CHEST_CHESTS=["memory://"]), "tail", "--no-follow")
     assert result.exit_code == 1
     assert "SQL chests, MongoDB and ClickHouse can (chests: memory)" in result.output
 
@@ -270,7 +272,7 @@ def test_an_app_without_flask_chest(command: list[str]) -> None:
 @pytest.mark.parametrize("command", [["rules"], ["explain", "GET", "/"], ["status"], ["tail"]])
 def test_recording_is_off(tmp_path: Path, command: list[str]) -> None:
     """Every command says that it is off, and by which setting."""
-    result = run(make_app(tmp_path, CHEST_ENABLED=False), *command)
+    result = run(make_shop(tmp_path, CHEST_ENABLED=False), *command)
     assert result.exit_code == 1
     assert result.output == "Error: recording is off: CHEST_ENABLED is False\n"
 
@@ -340,7 +342,7 @@ def ask(app: Flask, *numbers: int) -> None:
 def test_in_a_terminal(tmp_path: Path, command: str) -> None:
     """Of 80 columns, the table needs no more; and no bar goes between records that are shown."""
     (tmp_path / "shop.py").write_text(SHOP)
-    app = make_app(tmp_path)
+    app = make_shop(tmp_path)
     ask(app, 1, 2, 3)
     app.extensions["chest"].close()
     line = [sys.executable, "-m", "flask", "--app", "shop", "chest", command]
@@ -365,7 +367,7 @@ def test_tail_follows(tmp_path: Path) -> None:
     One whose request began earlier, and that comes in after others, is not passed over.
     """
     (tmp_path / "shop.py").write_text(SHOP)
-    app = make_app(tmp_path)
+    app = make_shop(tmp_path)
     ask(app, *range(20))
     database = sqlite3.connect(tmp_path / "chest.db")
     late = "select * from chest_records order by id limit 1 offset 10"

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask, g
 from flask.views import MethodView
 
-from flask_chest import FlaskChest, flask_chest
+from flask_chest import flask_chest
 from flask_chest.app.state import get_state
 from flask_chest.cli.context import current_state
 from flask_chest.delivery.dead_letters import DeadLetters
@@ -18,20 +18,18 @@ from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.record.encoding import encode
 from tests.waiting import wait_until
 
+from ..apps import make_app, make_plain_app
 from ..query.records import many
 from .shop import run
 
 NAMES = ("now", "later", "method")
 
 
-def make_app(folder: Path, *, extended: bool = True, **config: Any) -> Flask:
+def decorated_app(folder: Path, *, extended: bool = True, **config: Any) -> Flask:
     """An app whose views write to databases of their own: one at once, two in the background."""
-    app = Flask("decorated", instance_path=str(folder))
-    app.config.update(
-        TESTING=True, CHEST_CHESTS=["sqlite:///own.db"], CHEST_EXPORT_INTERVAL=0.05, **config
-    )
-    if extended:
-        FlaskChest(app)
+    make = make_app if extended else make_plain_app
+    chests = ["sqlite:///own.db"]
+    app = make(folder, TESTING=True, CHEST_CHESTS=chests, CHEST_EXPORT_INTERVAL=0.05, **config)
     now, later, method = [{"url": f"sqlite:///{name}.db", "name": name} for name in NAMES]
 
     def put() -> str:
@@ -78,9 +76,9 @@ KINDS = pytest.mark.parametrize("extended", [True, False], ids=["extended", "alo
 @KINDS
 def test_an_agent_delivers_for_decorators(tmp_path: Path, extended: bool) -> None:
     """What decorated views left in the journal goes where it belongs."""
-    serving = make_app(tmp_path, extended=extended, CHEST_EXPORTER="agent")
+    serving = decorated_app(tmp_path, extended=extended, CHEST_EXPORTER="agent")
     visit(serving, "/method", "/method", "/later", "/now", "/now", "/now")
-    agent = make_app(tmp_path, extended=extended, CHEST_EXPORTER="agent")
+    agent = decorated_app(tmp_path, extended=extended, CHEST_EXPORTER="agent")
     deliver(agent)
     found = {name: len(exported(agent, name)) for name in NAMES}
     assert found == {"now": 3, "later": 1, "method": 2}
@@ -89,24 +87,24 @@ def test_an_agent_delivers_for_decorators(tmp_path: Path, extended: bool) -> Non
 @KINDS
 def test_status(tmp_path: Path, extended: bool) -> None:
     """Each is there with its address; what is written within the request has no ledger."""
-    app = make_app(tmp_path, extended=extended, CHEST_EXPORTER="agent")
+    app = decorated_app(tmp_path, extended=extended, CHEST_EXPORTER="agent")
     visit(app, "/later", "/later", "/now")
-    told = json.loads(run(make_app(tmp_path, extended=extended), "status", "--json").stdout)
+    told = json.loads(run(decorated_app(tmp_path, extended=extended), "status", "--json").stdout)
     chests = told["chests"]
     assert list(chests) == [*(["sqlite"] if extended else []), "later", "method", "now"]
     assert chests["now"] == {"address": str(tmp_path / "now.db"), "health": "ok"}
     assert (chests["later"]["health"], chests["later"]["pending"]) == ("ok", 2)
-    lines = run(make_app(tmp_path, extended=extended), "status").stdout.splitlines()
+    lines = run(decorated_app(tmp_path, extended=extended), "status").stdout.splitlines()
     assert [line.split() for line in lines if line.startswith("now ")] == [["now", "ok", *"-----"]]
 
 
 @KINDS
 def test_forget(tmp_path: Path, extended: bool) -> None:
     """A person's records go from every store, those of decorators among them."""
-    app = make_app(tmp_path, extended=extended, CHEST_EXPORTER="agent")
+    app = decorated_app(tmp_path, extended=extended, CHEST_EXPORTER="agent")
     visit(app, "/now", "/later", "/method")
     deliver(app)
-    again = make_app(tmp_path, extended=extended)
+    again = decorated_app(tmp_path, extended=extended)
     handed = tmp_path / "person.ndjson"
     assert run(again, "forget", "--where", "user_id=7", "--export", str(handed)).exit_code == 0
     assert len(handed.read_bytes().splitlines()) == 3
@@ -118,7 +116,7 @@ def test_forget(tmp_path: Path, extended: bool) -> None:
 
 def test_replay(tmp_path: Path) -> None:
     """Dead letters of a decorator's chest are sent again."""
-    app = make_app(tmp_path)
+    app = decorated_app(tmp_path)
     journal = JournalScope(get_state(app).journal_dir)
     DeadLetters(journal, "later").add([encode(record) for record in many(10)], "refused")
     assert "later: 10 delivered, 0 left" in run(app, "replay").stdout.splitlines()
@@ -127,7 +125,7 @@ def test_replay(tmp_path: Path) -> None:
 
 def test_import(tmp_path: Path) -> None:
     """All go to the app's own chests; a decorator's gets them where it is named."""
-    app = make_app(tmp_path)
+    app = decorated_app(tmp_path)
     file = tmp_path / "records.ndjson"
     file.write_bytes(b"".join(encode(record) + b"\n" for record in many(10)))
     assert run(app, "import", str(file)).stdout == "10 imported\n"
@@ -135,7 +133,7 @@ def test_import(tmp_path: Path) -> None:
     assert [exported(app, name) for name in NAMES] == [[], [], []]
     run(app, "import", str(file), "--chest", "now")
     assert len(exported(app, "now")) == 10
-    refused = run(make_app(tmp_path, extended=False), "import", str(file))
+    refused = run(decorated_app(tmp_path, extended=False), "import", str(file))
     assert refused.exit_code == 2
     assert "CHEST_CHESTS names no chest; choose one with --chest NAME" in refused.output
 
@@ -143,6 +141,6 @@ def test_import(tmp_path: Path) -> None:
 @KINDS
 def test_an_app_that_is_off(tmp_path: Path, extended: bool) -> None:
     """Commands say so."""
-    result = run(make_app(tmp_path, extended=extended, CHEST_ENABLED=False), "status")
+    result = run(decorated_app(tmp_path, extended=extended, CHEST_ENABLED=False), "status")
     assert result.exit_code == 1
     assert "recording is off: CHEST_ENABLED is False" in result.output

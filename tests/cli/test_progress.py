@@ -17,15 +17,15 @@ from flask_chest.app.state import get_state
 from tests import ROOT
 
 from ..query.records import END, many
-from .shop import make_app
+from .shop import make_shop
 
 pytestmark = pytest.mark.server
 _SCRIPT = """
 import sys
 from pathlib import Path
 from flask_chest.cli import chest
-from tests.cli.shop import make_app
-with make_app(Path(sys.argv[1]), CHEST_CHESTS=[sys.argv[2]]).app_context():
+from tests.cli.shop import make_shop
+with make_shop(Path(sys.argv[1]), CHEST_CHESTS=[sys.argv[2]]).app_context():
     chest.main(sys.argv[3:])
 """
 
@@ -33,7 +33,7 @@ with make_app(Path(sys.argv[1]), CHEST_CHESTS=[sys.argv[2]]).app_context():
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """The instance folder of an app whose chest holds 600 records."""
-    app = make_app(tmp_path)
+    app = make_shop(tmp_path)
     [chest] = get_state(app).chests
     ago = datetime.now(timezone.utc) - timedelta(days=2) - END
     chest.write([replace(record, time=record.time + ago) for record in many()])

@@ -33,7 +33,7 @@ from flask_chest.record.encoding import encode
 from tests import ROOT
 
 from ..query.records import END, many
-from .shop import deliver, make_app, run
+from .shop import deliver, make_shop, run
 
 SINCE = ["--since", "2026-11-20", "--until", "2026-11-21"]
 
@@ -42,7 +42,7 @@ SINCE = ["--since", "2026-11-20", "--until", "2026-11-21"]
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of 600 records."""
     folder = tmp_path_factory.mktemp("stored")
-    [chest] = get_state(make_app(folder)).chests
+    [chest] = get_state(make_shop(folder)).chests
     chest.write(many())
     chest.close()
     return folder / "chest.db"
@@ -52,7 +52,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shop(tmp_path: Path, stored: Path) -> Flask:
     """An app whose chest holds 600 records."""
     shutil.copy(stored, tmp_path)
-    return make_app(tmp_path)
+    return make_shop(tmp_path)
 
 
 def lines_of(result: Result) -> list[Any]:
@@ -133,7 +133,7 @@ def test_stats_that_met_nothing(shop: Flask, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_show_of_an_id_that_many_share(tmp_path: Path) -> None:
     """The oldest are shown, and that there are more is told."""
-    app = make_app(tmp_path)
+    app = make_shop(tmp_path)
     [chest] = get_state(app).chests
     chest.write([replace(each, request_id="retry") for each in many(51)])
     chest.close()
@@ -179,7 +179,7 @@ def test_nonsense(shop: Flask, arguments: list[str], told: str) -> None:
 @pytest.mark.parametrize("command", ["stats", "export", "tail --no-follow"])
 def test_an_empty_store(tmp_path: Path, command: str) -> None:
     """Before the first record there is nothing to tell, and no error."""
-    result = run(make_app(tmp_path), *command.split())
+    result = run(make_shop(tmp_path), *command.split())
     assert result.exit_code == 0
     assert result.stdout in {"", "no such records\n"}
 
@@ -188,7 +188,7 @@ def test_an_empty_store(tmp_path: Path, command: str) -> None:
 def test_a_store_that_cannot_be_read(tmp_path: Path, command: str) -> None:
     """It is named, with what happened; there is no traceback."""
     (tmp_path / "chest.db").write_bytes(b"text" * 1000)
-    result = run(make_app(tmp_path), *command.split())
+    result = run(make_shop(tmp_path), *command.split())
     assert result.exit_code == 1
     assert "Error: chest 'sqlite' at" in result.output
 
@@ -234,7 +234,7 @@ def test_export_and_import(shop: Flask, tmp_path: Path) -> None:
     """What is exported can be imported elsewhere, and twice is once."""
     file = tmp_path / "out.ndjson"
     assert run(shop, "export", "--output", str(file)).exit_code == 0
-    there = make_app(tmp_path, CHEST_CHESTS=["sqlite:///other.db"])
+    there = make_shop(tmp_path, CHEST_CHESTS=["sqlite:///other.db"])
     for _ in range(2):
         assert run(there, "import", str(file)).stdout == "600 imported\n"
     assert run(there, "export").stdout_bytes == file.read_bytes()
@@ -277,7 +277,7 @@ def test_export_into_what_is_no_file(shop: Flask, tmp_path: Path) -> None:
 
 def test_import_of_the_past(tmp_path: Path) -> None:
     """Long ranges, which are answered from sums, tell of it at once."""
-    app = make_app(tmp_path)
+    app = make_shop(tmp_path)
     app.test_client().get("/")
     deliver(app)
     [chest] = get_state(app).chests
@@ -294,7 +294,7 @@ def test_import_of_the_past(tmp_path: Path) -> None:
 
 def test_import_through_a_pipe(tmp_path: Path) -> None:
     """Standard input has no size; what comes is taken all the same."""
-    app = make_app(tmp_path)
+    app = make_shop(tmp_path)
     lines = b"\n".join(to_line(record) for record in many(3))
     done = app.test_cli_runner().invoke(chest_group, ["import"], input=lines)
     assert (done.exit_code, done.stdout) == (0, "3 imported\n")
@@ -328,7 +328,7 @@ def records_left(app: Flask) -> int:
 
 def test_prune(tmp_path: Path) -> None:
     """What is older than the retention goes; the command asks first."""
-    app = make_app(tmp_path, CHEST_RETENTION="6 hours")
+    app = make_shop(tmp_path, CHEST_RETENTION="6 hours")
     [chest] = get_state(app).chests
     now = datetime.now(timezone.utc)
     chest.write([replace(each, time=now - (END - each.time)) for each in many()])
@@ -346,14 +346,14 @@ def test_prune(tmp_path: Path) -> None:
 
 def test_prune_of_a_store_that_deletes_nothing(tmp_path: Path) -> None:
     """It is told apart from one that had nothing to delete."""
-    app = make_app(tmp_path, CHEST_CHESTS=["memory://", "sqlite:///chest.db"])
+    app = make_shop(tmp_path, CHEST_CHESTS=["memory://", "sqlite:///chest.db"])
     told = run(app, "prune", "--older-than", "1 day", "--yes").stdout
     assert told == "memory: cannot delete\nsqlite: 0 deleted\n"
 
 
 def test_forget(tmp_path: Path) -> None:
     """One person's records go from every store, and from the dead letters."""
-    app = make_app(
+    app = make_shop(
         tmp_path, CHEST_CHESTS=["sqlite:///one.db", {"url": "sqlite:///two.db", "name": "two"}]
     )
     for chest in get_state(app).chests:
@@ -380,10 +380,10 @@ def test_forget(tmp_path: Path) -> None:
 def test_forget_reaches_what_chests_have_left(tmp_path: Path) -> None:
     """Dead letters of one that is there no more are erased; what waits for it is told of."""
     gone = {"url": "http://127.0.0.1:1/hook", "name": "gone"}
-    before = make_app(tmp_path, CHEST_CHESTS=["sqlite:///chest.db", gone], CHEST_EXPORTER="agent")
+    before = make_shop(tmp_path, CHEST_CHESTS=["sqlite:///chest.db", gone], CHEST_EXPORTER="agent")
     before.test_client().get("/")
     before.extensions["chest"].close()
-    app = make_app(tmp_path)
+    app = make_shop(tmp_path)
     journal = JournalScope(get_state(app).journal_dir)
     records = [encode(record) for record in many(10)]
     DeadLetters(replace(journal, app_name=app.name), "gone").add(records, "refused")
@@ -404,7 +404,7 @@ def test_forget_reaches_what_chests_have_left(tmp_path: Path) -> None:
 
 def test_forget_hands_out_each_record_once(tmp_path: Path) -> None:
     """Each store is told with what it holds; what two of them hold is written once."""
-    app = make_app(
+    app = make_shop(
         tmp_path, CHEST_CHESTS=["sqlite:///one.db", {"url": "sqlite:///two.db", "name": "two"}]
     )
     mine = [each for each in many() if each.vars["user_id"] == 3]
@@ -422,7 +422,7 @@ def test_forget_hands_out_each_record_once(tmp_path: Path) -> None:
 
 def test_forget_tells_what_is_out_of_reach(tmp_path: Path) -> None:
     """A store that gives nothing back is named, and the command fails."""
-    app = make_app(tmp_path, CHEST_CHESTS=["sqlite:///chest.db", "memory://"])
+    app = make_shop(tmp_path, CHEST_CHESTS=["sqlite:///chest.db", "memory://"])
     result = run(app, "forget", "--where", "user_id=3", "--yes")
     assert result.exit_code == 1
     assert "sqlite: 0 erased" in result.output
@@ -431,7 +431,7 @@ def test_forget_tells_what_is_out_of_reach(tmp_path: Path) -> None:
 
 def test_forget_tells_what_is_out_of_reach_beside_its_dead_letters(tmp_path: Path) -> None:
     """Erased dead letters do not hide that the store itself was not looked through."""
-    app = make_app(tmp_path, CHEST_CHESTS=["memory://"])
+    app = make_shop(tmp_path, CHEST_CHESTS=["memory://"])
     journal = JournalScope(get_state(app).journal_dir)
     DeadLetters(journal, "memory").add([encode(record) for record in many(10)], "refused")
     result = run(app, "forget", "--where", "user_id=3", "--yes", "--json")
@@ -444,9 +444,9 @@ def test_forget_tells_what_is_out_of_reach_beside_its_dead_letters(tmp_path: Pat
 SCRIPT = """
 import resource, sys
 from pathlib import Path
-from tests.cli.shop import make_app
+from tests.cli.shop import make_shop
 from flask_chest.cli import chest
-app = make_app(Path(sys.argv[1]))
+app = make_shop(Path(sys.argv[1]))
 app.test_cli_runner().invoke(chest, ["export", "--until", "1980-01-01"])
 status = Path("/proc/self/status").read_text()
 [data] = [line.split()[1] for line in status.splitlines() if line.startswith("VmData")]
@@ -462,7 +462,7 @@ with app.app_context():
 def test_export_takes_constant_memory(tmp_path: Path) -> None:
     """However many records there are, a page of them is held at once."""
     room = 20_000_000
-    app = make_app(tmp_path)
+    app = make_shop(tmp_path)
     [chest] = get_state(app).chests
     for part in range(20):
         chest.write(list(padded(many(1000), part)))

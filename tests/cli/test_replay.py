@@ -14,7 +14,7 @@ from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.record.encoding import encode
 
 from ..query.records import many
-from .shop import make_app, run
+from .shop import make_shop, run
 
 DOWN = {"url": "http://127.0.0.1:1/hook", "name": "down"}
 
@@ -22,7 +22,7 @@ DOWN = {"url": "http://127.0.0.1:1/hook", "name": "down"}
 @pytest.fixture
 def app(tmp_path: Path) -> Flask:
     """An app with dead letters of a chest that is away, and of one that would take them now."""
-    app = make_app(tmp_path, CHEST_CHESTS=[DOWN, "sqlite:///chest.db"])
+    app = make_shop(tmp_path, CHEST_CHESTS=[DOWN, "sqlite:///chest.db"])
     for name in ("down", "sqlite"):
         letters = DeadLetters(JournalScope(get_state(app).journal_dir), name)
         letters.add([encode(record) for record in many(2)], "refused")

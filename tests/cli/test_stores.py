@@ -12,14 +12,13 @@ from flask import Flask
 
 from flask_chest.app.state import get_state
 
-from ..dashboard.shop import fill
-from ..dashboard.shop import make_app as make_dashboard
+from ..dashboard.shop import fill, make_dashboard_app
 from ..dashboard.test_access import log_in
 from ..dashboard.test_pages import PAGES
 from ..query.records import many
 from ..servers.clickhouse import ClickHouse
 from ..servers.mongodb import MongoDB
-from .shop import make_app, run
+from .shop import make_shop, run
 
 pytestmark = pytest.mark.server
 
@@ -44,7 +43,7 @@ def chest_on(server: Any, place: str) -> dict[str, Any]:
 def shop(server: Any, tmp_path: Path) -> Flask:
     """An app with the same records in two chests."""
     chests = ["sqlite:///chest.db", chest_on(server, "commands")]
-    app = make_app(tmp_path, CHEST_CHESTS=chests)
+    app = make_shop(tmp_path, CHEST_CHESTS=chests)
     for chest in get_state(app).chests:
         chest.write(many(200))
         chest.close()
@@ -95,7 +94,7 @@ def test_commands(shop: Flask) -> None:
 
 def test_dashboard(server: Any, tmp_path: Path) -> None:
     """Every page is served from it."""
-    app = make_dashboard(tmp_path, CHEST_CHESTS=[chest_on(server, "dashboard")])
+    app = make_dashboard_app(tmp_path, CHEST_CHESTS=[chest_on(server, "dashboard")])
     fill(app, 300)
     client = app.test_client()
     log_in(client)

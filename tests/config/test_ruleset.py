@@ -19,6 +19,8 @@ from flask_chest.config.ruleset import RuleSet
 from flask_chest.config.settings import read_settings
 from flask_chest.testing import capture_records
 
+from ..apps import make_app
+
 NAMES = ("a", "b", "c", "d")
 
 
@@ -29,13 +31,10 @@ def answer(**_: object) -> str:
     return "ok"
 
 
-def make_app(**config: Any) -> Flask:
+def make_shop(**config: Any) -> Flask:
     """A shop: routes of the app, of a blueprint, and of a blueprint within it."""
-    app = Flask(__name__)
-    app.config.update(
-        {"CHEST_CHESTS": ["memory://"], "CHEST_BUFFER": "none", "CHEST_TRACKED_VARS": []} | config
-    )
-    FlaskChest(app)
+    given = {"CHEST_CHESTS": ["memory://"], "CHEST_BUFFER": "none", "CHEST_TRACKED_VARS": []}
+    app = make_app(**{**given, **config})
     methods = ["GET", "POST"]
     app.add_url_rule("/", "home", answer)
     app.add_url_rule("/api/users", "users", answer, methods=methods)
@@ -64,7 +63,7 @@ def tracked(app: Flask, path: str, method: str = "GET") -> list[str]:
 
 def test_tracks_add_up_from_general_to_specific() -> None:
     """Variables of the app, a blueprint, a glob and an exact rule are all recorded, in turn."""
-    app = make_app(
+    app = make_shop(
         CHEST_TRACKED_VARS=["a"],
         CHEST_RULES=[
             {"rule": "/shop/", "track": ["d"]},
@@ -79,14 +78,14 @@ def test_tracks_add_up_from_general_to_specific() -> None:
 def test_a_name_tracked_twice_is_recorded_once() -> None:
     """The union keeps the first place of each name."""
     rules = [{"rule": "/", "track": ["b", "a"]}, {"rule": "/*", "track": ["a"]}]
-    assert tracked(make_app(CHEST_RULES=rules), "/") == ["a", "b"]
+    assert tracked(make_shop(CHEST_RULES=rules), "/") == ["a", "b"]
 
 
 def test_none_tracks_all_of_g() -> None:
     """``None`` in a rule adds everything, in the app's default too."""
-    assert tracked(make_app(CHEST_TRACKED_VARS=None), "/") == list(NAMES)
+    assert tracked(make_shop(CHEST_TRACKED_VARS=None), "/") == list(NAMES)
     rules = [{"rule": "/", "track": None}]
-    assert tracked(make_app(CHEST_RULES=rules), "/") == list(NAMES)
+    assert tracked(make_shop(CHEST_RULES=rules), "/") == list(NAMES)
 
 
 @pytest.mark.parametrize("general", [None, ["a", "b"]])
@@ -96,7 +95,7 @@ def test_an_empty_list_clears(general: list[str] | None) -> None:
         {"rule": "/api/*", "track": []},
         {"rule": "/api/users", "track": ["c"]},
     ]
-    app = make_app(CHEST_TRACKED_VARS=general, CHEST_RULES=rules)
+    app = make_shop(CHEST_TRACKED_VARS=general, CHEST_RULES=rules)
     assert tracked(app, "/api/users/7") == []
     assert tracked(app, "/api/users") == ["c"]
     assert tracked(app, "/") == ["a", "b", *(() if general else ("c", "d"))]
@@ -105,17 +104,17 @@ def test_an_empty_list_clears(general: list[str] | None) -> None:
 def test_variables_by_method() -> None:
     """A dict says what each method tracks; a method that it does not name is left as it was."""
     rules = [{"rule": "/api/users", "track": {"POST": ["b"]}}]
-    app = make_app(CHEST_TRACKED_VARS=["a"], CHEST_RULES=rules)
+    app = make_shop(CHEST_TRACKED_VARS=["a"], CHEST_RULES=rules)
     assert tracked(app, "/api/users", "POST") == ["a", "b"]
     assert tracked(app, "/api/users", "GET") == ["a"]
 
 
 def test_a_star_stands_for_every_method() -> None:
     """``*`` adds to every method's own list; alone and empty it clears for those not named."""
-    app = make_app(CHEST_TRACKED_VARS={"*": ["a"], "POST": ["b"]})
+    app = make_shop(CHEST_TRACKED_VARS={"*": ["a"], "POST": ["b"]})
     assert tracked(app, "/api/users", "GET") == ["a"]
     assert tracked(app, "/api/users", "POST") == ["a", "b"]
-    app = make_app(
+    app = make_shop(
         CHEST_TRACKED_VARS=["a"], CHEST_RULES=[{"rule": "/*", "track": {"*": [], "POST": ["b"]}}]
     )
     assert tracked(app, "/api/users", "GET") == []
@@ -124,17 +123,19 @@ def test_a_star_stands_for_every_method() -> None:
 
 def test_head_is_like_get() -> None:
     """What GET tracks and what selects GET holds for HEAD, unless HEAD is named itself."""
-    app = make_app(
+    app = make_shop(
         CHEST_TRACKED_VARS={"GET": ["a"]},
         CHEST_RULES=[{"rule": "/", "methods": ["GET"], "track": ["b"]}],
     )
     assert tracked(app, "/", "HEAD") == ["a", "b"]
-    assert tracked(make_app(CHEST_TRACKED_VARS={"GET": ["a"], "HEAD": ["b"]}), "/", "HEAD") == ["b"]
+    assert tracked(make_shop(CHEST_TRACKED_VARS={"GET": ["a"], "HEAD": ["b"]}), "/", "HEAD") == [
+        "b"
+    ]
 
 
 def test_methods_select() -> None:
     """A rule for POST leaves GET alone, and methods may be written in small letters."""
-    app = make_app(CHEST_RULES=[{"rule": "/api/*", "methods": ["post"], "track": ["a"]}])
+    app = make_shop(CHEST_RULES=[{"rule": "/api/*", "methods": ["post"], "track": ["a"]}])
     assert tracked(app, "/api/users", "POST") == ["a"]
     assert tracked(app, "/api/users", "GET") == []
 
@@ -169,7 +170,7 @@ def test_methods_select() -> None:
 )
 def test_selectors(selector: dict[str, str], paths: set[str]) -> None:
     """A rule selects by URL rule, endpoint and blueprint, exactly or by glob, and all must fit."""
-    app = make_app(CHEST_RULES=[{**selector, "track": ["a"]}])
+    app = make_shop(CHEST_RULES=[{**selector, "track": ["a"]}])
     every = ("/", "/api/users", "/api/users/7", "/api/[odd]", "/shop/", "/shop/admin/")
     assert {path for path in every if tracked(app, path)} == paths
 
@@ -184,7 +185,7 @@ def sample_of(app: Flask, path: str, method: str = "GET") -> Plan:
 
 def test_options_come_from_the_most_specific_rule() -> None:
     """App, blueprint, glob, exact: of ``sample``, ``record`` and ``chests`` the last one holds."""
-    app = make_app(
+    app = make_shop(
         CHEST_CHESTS=["memory://", {"url": "memory://", "name": "second"}],
         CHEST_SAMPLE_RATE=0.9,
         CHEST_RULES=[
@@ -217,30 +218,30 @@ def test_specificity(weaker: dict[str, Any], stronger: dict[str, Any]) -> None:
     rules = [{**stronger, "sample": 0.2}, {**weaker, "sample": 0.1}]
     if weaker == stronger:
         rules.reverse()
-    assert sample_of(make_app(CHEST_RULES=rules), "/api/users").sample == 0.2
+    assert sample_of(make_shop(CHEST_RULES=rules), "/api/users").sample == 0.2
 
 
 def test_an_inner_blueprint_is_more_specific_than_its_outer() -> None:
     """What ``shop.admin`` says stands above what ``shop`` says, in whatever order."""
     options = {"shop.admin": {"sample": 0.1}, "shop": {"sample": 0.2}}
-    app = make_app(CHEST_BLUEPRINTS=options)
+    app = make_shop(CHEST_BLUEPRINTS=options)
     assert sample_of(app, "/shop/admin/").sample == 0.1
     assert sample_of(app, "/shop/").sample == 0.2
 
 
 def test_blueprint_options_and_methods() -> None:
     """CHEST_BLUEPRINTS takes a list, lists by method, or a rule's options."""
-    assert tracked(make_app(CHEST_BLUEPRINTS={"shop": ["a"]}), "/shop/admin/") == ["a"]
-    by_method = make_app(CHEST_BLUEPRINTS={"shop": {"POST": ["b"]}})
+    assert tracked(make_shop(CHEST_BLUEPRINTS={"shop": ["a"]}), "/shop/admin/") == ["a"]
+    by_method = make_shop(CHEST_BLUEPRINTS={"shop": {"POST": ["b"]}})
     assert tracked(by_method, "/shop/", "POST") == ["b"]
     assert tracked(by_method, "/shop/") == []
     options = {"shop": {"methods": ["POST"], "track": ["c"]}}
-    assert tracked(make_app(CHEST_BLUEPRINTS=options), "/shop/", "POST") == ["c"]
+    assert tracked(make_shop(CHEST_BLUEPRINTS=options), "/shop/", "POST") == ["c"]
 
 
 def test_record_false_leaves_no_record() -> None:
     """A route that is not to be recorded leaves nothing, and the others do."""
-    app = make_app(CHEST_RULES=[{"rule": "/", "record": False}])
+    app = make_shop(CHEST_RULES=[{"rule": "/", "record": False}])
     with capture_records(app) as records:
         app.test_client().get("/")
         app.test_client().get("/shop/")
@@ -250,7 +251,7 @@ def test_record_false_leaves_no_record() -> None:
 def test_chests_of_a_rule_get_its_records() -> None:
     """A record goes to the chests that its rule names, and to no others."""
     chests = [{"url": "memory://", "name": "one"}, {"url": "memory://", "name": "two"}]
-    app = make_app(CHEST_CHESTS=chests, CHEST_RULES=[{"rule": "/", "chests": ["two"]}])
+    app = make_shop(CHEST_CHESTS=chests, CHEST_RULES=[{"rule": "/", "chests": ["two"]}])
     for path in ("/", "/shop/"):
         app.test_client().get(path)
     one, two = get_state(app).chests
@@ -263,7 +264,7 @@ def test_chests_of_a_rule_get_its_records() -> None:
 @pytest.mark.parametrize("method", ["GET", "POST", "PSOT"])
 def test_a_request_without_a_route(method: str) -> None:
     """404 and 405 follow the app's own words and the rules that name methods only."""
-    app = make_app(
+    app = make_shop(
         CHEST_TRACKED_VARS=["a"],
         CHEST_RULES=[
             {"rule": "*", "track": ["b"]},
@@ -285,7 +286,7 @@ def test_a_request_without_a_route(method: str) -> None:
 
 def test_routes_added_after_init_app_and_after_the_first_request() -> None:
     """A rule selects routes that come after it; plans are made when a route is first asked for."""
-    app = make_app(CHEST_RULES=[{"rule": "/late*", "track": ["a"]}])
+    app = make_shop(CHEST_RULES=[{"rule": "/late*", "track": ["a"]}])
     app.add_url_rule("/late", "late", answer)
     assert tracked(app, "/late") == ["a"]
     assert tracked(app, "/") == []
@@ -300,7 +301,7 @@ def test_unmatched_rules_are_told_once(caplog: pytest.LogCaptureFixture) -> None
         {"methods": ["GET"], "track": ["a"]},
         {"endpoint": "admin.*", "track": ["a"]},
     ]
-    app = make_app(CHEST_RULES=rules, CHEST_BLUEPRINTS={"shp": []})
+    app = make_shop(CHEST_RULES=rules, CHEST_BLUEPRINTS={"shp": []})
     assert not caplog.records
     for _ in range(3):
         app.test_client().get("/")
@@ -315,7 +316,7 @@ def test_unmatched_rules_are_told_once(caplog: pytest.LogCaptureFixture) -> None
 def test_rules_for_commands(caplog: pytest.LogCaptureFixture) -> None:
     """An endpoint may be a command's name, within its group, and then it is no rule without one."""
     rules = [{"endpoint": "import-data", "track": ["a"]}, {"endpoint": "stock *", "record": False}]
-    app = make_app(CHEST_RULES=rules)
+    app = make_shop(CHEST_RULES=rules)
     app.cli.command("import-data")(answer)
     stock = AppGroup("stock")
     stock.command("count")(answer)
@@ -330,7 +331,7 @@ def test_rules_for_commands(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_log_is_not_flooded_with_unmatched_rules(caplog: pytest.LogCaptureFixture) -> None:
     """Of many rules without a route ten are named, and the number of the others."""
-    app = make_app(CHEST_RULES=[{"rule": f"/{n}", "track": []} for n in range(1000)])
+    app = make_shop(CHEST_RULES=[{"rule": f"/{n}", "track": []} for n in range(1000)])
     app.test_client().get("/")
     assert len(caplog.records) == 11
     assert "990 more rules match no route; see: flask chest rules" in caplog.text
@@ -357,7 +358,7 @@ def test_track(early: bool, by_name: bool) -> None:
 
 def test_track_after_the_first_request() -> None:
     """A later call holds from the next request on."""
-    app = make_app()
+    app = make_shop()
     assert tracked(app, "/shop/") == []
     app.extensions["chest"].track("shop", ["a"])
     assert tracked(app, "/shop/") == ["a"]
@@ -365,7 +366,7 @@ def test_track_after_the_first_request() -> None:
 
 def test_track_with_options_only() -> None:
     """Without variables, track() leaves those that other rules track."""
-    app = make_app(CHEST_TRACKED_VARS=["a"])
+    app = make_shop(CHEST_TRACKED_VARS=["a"])
     app.extensions["chest"].track("shop", sample=0.5)
     assert sample_of(app, "/shop/").names == ("a",)
     assert sample_of(app, "/shop/").sample == 0.5
@@ -392,7 +393,7 @@ def test_track_finds_a_blueprint_wherever_it_is_registered(
 
 def test_track_of_a_blueprint_that_is_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     """A blueprint that no app has is reported like any rule without a route."""
-    app = make_app()
+    app = make_shop()
     app.extensions["chest"].track(Blueprint("lost", __name__), ["a"])
     app.test_client().get("/")
     assert "track('lost') matches no route of the app: blueprint 'lost'" in caplog.text
@@ -400,7 +401,7 @@ def test_track_of_a_blueprint_that_is_nowhere(caplog: pytest.LogCaptureFixture) 
 
 def test_the_decorator_stands_above_all_rules() -> None:
     """What a view's decorator tracks is all that is tracked for it."""
-    app = make_app(CHEST_TRACKED_VARS=["a"], CHEST_RULES=[{"rule": "/own", "track": ["b"]}])
+    app = make_shop(CHEST_TRACKED_VARS=["a"], CHEST_RULES=[{"rule": "/own", "track": ["b"]}])
     app.add_url_rule("/own", "own", flask_chest(tracked_vars=["d"])(answer))
     assert tracked(app, "/own") == ["d"]
     assert sample_of(app, "/own").sources == ("CHEST_RULES[0]", "@flask_chest")

@@ -8,45 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, g
-from jinja2 import BytecodeCache
-from jinja2.bccache import Bucket
 
-from flask_chest import FlaskChest, Record
+from flask_chest import Record
 from flask_chest.app.state import get_state
+
+from ..apps import make_app
 
 TOKEN = "open sesame"
 EVIL = "<script>document.title='hacked'</script>\u202e"
 _ROUTES = ("/", "/orders/<int:order_id>", "/products/<slug>", "/search", "/cart", None)
 
 
-class _Compiled(BytecodeCache):
-    """Templates as they were compiled for the first app: that takes longer than most tests do."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, bytes] = {}
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        if bucket.key in self._known:
-            bucket.bytecode_from_string(self._known[bucket.key])
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        self._known[bucket.key] = bucket.bytecode_to_string()
-
-
-#: For ``jinja_options`` of apps whose pages are looked at.
-COMPILED = {"bytecode_cache": _Compiled()}
-
 #: All that were made; they are closed when a file's tests are done (``conftest.py``).
 MADE: list[Flask] = []
 
 
-def make_app(folder: Path, **config: Any) -> Flask:
+def make_dashboard_app(folder: Path, **config: Any) -> Flask:
     """The shop."""
-    app = Flask("shop", instance_path=str(folder))
-    app.jinja_options = COMPILED
     given: dict[str, Any] = {"CHEST_DASHBOARD": True, "CHEST_DASHBOARD_TOKEN": TOKEN}
-    app.config.update({**given, **config})
-    FlaskChest(app)
+    app = make_app(folder, name="shop", **{**given, **config})
     MADE.append(app)
 
     @app.get("/search")

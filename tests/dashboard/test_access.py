@@ -15,7 +15,7 @@ from flask_chest import FlaskChest
 from flask_chest.dashboard import access
 from flask_chest.errors import ConfigError
 
-from .shop import TOKEN, make_app
+from .shop import TOKEN, make_dashboard_app
 
 
 def form_of(client: FlaskClient, path: str = "/chest/login", base_url: str | None = None) -> str:
@@ -32,7 +32,7 @@ def log_in(client: FlaskClient, token: str = TOKEN, **more: str) -> Any:
 def test_it_does_not_start_open(tmp_path: Path) -> None:
     """Without an access check the app does not start, and is told how it would."""
     with pytest.raises(ConfigError, match=r"CHEST_DASHBOARD_TOKEN.*dashboard_access.*--debug"):
-        make_app(tmp_path, CHEST_DASHBOARD_TOKEN=None)
+        make_dashboard_app(tmp_path, CHEST_DASHBOARD_TOKEN=None)
 
 
 def test_an_app_that_does_not_start_is_as_it_was(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_an_app_that_does_not_start_is_as_it_was(tmp_path: Path) -> None:
 
 def test_it_is_off_by_default(tmp_path: Path) -> None:
     """Nothing is served that was not asked for."""
-    app = make_app(tmp_path, CHEST_DASHBOARD=False)
+    app = make_dashboard_app(tmp_path, CHEST_DASHBOARD=False)
     assert app.test_client().get("/chest/").status_code == 404
 
 
@@ -57,12 +57,12 @@ def test_it_is_off_by_default(tmp_path: Path) -> None:
 def test_it_needs_a_place(tmp_path: Path, prefix: str) -> None:
     """The root is the app's own."""
     with pytest.raises(ConfigError, match="name a prefix"):
-        make_app(tmp_path, CHEST_DASHBOARD=prefix)
+        make_dashboard_app(tmp_path, CHEST_DASHBOARD=prefix)
 
 
 def test_token(tmp_path: Path) -> None:
     """One login with the token; the cookie that follows is not the token, and opens every page."""
-    client = make_app(tmp_path).test_client()
+    client = make_dashboard_app(tmp_path).test_client()
     answer = client.get("/chest/requests?where=a%3D1")
     assert answer.status_code == 303
     assert answer.headers["Location"] == "/chest/login?next=/chest/requests?where%3Da%253D1"
@@ -78,7 +78,7 @@ def test_token(tmp_path: Path) -> None:
 
 def test_an_app_that_describes_its_api(tmp_path: Path) -> None:
     """APIFlask asks each blueprint with a before_request whether its specification has it."""
-    app = make_app(tmp_path)
+    app = make_dashboard_app(tmp_path)
     asked = [app.blueprints[name] for name in app.before_request_funcs if name is not None]
     assert [getattr(blueprint, "enable_openapi", None) for blueprint in asked] == [False]
 
@@ -86,7 +86,7 @@ def test_an_app_that_describes_its_api(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["csrf_token", "_csrf_token"])
 def test_an_app_that_guards_its_forms(tmp_path: Path, name: str) -> None:
     """Flask-WTF's CSRFProtect refuses a form without its token, and says what it is called."""
-    app = make_app(tmp_path, SECRET_KEY="only a test", WTF_CSRF_FIELD_NAME=name)
+    app = make_dashboard_app(tmp_path, SECRET_KEY="only a test", WTF_CSRF_FIELD_NAME=name)
     if name.startswith("_"):
         del app.config["WTF_CSRF_FIELD_NAME"]  # Flask-SeaSurf's name, and that of Flask's snippet
     app.jinja_env.globals["csrf_token"] = lambda: session.setdefault("csrf", "the app's")
@@ -118,13 +118,13 @@ def hidden(client: FlaskClient, name: str, path: str) -> str:
 )
 def test_login_leads_nowhere_else(tmp_path: Path, target: str) -> None:
     """What stands in the URL cannot send a reader to another site."""
-    client = make_app(tmp_path).test_client()
+    client = make_dashboard_app(tmp_path).test_client()
     assert log_in(client, next=target).headers["Location"] == "/chest/"
 
 
 def test_an_app_below_a_path(tmp_path: Path) -> None:
     """Where a server mounts the app below a path, the login and its cookies go there."""
-    client, root = make_app(tmp_path).test_client(), "http://localhost/shop"
+    client, root = make_dashboard_app(tmp_path).test_client(), "http://localhost/shop"
     asked = client.get("/chest/requests?where=a%3D1", base_url=root).headers["Location"]
     assert asked == "/shop/chest/login?next=/shop/chest/requests?where%3Da%253D1"
     data = {"token": TOKEN, "form": form_of(client, base_url=root), "next": "/shop/chest/requests"}
@@ -144,14 +144,14 @@ def test_an_app_below_a_path(tmp_path: Path) -> None:
 )
 def test_cookies_of_others(tmp_path: Path, cookie: str) -> None:
     """A cookie that was not made here opens nothing."""
-    client = make_app(tmp_path).test_client()
+    client = make_dashboard_app(tmp_path).test_client()
     client.set_cookie(access.SESSION_COOKIE, cookie, path="/chest")
     assert client.get("/chest/").status_code == 303
 
 
 def test_cookies_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And so do those that were made with another token."""
-    client = make_app(tmp_path).test_client()
+    client = make_dashboard_app(tmp_path).test_client()
     monkeypatch.setattr(access, "SESSION_SECONDS", -1)
     log_in(client)
     assert client.get("/chest/").status_code == 303
@@ -161,14 +161,14 @@ def test_cookies_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [value] = [
         each.value for each in [client.get_cookie(access.SESSION_COOKIE, path="/chest")] if each
     ]
-    other = make_app(tmp_path, CHEST_DASHBOARD_TOKEN="another").test_client()
+    other = make_dashboard_app(tmp_path, CHEST_DASHBOARD_TOKEN="another").test_client()
     other.set_cookie(access.SESSION_COOKIE, value, path="/chest")
     assert other.get("/chest/").status_code == 303
 
 
 def test_forms_of_other_sites(tmp_path: Path) -> None:
     """A form that another site made this browser send changes nothing."""
-    client = make_app(tmp_path).test_client()
+    client = make_dashboard_app(tmp_path).test_client()
     assert client.post("/chest/login", data={"token": TOKEN}).status_code == 400
     assert client.post("/chest/login", data={"token": TOKEN, "form": "ä"}).status_code == 400
     log_in(client)
@@ -239,7 +239,7 @@ def test_debug_mode(
 
 def test_every_answer_is_closed_to_others(tmp_path: Path) -> None:
     """No script but ours, no frame, no cache: also on errors and on the login."""
-    client = make_app(tmp_path).test_client()
+    client = make_dashboard_app(tmp_path).test_client()
     for path in ("/chest/login", "/chest/", "/chest/static/chest.js", "/chest/requests/x"):
         with client.get(path) as answer:
             headers = answer.headers

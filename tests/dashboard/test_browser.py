@@ -18,7 +18,7 @@ from flask_chest.chests.sql.reader import SQLReader
 from tests import ROOT
 
 from ..servers.browser import Browser
-from .shop import TOKEN, fill, make_app
+from .shop import TOKEN, fill, make_dashboard_app
 
 pytestmark = pytest.mark.server
 # The pictures of the documentation are made anew only on demand: no test run changes the tree.
@@ -30,7 +30,7 @@ GOAL = "/chest/compare?a=1.4.1&b=1.4.2"
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Flask, str]]:
     """A shop with a day of traffic, served."""
-    app = make_app(tmp_path_factory.mktemp("shop"), CHEST_EXPORT_INTERVAL=0.1)
+    app = make_dashboard_app(tmp_path_factory.mktemp("shop"), CHEST_EXPORT_INTERVAL=0.1)
     fill(app, 5000)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -24,7 +24,7 @@ from flask_chest.dashboard import health
 from flask_chest.testing import capture_records
 from tests.waiting import wait_until
 
-from .shop import EVIL, fill, make_app
+from .shop import EVIL, fill, make_dashboard_app
 from .test_access import log_in
 
 PAGES = (
@@ -55,7 +55,7 @@ DOWN = {"url": "http://127.0.0.1:1/hook", "name": "left"}
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     """A shop with a day of traffic, which pages only read."""
     # Paths that no route matches are the app's own: not to be delivered while others count.
-    app = make_app(tmp_path_factory.mktemp("shop"), CHEST_EXPORTER="agent")
+    app = make_dashboard_app(tmp_path_factory.mktemp("shop"), CHEST_EXPORTER="agent")
     fill(app)
     return app
 
@@ -65,7 +65,7 @@ def two_stores(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     """A shop whose records are all in its second store; pages only read it."""
     stores = ["sqlite:///one.db", {"url": "sqlite:///two.db", "name": "two"}]
     folder = tmp_path_factory.mktemp("two")
-    app = make_app(folder, CHEST_CHESTS=stores, CHEST_EXPORTER="agent")
+    app = make_dashboard_app(folder, CHEST_CHESTS=stores, CHEST_EXPORTER="agent")
     get_state(app).chests.reverse()
     fill(app, 200)
     get_state(app).chests.reverse()
@@ -134,7 +134,7 @@ def test_pages(shop: Flask, path: str) -> None:
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_of_an_empty_store(tmp_path: Path, path: str) -> None:
     """Before the first record every page is there, and says that there is nothing."""
-    app = make_app(tmp_path)
+    app = make_dashboard_app(tmp_path)
     answer = open_client(app).get(f"/chest{path}")
     assert answer.status_code == (404 if "req-7" in path else 200)
     app.extensions["chest"].close()
@@ -144,7 +144,7 @@ def test_pages_of_an_empty_store(tmp_path: Path, path: str) -> None:
 def test_pages_of_a_store_that_is_down(tmp_path: Path, path: str) -> None:
     """Each says which store, and what happened."""
     (tmp_path / "chest.db").write_bytes(b"text" * 1000)
-    answer = open_client(make_app(tmp_path)).get(f"/chest{path}")
+    answer = open_client(make_dashboard_app(tmp_path)).get(f"/chest{path}")
     assert answer.status_code == 503
     assert "chest &#39;sqlite&#39; at" in answer.text
     assert "Traceback" not in answer.text
@@ -204,7 +204,7 @@ def test_each_page_is_called_by_its_name(shop: Flask) -> None:
 @pytest.mark.parametrize("identity", ["nowhere", "..", "%00", "a" * 500, quote(EVIL)])
 def test_requests_that_are_not_there(tmp_path: Path, identity: str) -> None:
     """They are not found, whatever they are called."""
-    app = make_app(tmp_path)  # some lead past the dashboard, and are recorded
+    app = make_dashboard_app(tmp_path)  # some lead past the dashboard, and are recorded
     answer = open_client(app).get(f"/chest/requests/{identity}")
     assert answer.status_code == 404
     assert "<script>document" not in answer.text
@@ -214,7 +214,7 @@ def test_requests_that_are_not_there(tmp_path: Path, identity: str) -> None:
 
 def test_a_clock_that_jumped(tmp_path: Path) -> None:
     """Records of long ago and of times to come are shown where they are asked for."""
-    app = make_app(tmp_path)
+    app = make_dashboard_app(tmp_path)
     [chest] = get_state(app).chests
     records = fill(app, 50)
     for number, year in enumerate((1970, 2100, 9999)):
@@ -257,7 +257,7 @@ def test_compare(shop: Flask) -> None:
 )
 def test_numbers_or_words(tmp_path: Path, name: str, shown: str) -> None:
     """A variable is shown as what most of its values are, however few records have it."""
-    app = make_app(tmp_path)
+    app = make_dashboard_app(tmp_path)
     [chest] = get_state(app).chests
     for number, record in enumerate(fill(app, 40)):
         code = number if number % 4 == 0 else f"c{number}"
@@ -310,7 +310,7 @@ def test_a_rare_filter(shop: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_records_of_one_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a page ends within a second, the next one has the rest of it."""
-    app = make_app(tmp_path, CHEST_EXPORTER="agent")
+    app = make_dashboard_app(tmp_path, CHEST_EXPORTER="agent")
     [chest] = get_state(app).chests
     second = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(seconds=5)
     chest.write(
@@ -340,7 +340,7 @@ def test_estimates_that_met_nothing(shop: Flask, monkeypatch: pytest.MonkeyPatch
 
 def test_a_variable_that_is_always_zero(tmp_path: Path) -> None:
     """Zeros are values; an interval without requests has none."""
-    app = make_app(tmp_path, CHEST_EXPORTER="agent")
+    app = make_dashboard_app(tmp_path, CHEST_EXPORTER="agent")
     [chest] = get_state(app).chests
     chest.write([replace(each, vars={"left": 0}) for each in fill(app, 50)])
     now = datetime.now(timezone.utc)
@@ -358,7 +358,7 @@ def test_links_lead_to_what_they_say(
     tmp_path: Path, value: str, shown: str, is_linked: bool
 ) -> None:
     """A value that no filter tells from another one, or from none, is no link to the others."""
-    app = make_app(tmp_path, CHEST_EXPORTER="agent")
+    app = make_dashboard_app(tmp_path, CHEST_EXPORTER="agent")
     [chest] = get_state(app).chests
     time = datetime.now(timezone.utc) - timedelta(minutes=1)
     chest.write([Record(id="1", time=time, vars={"who": value}), Record(id="2", time=time)])
@@ -372,7 +372,7 @@ def test_links_lead_to_what_they_say(
 
 def test_compare_with_the_range_before(tmp_path: Path) -> None:
     """No request is on both sides, and none between them is left out."""
-    app = make_app(tmp_path, CHEST_EXPORTER="agent")
+    app = make_dashboard_app(tmp_path, CHEST_EXPORTER="agent")
     [chest] = get_state(app).chests
     now = datetime.now(timezone.utc)
     chest.write(
@@ -389,7 +389,7 @@ def test_compare_with_the_range_before(tmp_path: Path) -> None:
 
 def test_compare_many_routes(tmp_path: Path) -> None:
     """A route that is rare on one side is told with both its figures."""
-    app = make_app(tmp_path, CHEST_EXPORTER="agent")
+    app = make_dashboard_app(tmp_path, CHEST_EXPORTER="agent")
     [chest] = get_state(app).chests
     time = datetime.now(timezone.utc) - timedelta(minutes=1)
     records = []
@@ -414,7 +414,7 @@ def test_compare_many_routes(tmp_path: Path) -> None:
 
 def test_redacted_stays_redacted(tmp_path: Path) -> None:
     """What was redacted at capture is not known here either."""
-    app = make_app(tmp_path, CHEST_BUFFER="none")
+    app = make_dashboard_app(tmp_path, CHEST_BUFFER="none")
 
     @app.get("/login")
     def login() -> str:
@@ -454,7 +454,7 @@ def test_without_the_slash(shop: Flask) -> None:
 
 def test_a_rule_may_record_it(tmp_path: Path) -> None:
     """Who wants to know who looks can."""
-    app = make_app(
+    app = make_dashboard_app(
         tmp_path,
         CHEST_BUFFER="none",
         CHEST_RULES=[{"blueprint": "chest_dashboard", "record": True}],
@@ -472,7 +472,7 @@ def test_several_stores(tmp_path: Path) -> None:
         "sqlite:///one.db",
         {"url": "sqlite:///two.db", "name": "two"},
     ]
-    app = make_app(tmp_path, CHEST_CHESTS=stores)
+    app = make_dashboard_app(tmp_path, CHEST_CHESTS=stores)
     get_state(app).chests.reverse()
     fill(app, 20)
     get_state(app).chests.reverse()
@@ -504,7 +504,7 @@ def test_health(tmp_path: Path) -> None:
     """The ledger, and whether each chest answers; one that does not is told, too."""
     (tmp_path / "bad.db").write_bytes(b"text" * 1000)
     stores = ["sqlite:///chest.db", {"url": "sqlite:///bad.db", "name": "bad"}]
-    app = make_app(tmp_path, CHEST_CHESTS=stores)
+    app = make_dashboard_app(tmp_path, CHEST_CHESTS=stores)
     text = open_client(app).get("/chest/health").text
     app.extensions["chest"].close()
     assert ">ok<" in text
@@ -532,7 +532,7 @@ def test_health_of_a_chest_that_hangs(tmp_path: Path, monkeypatch: pytest.Monkey
     """It hides no other one, and is asked once, however many pages wait for it."""
     monkeypatch.setattr(health, "_CHECK_TIMEOUT", 0.2)
     hanging = Hanging()
-    app = make_app(tmp_path, CHEST_CHESTS=["sqlite:///chest.db", hanging])
+    app = make_dashboard_app(tmp_path, CHEST_CHESTS=["sqlite:///chest.db", hanging])
     client = open_client(app)
 
     def page() -> str:
@@ -549,10 +549,10 @@ def test_health_of_a_chest_that_hangs(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_health_of_a_chest_that_left(tmp_path: Path) -> None:
     """What waits for a chest that is not in the config any more is told."""
-    app = make_app(tmp_path, CHEST_CHESTS=[DOWN], CHEST_EXPORT_INTERVAL=3600)
+    app = make_dashboard_app(tmp_path, CHEST_CHESTS=[DOWN], CHEST_EXPORT_INTERVAL=3600)
     app.test_client().get("/search")
     app.extensions["chest"].close()
-    text = open_client(make_app(tmp_path)).get("/chest/health").text
+    text = open_client(make_dashboard_app(tmp_path)).get("/chest/health").text
     [row] = re.findall(r"<tr><th scope=.row.>left</th>.*?</tr>", text, re.DOTALL)
     assert "not in CHEST_CHESTS" in row
     assert '<td class="n">1</td>' in row

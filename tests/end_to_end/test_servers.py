@@ -27,7 +27,7 @@ from ..waiting import wait_until
 
 pytestmark = pytest.mark.server
 
-APP = "tests.servers.recorded:create_app()"
+APP = "tests.servers.apps.counting:create_app()"
 # By hand with twenty and more: it is the same line.
 SECONDS = 4
 ROWS = "select count(*), count(distinct id) from chest_records where route = '/'"
@@ -95,7 +95,7 @@ def test_every_worker_delivers(
     serve: Serve, threads: int, options: Sequence[str], tmp_path: Path
 ) -> None:
     """While the server runs, each worker's records arrive, one for each of its answers."""
-    app = APP if serve is gunicorn else "tests.servers.recorded_app:app"
+    app = APP
     server = serve(
         app, tmp_path, workers=2, threads=threads, options=options, env=environment(tmp_path)
     )

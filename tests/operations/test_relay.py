@@ -25,7 +25,7 @@ from flask_chest.record.record import Record
 from flask_chest.testing import make_records
 from tests.servers.postgresql import PostgreSQL
 from tests.servers.redis import DURABLE, Redis
-from tests.torture.app import make_app
+from tests.torture.app import make_torture_app
 from tests.waiting import wait_until
 
 from .relay_process import Relay
@@ -199,7 +199,7 @@ def test_what_the_cap_costs_adds_up(place: Place, tmp_path: Path) -> None:
 
 
 def invoke(folder: Path, *words: str) -> Result:
-    app = make_app(folder, CHEST_CHESTS=["memory://", "redis://127.0.0.1:1/0"])
+    app = make_torture_app(folder, CHEST_CHESTS=["memory://", "redis://127.0.0.1:1/0"])
     result = app.test_cli_runner().invoke(relay, words)
     extension: FlaskChest = app.extensions["chest"]
     extension.close()
@@ -236,7 +236,9 @@ def test_wrong_words(tmp_path: Path, source: str, target: str, told: str) -> Non
 def test_whose_dead_letters(tmp_path: Path, target: str, name: str) -> None:
     """What a target refuses is not sent again to another chest that has its name in the app."""
     own = {"url": "sqlite:///own.db", "name": "own"}
-    app = make_app(tmp_path, CHEST_CHESTS=[own, "sqlite:///chest.db", "redis://127.0.0.1:1/0"])
+    app = make_torture_app(
+        tmp_path, CHEST_CHESTS=[own, "sqlite:///chest.db", "redis://127.0.0.1:1/0"]
+    )
     state = get_state(app)
     _, store = find_chests(state, "redis", target)
     assign_unique_name(state, store)

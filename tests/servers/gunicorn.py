@@ -19,7 +19,7 @@ def gunicorn(
     under: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
 ) -> ServerProcess:
-    """Serve an app: ``with gunicorn("tests.servers.hello:app", folder) as server: ...``.
+    """Serve an app: ``with gunicorn("tests.servers.apps.hello:app", folder) as server: ...``.
 
     :param app: ``"module:name"``, looked up from the root of the repository.
     :param folder: where its log goes.

@@ -20,7 +20,7 @@ pytestmark = [
 ]
 
 Serve = Callable[..., ServerProcess]
-HELLO = "tests.servers.hello:app"
+HELLO = "tests.servers.apps.hello:app"
 
 
 def test_a_worker_answers(serve: Serve, tmp_path: Path) -> None:

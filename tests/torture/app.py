@@ -10,18 +10,16 @@ from typing import Any
 
 from flask import Flask, g
 
-from flask_chest import FlaskChest
+from ..apps import make_app
 
 #: Where a server's environment carries the instance folder and the app's config.
 INSTANCE = "TORTURE_INSTANCE"
 CONFIG = "TORTURE_CONFIG"
 
 
-def make_app(instance: Path, **config: Any) -> Flask:
+def make_torture_app(instance: Path, **config: Any) -> Flask:
     """An app with one view: ``/put/<ident>``."""
-    app = Flask("tortured", instance_path=str(instance), static_folder=None)
-    app.config.update({"CHEST_EXPORT_INTERVAL": 0.1, **config})
-    FlaskChest(app)
+    app = make_app(instance, name="tortured", **{"CHEST_EXPORT_INTERVAL": 0.1, **config})
 
     @app.get("/put/<ident>")
     def put(ident: str) -> str:
@@ -36,7 +34,7 @@ def make_app(instance: Path, **config: Any) -> Flask:
 
 def create_app() -> Flask:
     """For servers: ``tests.torture.app:create_app()``."""
-    return make_app(Path(os.environ[INSTANCE]), **json.loads(os.environ[CONFIG]))
+    return make_torture_app(Path(os.environ[INSTANCE]), **json.loads(os.environ[CONFIG]))
 
 
 def environment(instance: Path, **config: Any) -> dict[str, str]:

@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from tests import ROOT
 from tests.waiting import wait_until
 
-from .app import environment, make_app
+from .app import environment, make_torture_app
 from .oracle import Oracle
 from .store import FaultyStore
 from .test_disk import look_around
@@ -36,7 +36,7 @@ class Web:
             **config,
         }
         self.folder = folder
-        self.app: Flask = make_app(folder, **self.config)
+        self.app: Flask = make_torture_app(folder, **self.config)
         self.client: FlaskClient = self.app.test_client()
         self.sent: list[str] = []
 

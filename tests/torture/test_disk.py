@@ -26,7 +26,7 @@ from flask_chest.delivery.journal.writer import JournalWriter
 from flask_chest.errors import DeliveryError
 from tests.servers.missing import lack
 
-from .app import make_app
+from .app import make_torture_app
 
 _PAGE = resource.getpagesize()
 
@@ -64,7 +64,7 @@ class Visits:
     """Requests to an app, and what the ledger must say of them."""
 
     def __init__(self, folder: Path, store: Switch, **config: Any) -> None:
-        self.app = make_app(folder, CHEST_CHESTS=[store], **config)
+        self.app = make_torture_app(folder, CHEST_CHESTS=[store], **config)
         self.store = store
         self.sent: list[str] = []
 

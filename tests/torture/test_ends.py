@@ -19,7 +19,7 @@ from tests.servers.process import ServerProcess
 from tests.servers.uwsgi import uwsgi
 from tests.waiting import wait_until
 
-from .app import CONFIG, environment, make_app
+from .app import CONFIG, environment, make_torture_app
 from .load import Load, put
 from .oracle import Oracle
 from .store import FaultyStore
@@ -60,7 +60,7 @@ class Setting:
 
     def check_in_process(self, answered: list[str]) -> None:
         """As :meth:`check`, with this process as the next one."""
-        app = make_app(self.folder, **json.loads(self.env[CONFIG]))
+        app = make_torture_app(self.folder, **json.loads(self.env[CONFIG]))
         app.test_client().get("/put/next", headers={"X-Request-ID": "next"})
         self.oracle.wait_until_delivered()
         app.extensions["chest"].close()

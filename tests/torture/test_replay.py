@@ -15,7 +15,7 @@ import pytest
 
 from tests import ROOT
 
-from .app import environment, make_app
+from .app import environment, make_torture_app
 from .oracle import Oracle
 from .store import FaultyStore
 
@@ -27,7 +27,7 @@ def test_a_rejected_record_is_sent_again(tmp_path: Path) -> None:
     """It lies in dead/, the ledger says so; later it arrives, with a bar that shows how far."""
     with FaultyStore() as store:
         config = {"CHEST_CHESTS": [{"url": store.url, "name": "web"}]}
-        app = make_app(tmp_path, **config)
+        app = make_torture_app(tmp_path, **config)
         client = app.test_client()
         store.rejected = {"visit-3", "visit-7"}
         for number in range(10):

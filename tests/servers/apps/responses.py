@@ -12,7 +12,7 @@ from flask import Flask, Response, g, request, send_file, stream_with_context
 
 from flask_chest import FlaskChest
 
-app = Flask("served", instance_path=os.environ["SERVED_INSTANCE"])
+app = Flask("served", instance_path=os.environ["INSTANCE"])
 app.config.from_prefixed_env()
 FlaskChest(app)
 
