@@ -1,0 +1,26 @@
+"""The table of moved names in ``docs/upgrading.rst``."""
+
+from __future__ import annotations
+
+import re
+from pkgutil import resolve_name
+
+import pytest
+
+from tests import ROOT
+
+_ROW = re.compile(r"^``(flask_chest\.[\w.]+)`` +``(flask_chest\.[\w.]+)``$", re.M)
+MOVED = _ROW.findall((ROOT / "docs" / "upgrading.rst").read_text())
+
+
+@pytest.mark.parametrize(("before", "now"), MOVED)
+def test_the_new_name_exists_and_the_old_one_is_gone(before: str, now: str) -> None:
+    """Code that follows the table runs."""
+    assert resolve_name(now) is not None
+    with pytest.raises((ImportError, AttributeError)):
+        resolve_name(before)
+
+
+def test_the_table_is_found() -> None:
+    """The test above reads rows: a table in another form would pass unread."""
+    assert ("flask_chest.encoding.Batch", "flask_chest.record.encoding.Batch") in MOVED
