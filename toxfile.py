@@ -1,4 +1,4 @@
-"""Shows tox the Pythons that pyenv keeps off the ``PATH``; without pyenv it does nothing."""
+"""Lets tox find the Pythons that pyenv installed; does nothing without pyenv."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How Sphinx makes the documentation: ``tox -e docs``."""
+"""Configuration of Sphinx; ``tox -e docs`` builds the documentation."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from flask_chest import __version__
 
 project = "Flask-Chest"
 author = "The Flask-Chest authors"
-copyright = "the Flask-Chest authors"  # noqa: A001 - the name that Sphinx reads
+copyright = "the Flask-Chest authors"  # noqa: A001 - Sphinx requires this name
 version = release = __version__
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.doctest", "directives"]
 exclude_patterns = ["_build"]
-# Quotation marks stand around code here, too.
+# Some quotation marks are part of code.
 smartquotes = False
 html_theme = "furo"
 html_title = "Flask-Chest"
@@ -25,7 +25,7 @@ html_copy_source = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 
-# Every name of ours that is referred to must be documented. Those of others are not looked up:
-# that takes their sites, and a build must not fail because one of them is down.
+# Every referenced name of this package must be documented. Names of other packages are not
+# resolved, because that needs their sites, and a build must not fail when one of them is down.
 nitpicky = True
 nitpick_ignore_regex = [("py:.*", r"(?!flask_chest\b).*")]

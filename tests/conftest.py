@@ -1,4 +1,4 @@
-"""What tests of every folder share."""
+"""Fixtures and Hypothesis profiles for all tests."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _STEADY: dict[str, Any] = {
     "database": None,
     "suppress_health_check": [HealthCheck.too_slow],
 }
-# The same examples each time, so that a change is judged by what it changes.
+# The same examples in each run, so that a failure comes from the change under test.
 settings.register_profile("steady", max_examples=50, derandomize=True, **_STEADY)
-# By hand now and then: --hypothesis-profile=search
+# Searches for new examples; run by hand: --hypothesis-profile=search
 settings.register_profile("search", max_examples=1000, print_blob=True, **_STEADY)
 settings.load_profile("steady")
 
 
 @pytest.fixture
 def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
-    """Makes apps that are recorded: ``make_site(arguments={...}, CHEST_TAGS={...})``."""
+    """Creates recorded apps: ``make_site(arguments={...}, CHEST_TAGS={...})``."""
     with ExitStack() as stack:
 
         def make(**settings: Any) -> Site:
@@ -37,5 +37,5 @@ def make_site(tmp_path: Path) -> Iterator[Callable[..., Site]]:
 
 @pytest.fixture
 def site(make_site: Callable[..., Site]) -> Site:
-    """An app that is recorded, with default settings."""
+    """A recorded app with default settings."""
     return make_site()

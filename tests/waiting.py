@@ -1,4 +1,4 @@
-"""Waiting for what no event tells of: other processes, and what stands in a store."""
+"""Polling for conditions that no event announces: other processes, and rows in a store."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 
 def wait_until(
-    is_so: Callable[[], object], tell: Callable[[], str], seconds: float = 180.0
+    condition: Callable[[], object], describe: Callable[[], str], seconds: float = 180.0
 ) -> None:
-    """Ask again and again.
+    """Call a condition until it is true.
 
-    :param tell: what the failure says, where it was in vain.
+    :param describe: returns the failure's message.
+    :param seconds: fail after this time.
     """
     deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, tell()
+    while not condition():
+        assert time.monotonic() < deadline, describe()
         time.sleep(0.05)

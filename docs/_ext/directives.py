@@ -1,4 +1,4 @@
-"""Sphinx directives for what :mod:`tables` takes from the code."""
+"""Sphinx directives that insert the tables of :mod:`tables`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sphinx.util.docutils import SphinxDirective
 
 
 def directive(lines: Callable[[], Iterable[str]]) -> type[SphinxDirective]:
-    """A directive that stands for some lines."""
+    """Return a directive class that inserts the given lines."""
 
     class Lines(SphinxDirective):
         def run(self) -> list[nodes.Node]:
@@ -21,7 +21,7 @@ def directive(lines: Callable[[], Iterable[str]]) -> type[SphinxDirective]:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Called by Sphinx."""
+    """Register the directives; Sphinx calls this."""
     app.add_directive("chest-config", directive(tables.config_keys))
     app.add_directive("chest-redacted", directive(tables.default_patterns))
     app.add_directive("chest-commands", directive(tables.commands))

@@ -1,4 +1,4 @@
-"""What the reference pages take from the code itself, as lines of reStructuredText."""
+"""Tables of the reference pages, generated from the code as lines of reStructuredText."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flask_chest.config.settings import DEFAULT_REDACT, KEYS, Key
 
 
 def config_keys() -> Iterator[str]:
-    """Every ``CHEST_*`` key."""
+    """List every ``CHEST_*`` key with its default and meaning."""
     for key in KEYS.values():
         yield f".. confval:: {key.name}"
         yield f"   :default: {default_of(key)}"
@@ -22,17 +22,17 @@ def config_keys() -> Iterator[str]:
 
 
 def default_of(key: Key) -> str:
-    """A key's default as it would be written in Python."""
+    """Return a key's default as a Python literal."""
     return f"``{key.default!r}``"
 
 
 def default_patterns() -> Iterator[str]:
-    """The names that are redacted where the app names none."""
+    """List the default patterns of ``CHEST_REDACT``."""
     yield ", ".join(f"``{pattern}``" for pattern in DEFAULT_REDACT)
 
 
 def commands() -> Iterator[str]:
-    """Every command of ``flask chest``, with its options."""
+    """List every command of ``flask chest`` with its options."""
     yield from _group(chest, "flask chest")
 
 
@@ -50,20 +50,20 @@ def _command(command: click.Command, words: str) -> Iterator[str]:
     arguments = [part for part in command.collect_usage_pieces(context) if part != "[OPTIONS]"]
     yield f".. describe:: {' '.join([words, *arguments])}"
     yield ""
-    # As click has it before it shows it: else all paragraphs but the first were quotations.
+    # Docstrings indent all lines but the first, which would turn them into block quotes.
     for line in cleandoc(command.help or "").splitlines():
-        # Where click is told not to wrap, reStructuredText is told the same.
+        # Click's marker for a paragraph that must not be wrapped.
         yield f"   {escape(line)}" if line.strip() != "\b" else ""
     yield ""
     for parameter in command.params:
-        told = parameter.get_help_record(context)
-        # Arguments stand in the first line already; newer versions of click repeat them.
-        if told is not None and told[1]:
-            yield f"   ``{told[0]}``"
-            yield f"      {escape(told[1])}"
+        help_record = parameter.get_help_record(context)
+        # The usage line already has the arguments; newer versions of click repeat them.
+        if help_record is not None and help_record[1]:
+            yield f"   ``{help_record[0]}``"
+            yield f"      {escape(help_record[1])}"
             yield ""
 
 
 def escape(text: str) -> str:
-    """Plain words, none of which reStructuredText takes for markup."""
+    """Escape all characters that are markup in reStructuredText."""
     return "".join(f"\\{each}" if each in r"\*`|_" else each for each in text)

@@ -1,4 +1,4 @@
-"""The pages of the documentation, and what of them can be run."""
+"""The pages of the documentation, and their code blocks."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _BLOCK = re.compile(
 
 
 class Block(NamedTuple):
-    """A piece of code on a page.
+    """A code block of a page.
 
-    :param kind: ``python``, ``pycon``, ``console``, ...; a ``testsetup`` is not shown to readers.
-    :param line: where it begins, from 1.
+    :param kind: ``python``, ``pycon``, ``console``, ...; readers do not see a ``testsetup``.
+    :param line: the number of its first line, from 1.
     """
 
     kind: str
@@ -32,7 +32,7 @@ class Block(NamedTuple):
 
 
 def find_blocks(text: str) -> Iterator[Block]:
-    """All ``code-block`` and ``testsetup`` directives of a page, in order."""
+    """Yield the ``code-block`` and ``testsetup`` directives of a page, in order."""
     for match in _BLOCK.finditer(text):
         body = textwrap.dedent(match[5]).strip("\n") + "\n"
         before = match.start(5) + len(match[5]) - len(match[5].lstrip("\n"))
@@ -40,7 +40,7 @@ def find_blocks(text: str) -> Iterator[Block]:
 
 
 def read(page: Path) -> str:
-    """A page, with the files that it includes."""
+    """Return the text of a page and of the files that it includes."""
     text = page.read_text(encoding="utf-8")
     for name in re.findall(r"^\.\. include:: (\S+)", text, re.MULTILINE):
         text += (page.parent / name).read_text(encoding="utf-8")
@@ -48,5 +48,5 @@ def read(page: Path) -> str:
 
 
 def whole() -> str:
-    """Everything that a reader is told: the pages, and README.rst."""
+    """Return the text of README.rst and of all pages."""
     return "\n".join([(ROOT / "README.rst").read_text(encoding="utf-8"), *map(read, PAGES)])

@@ -1,4 +1,4 @@
-"""Every page's code runs as it stands there, from its first line to its last."""
+"""The code of every page runs unchanged, from the first block to the last."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flask.cli import FlaskGroup, ScriptInfo
 
 from .pages import PAGES, Block, find_blocks, read
 
-# Run elsewhere, example by example: tests/dockerflow/test_documented_examples.py.
+# tests/dockerflow/test_documented_examples.py runs this page's examples one by one.
 ELSEWHERE = {"dockerflow"}
 
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -28,7 +28,7 @@ RUNNABLE = [
 
 @pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.stem)
 def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page is one program: each block finds what those before it have left."""
+    """The blocks of a page run in one namespace, in order."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "page"}
     try:
@@ -40,7 +40,7 @@ def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def run(block: Block, names: dict[str, Any], page: Path) -> None:
     if block.kind in ("python", "testsetup"):
-        # As many empty lines as put the code on its line of the page, for tracebacks.
+        # Empty lines in front give tracebacks the line numbers of the page.
         source = "\n" * (block.line - 1) + block.body
         exec(compile(source, str(page), "exec", dont_inherit=True), names)
     elif block.kind == "pycon":
@@ -51,15 +51,15 @@ def run(block: Block, names: dict[str, Any], page: Path) -> None:
 
 def check_session(block: Block, names: dict[str, Any], page: Path) -> None:
     test = doctest.DocTestParser().get_doctest(block.body, names, page.stem, str(page), block.line)
-    told: list[str] = []
+    output: list[str] = []
     runner = doctest.DocTestRunner(optionflags=_FLAGS)
-    runner.run(test, out=told.append, clear_globs=False)
+    runner.run(test, out=output.append, clear_globs=False)
     names.update(test.globs)
-    assert not runner.failures, "".join(told)
+    assert not runner.failures, "".join(output)
 
 
 def check_commands(block: Block, app: Flask) -> None:
-    """Run ``$ flask ...`` with the page's app; what follows is the output."""
+    """Run each ``$ flask ...`` with the page's app, and compare its output with the page."""
     for part in block.body.split("$ flask ")[1:]:
         command, _, expected = part.partition("\n")
         group = FlaskGroup(create_app=lambda: app, add_version_option=False)

@@ -1,4 +1,4 @@
-"""README.rst says what is so."""
+"""Examples, tables, commands and links of README.rst are true."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ README = (ROOT / "README.rst").read_text(encoding="utf-8")
 
 
 def blocks(language: str) -> list[str]:
-    """The code of a language."""
+    """Return the code blocks of a language."""
     return [block.body for block in find_blocks(README) if block.kind == language]
 
 
 def test_the_example_leaves_the_rows_that_are_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The ten lines run as they are, and every stable value in the shown rows is true."""
+    """The first example runs unchanged, and leaves the rows that README.rst shows."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "example"}
     exec(blocks("python")[0], names)
@@ -47,28 +47,28 @@ def test_the_example_leaves_the_rows_that_are_shown(
         assert [name, str(value)] in [line[1:] for line in shown]
 
 
-def test_every_store_that_is_named_is_there() -> None:
-    """The table of stores names each that ``CHEST_CHESTS`` takes, but the one for tests."""
+def test_the_table_lists_every_store() -> None:
+    """The table lists every store that ``CHEST_CHESTS`` accepts, except the one for tests."""
     named = set(re.findall(r"``([a-z+]+)://", README)) | {"memory"}
     assert named <= set(SCHEMES)
     assert {SCHEMES[scheme] for scheme in named} == set(SCHEMES.values())
 
 
-def test_ci_runs_the_command_that_readers_are_given() -> None:
-    """``.ci/run`` is the README's second command, nothing else."""
+def test_ci_runs_the_command_of_the_readme() -> None:
+    """``.ci/run`` contains the second command of README.rst."""
     command = blocks("shell")[1].strip()
     assert command in (ROOT / ".ci" / "run").read_text().splitlines()
 
 
-def test_links_lead_somewhere() -> None:
-    """What the README links to in the repository is there."""
+def test_linked_files_exist() -> None:
+    """Every file that README.rst links to exists."""
     targets = re.findall(r"<([^>:]+)>`_", README)
     assert targets
     assert [target for target in targets if not (ROOT / target).exists()] == []
 
 
-def test_the_rules_hold(tmp_path: Path) -> None:
-    """With the rules that are shown, what is named is recorded, and nothing else."""
+def test_the_rules_record_only_named_variables(tmp_path: Path) -> None:
+    """The rules of the example record the variables that they name, and no others."""
     app = Flask("shown", instance_path=str(tmp_path))
     exec(blocks("python")[1], {"app": app})
     app.config.update(CHEST_CHESTS=["memory://"], CHEST_BUFFER="none")

@@ -1,4 +1,4 @@
-"""The documentation and the code name the same things."""
+"""The documentation names everything public in the code, and nothing that does not exist."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from .pages import DOCS, whole
 
 TEXT = whole()
 
-# What the configuration page misspells, to show what comes of it.
-_SLIPS = {"CHEST_BUFER"}
+# The configuration page shows the error for this misspelt key.
+_MISSPELT = {"CHEST_BUFER"}
 
 
 def load_tables() -> Any:
-    """The module that makes the generated tables."""
+    """Import the module that generates the tables."""
     spec = importlib.util.spec_from_file_location("tables", DOCS / "_ext" / "tables.py")
     assert spec is not None
     assert spec.loader is not None
@@ -51,24 +51,24 @@ def uses(page: str, directive: str) -> bool:
 
 
 def test_every_config_key() -> None:
-    """The reference is made from the table of keys; what pages name is in that table."""
+    """The reference lists every key, and pages name no other key."""
     table = "\n".join(TABLES.config_keys())
     assert uses("configuration.rst", "chest-config")
     assert re.findall(r"^\.\. confval:: (\w+)$", table, re.MULTILINE) == list(KEYS)
     for key in KEYS.values():
         assert f":default: ``{key.default!r}``" in table
-    # Those of the tests themselves are no keys of an app.
+    # CHEST_TEST_* configures this test suite, not an app.
     named = set(re.findall(r"(?<!\w)(?:FLASK_)?(CHEST_(?!TEST_)[A-Z][A-Z_]+)", TEXT))
-    assert named - _SLIPS <= set(KEYS)
+    assert named - _MISSPELT <= set(KEYS)
 
 
 def test_every_key_is_explained() -> None:
-    """A reference is not enough: each key also stands where its use is told."""
+    """The pages also mention each key outside of the reference."""
     assert [name for name in KEYS if name not in TEXT] == []
 
 
 def test_every_dockerflow_key() -> None:
-    """What pages name are the keys that the code reads, all of them."""
+    """The pages name every key that the code reads, and no other."""
     known = {
         value
         for value in vars(settings).values()
@@ -78,7 +78,7 @@ def test_every_dockerflow_key() -> None:
 
 
 def test_default_patterns() -> None:
-    """The page on privacy lists the patterns that hold by default."""
+    """The page on privacy lists the default patterns."""
     assert uses("privacy.rst", "chest-redacted")
     [listed] = TABLES.default_patterns()
     assert re.findall(r"``(.+?)``", listed) == list(DEFAULT_REDACT)
@@ -93,25 +93,25 @@ def commands(group: click.Group, above: str = "") -> Iterator[tuple[str, click.C
 
 
 def test_every_command() -> None:
-    """The page is made from the commands; what pages call is among them."""
+    """The reference lists every command and option, and pages call no other command."""
     reference = "\n".join(TABLES.commands()).replace("\\", "")
     known = dict(commands(chest))
     if uses("cli.rst", "chest-commands"):
-        told = reference
+        page = reference
     else:
-        told = (DOCS / "cli.rst").read_text(encoding="utf-8")
+        page = (DOCS / "cli.rst").read_text(encoding="utf-8")
     for name, command in known.items():
-        assert f"flask chest {name}" in told
+        assert f"flask chest {name}" in page
         for parameter in command.params:
             for option in parameter.opts:
-                assert not option.startswith("--") or option in told
+                assert not option.startswith("--") or option in page
     called = set(re.findall(r"flask chest ([a-z][a-z-]*)", TEXT)) - {"comes"}
     assert called <= {word for name in known for word in name.split()}
 
 
 @pytest.mark.parametrize("module", [signals, dockerflow_signals], ids=lambda each: each.__name__)
 def test_every_signal(module: ModuleType) -> None:
-    """Each is in the API reference, and told of elsewhere."""
+    """Each signal is in the API reference and on another page."""
     named = [name for name, value in vars(module).items() if isinstance(value, NamedSignal)]
     assert named
     for name in named:
@@ -120,7 +120,7 @@ def test_every_signal(module: ModuleType) -> None:
 
 
 def documented() -> set[str]:
-    """The full names of all that the API reference shows."""
+    """Return the full names of everything in the API reference."""
     found: set[str] = set()
     current = ""
     text = (DOCS / "api.rst").read_text(encoding="utf-8")
@@ -146,15 +146,15 @@ def members_shown(name: str, options: str) -> list[str]:
     return listed or list(getattr(module, "__all__", public))
 
 
-def test_what_is_documented_is_there() -> None:
-    """Each name of the API reference can be imported."""
+def test_documented_names_exist() -> None:
+    """Every name of the API reference can be imported."""
     for name in documented():
         module, _, member = name.rpartition(".")
         assert hasattr(import_module(module), member), name
 
 
 def test_every_public_name() -> None:
-    """All that a package exports is in the API reference."""
+    """Everything that a package exports is in the API reference."""
     exported = {
         f"{module.__name__}.{name}"
         for module in (flask_chest, checks, dockerflow_logging)
@@ -164,12 +164,12 @@ def test_every_public_name() -> None:
 
 
 def test_every_method_of_the_extension() -> None:
-    """What users call on ``FlaskChest`` is in the API reference."""
+    """The API reference lists the public methods of ``FlaskChest``."""
     text = (DOCS / "api.rst").read_text(encoding="utf-8")
     shown = re.search(r"autoclass:: FlaskChest\n   :members: (.*)", text)
     assert shown is not None
     public = {name for name in vars(flask_chest.FlaskChest) if not name.startswith("_")}
-    assert set(shown[1].split(", ")) == public - {"of"}  # that is for the rooms above
+    assert set(shown[1].split(", ")) == public - {"of"}  # for upper packages only
 
 
 def modules() -> Iterator[ModuleType]:
@@ -178,7 +178,7 @@ def modules() -> Iterator[ModuleType]:
 
 
 def test_every_name_with_a_version() -> None:
-    """What says since when it is there is public, and what is public is in the reference."""
+    """Everything with a ``versionadded`` is in the API reference."""
     shown = {resolve(name) for name in documented()}
     missing = {
         f"{module.__name__}.{name}"
@@ -198,7 +198,7 @@ def resolve(name: str) -> int:
 
 
 def test_every_url_scheme() -> None:
-    """Each that CHEST_CHESTS takes stands on a page, and the pages on stores name no other."""
+    """A page shows each scheme that ``CHEST_CHESTS`` accepts; pages on stores show no other."""
     for scheme in SCHEMES:
         assert f"{scheme}://" in TEXT
     pages = ("stores", "clickhouse", "kafka", "redis", "opentelemetry")
@@ -207,7 +207,7 @@ def test_every_url_scheme() -> None:
 
 
 def test_every_benchmark() -> None:
-    """The page on performance has a line for each that can be run, and for no other."""
+    """The page on performance lists every benchmark, and no other."""
     can_run = {
         path.stem
         for path in (ROOT / "benchmarks").glob("[a-z]*.py")
@@ -218,7 +218,7 @@ def test_every_benchmark() -> None:
 
 
 def test_every_extra() -> None:
-    """Extras that pages name exist."""
+    """Every extra that a page names exists."""
     setup = ConfigParser()
     setup.read(ROOT / "setup.cfg")
     named = set(re.findall(r"(?:flask-chest|'?\.)\[([a-z]+)\]", TEXT))
@@ -231,24 +231,24 @@ def test_every_room() -> None:
     text = (ROOT / "CONTRIBUTING.rst").read_text(encoding="utf-8")
     table = text.partition("room of ``flask_chest/``")[2].partition("\n\n")[0]
     first = "\n".join(line[:42] for line in table.splitlines())
-    told = set(re.findall(r"``([a-z_]+)(?:/|\.py)``", first))
+    listed = set(re.findall(r"``([a-z_]+)(?:/|\.py)``", first))
     rooms = {name for _, name, _ in pkgutil.iter_modules(flask_chest.__path__)}
-    assert told == {name for name in rooms if not name.startswith("_")}
+    assert listed == {name for name in rooms if not name.startswith("_")}
 
 
 def test_every_tox_environment() -> None:
-    """CONTRIBUTING.rst has a line for each environment of tox.ini, and no other."""
+    """CONTRIBUTING.rst lists every environment of tox.ini, and no other."""
     tox = ConfigParser(interpolation=None)
     tox.read(ROOT / "tox.ini")
     table = (ROOT / "CONTRIBUTING.rst").read_text(encoding="utf-8").partition("=====\n``")[2]
-    told = re.findall(r"^(?:``)?([a-z0-9 ]+)``  ", table.partition("\n\n")[0], re.MULTILINE)
+    listed = re.findall(r"^(?:``)?([a-z0-9 ]+)``  ", table.partition("\n\n")[0], re.MULTILINE)
     sections = {name.removeprefix("testenv:") for name in tox if re.match("testenv:[a-z]", name)}
-    assert set(" ".join(told).split()) == sections | set(re.split(r"\W+", tox["tox"]["env_list"]))
+    assert set(" ".join(listed).split()) == sections | set(re.split(r"\W+", tox["tox"]["env_list"]))
 
 
-def test_every_server_of_ones_own() -> None:
-    """CONTRIBUTING.rst names each variable that leads tests to a server of one's own."""
+def test_every_variable_for_a_test_server() -> None:
+    """CONTRIBUTING.rst names every variable that gives the tests the URL of a server."""
     pattern = r"\bCHEST_TEST_[A-Z]+_URL\b"
     read = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
-    told = (ROOT / "CONTRIBUTING.rst").read_text(encoding="utf-8")
-    assert set(re.findall(pattern, told)) == set(re.findall(pattern, "\n".join(read)))
+    text = (ROOT / "CONTRIBUTING.rst").read_text(encoding="utf-8")
+    assert set(re.findall(pattern, text)) == set(re.findall(pattern, "\n".join(read)))
