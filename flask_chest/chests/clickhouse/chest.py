@@ -1,4 +1,4 @@
-"""ClickHouse, through clickhouse-connect: a whole batch is one body of JSON lines."""
+"""The ClickHouse chest: sends each batch as one body of JSON lines."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from ..batches import blamed_ids, replace_nul, to_lines
 from ..client import PerProcessClient, require_driver
 from ..http.client import check_verify
 from ..url import StoreURL
-from .client import READING, connect, hushed
-from .errors import is_rejection, is_unknown_table, remedy_for, words_of
+from .client import READ_SETTINGS, connect, suppressed_driver_logs
+from .errors import describe_error, is_rejection, is_unknown_table, remedy_for
 from .schema import (
-    OLDEST,
-    make_or_check,
-    read_version,
-    records_of,
-    spell_second,
-    spell_time,
+    MIN_VERSION,
+    create_or_check,
+    format_second,
+    format_time,
+    make_table,
+    parse_version,
 )
 
 _SCHEMES = ("clickhouse", "clickhouse+https", "chdb")
 _TABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
-_TIME = b'"time":'
-# Of microseconds since 1970, from 2001 until 2286.
-_DIGITS = 16
-# Fields of a later version are passed over. Records of many weeks at once are many partitions,
-# which is no mistake when a journal or an import brings them. A batch is too small to be parsed by
-# several threads, and shall stay one block.
-_INSERTING: Mapping[str, Any] = {
+_TIME_KEY = b'"time":'
+# Digits of microseconds since 1970, from 2001 until 2286.
+_TIME_DIGITS = 16
+# ClickHouse skips fields of later versions of this package. A journal or an import may bring
+# records of many weeks, which are many partitions. A batch is too small for parallel parsing, which
+# would also split it into several blocks.
+_INSERT_SETTINGS: Mapping[str, Any] = {
     "input_format_skip_unknown_fields": 1,
     "input_format_json_read_objects_as_strings": 1,
     "input_format_parallel_parsing": 0,
@@ -49,13 +49,13 @@ _INSERTING: Mapping[str, Any] = {
 
 
 class FlaskChestClickHouse(Chest):
-    """A table in ClickHouse (24.8 or newer).
+    """Stores records in a table of ClickHouse (24.8 or newer).
 
     :param url: ``"clickhouse://user:password@host:8123/database"``, or ``"clickhouse+https://..."``
-        for TLS, which may have ``?verify=``, the file of the CA that signed the server's
-        certificate. ``"chdb:///var/lib/shop"`` is a folder, and the engine runs in this process,
-        the only one that may open it; it needs the package ``chdb``.
-    :param table: the table of records; made on first use. One that is there must have these
+        for TLS, where ``?verify=`` may name the file of the CA that signed the server's
+        certificate. ``"chdb:///var/lib/shop"`` names a folder that the ClickHouse engine opens
+        within this process; no other process may open it. It needs the package ``chdb``.
+    :param table: the table of records; created on first use. An existing table must have the same
         columns, be a ``ReplacingMergeTree`` and have ``id`` in its ``ORDER BY``.
     :param settings: ClickHouse's settings for inserts, e.g. ``{"async_insert": 1}``.
     :raises flask_chest.errors.ConfigError: clickhouse-connect is not installed, or the URL is
@@ -83,11 +83,11 @@ class FlaskChestClickHouse(Chest):
             )
         super().__init__(**arguments)
         self.table = table
-        self.records = records_of(table)
-        self._settings = {**_INSERTING, **(settings or {})}
-        # Retries are ours alone. Somebody who imports what was forgotten is no retry, although it
-        # may be the same batch.
-        self._writer = os.urandom(16)
+        self.records = make_table(table)
+        self._settings = {**_INSERT_SETTINGS, **(settings or {})}
+        # Part of each deduplication token: ClickHouse must deduplicate only this chest's retries,
+        # not somebody else's import of the same records after they were deleted.
+        self._token_key = os.urandom(16)
         self._connection: PerProcessClient[Any] = PerProcessClient(self._open_connection)
 
     @classmethod
@@ -111,9 +111,9 @@ class FlaskChestClickHouse(Chest):
             return
         lines = to_lines(records)
         settings = {**self._settings, "insert_deduplication_token": self._token(lines)}
-        body = replace_nul(b"\n".join([_spelled(line) for line in lines]))
+        body = replace_nul(b"\n".join([_convert_time(line) for line in lines]))
         try:
-            with hushed():
+            with suppressed_driver_logs():
                 self._client().raw_insert(
                     f"`{self.table}`", insert_block=body, settings=settings, fmt="JSONEachRow"
                 )
@@ -134,7 +134,7 @@ class FlaskChestClickHouse(Chest):
         from clickhouse_connect.driver.exceptions import ClickHouseError
 
         try:
-            with hushed():
+            with suppressed_driver_logs():
                 self._client().command("SELECT 1")
         except ClickHouseError as error:
             raise self.to_delivery_error(error) from None
@@ -143,30 +143,30 @@ class FlaskChestClickHouse(Chest):
         self._connection.close()
 
     def connect(self, settings: Mapping[str, Any], timeout: float | None = None) -> Any:
-        """A connection of one's own, as the DB-API has it.
+        """Open another connection, with the DB-API's interface.
 
-        :param settings: ClickHouse's, for all that is asked over it.
-        :param timeout: seconds that one call may take; the chest's, unless given.
+        :param settings: ClickHouse's settings for all queries of the connection.
+        :param timeout: seconds that one call may take; default: the chest's timeout.
         """
         return connect(self.address, timeout or self.timeout, settings)
 
     def make_read_only_engine(self) -> sa.Engine:
-        """An engine for those who only read, and who see each record once."""
+        """Return an engine that only reads, and that sees each record once."""
         seconds = max(1, int(self.timeout))
-        settings = {**READING, "max_execution_time": seconds, "readonly": 2}
+        settings = {**READ_SETTINGS, "max_execution_time": seconds, "readonly": 2}
         return sa.create_engine("clickhousedb://", creator=partial(self.connect, settings))
 
     def is_missing_table(self, error: BaseException) -> bool:
-        """Whether a query failed because nothing was delivered yet."""
+        """Return whether a query failed because there is no table yet: nothing was delivered."""
         return is_unknown_table(error)
 
     def remedy(self, error: BaseException) -> str:
         return remedy_for(error)
 
     def error_message(self, reason: object, remedy: str = "") -> str:
-        # The driver's message holds the query, and with it values of the app's users.
-        words = words_of(reason) if isinstance(reason, BaseException) else reason
-        return super().error_message(words, remedy)
+        # The driver's message quotes the query, which has values of the app's users.
+        text = describe_error(reason) if isinstance(reason, BaseException) else reason
+        return super().error_message(text, remedy)
 
     def _client(self) -> Any:
         return self._connection.get().client
@@ -181,29 +181,29 @@ class FlaskChestClickHouse(Chest):
         return connection
 
     def _prepare(self, client: Any) -> None:
-        if read_version(client.server_version) < OLDEST:
-            least = ".".join(map(str, OLDEST))
+        if parse_version(client.server_version) < MIN_VERSION:
+            least = ".".join(map(str, MIN_VERSION))
             reason = f"ClickHouse {client.server_version} is too old"
             raise DeliveryError(
                 self.error_message(reason, f"upgrade the server to {least} or newer")
             )
         retention = None if self.app_info is None else self.app_info.retention_seconds
-        wrong = make_or_check(client, self.table, retention)
-        if wrong is not None:
-            raise DeliveryError(self.error_message(*wrong))
+        problem = create_or_check(client, self.table, retention)
+        if problem is not None:
+            raise DeliveryError(self.error_message(*problem))
 
     def _token(self, lines: Sequence[bytes]) -> str:
-        """The same for the same records, in this order: the server has stored them already."""
-        # What stands before the time is the id.
-        ids = b"".join([line[: line.find(_TIME)] for line in lines])
-        return hashlib.blake2b(ids, digest_size=16, key=self._writer).hexdigest()
+        """Return a token for these records; ClickHouse stores a batch of the same token once."""
+        # The part of a line before its time is its id.
+        ids = b"".join([line[: line.find(_TIME_KEY)] for line in lines])
+        return hashlib.blake2b(ids, digest_size=16, key=self._token_key).hexdigest()
 
     def _to_chest_error(
         self, error: BaseException, records: Sequence[Record]
     ) -> DeliveryError | RejectedError:
         if is_rejection(error):
             return RejectedError(self.error_message(error), record_ids=blamed_ids(records))
-        # Perhaps the table is gone, or the server is another one: look before the next batch.
+        # The table or the server may have changed: prepare the connection again for the next batch.
         self.close()
         return self.to_delivery_error(error)
 
@@ -218,21 +218,21 @@ def _check_address(address: StoreURL) -> None:
     known = {"verify"} if address.scheme == "clickhouse+https" else set()
     unknown = address.query.keys() - known
     if unknown:
-        told = f"known: {', '.join(known)}" if known else "there are none"
-        raise ConfigError(f"unknown URL parameter {min(unknown)!r}; {told}")
+        hint = f"known: {', '.join(known)}" if known else "there are none"
+        raise ConfigError(f"unknown URL parameter {min(unknown)!r}; {hint}")
     check_verify(address.query.get("verify", True))
     _ = address.port
 
 
-def _spelled(line: bytes) -> bytes:
-    """A record's line with its time as ClickHouse reads it."""
-    start = line.find(_TIME) + len(_TIME)
+def _convert_time(line: bytes) -> bytes:
+    """Return a record's line with its time in ClickHouse's format."""
+    start = line.find(_TIME_KEY) + len(_TIME_KEY)
     end = line.find(b",", start)
-    if end - start != _DIGITS or not line[start:end].isdigit():
-        # The time comes last, say, or lies before 2001: a line of another make.
+    if end - start != _TIME_DIGITS or not line[start:end].isdigit():
+        # Another writer's line, e.g. with its time at the end, or a time before 2001.
         values = loads(line)
-        values["time"] = spell_time(values["time"]).decode()
+        values["time"] = format_time(values["time"]).decode()
         return dumps(values)
     point = end - 6
-    second = spell_second(line[start:point])
+    second = format_second(line[start:point])
     return b'%b"%b.%b"%b' % (line[:start], second, line[point:end], line[end:])

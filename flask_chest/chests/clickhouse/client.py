@@ -1,4 +1,4 @@
-"""A connection to ClickHouse, or to its engine inside this process (chDB)."""
+"""Opens connections to ClickHouse, or to its engine within this process (chDB)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from typing import Any
 from ..http.client import check_verify
 from ..url import StoreURL
 
-#: What every question is asked with. A record that came twice is one to it, merged or not; both of
-#: it say the same, so indexes may leave parts out all the same. And a column is never taken for a
-#: figure of the same name.
-READING: Mapping[str, Any] = {
+#: Settings for all queries. ``FINAL`` deduplicates at read time. Duplicates are identical, so skip
+#: indexes remain safe. A name means a column rather than an aggregate's alias.
+READ_SETTINGS: Mapping[str, Any] = {
     "final": 1,
     "use_skip_indexes_if_final": 1,
     "optimize_move_to_prewhere_if_final": 1,
@@ -23,27 +22,27 @@ READING: Mapping[str, Any] = {
     "prefer_column_name_to_alias": 1,
 }
 
-# Where a failed call is logged, at each attempt, before it raises what says why.
+# These loggers log each failed attempt, and the exception that follows has the reason as well.
 _LOGGERS = ("clickhouse_connect.driver._backend.http_sync", "urllib3.connectionpool")
-_hushed = threading.local()
+_suppressed = threading.local()
 
 
 def connect(address: StoreURL, timeout: float, settings: Mapping[str, Any]) -> Any:
-    """A connection as the DB-API has it; its ``client`` is clickhouse-connect's.
+    """Open a connection with the DB-API's interface; its ``client`` is clickhouse-connect's.
 
     :param timeout: seconds that one call may take.
-    :param settings: ClickHouse's, for all calls.
+    :param settings: ClickHouse's settings for all calls.
     """
     from clickhouse_connect.dbapi.connection import Connection
 
-    given = {f"ch_{name}": value for name, value in settings.items()}
+    options = {f"ch_{name}": value for name, value in settings.items()}
     if address.scheme == "chdb":
-        return Connection(dsn=_in_process(address), **given)
+        return Connection(dsn=_chdb_dsn(address), **options)
     from clickhouse_connect.driver.httputil import get_pool_manager
     from urllib3 import Timeout
 
     https = address.scheme == "clickhouse+https"
-    # Not the pool that all clients share: a forked process would read its parent's answers.
+    # Not the driver's shared pool: a forked process would read its parent's answers.
     verify = check_verify(address.query.get("verify", True))
     pool = get_pool_manager(ca_cert=verify if isinstance(verify, str) else None)
     connection: Any = Connection(
@@ -54,37 +53,37 @@ def connect(address: StoreURL, timeout: float, settings: Mapping[str, Any]) -> A
         database=address.path or None,
         interface="https" if https else "http",
         pool_mgr=pool,
-        # The server runs one query of a session at a time.
+        # Within a session, the server runs only one query at a time.
         autogenerate_session_id=False,
         connect_timeout=max(1, ceil(timeout)),
         send_receive_timeout=max(1, ceil(timeout)),
-        # Delivery itself tries again, and later.
+        # Delivery retries, with backoff.
         query_retries=0,
-        **given,
+        **options,
     )
     connection.client.timeout = Timeout(connect=timeout, read=timeout)
     return connection
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
-    """What fails in here is told by its error, and not by the driver's log at each attempt.
+def suppressed_driver_logs() -> Iterator[None]:
+    """Suppress the driver's log of failed attempts in this thread; the error has the reason.
 
-    Of this thread, that is: the app may have connections of its own.
+    Other threads log as usual: the app may have its own connections.
     """
     for name in _LOGGERS:
-        logging.getLogger(name).addFilter(_is_anothers)
-    _hushed.here = True
+        logging.getLogger(name).addFilter(_is_not_suppressed)
+    _suppressed.here = True
     try:
         yield
     finally:
-        _hushed.here = False
+        _suppressed.here = False
 
 
-def _is_anothers(_: logging.LogRecord) -> bool:
-    return not getattr(_hushed, "here", False)
+def _is_not_suppressed(_: logging.LogRecord) -> bool:
+    return not getattr(_suppressed, "here", False)
 
 
-def _in_process(address: StoreURL) -> str:
+def _chdb_dsn(address: StoreURL) -> str:
     folder = "memory" if address.path in {"", ":memory:"} else f"/{address.path}"
     return f"chdb://{folder}"

@@ -1,33 +1,50 @@
-"""Deletes rows of a ClickHouse chest."""
+"""Deletes records from ClickHouse."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from ...errors import ReadError
 from ...query.eraser import Eraser
 from ...record.encoding import to_microseconds
 
-if TYPE_CHECKING:
-    from .chest import FlaskChestClickHouse
-
-# A delete returns when no query sees the rows any more.
+# A delete returns as soon as queries no longer see the rows.
 _SETTINGS = {"lightweight_deletes_sync": 2, "mutations_sync": 0}
-# It looks through the whole table, however few rows there are to delete.
-_PATIENCE = 300.0
+# Seconds. A delete scans the whole table, however few rows it deletes.
+_DELETE_TIMEOUT = 300.0
+
+
+class ErasableStore(Protocol):
+    """The attributes of the chest that the eraser uses."""
+
+    table: str
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that one call may take."""
+
+    def connect(self, settings: Mapping[str, Any], timeout: float | None = None) -> Any:
+        """Open another connection."""
+
+    def is_missing_table(self, error: BaseException) -> bool:
+        """Return whether a query failed because there is no table yet."""
+
+    def to_read_error(self, error: BaseException) -> ReadError:
+        """Convert a driver's error."""
 
 
 class ClickHouseEraser(Eraser):
-    """Hides rows at once, and has them taken out of the files in the end.
+    """Hides rows at once. On closing, ClickHouse begins to remove them from its files.
 
-    :param chest: the chest.
+    :param store: the chest, used for its address and its table.
     """
 
-    def __init__(self, chest: FlaskChestClickHouse) -> None:
-        self._chest = chest
-        self._table = f"`{chest.table}`"
+    def __init__(self, store: ErasableStore) -> None:
+        self._store = store
+        self._table = f"`{store.table}`"
         self._connection: Any = None
         self._has_deleted = False
 
@@ -37,10 +54,10 @@ class ClickHouseEraser(Eraser):
         return self._delete("id IN {ids:Array(String)}", {"ids": list(ids)})
 
     def prune(self, before: datetime) -> Iterator[int]:
-        # Not in batches: a delete of many costs as much as one of few, and no writer waits for it.
+        # Not in batches: deleting many rows costs as much as deleting a few, and blocks no writer.
         condition = "time < fromUnixTimestamp64Micro({before:Int64}, 'UTC')"
-        if gone := self._delete(condition, {"before": to_microseconds(before)}):
-            yield gone
+        if count := self._delete(condition, {"before": to_microseconds(before)}):
+            yield count
 
     def close(self) -> None:
         from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -49,7 +66,7 @@ class ClickHouseEraser(Eraser):
         if connection is None:
             return
         if self._has_deleted:
-            # What fails now, merges do later.
+            # If this fails, later merges remove the rows.
             with suppress(ClickHouseError):
                 connection.client.command(f"ALTER TABLE {self._table} APPLY DELETED MASK")
         connection.close()
@@ -57,23 +74,23 @@ class ClickHouseEraser(Eraser):
     def _delete(self, condition: str, parameters: dict[str, Any]) -> int:
         from clickhouse_connect.driver.exceptions import ClickHouseError
 
-        # The table's name is letters, digits and underscores; values are parameters.
+        # The table's name has only letters, digits and underscores; values are parameters.
         count = f"SELECT count() FROM {self._table} FINAL WHERE {condition}"  # noqa: S608
         delete = f"DELETE FROM {self._table} WHERE {condition}"  # noqa: S608
         try:
             client = self._client()
-            gone = int(client.query(count, parameters=parameters).result_rows[0][0])
-            if gone:
+            deleted = int(client.query(count, parameters=parameters).result_rows[0][0])
+            if deleted:
                 self._has_deleted = True
                 client.command(delete, parameters=parameters)
         except ClickHouseError as error:
-            if self._chest.is_missing_table(error):
+            if self._store.is_missing_table(error):
                 return 0
-            raise self._chest.to_read_error(error) from None
-        return gone
+            raise self._store.to_read_error(error) from None
+        return deleted
 
     def _client(self) -> Any:
         if self._connection is None:
-            timeout = max(_PATIENCE, self._chest.timeout)
-            self._connection = self._chest.connect(_SETTINGS, timeout)
+            timeout = max(_DELETE_TIMEOUT, self._store.timeout)
+            self._connection = self._store.connect(_SETTINGS, timeout)
         return self._connection.client

@@ -1,4 +1,4 @@
-"""What ClickHouse's errors mean, and how they are told."""
+"""Classifies and describes ClickHouse's errors, without values from the data."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ _REMEDIES = {
 }
 _UNTRUSTED = "check the host's name, and name the file of a private CA as 'verify'"
 _UNKNOWN_TABLE = 60
-# What is wrong with a record, as against what is wrong with the server at this moment: it cannot be
-# parsed, is out of range, is null where nothing may be, or breaks a CHECK of the user's own.
+# Codes for an invalid record: it cannot be parsed, is out of range, is null in a column that does
+# not allow it, or violates a constraint of the user. Other codes are about the server's state.
 _REJECTIONS = {6, 25, 26, 27, 32, 33, 38, 41, 53, 69, 70, 72, 117, 131, 349, 407, 467, 469}
-# ClickHouse takes a body of any length; a proxy in front of it may not, and has no code for it.
+# ClickHouse accepts a body of any length. A proxy in front of it may not; its answer has no code.
 _TOO_LONG = re.compile(r"\bHTTP status 413\b")
-_TOO_LONG_TOLD = (
+_TOO_LONG_TEXT = (
     "a proxy in front of it takes no body of this length (HTTP 413); raise its limit, which is "
     "'client_max_body_size' in nginx"
 )
-# Behind these words, messages quote the query or the data.
+# After these words, messages quote the query or the data.
 _QUOTES = re.compile(
     r"(?:[.:;,]?\s*\(?(?:In scope|before:|While |while |\(at row)|: '| near ).*", re.S
 )
-# The name is told in front; the rest is ours to tell.
+# The end of a message repeats the error's name, the URL and the version.
 _TAIL = re.compile(r"\s*\([A-Z_]+\)(?: \(for url [^)]*\))?\s*$|\s*\(version .*$")
 _CAUSE = re.compile(
     r"Caused by (\w+)\([\"']?(?:HTTPS?Connection(?:Pool)?\(.*?\): )?(.*?)[\"']?\)\)"
@@ -47,8 +47,8 @@ _KEY = re.compile(r"while reading the value of key (\w+)")
 _PREFIX = re.compile(r"^(?:.*?\bCode: \d+\. )?(?:DB::Exception: |Code: \d+\. )*", re.S)
 
 
-def code_of(error: BaseException) -> int | None:
-    """ClickHouse's number of an error; ``None`` where it did not come from there."""
+def error_code(error: BaseException) -> int | None:
+    """Return ClickHouse's code of an error, or ``None`` if the error is not ClickHouse's."""
     cause: Any = getattr(error, "orig", None) or error
     code: int | None = getattr(cause, "code", None)
     if isinstance(code, int):
@@ -58,32 +58,32 @@ def code_of(error: BaseException) -> int | None:
 
 
 def is_rejection(error: BaseException) -> bool:
-    """Whether it will never take these records."""
-    return code_of(error) in _REJECTIONS or _is_too_long(error)
+    """Return whether ClickHouse will never accept these records."""
+    return error_code(error) in _REJECTIONS or _is_too_long(error)
 
 
 def is_unknown_table(error: BaseException) -> bool:
-    """Whether the table is not there."""
-    return code_of(error) == _UNKNOWN_TABLE
+    """Return whether the table does not exist."""
+    return error_code(error) == _UNKNOWN_TABLE
 
 
 def remedy_for(error: BaseException) -> str:
-    """What a user can do about it; empty where there is no advice."""
-    code = code_of(error)
-    words = str(getattr(error, "orig", None) or error)
+    """Return what a user can do about an error; empty if there is no advice."""
+    code = error_code(error)
+    text = str(getattr(error, "orig", None) or error)
     if code is not None:
         return _REMEDIES.get(code, "")
-    if "chdb engine" in words:
+    if "chdb engine" in text:
         return "one process at a time may open this folder, and one folder at a time"
-    return _UNTRUSTED if "certificate" in words.lower() else CHECK_ADDRESS
+    return _UNTRUSTED if "certificate" in text.lower() else CHECK_ADDRESS
 
 
-def words_of(error: BaseException) -> str:
-    """An error in one line, without any value: messages quote what could not be parsed."""
+def describe_error(error: BaseException) -> str:
+    """Describe an error in one line, without the values that messages quote."""
     cause: Any = getattr(error, "orig", None) or error
-    text, code = str(cause), code_of(cause)
+    text, code = str(cause), error_code(cause)
     if _is_too_long(cause):
-        return _TOO_LONG_TOLD
+        return _TOO_LONG_TEXT
     if code is None:
         found = _CAUSE.search(text)
         return f"{found[1]}: {found[2]}" if found else text
@@ -91,9 +91,9 @@ def words_of(error: BaseException) -> str:
     if code in _REJECTIONS:
         key = _KEY.search(text)
         return f"{name} ({code})" + (f" in {key[1]}" if key else "")
-    told = _QUOTES.sub("", _TAIL.sub("", _PREFIX.sub("", text).strip().partition("\n")[0]))
-    return f"{name} ({code}): {told}"
+    reason = _QUOTES.sub("", _TAIL.sub("", _PREFIX.sub("", text).strip().partition("\n")[0]))
+    return f"{name} ({code}): {reason}"
 
 
 def _is_too_long(error: BaseException) -> bool:
-    return code_of(error) is None and _TOO_LONG.search(str(error)) is not None
+    return error_code(error) is None and _TOO_LONG.search(str(error)) is not None

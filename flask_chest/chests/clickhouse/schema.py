@@ -1,4 +1,4 @@
-"""The table in ClickHouse: how it is made, whether one that is there serves, its retention."""
+"""Creates or checks the table in ClickHouse, and sets its retention."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ import sqlalchemy as sa
 from ...record.encoding import FIELDS, from_microseconds, loads, to_microseconds
 from ..sql.chest import view_name
 
-# Documents are text: of the type JSON, ClickHouse keeps neither a null nor an empty object, and
-# reads a name with a dot in it as a path. https://clickhouse.com/docs/sql-reference/data-types/newjson
+# Documents are stored as text. ClickHouse's type JSON keeps neither nulls nor empty objects, and
+# reads a dot in a name as a path. https://clickhouse.com/docs/sql-reference/data-types/newjson
 #
-# Records of one route lie together, by time. The id at the end makes what came twice the same row
-# to ReplacingMergeTree, and nothing else. By the week, what is older goes without much rewriting.
+# The rows are sorted by route and then by time. The id at the end of the key makes two rows equal
+# to ReplacingMergeTree only if they are one record. Weekly partitions let ClickHouse delete old
+# rows without rewriting much.
 #
-# Batches that were sent again as they were are known by their token, and never stored twice; how
-# many of them a table on one server remembers, it has to be told.
+# ClickHouse recognizes a batch that is sent again by its token. A table that is not replicated
+# remembers tokens only if the deduplication window is set.
 _TABLE = """
 CREATE TABLE IF NOT EXISTS {table} (
     id String CODEC(ZSTD(1)),
@@ -60,23 +61,23 @@ FROM {table} FINAL
 ARRAY JOIN JSONExtractKeysAndValuesRaw(vars) AS pair
 """
 _TTL = "toDateTime(time) + toIntervalSecond({seconds})"
-_OURS = re.compile(r"TTL toDateTime\(time\) \+ toIntervalSecond\((\d+)\)(?: |$)")
-_FOUND = """
+_OUR_TTL = re.compile(r"TTL toDateTime\(time\) \+ toIntervalSecond\((\d+)\)(?: |$)")
+_TABLE_QUERY = """
 SELECT engine, sorting_key, engine_full,
     (SELECT groupArray(name) FROM system.columns
      WHERE database = currentDatabase() AND table = {name}),
     (SELECT count() FROM system.tables WHERE database = currentDatabase() AND name = {view})
 FROM system.tables WHERE database = currentDatabase() AND name = {name}
 """
-# A Distributed table has the engine behind it.
+# A Distributed table may have a ReplacingMergeTree behind it.
 _DEDUPLICATING = ("ReplacingMergeTree", "Distributed")
 
-#: The oldest version whose settings and statements these are.
-OLDEST = (24, 8)
+#: The oldest version that has these settings and statements.
+MIN_VERSION = (24, 8)
 
 
-class Moment(sa.types.TypeDecorator[datetime]):
-    """A time, to the microsecond. As a literal, ClickHouse would take whole seconds only."""
+class Microseconds(sa.types.TypeDecorator[datetime]):
+    """A time with microseconds. ClickHouse reads a literal in whole seconds only."""
 
     impl = sa.BigInteger
     cache_ok = True
@@ -92,7 +93,7 @@ class Moment(sa.types.TypeDecorator[datetime]):
 
 
 class Document(sa.types.TypeDecorator[Any]):
-    """The text of a JSON document, read back. Not every SQLAlchemy's JSON knows this dialect."""
+    """A JSON document stored as text. SQLAlchemy's own JSON type may not know this dialect."""
 
     impl = sa.String
     cache_ok = True
@@ -101,10 +102,10 @@ class Document(sa.types.TypeDecorator[Any]):
         return None if value is None else loads(value)
 
 
-def records_of(table: str) -> sa.Table:
-    """The table as it is asked: documents are read from their text."""
-    kinds: dict[str, Any] = {
-        "time": Moment,
+def make_table(table: str) -> sa.Table:
+    """Return the table's columns for SQLAlchemy's queries."""
+    types: dict[str, Any] = {
+        "time": Microseconds,
         "status": sa.Integer,
         "duration_ms": sa.Double,
         "sample_rate": sa.Double,
@@ -113,15 +114,16 @@ def records_of(table: str) -> sa.Table:
         "bytes_sent": sa.BigInteger,
         "disconnected": sa.Boolean,
     }
-    columns = [sa.Column(name, kinds.get(name, sa.String)) for name in FIELDS]
+    columns = [sa.Column(name, types.get(name, sa.String)) for name in FIELDS]
     return sa.Table(table, sa.MetaData(), *columns)
 
 
-def make_or_check(client: Any, table: str, retention: float | None) -> tuple[str, str] | None:
-    """See that the table and its view are there, and that it has the retention.
+def create_or_check(client: Any, table: str, retention: float | None) -> tuple[str, str] | None:
+    """Create the table and its view, or check the existing table, and set its retention.
 
-    :param client: clickhouse-connect's; its errors are the caller's.
-    :returns: what is wrong with a table of that name, and what to do; ``None`` where it serves.
+    :param client: clickhouse-connect's client; the caller handles its errors.
+    :param retention: seconds that rows are kept; ``None`` keeps them forever.
+    :returns: a problem of an existing table, and its remedy; ``None`` if the table can be used.
     """
     from clickhouse_connect.driver.exceptions import DatabaseError
 
@@ -129,36 +131,36 @@ def make_or_check(client: Any, table: str, retention: float | None) -> tuple[str
     if found is None:
         ttl = "" if retention is None else f"TTL {_TTL.format(seconds=int(retention))}"
         client.command(_TABLE.format(table=_quoted(table), ttl=ttl))
-        _make_view(client, table)
+        _create_view(client, table)
         return None
     engine, sorting_key, full, columns, has_view = found
-    wrong = _what_is_wrong(table, engine, sorting_key, columns)
-    if wrong is not None:
-        return wrong
+    problem = _find_problem(table, engine, sorting_key, columns)
+    if problem is not None:
+        return problem
     _set_retention(client, table, full, retention)
     if not has_view:
-        # Another worker is about to make it, or died before; or this user may not.
+        # Another worker may be creating the view, or this user may lack the permission.
         with suppress(DatabaseError):
-            _make_view(client, table)
+            _create_view(client, table)
     return None
 
 
-def read_version(text: str) -> tuple[int, ...]:
-    """``"24.8.14.39"`` and the like."""
+def parse_version(text: str) -> tuple[int, ...]:
+    """Return major and minor version of a text such as ``"24.8.14.39"``."""
     return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
 
 
-def _make_view(client: Any, table: str) -> None:
+def _create_view(client: Any, table: str) -> None:
     client.command(_VIEW.format(table=_quoted(table), view=_quoted(view_name(table))))
 
 
 def _find(client: Any, table: str) -> tuple[str, str, str, Sequence[str], int] | None:
     names = {"name": f"'{table}'", "view": f"'{view_name(table)}'"}
-    rows = client.query(_FOUND.format(**names)).result_rows
+    rows = client.query(_TABLE_QUERY.format(**names)).result_rows
     return rows[0] if rows else None
 
 
-def _what_is_wrong(
+def _find_problem(
     table: str, engine: str, sorting_key: str, columns: Sequence[str]
 ) -> tuple[str, str] | None:
     missing = [name for name in FIELDS if name not in columns]
@@ -175,15 +177,15 @@ def _what_is_wrong(
 
 
 def _set_retention(client: Any, table: str, full: str, retention: float | None) -> None:
-    """Of a TTL that somebody wrote by hand, nothing is changed."""
-    ours = _OURS.search(full)
+    """Set the table's TTL, unless a user has set a TTL of another form."""
+    our_ttl = _OUR_TTL.search(full)
     if retention is None:
-        if ours is not None:
+        if our_ttl is not None:
             client.command(f"ALTER TABLE {_quoted(table)} REMOVE TTL")
         return
-    if ours is None and " TTL " in full:
+    if our_ttl is None and " TTL " in full:
         return
-    if ours is None or int(ours[1]) != int(retention):
+    if our_ttl is None or int(our_ttl[1]) != int(retention):
         ttl = _TTL.format(seconds=int(retention))
         client.command(f"ALTER TABLE {_quoted(table)} MODIFY TTL {ttl}")
 
@@ -193,15 +195,15 @@ def _quoted(name: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def spell_second(seconds: int | bytes) -> bytes:
-    """A second as every version of ClickHouse reads it, in a column of UTC.
+def format_second(seconds: int | bytes) -> bytes:
+    """Format a second for a UTC column, in the form that every version of ClickHouse reads.
 
-    :param seconds: since 1970, in digits where they are at hand.
+    :param seconds: seconds since 1970, as a number or as digits.
     """
     return from_microseconds(int(seconds) * 1_000_000).strftime("%Y-%m-%d %H:%M:%S").encode()
 
 
-def spell_time(microseconds: int) -> bytes:
-    """A time as ClickHouse's JSON formats read it: versions differ in what a number means."""
+def format_time(microseconds: int) -> bytes:
+    """Format a time for ClickHouse's JSON formats; versions read a number in different units."""
     seconds, fraction = divmod(microseconds, 1_000_000)
-    return b"%b.%06d" % (spell_second(seconds), fraction)
+    return b"%b.%06d" % (format_second(seconds), fraction)

@@ -1,13 +1,9 @@
-"""Reading ClickHouse, beyond what every reader must do."""
+"""Tests the reader of ClickHouse, beyond the common suite."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
-from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -21,50 +17,18 @@ from flask_chest.record.record import Record
 
 from ...query.records import END, many
 from ...query.suite import WHOLE, check_reader
-from ...servers.clickhouse import ask, in_process
+from .conftest import rows_of
 
 pytestmark = pytest.mark.server
 
 
-@pytest.fixture(scope="module", params=["chdb", "server"])
-def url(request: pytest.FixtureRequest) -> Iterator[str]:
-    given = os.environ.get("CHEST_TEST_CLICKHOUSE_URL")
-    if request.param == "chdb":
-        with in_process() as address:
-            yield address
-    elif given:
-        yield given
-    else:
-        pytest.skip("CHEST_TEST_CLICKHOUSE_URL names no server")
-
-
-@pytest.fixture
-def chest(url: str) -> Iterator[FlaskChestClickHouse]:
-    """A chest whose table nobody else has."""
-    table = f"chest_{uuid4().hex[:12]}"
-    chest = FlaskChestClickHouse(url, table=table)
-    yield chest
-    chest.close()
-    ask(url, f"DROP VIEW IF EXISTS {table}_vars")
-    ask(url, f"DROP TABLE IF EXISTS {table}")
-
-
-def rows_of(chest: FlaskChestClickHouse, query: str) -> Sequence[Sequence[Any]]:
-    connection = chest.connect({})
-    try:
-        rows: Sequence[Sequence[Any]] = connection.client.query(query).result_rows
-        return rows
-    finally:
-        connection.close()
-
-
 def test_finds_everything(chest: FlaskChestClickHouse) -> None:
-    """It passes the suite that every reader must pass."""
+    """The reader passes the common suite."""
     check_reader(chest)
 
 
 def test_sees_each_record_once(chest: FlaskChestClickHouse) -> None:
-    """What came twice, in different batches, is one record to every question, merged or not."""
+    """A record that was stored twice in different batches counts once in every query."""
     records = many(100)
     chest.write(records)
     for start in range(0, 100, 30):
@@ -83,9 +47,9 @@ def test_sees_each_record_once(chest: FlaskChestClickHouse) -> None:
     reader.close()
 
 
-def test_the_newest_of_a_long_time(chest: FlaskChestClickHouse) -> None:
-    """Pages and reach are right whether records lie close together or years apart, and also where
-    some of them came twice."""
+def test_newest_records_of_a_long_range(chest: FlaskChestClickHouse) -> None:
+    """Pages and scan_start are right for records that are close together, years apart or stored
+    twice."""
     hours = [0, 0.001, 0.002, 1, 1.5, 30, 31, 900, 9_000, 90_000, 90_001]
     records = [
         replace(record, time=END - timedelta(hours=ago))
@@ -112,8 +76,8 @@ def test_the_newest_of_a_long_time(chest: FlaskChestClickHouse) -> None:
     reader.close()
 
 
-def test_slices_hold_what_lies_in_them(chest: FlaskChestClickHouse) -> None:
-    """Those and no others are looked at, to the microsecond."""
+def test_slices_are_exact(chest: FlaskChestClickHouse) -> None:
+    """Queries read exactly the records within the slices, to the microsecond."""
     records = many(600)
     chest.write(records)
     reader = ClickHouseReader(chest)
@@ -130,7 +94,7 @@ def test_slices_hold_what_lies_in_them(chest: FlaskChestClickHouse) -> None:
 
 
 def test_whole_floats(chest: FlaskChestClickHouse) -> None:
-    """A float that is whole reads as one, as it does in the other stores."""
+    """A whole float has a decimal point in texts, as in the other stores."""
     chest.write(many(100))
     reader = chest.reader()
     assert reader is not None
@@ -141,8 +105,8 @@ def test_whole_floats(chest: FlaskChestClickHouse) -> None:
     reader.close()
 
 
-def test_reads_only(chest: FlaskChestClickHouse) -> None:
-    """Nothing can be written over a reader's connection, and no query takes for ever."""
+def test_reader_cannot_write(chest: FlaskChestClickHouse) -> None:
+    """A reader's connection refuses writes and limits each query's time."""
     chest.write(many(3))
     engine = chest.make_read_only_engine()
     with engine.connect() as connection:
@@ -152,38 +116,3 @@ def test_reads_only(chest: FlaskChestClickHouse) -> None:
         assert connection.exec_driver_sql(query).all() == [("10",)]
     engine.dispose()
     assert rows_of(chest, f"SELECT count() FROM {chest.table}") == [(3,)]
-
-
-def test_erases(chest: FlaskChestClickHouse) -> None:
-    """Rows are gone at once, whether they came twice or not, and from the files soon after."""
-    eraser = chest.eraser()
-    assert eraser is not None
-    assert list(eraser.prune(END)) == []
-    assert eraser.erase(["1"]) == 0
-    records = many(600)
-    chest.write(records)
-    chest.write(records[:50])
-    assert eraser.erase([record.id for record in records[:10]]) == 10
-    assert eraser.erase([]) == 0
-    assert list(eraser.prune(END - timedelta(hours=5))) == [300]
-    assert rows_of(chest, f"SELECT count() FROM {chest.table} FINAL") == [(290,)]
-    eraser.close()
-    waiting = f"SELECT command FROM system.mutations WHERE table = '{chest.table}' AND NOT is_done"
-    while rows_of(chest, waiting):  # each look takes its time; the engine has no event to wait for
-        pass
-    parts = f"SELECT sum(rows) FROM system.parts WHERE active AND table = '{chest.table}'"
-    assert rows_of(chest, parts) == rows_of(chest, f"SELECT count() FROM {chest.table}")
-
-
-def test_what_was_forgotten_can_be_imported(chest: FlaskChestClickHouse) -> None:
-    """The same batch is no retry when somebody else brings it, after its records were erased."""
-    records = many(10)
-    chest.write(records)
-    eraser = chest.eraser()
-    assert eraser is not None
-    assert eraser.erase([record.id for record in records]) == 10
-    eraser.close()
-    other = FlaskChestClickHouse(chest.url, table=chest.table)
-    other.write(records)
-    other.close()
-    assert rows_of(chest, f"SELECT count() FROM {chest.table} FINAL") == [(10,)]
