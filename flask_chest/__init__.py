@@ -1,4 +1,4 @@
-"""One line records every request: whatever the views put on ``flask.g``, kept.
+"""Records each request of a Flask app, with the values that its views put on ``flask.g``.
 
 ::
 
@@ -52,7 +52,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # A backend's module is imported when the backend is asked for.
+    # Chests load lazily: importing this package imports no database driver.
     if name in CLASSES and name in __all__:
         return load_class(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,8 +13,8 @@ __all__ = ["ProcessLock", "current_pid"]
 class ProcessLock:
     """A lock for each process, created when it is first needed.
 
-    A thread of the parent process may hold the parent's lock forever. Also, gevent may be loaded
-    late by a server, and does not know locks from before.
+    After a fork, the parent's lock may stay locked forever in the child. A server may also load
+    gevent late, and gevent does not patch locks that exist already.
     """
 
     def __init__(self) -> None:

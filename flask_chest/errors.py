@@ -1,4 +1,4 @@
-"""Everything that Flask-Chest raises."""
+"""The exceptions that Flask-Chest raises, and the advice that their messages give."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class ChestError(Exception):
-    """Base of every error of this package.
+    """Base class of all exceptions of this package.
 
     .. versionadded:: 1.0
     """
@@ -21,10 +21,10 @@ class ConfigError(ChestError, ValueError):
 
 
 class DeliveryError(ChestError):
-    """The backend did not take the records now; the same records may be sent again later.
+    """The store did not accept the records now; delivery sends the same records again later.
 
-    :param message: what happened, with chest and address, never a credential.
-    :param retry_after: seconds that the backend asked to wait, or ``None`` where it said nothing.
+    :param message: the failure, with the chest's name and address, never a credential.
+    :param retry_after: seconds to wait before the next attempt, if the store named a time.
 
     .. versionadded:: 1.0
     """
@@ -35,14 +35,13 @@ class DeliveryError(ChestError):
 
 
 class RejectedError(ChestError):
-    """The backend will never take these records.
+    """The store will never accept some records of the batch.
 
-    :param message: the backend's reason.
-    :param record_ids: ids of the rejected records, where the backend named them: all others of
-        the batch were then accepted. ``None`` when it is not known which records are to blame;
-        the batch is then halved until they are found.
-    :param unnamed: how many were rejected, where the backend has stored all others, does not say
-        which these are, and must not be sent the batch again. Nothing more is found out then.
+    :param message: the store's reason.
+    :param record_ids: ids of the rejected records, if the store named them; the store has accepted
+        all others. With ``None``, delivery halves the batch until it has found the rejected ones.
+    :param unnamed: number of rejected records if the store has accepted all others, does not name
+        the rejected ones and must not get the batch again. Delivery then only counts them.
 
     .. versionadded:: 1.0
     """
@@ -56,16 +55,16 @@ class RejectedError(ChestError):
 
 
 class QueryError(ChestError, ValueError):
-    """A question that makes no sense. The message says what is wrong, and how it is written.
+    """A query is malformed. The message names the mistake and the right form.
 
     .. versionadded:: 1.0
     """
 
 
 class ReadError(ChestError):
-    """A store cannot answer now.
+    """A store cannot answer a query now.
 
-    :param message: which store, and what happened; never a value that is stored.
+    :param message: the failure, with the store's name and address, never a stored value.
 
     .. versionadded:: 1.0
     """

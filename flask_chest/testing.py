@@ -1,4 +1,4 @@
-"""For an app's own tests: see what its requests record, and whether a chest of its own is one."""
+"""Helpers for an app's tests: capture its records, and check a chest that the app defines."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ __all__ = ["capture_records", "check_chest"]
 
 @contextmanager
 def capture_records(app: Flask) -> Iterator[list[Record]]:
-    """Collect the records that an app makes inside the ``with`` block::
+    """Collect the records that an app makes within the ``with`` block::
 
         with capture_records(app) as records:
             client.post("/orders/7")
         assert records[0].vars["total"] == 99.5
 
-    They are delivered as well. Sampling and rules hold as always.
+    The records are also delivered, and sampling and rules apply as usual.
 
     :param app: an app with a ``FlaskChest``.
-    :raises RuntimeError: the app has none.
+    :raises RuntimeError: the app has no ``FlaskChest``.
 
     .. versionadded:: 1.0
     """
@@ -43,53 +43,53 @@ def capture_records(app: Flask) -> Iterator[list[Record]]:
         raise RuntimeError(f"the app {app.name!r} has no FlaskChest: call FlaskChest(app) first")
     records: list[Record] = []
 
-    def keep(sender: Any, record: Record) -> None:
+    def collect(sender: Any, record: Record) -> None:
         records.append(record)
 
-    record_captured.connect(keep, app)
+    record_captured.connect(collect, app)
     try:
         yield records
     finally:
-        record_captured.disconnect(keep, app)
+        record_captured.disconnect(collect, app)
 
 
-#: Makes a chest for the backend under test; each call a new object, all for the same place.
+#: Makes a chest that writes to the store under test. Each call returns a new chest.
 Factory = Callable[[], Chest]
 
 
-#: Tells the ids of all records in the backend, each as often as it is stored.
+#: Returns the ids of all records in the store; an id that is stored twice appears twice.
 Reader = Callable[[], Iterable[str]]
 
 
-# A connection may take its time before a statement takes its own, and a silent one is tried twice.
-_PATIENCE = 4
+# A chest may wait for a connection and then for a statement, and may try each of them twice.
+_MAX_TIMEOUTS = 4
 
 
 class Server(Protocol):
-    """What the suite may do to the backend's server.
+    """Lets the checks stop and start the store's server.
 
     .. versionadded:: 1.0
     """
 
     def stop(self) -> None:
-        """End it; return when it is gone."""
+        """Stop the server; return when its process has ended."""
 
     def start(self) -> None:
-        """Start it again, with the data it had; return when it answers."""
+        """Start the server again with its data; return when the server answers."""
 
 
 @runtime_checkable
 class PausableServer(Server, Protocol):
-    """A server that can also fall silent: it keeps its connections and answers nothing.
+    """A server that can also hang: it keeps its connections open and does not answer.
 
     .. versionadded:: 1.0
     """
 
     def pause(self) -> None:
-        """Fall silent."""
+        """Stop answering."""
 
     def resume(self) -> None:
-        """Go on."""
+        """Answer again."""
 
 
 def check_chest(
@@ -100,18 +100,19 @@ def check_chest(
     server: Server | None = None,
     timeout: float = 2.0,
 ) -> tuple[str, ...]:
-    """Run a backend through everything that delivery relies on.
+    """Check that a chest behaves as delivery expects.
 
-    :param factory: makes the chest; called several times, and each must lead to the same place.
-    :param read: tells the ids of the stored records, so that what arrived can be compared. Without
-        it only the chest's behaviour is checked.
-    :param poison: a record that this backend will never accept; checks that it, and it alone, is
-        rejected.
-    :param server: stops and starts the backend's server; checks failure, restart and, where it has
-        ``pause`` and ``resume``, silence.
-    :param timeout: seconds that the chest is told one call may take.
-    :returns: the names of the checks that were made, so that a test can ask for those it relies on.
-    :raises AssertionError: the chest breaks a rule; the message says which.
+    :param factory: makes the chest; called several times, and all chests must write to the same
+        store.
+    :param read: returns the ids of the stored records, to compare them with the written ones.
+        Without it, only the behaviour of the chest is checked.
+    :param poison: a record that the store will never accept; the chest must reject this record and
+        no other.
+    :param server: stops and starts the store's server, to check failure and restart. With the
+        methods ``pause`` and ``resume``, a hanging server is checked too.
+    :param timeout: the chest's timeout in seconds.
+    :returns: the names of the checks that ran, so that a test can assert on them.
+    :raises AssertionError: the chest breaks a rule; the message names the rule.
 
     .. versionadded:: 1.0
     """
@@ -134,7 +135,7 @@ def check_chest(
 
 
 def make_records(count: int) -> list[Record]:
-    """Records of the last minute, one microsecond apart, each with an id of its own."""
+    """Return records of the last minute, one microsecond apart, with unique ids."""
     start = datetime.now(timezone.utc) - timedelta(minutes=1)
     return [
         Record(
@@ -163,7 +164,7 @@ class _Suite:
         assert chest.name, "a chest needs a name"
         assert isinstance(chest.describe(), str), "describe() returns the address as a string"
         chest.write(records[:10])
-        # Delivery hands over lines that were encoded once; they are a sequence of records too.
+        # Delivery passes encoded lines: a Batch is a sequence of records too.
         chest.write(Batch([encode(record) for record in records[10:]]))
         chest.write([])
         chest.check()
@@ -197,10 +198,10 @@ class _Suite:
         chest.close()
         assert rejected == {poison.id}, (
             f"of eight good records and a bad one, {len(rejected)} were rejected: "
-            "raise RejectedError for what the backend will never take, and for nothing else"
+            "raise RejectedError for records that the store will never accept, and for no others"
         )
-        self._expect(records, "were written beside a bad one")
-        assert poison.id not in self._stored(), "a record was rejected and yet stored"
+        self._expect(records, "were written together with a bad one")
+        assert poison.id not in self._stored(), "a rejected record was stored"
 
     def survives_restart(self, server: Server) -> None:
         chest, records = self._make(), make_records(8)
@@ -214,19 +215,19 @@ class _Suite:
         server.start()
         chest.write(records)
         chest.close()
-        self._expect(records, "were written around a restart of the server")
+        self._expect(records, "were written before and after a restart of the server")
 
     def honours_timeout(self, server: PausableServer) -> None:
         chest, records = self._make(), make_records(4)
         chest.write(records[:2])
         server.pause()
         try:
-            self._expect_failure(chest.write, records, "while the server was silent")
+            self._expect_failure(chest.write, records, "while the server did not answer")
         finally:
             server.resume()
         chest.write(records)
         chest.close()
-        self._expect(records, "were written around a silence of the server")
+        self._expect(records, "were written before and after the server did not answer")
 
     def _make(self) -> Chest:
         chest = self._factory()
@@ -241,24 +242,26 @@ class _Suite:
             return
         stored = self._stored()
         missing = [record.id for record in records if not stored[record.id]]
-        doubled = [record.id for record in records if stored[record.id] > 1]
+        duplicates = [record.id for record in records if stored[record.id] > 1]
         assert not missing, f"{len(missing)} of {len(records)} records that {what} are missing"
-        assert not doubled, f"{len(doubled)} of {len(records)} records that {what} are doubled"
+        assert not duplicates, (
+            f"{len(duplicates)} of {len(records)} records that {what} are stored twice"
+        )
 
     def _expect_failure(
-        self, act: Callable[[Sequence[Record]], None], records: Sequence[Record], when: str
+        self, action: Callable[[Sequence[Record]], None], records: Sequence[Record], when: str
     ) -> None:
-        begun = time.monotonic()
-        limit = self._app_info.timeout * _PATIENCE
+        began = time.monotonic()
+        limit = self._app_info.timeout * _MAX_TIMEOUTS
         with suppress(DeliveryError):
-            act(records)
+            action(records)
             raise AssertionError(f"no DeliveryError {when}")
-        took = time.monotonic() - begun
-        assert took < limit, f"{when} it took {took:.1f} s to say so; the limit is {limit:g} s"
+        took = time.monotonic() - began
+        assert took < limit, f"{when} a DeliveryError took {took:.1f} s; the limit is {limit:g} s"
 
 
 def _deliver(chest: Chest, records: Sequence[Record]) -> set[str]:
-    """Halve a rejected batch until the bad records are alone, as delivery does."""
+    """Halve a rejected batch until each bad record is alone, like delivery does."""
     try:
         chest.write(records)
     except RejectedError as error:

@@ -1,21 +1,21 @@
-"""Words that several floors share in annotations."""
+"""Type aliases for annotations."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-#: What a variable may be once it is recorded: the types of JSON.
+#: The value of a recorded variable: the types of JSON.
 Plain: TypeAlias = str | int | float | bool | list["Plain"] | dict[str, "Plain"] | None
 
-#: How tracked variables are written: every public plain value, these names, or names by method.
+#: Tracked variables: ``None`` (every public plain value), a list of names, or lists by method.
 TrackedVars: TypeAlias = Sequence[str] | Mapping[str, Sequence[str]] | None
 
-#: Makes a request id; called once a request, its string is cut to 255 characters.
+#: Makes a request id, as text of at most 255 characters; called once per request.
 RequestIdGenerator: TypeAlias = Callable[[], Any]
 
-#: One variable of one request, as older writers and payload generators get it.
+#: Name, value and request id of one variable, for payload generators and writers of 0.0.x.
 ContextTuple: TypeAlias = tuple[str, Any, str]
 
-#: What left the record behind.
+#: The origin of a record.
 Kind: TypeAlias = Literal["request", "command", "job"]
