@@ -27,9 +27,9 @@ from ..config.rule import Rule, parse_rule
 from ..config.ruleset import build_ruleset
 from ..config.settings import Settings, read_settings
 from ..delivery.exporter import Exporter
+from ..delivery.journal.backlog import warn_of_undelivered
 from ..delivery.journal.framing import MAX_CHESTS
 from ..delivery.journal.scope import JournalScope
-from ..delivery.journal.totals import warn_of_undelivered
 from ..errors import ConfigError
 from ..typing import RequestIdGenerator
 from .blueprint_tracking import BlueprintTracking, PendingBlueprintRules

@@ -20,7 +20,7 @@ from flask_chest.chests.sql.reader import SQLReader
 from tests import ROOT
 
 from ..apps import Site
-from ..torture.test_disk import look_around
+from ..torture.test_disk import rescan
 
 
 def run(site: Site, *words: str) -> object:
@@ -301,7 +301,7 @@ def test_a_job_in_a_child_of_a_view(tmp_path: Path, end: str) -> None:
     extension = FlaskChest(app)
     with app.app_context():
         g.last = True
-    look_around(app)
+    rescan(app)
     assert extension.flush(60)
     with closing(sqlite3.connect(tmp_path / "chest.db")) as connection:
         [asked] = connection.execute("SELECT status FROM chest_records WHERE kind = 'request'")

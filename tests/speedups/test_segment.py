@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flask_chest._speedups import SegmentAppender, _python
-from flask_chest.delivery.journal.framing import unpack
+from flask_chest.delivery.journal.damaged_records import iter_frames
 
 from .sides import opened
 
@@ -33,7 +33,7 @@ def test_a_tape(tmp_path: Path) -> None:
             assert made.size == path.stat().st_size
         files.append(path.read_bytes())
     assert files[0] == files[1]
-    assert [frame.line for frame in unpack(files[0])][1::3] == lines
+    assert [frame.line for frame in iter_frames(files[0])][1::3] == lines
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk is full here")

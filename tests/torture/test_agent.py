@@ -20,7 +20,7 @@ from tests.waiting import wait_until
 from .app import environment, make_torture_app
 from .oracle import Oracle
 from .store import FaultyStore
-from .test_disk import look_around
+from .test_disk import rescan
 
 # Whole processes and large journals: too long for the fast tests.
 pytestmark = pytest.mark.server
@@ -103,7 +103,7 @@ def test_without_an_agent_the_oldest_go_when_the_buffer_is_full(
     web = Web(tmp_path, store, CHEST_BUFFER_MAX_BYTES=1024 * 1024)
     for _ in range(4):
         web.send(600)
-        look_around(web.app)
+        rescan(web.app)
     segments = (tmp_path / "chest-journal").glob("*/*.segment")
     assert sum(segment.stat().st_size for segment in segments) < 1.2 * 1024 * 1024
     lost = oracle.account("web").lost["overflow"]

@@ -19,13 +19,14 @@ from flask import Flask
 
 from flask_chest import FlaskChest
 from flask_chest.chests.base import Chest
-from flask_chest.delivery.journal.framing import MAGIC, pack
+from flask_chest.delivery.journal.framing import MAGIC
 from flask_chest.delivery.journal.partition import Partition
 from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.delivery.journal.writer import JournalWriter
 from flask_chest.errors import DeliveryError
 from tests.servers.missing import lack
 
+from ..delivery.journal.frames import pack
 from .app import make_torture_app
 
 _PAGE = resource.getpagesize()
@@ -211,7 +212,7 @@ def test_a_journal_removed_while_in_use(tmp_path: Path) -> None:
     # At once: a folder in which delivery makes a file meanwhile cannot be removed.
     (tmp_path / "chest-journal").rename(tmp_path / "gone")
     shutil.rmtree(tmp_path / "gone", ignore_errors=True)
-    look_around(visits.app)
+    rescan(visits.app)
     visits.send(5)
     store.up = True
     visits.check()
@@ -250,7 +251,7 @@ def test_files_of_strangers(tmp_path: Path) -> None:
     (folder.parent / "photos").mkdir()
     (folder.parent / "photos" / "writer.json").write_text("{}")
     (folder.parent / ".hidden").mkdir()
-    look_around(visits.app)
+    rescan(visits.app)
     store.up = True
     assert visits.chest.flush(10)
     assert len(store.idents) == 3
@@ -259,8 +260,8 @@ def test_files_of_strangers(tmp_path: Path) -> None:
     assert all((tmp_path / "chest-journal" / name).exists() for name in strange)
 
 
-def look_around(app: Flask) -> None:
+def rescan(app: Flask) -> None:
     """Have the journal looked at now, not within the next seconds."""
     worker = app.extensions["chest.state"].delivery._worker
-    worker.buffer._look_after = 0.0
+    worker.buffer._rescan_after = 0.0
     worker.buffer.maintain()

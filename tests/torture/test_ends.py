@@ -226,8 +226,8 @@ def _adopted(setting: Setting, journal: Path) -> bool:
     from flask_chest.delivery.journal.scope import JournalScope
 
     scope = JournalScope(journal, "tortured", ("sqlite", "web"))
-    sources = Assignment(scope, lambda *_: None, Reads.OWN_AND_ORPHANED)
-    sources.look_around(None)
-    found = sources.listed()
-    sources.close()
+    assignment = Assignment(scope, lambda *_: None, Reads.OWN_AND_ORPHANED)
+    assignment.rebalance(None)
+    found = assignment.partitions()
+    assignment.close()
     return bool(found)

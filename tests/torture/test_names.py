@@ -14,7 +14,7 @@ from flask import Flask
 
 from flask_chest import FlaskChestSQLite, Record
 from flask_chest.chests.base import AppInfo
-from flask_chest.delivery.journal.chest_names import present_names
+from flask_chest.delivery.journal.chest_names import resolve_renames
 from flask_chest.errors import RejectedError
 
 from ..cli.shop import run
@@ -79,7 +79,7 @@ def test_one_that_goes_and_comes_back(tmp_path: Path, caplog: pytest.LogCaptureF
     visit(between, "between")
     deliver(between)
     assert stored(tmp_path, "b") == ["before", "between"]
-    assert "which this process does not have" in caplog.text
+    assert "which this process does not know" in caplog.text
     assert f"{tmp_path}/a.db" in caplog.text
     told = json.loads(run(between, "status", "--json").stdout)["chests"]
     [name] = set(told) - {"sqlite"}
@@ -100,9 +100,10 @@ def test_another_address(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
     visit(app, "after")
     deliver(app)
     assert stored(tmp_path, "a") == stored(tmp_path, "c") == ["before", "after"]
-    told = [each for each in caplog.messages if "what waits for it goes there" in each]
-    assert len(told) == 1
-    assert f"'sqlite-2' was at {tmp_path}/b.db chest_records, and is at {tmp_path}/c.db" in told[0]
+    moved = [each for each in caplog.messages if "its waiting records are delivered there" in each]
+    assert len(moved) == 1
+    old, new = tmp_path / "b.db", tmp_path / "c.db"
+    assert f"'sqlite-2' was at {old} chest_records and is now at {new}" in moved[0]
     end(app)
 
 
@@ -120,7 +121,7 @@ def test_another_address(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
 )
 def test_names(then: dict[str, str], now: dict[str, str], found: list[str]) -> None:
     """Each has one name, and no two have the same."""
-    assert present_names(["one", "two"], then, now) == found
+    assert resolve_renames(["one", "two"], then, now) == found
 
 
 class Strict(FlaskChestSQLite):

@@ -18,7 +18,7 @@ from flask_chest.record.record import Record
 from tests.waiting import wait_until
 
 from ..cli.shop import run
-from .test_disk import look_around
+from .test_disk import rescan
 
 
 class Store(Chest):
@@ -63,9 +63,9 @@ def end(app: Flask) -> None:
 
 def deliver(app: Flask) -> None:
     """Take over what is there to be taken over, and deliver it."""
-    look_around(app)
+    rescan(app)
     app.extensions["chest"].flush(60)
-    look_around(app)
+    rescan(app)
 
 
 def account(app: Flask, chest: str) -> dict[str, object]:
@@ -159,8 +159,8 @@ def test_chests_that_come_and_go_between_runs(
     assert sorted(kept.idents) == ["before", "between"]
     assert added.idents == ["between"]
     assert account(between, "old")["pending"] == 1
-    assert caplog.text.count("holds records for 'added' and") == 0
-    assert "holds records for 'old'" in caplog.text
+    assert caplog.text.count("has records for 'added' and") == 0
+    assert "has records for 'old'" in caplog.text
 
     old.up = True
     other = make(tmp_path, "app", old)  # beside it, while it lives
@@ -183,10 +183,10 @@ def test_a_buffer_that_is_on_disk_no_more(
     visit(before, "before")
     end(before)
     make(tmp_path, "other", Store("store"), CHEST_BUFFER=buffer)
-    assert "nobody delivers them" not in caplog.text
+    assert "nothing delivers them" not in caplog.text
     store.up = True
     between = make(tmp_path, "app", store, CHEST_BUFFER=buffer)
-    assert f"with CHEST_BUFFER '{buffer}' nobody delivers them" in caplog.text
+    assert f"with CHEST_BUFFER '{buffer}' nothing delivers them" in caplog.text
     visit(between, "between")
     end(between)
     after = make(tmp_path, "app", store)
@@ -231,7 +231,7 @@ def test_a_record_handed_over_while_delivery_is_closed(tmp_path: Path) -> None:
     over.set()
     closer.join()
     visit(app, "last")
-    look_around(app)
+    rescan(app)
     wait_until(lambda: len(store.idents) >= 301, lambda: str(account(app, "store")))
     assert sorted(store.idents) == sorted([*sent, "last"])
     end(app)

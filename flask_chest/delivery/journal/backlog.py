@@ -1,58 +1,59 @@
-"""How many records of a writer wait for a chest."""
+"""The backlog of a journal: the oldest record that waits, and records that nothing delivers."""
 
 from __future__ import annotations
 
-from collections import Counter
+import logging
+from contextlib import suppress
 from pathlib import Path
 
-from ..durable_files import read_json
-from .layout import counts_path, segment_numbers, segment_path
-from .page_reader import CHUNK, read_chunk
+from ...record.encoding import made_at
+from .layout import writer_folders
+from .partition import open_own
+from .scope import JournalScope
 
-# Within a line of JSON this cannot occur: between values there is no space, and within a text a
-# quotation mark is escaped. The eight characters before it are the mask.
-_HEADER_END = b' {"id":'
-_MASK_DIGITS = 8
+_logger = logging.getLogger("flask_chest.delivery")
 
 
-def count_from(folder: Path, segment: int, offset: int, bit: int) -> int:
-    """The records from a place to the end of what is written.
+def oldest_pending(scope: JournalScope, chest: str) -> int | None:
+    """Return when the oldest record that waits for a chest was made, in µs since 1970 UTC.
 
-    :param bit: the chest's.
+    :param scope: the app. The records of all its processes are considered.
+    :param chest: the chest's name.
     """
-    total = 0
-    for number in segment_numbers(folder):
-        if number >= segment:
-            total += count_in(folder, number, offset if number == segment else 0, bit)
-    return total
+    times = [
+        time
+        for folder in writer_folders(scope.root)
+        if (time := _oldest_in(folder, scope, chest)) is not None
+    ]
+    return min(times, default=None)
 
 
-def count_in(folder: Path, number: int, offset: int, bit: int) -> int:
-    """The records of one segment from an offset on."""
-    masks = (_noted(folder, number) if not offset else None) or _counted(folder, number, offset)
-    return sum(count for mask, count in masks.items() if mask >> bit & 1)
+def warn_of_undelivered(scope: JournalScope, buffer: str) -> None:
+    """Log a warning if records of an app wait in a journal that the app no longer uses.
+
+    :param scope: the app and the journal.
+    :param buffer: the app's ``CHEST_BUFFER``, which is not ``"disk"``.
+    """
+    if any(_has_records(folder, scope) for folder in writer_folders(scope.root)):
+        _logger.warning(
+            "records wait in the journal %s, and with CHEST_BUFFER %r nothing delivers them; "
+            "run the app with 'disk' until none wait, or delete the folder",
+            scope.root,
+            buffer,
+        )
 
 
-def _noted(folder: Path, number: int) -> Counter[int] | None:
-    """What the writer noted of a full segment."""
-    content = read_json(counts_path(folder, number))
-    if content is None:
-        return None
-    return Counter({int(mask, 16): int(count) for mask, count in content["counts"].items()})
+def _oldest_in(folder: Path, scope: JournalScope, chest: str) -> int | None:
+    with suppress(OSError):
+        partition = open_own(folder, scope)
+        page = None if partition is None else partition.read(chest, 1)
+        if page is not None and page.lines:
+            return made_at(page.lines[0])
+    return None
 
 
-def _counted(folder: Path, number: int, offset: int) -> Counter[int]:
-    path = segment_path(folder, number)
-    digits: Counter[bytes] = Counter()
-    carried = b""
-    # In chunks: what looks through bytes lets no other thread run meanwhile.
-    while data := read_chunk(path, offset, CHUNK):
-        offset += len(data)
-        *heads, carried = (carried + data).split(_HEADER_END)
-        digits.update(head[-_MASK_DIGITS:] for head in heads)
-        carried = carried[-(_MASK_DIGITS + len(_HEADER_END)) :]
-    return Counter({int(each, 16): n for each, n in digits.items() if _is_mask(each)})
-
-
-def _is_mask(digits: bytes) -> bool:
-    return len(digits) == _MASK_DIGITS and not digits.translate(None, b"0123456789abcdef")
+def _has_records(folder: Path, scope: JournalScope) -> bool:
+    with suppress(OSError):
+        partition = open_own(folder, scope)
+        return partition is not None and partition.has_undelivered(partition.chests)
+    return False

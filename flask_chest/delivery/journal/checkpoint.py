@@ -1,4 +1,4 @@
-"""How far a chest has come in one writer's records, and what became of those it has passed."""
+"""A chest's checkpoint: how far it has read one writer's records, and their results."""
 
 from __future__ import annotations
 
@@ -10,44 +10,47 @@ from ..durable_files import read_json, replace_json, write_json
 from ..ledger import Account
 from .framing import MAGIC
 
+#: The offset of a segment's first frame.
+FIRST_OFFSET = len(MAGIC)
+
 
 @dataclass(slots=True)
 class Checkpoint:
-    """A chest's place, and its account so far.
+    """The position of a chest in a partition, and the account of the records before it.
 
-    :param path: the file that keeps it.
+    :param path: the checkpoint's file.
     :param segment: the number of the segment.
-    :param offset: where in it the next frame begins.
-    :param account: what became of the records before.
+    :param offset: the offset of the next frame in that segment.
+    :param account: the results of the records before.
     """
 
     path: Path
     segment: int = 1
-    offset: int = len(MAGIC)
+    offset: int = FIRST_OFFSET
     account: Account = field(default_factory=Account)
 
     @property
     def position(self) -> tuple[int, int]:
-        """Segment and offset."""
+        """The segment and the offset."""
         return self.segment, self.offset
 
     def move(self, position: tuple[int, int]) -> None:
-        """Go on from there; nothing is saved yet."""
+        """Set the position, in memory only."""
         self.segment, self.offset = position
 
     def save(self) -> None:
-        """Keep it durably.
+        """Write the checkpoint durably.
 
-        :raises OSError: it cannot be kept.
+        :raises OSError: it could not be written.
         """
         try:
             replace_json(self.path, self._content())
         except OSError:
-            # A full disk: there is room where the old one lies.
+            # On a full disk there is no room for a second file, but the old one can be overwritten.
             write_json(self.path, self._content())
 
-    def make(self) -> None:
-        """Make its file, so that there is room for it when the disk is full."""
+    def create(self) -> None:
+        """Create the file, which reserves its space in case the disk is full later."""
         write_json(self.path, self._content())
 
     def _content(self) -> dict[str, Any]:
@@ -55,9 +58,9 @@ class Checkpoint:
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
-        """The place as it was last saved; the beginning where it was not, or is damaged.
+        """Return the saved checkpoint; the start of the partition if it is missing or damaged.
 
-        Records are then sent again, which their ids make harmless.
+        The records are then sent again, which is harmless: stores recognize their ids.
         """
         saved = read_json(path)
         try:

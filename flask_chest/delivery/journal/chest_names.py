@@ -1,48 +1,50 @@
-"""What the chests that a writer named are called now."""
+"""Resolves the chest names that a writer stored to the names that the chests have today."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 
-def present_names(
+def resolve_renames(
     names: Iterable[str], then: Mapping[str, str], now: Mapping[str, str]
 ) -> list[str]:
-    """The names under which records wait now that a writer kept under others.
+    """Return the names that a writer's chests have today.
 
-    Chests that nobody named are numbered, and numbers change when one comes or goes. What waits
-    goes by the store that it was captured for. Where that is not to be told, or a chest has got
-    another address, it goes by the name.
+    Chests without a name are numbered, and a number changes when another chest is added or removed.
+    Records therefore follow the location of the store that they were captured for. If the location
+    is unknown, or the chest has moved to another one, they follow the name.
 
-    :param names: what the writer called its chests.
-    :param then: where these were, by name: not all of them can tell.
-    :param now: the same of the chests that there are.
+    :param names: the chest names that the writer stored.
+    :param then: the locations that the writer stored, by name; not every chest knows its location.
+    :param now: the locations of today's chests, by name.
     """
-    before = [*names]
-    found = [_called_now(name, then, now) for name in before]
-    # Of two that have become one, one would get nothing.
-    return found if len({*found}) == len(found) else before
+    stored = [*names]
+    resolved = [_resolve(name, then, now) for name in stored]
+    # If two chests resolve to one name, one of them would receive nothing.
+    return resolved if len({*resolved}) == len(resolved) else stored
 
 
 def moved_stores(
     names: Iterable[str], then: Mapping[str, str], now: Mapping[str, str]
 ) -> dict[str, tuple[str, str]]:
-    """Where a chest of these names was, and where it is now, if that is not the same.
+    """Return the old and the new location of each chest whose location has changed.
 
-    :param names: what chests are called now.
+    :param names: the names that chests have today.
+    :param then: the locations that the writer stored, by name.
+    :param now: the locations of today's chests, by name.
     """
     both = {name: (then[name], now[name]) for name in names if name in then and name in now}
-    return {name: (was, now) for name, (was, now) in both.items() if was != now}
+    return {name: (old, new) for name, (old, new) in both.items() if old != new}
 
 
-def _called_now(name: str, then: Mapping[str, str], now: Mapping[str, str]) -> str:
-    place = then.get(name)
-    if not place or now.get(name) == place:
+def _resolve(name: str, then: Mapping[str, str], now: Mapping[str, str]) -> str:
+    location = then.get(name)
+    if not location or now.get(name) == location:
         return name
-    known = [each for each, at in now.items() if at == place]
-    if len(known) == 1 and [*then.values()].count(place) == 1:
-        return known[0]
+    found = [each for each, its_location in now.items() if its_location == location]
+    if len(found) == 1 and [*then.values()].count(location) == 1:
+        return found[0]
     if now.get(name) in then.values():
-        # Another of the writer's stores has that name now. Nobody calls this one by any.
-        return f"{name} ({place})"
+        # The name now belongs to another of the writer's stores, so this store has no name today.
+        return f"{name} ({location})"
     return name

@@ -8,34 +8,35 @@ from typing import Any
 
 from ..durable_files import read_json
 
-#: What ``writer.json`` says; a folder that says otherwise was made by another version.
+#: The version in ``writer.json``. Folders of another version are left alone.
 VERSION = 1
 
+#: Two copies of a writer's description, since its records cannot be delivered without it.
+DESCRIPTION_NAMES = ("writer.json", "writer.copy.json")
 
 _SEGMENT_NAME = re.compile(r"[0-9]{8,12}\.segment")
 
 
-# All that is in a journal hangs on this file, so there are two of it.
-_DESCRIPTIONS = ("writer.json", "writer.copy.json")
-
-
 def segment_path(folder: Path, number: int) -> Path:
-    """Where a segment lies."""
+    """Return the path of a segment."""
     return folder / f"{number:08}.segment"
 
 
 def counts_path(folder: Path, number: int) -> Path:
-    """Where it is noted how many records of which mask a full segment has."""
+    """Return the path of the file that has the number of a full segment's records by mask."""
     return folder / f"{number:08}.counts"
 
 
-def place_path(folder: Path, bit: int) -> Path:
-    """Where a chest's place is kept."""
+def checkpoint_path(folder: Path, bit: int) -> Path:
+    """Return the path of a chest's checkpoint.
+
+    :param bit: the chest's bit in a record's mask.
+    """
     return folder / f"{bit}.place"
 
 
 def segment_numbers(folder: Path) -> list[int]:
-    """The segments of a folder, oldest first."""
+    """Return the numbers of a folder's segments, oldest first."""
     try:
         names = [path.name for path in folder.iterdir()]
     except OSError:
@@ -44,8 +45,8 @@ def segment_numbers(folder: Path) -> list[int]:
 
 
 def read_description(folder: Path) -> dict[str, Any] | None:
-    """What a writer said of itself; ``None`` where that is missing, damaged, or not to be read."""
-    for name in _DESCRIPTIONS:
+    """Return the description that a writer stored; ``None`` if missing, damaged or unreadable."""
+    for name in DESCRIPTION_NAMES:
         found = read_json(folder / name)
         if isinstance(found, dict):
             return found
@@ -53,9 +54,12 @@ def read_description(folder: Path) -> dict[str, Any] | None:
 
 
 def writer_folders(root: Path) -> list[Path]:
-    """The folders of all writers, oldest first."""
+    """Return the folders of all writers, oldest first.
+
+    :param root: the journal's folder.
+    """
     try:
-        # Either of a writer's two descriptions will do.
+        # One of the two descriptions is enough.
         return sorted({path.parent for path in root.glob("[!.]*/writer*.json")})
     except OSError:
         return []

@@ -1,4 +1,4 @@
-"""A page that is being filled from one segment."""
+"""Reads a page: the next records for one chest, from one segment or the next."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import fcntl
 import os
 from pathlib import Path
 
-from .framing import unpack, whole_lines
+from .damaged_records import iter_frames
+from .framing import unpack_lines
 
-CHUNK = 1024 * 1024
+CHUNK_BYTES = 1024 * 1024
 
 
 class PageReader:
-    """The next records for one chest.
+    """Collects the next records for one chest.
 
     :param mask: the chest's bit.
-    :param position: segment and offset where it begins.
-    :param limit: records at most.
+    :param position: the segment and offset to start from.
+    :param limit: the maximum number of records.
     """
 
     def __init__(self, mask: int, position: tuple[int, int], limit: int) -> None:
@@ -28,36 +29,36 @@ class PageReader:
 
     @property
     def full(self) -> bool:
-        """Whether it has as many records as were asked for."""
+        """Whether the page has ``limit`` records."""
         return len(self.lines) >= self._limit
 
-    def read_on(self, path: Path, final: bool) -> bool | None:
-        """Read on in the segment.
+    def read_segment(self, path: Path, final: bool) -> bool | None:
+        """Read the next chunk of the segment.
 
-        :param final: whether no more comes.
-        :returns: whether there may be more to read; ``None`` where the segment is done with.
+        :param final: whether no process writes to the segment any more.
+        :returns: whether there may be more to read; ``None`` at the end of a final segment.
         """
         data = read_chunk(path, self.position[1])
         if data is None:
             return None
-        if self.take(data) or self._take_more(path, data):
+        if self._parse(data) or self._parse_long_damage(path, data):
             return True
         if not final:
             return False
         if data:
-            # A record that was never finished, or damage up to the end.
+            # The rest is a torn record, which its writer never completed, or damage.
             self.damaged += 1
             self.position = (self.position[0], path.stat().st_size)
         return None
 
-    def take(self, data: bytes) -> bool:
-        """Take frames from a chunk; ``False`` where it holds not one whole frame."""
+    def _parse(self, data: bytes) -> bool:
+        """Take frames from a chunk; ``False`` if it has no whole frame."""
         number, offset = self.position
         end = 0
         while not self.full:
-            lines, end = whole_lines(data, end, self._mask, self._limit - len(self.lines))
+            lines, end = unpack_lines(data, end, self._mask, self._limit - len(self.lines))
             self.lines += lines
-            damaged = None if self.full else next(unpack(data, end), None)
+            damaged = None if self.full else next(iter_frames(data, end), None)
             if damaged is None:
                 break
             self.damaged += 1
@@ -65,19 +66,19 @@ class PageReader:
         self.position = (number, offset + end)
         return end > 0
 
-    def _take_more(self, path: Path, data: bytes) -> bool:
-        """Look past a damaged stretch that is longer than a chunk."""
-        size = CHUNK
+    def _parse_long_damage(self, path: Path, data: bytes) -> bool:
+        """Look behind a damaged stretch that is longer than a chunk."""
+        size = CHUNK_BYTES
         while len(data) == size:
             size *= 2
             data = read_chunk(path, self.position[1], size) or b""
-            if self.take(data):
+            if self._parse(data):
                 return True
         return False
 
 
-def read_chunk(path: Path, offset: int, size: int = CHUNK) -> bytes | None:
-    """Some bytes of a file; ``None`` where it is not there."""
+def read_chunk(path: Path, offset: int, size: int = CHUNK_BYTES) -> bytes | None:
+    """Return some bytes of a file; ``None`` if the file does not exist."""
     try:
         with path.open("rb", buffering=0) as file:
             return os.pread(file.fileno(), size, offset)
@@ -85,8 +86,11 @@ def read_chunk(path: Path, offset: int, size: int = CHUNK) -> bytes | None:
         return None
 
 
-def is_unlocked(path: Path) -> bool:
-    """Whether nobody has a segment open for writing."""
+def is_final(path: Path) -> bool:
+    """Return whether no process has a segment open for writing.
+
+    A writer keeps its segments locked; a dead one does until its last request is over.
+    """
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

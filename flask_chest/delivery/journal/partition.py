@@ -1,4 +1,4 @@
-"""One writer's folder, read by each chest at its own pace."""
+"""A partition of the journal: one writer's folder, which each chest reads at its own pace."""
 
 from __future__ import annotations
 
@@ -12,266 +12,277 @@ from ..._throttle import LogThrottle
 from ..buffer import LossListener, Page
 from ..durable_files import FileLock
 from ..ledger import Ledger
-from .backlog import count_from, count_in
-from .checkpoint import Checkpoint
-from .chest_names import moved_stores, present_names
+from .checkpoint import FIRST_OFFSET, Checkpoint
+from .chest_names import moved_stores, resolve_renames
 from .framing import Frame
 from .layout import (
     VERSION,
+    checkpoint_path,
     counts_path,
-    place_path,
     read_description,
     segment_numbers,
     segment_path,
 )
-from .page_reader import PageReader, is_unlocked
+from .page_reader import PageReader, is_final
+from .record_counts import count_from, count_in
 from .scope import JournalScope
 
 _logger = logging.getLogger("flask_chest.delivery")
 _log = LogThrottle(_logger)
 
-# A place that moves on while its records are counted is looked at again, but not for ever.
-_LOOKS = 100
+# How often a count is repeated if the checkpoint moves meanwhile.
+_MAX_COUNTS = 100
 
 
 class ForeignFolderError(Exception):
-    """A folder in the journal that this version did not make."""
+    """A folder in the journal that this version of Flask-Chest did not create."""
 
 
 class Partition:
     """Reads the records of one writer.
 
     :param folder: the writer's folder.
-    :param scope: the app that reads it, with its chests of today.
+    :param scope: the reading app, with the chests that it has today.
     :param on_lost: called for records that could not be read or were dropped.
-    :raises ForeignFolderError: the folder is of another version, or no writer's at all.
+    :raises ForeignFolderError: another version wrote the folder, or it is not a writer's folder.
     """
 
     def __init__(self, folder: Path, scope: JournalScope, on_lost: LossListener) -> None:
-        described = read_description(folder)
-        if described is None or described.get("version") != VERSION:
+        description = read_description(folder)
+        if description is None or description.get("version") != VERSION:
             raise ForeignFolderError(str(folder))
         self.folder = folder
-        self.dead = False
-        #: The app that it was written for.
-        self.app_name = str(described.get("owner", ""))
+        self.writer_is_dead = False
+        #: The app that wrote it.
+        self.app_name = str(description.get("owner", ""))
         self._on_lost = on_lost
-        called, then = described.get("chests", ()), described.get("stores", {})
-        names = present_names(called, then, scope.locations)
+        stored, then = description.get("chests", ()), description.get("stores", {})
+        names = resolve_renames(stored, then, scope.locations)
         self._bits = {name: bit for bit, name in enumerate(names)}
-        kept = [name for name, before in zip(names, called, strict=True) if name == before]
-        #: Chests whose records wait by their names alone: where they were, and are.
-        self.moved = moved_stores(kept, then, scope.locations)
-        self._places = self._load_places()
-        self._reader = FileLock(folder / "reader.lock")
+        unchanged = [name for name, before in zip(names, stored, strict=True) if name == before]
+        #: The old and the new location of chests whose records follow the name.
+        self.moved_stores = moved_stores(unchanged, then, scope.locations)
+        self._checkpoints = self._load_checkpoints()
+        self._reader_lock = FileLock(folder / "reader.lock")
         self._lock = threading.Lock()
         self._claimed = False
         self._released = False
 
     @property
     def chests(self) -> Collection[str]:
-        """The chests that its records may be for."""
+        """The names of the chests that its records may be for."""
         return self._bits.keys()
 
     def claim(self) -> bool:
-        """Become the one process that delivers this writer's records."""
-        if not self._reader.acquire():
+        """Become the only process that delivers these records; ``False`` if another one does."""
+        if not self._reader_lock.acquire():
             return False
-        # Another one may have come further between our look and our claim.
-        self._places = self._load_places()
+        # Another process may have delivered records since the checkpoints were loaded.
+        self._checkpoints = self._load_checkpoints()
         self._claimed, self._released = True, False
         return True
 
-    def notice_death(self) -> None:
-        """See whether the writer still lives; a dead one's last segment gets no more records."""
+    def check_writer_alive(self) -> None:
+        """Set :attr:`writer_is_dead` if the writer's process is gone."""
         alive = FileLock(self.folder / "alive.lock")
-        if not self.dead and alive.acquire():
+        if not self.writer_is_dead and alive.acquire():
             alive.release()
-            self.dead = True
+            self.writer_is_dead = True
 
     def read(self, chest: str, limit: int) -> Page | None:
-        place = self._places.get(chest)
-        if place is None:
+        checkpoint = self._checkpoints.get(chest)
+        if checkpoint is None:
             return None
-        start = place.position
-        reading = PageReader(1 << self._bits[chest], start, limit)
+        start = checkpoint.position
+        reader = PageReader(1 << self._bits[chest], start, limit)
         last = False
-        while not reading.full:
-            number = reading.position[0]
-            if self._read_on(reading):
+        while not reader.full:
+            number = reader.position[0]
+            if self._read_segment(reader):
                 continue
-            last = reading.position[0] == number
-            # A page ends with its segment, so that it is given up as a whole or not at all.
-            if last or reading.lines or reading.damaged:
+            last = reader.position[0] == number
+            # A page ends with its segment, so that a segment is dropped with whole pages.
+            if last or reader.lines or reader.damaged:
                 break
-        if reading.position == start:
+        if reader.position == start:
             return None
-        return Page(reading.lines, reading.position, reading.damaged, start, last)
+        return Page(reader.lines, reader.position, reader.damaged, start, last)
 
     def commit(self, chest: str, page: Page, delivered: int, rejected: int) -> None:
         with self._lock:
             if self._released:
-                return  # somebody else delivers it now, and keeps the place
-            place = self._places[chest]
-            account = place.account
+                return  # another process delivers now, and saves the checkpoint
+            checkpoint = self._checkpoints[chest]
+            account = checkpoint.account
             account.delivered += delivered
             account.rejected += rejected
-            if page.start == place.position:
-                place.move(page.end)
-                self._lose(chest, "damaged", page.damaged)
+            if page.start == checkpoint.position:
+                checkpoint.move(page.end)
+                self._count_lost(chest, "damaged", page.damaged)
             else:
-                # They were given up for want of room while they were under way.
+                # drop_oldest() counted these records as lost while they were being sent.
                 account.lost["overflow"] -= len(page.lines)
-            self._keep(place)
+            self._save(checkpoint)
 
-    def still_owed(self, segment: int, frame: Frame) -> int:
-        """The mask of the chests that have not got a record yet.
+    def undelivered_mask(self, segment: int, frame: Frame) -> int:
+        """Return the mask of the chests that have not received a record yet.
 
-        :param segment: the number of the segment that the frame lies in.
+        :param segment: the number of the record's segment.
         """
         return sum(
             1 << bit
             for chest, bit in self._bits.items()
-            if frame.mask >> bit & 1 and self._places[chest].position < (segment, frame.end)
+            if frame.mask >> bit & 1 and self._checkpoints[chest].position < (segment, frame.end)
         )
 
-    def has_more(self, chests: Collection[str]) -> bool:
-        """Whether there is something to be delivered to any of these chests."""
+    def has_undelivered(self, chests: Collection[str]) -> bool:
+        """Return whether records wait for any of these chests."""
         pages = (self.read(chest, 1) for chest in chests)
         return any(page is not None and (page.lines or page.damaged) for page in pages)
 
-    def complete(self) -> bool:
-        """Whether no record is added any more: the writer is dead, and its last request over."""
-        return self.dead and all(map(self._is_final, segment_numbers(self.folder)))
+    def is_complete(self) -> bool:
+        """Return whether no record will be added: the writer is dead, its last request over."""
+        return self.writer_is_dead and all(map(self._is_final, segment_numbers(self.folder)))
 
-    def finished(self) -> bool:
-        """Whether it is complete, and every chest has got everything."""
-        # Asked before reading: what comes after the answer would be overlooked.
-        return self.complete() and not self.has_more(self._places)
+    def is_finished(self) -> bool:
+        """Return whether it is complete, and every chest has received all its records."""
+        # Completeness is checked first: a record that is added later would be overlooked.
+        return self.is_complete() and not self.has_undelivered(self._checkpoints)
 
     def drop_oldest(self) -> bool:
-        """Give up the oldest segment, unless it is being written. ``True`` when it is gone."""
+        """Drop the oldest segment, unless it is being written; return whether it is gone."""
         with self._lock:
             numbers = segment_numbers(self.folder)
             if not numbers or not self._is_final(numbers[0]):
                 return False
-            for chest, place in self._places.items():
-                if place.segment <= numbers[0]:
-                    offset = place.offset if place.segment == numbers[0] else 0
+            for chest, checkpoint in self._checkpoints.items():
+                if checkpoint.segment <= numbers[0]:
+                    offset = checkpoint.offset if checkpoint.segment == numbers[0] else 0
                     count = count_in(self.folder, numbers[0], offset, self._bits[chest])
-                    place.move((numbers[0] + 1, Checkpoint(place.path).offset))
-                    self._lose(chest, "overflow", count)
-                    self._keep(place)
+                    checkpoint.move((numbers[0] + 1, FIRST_OFFSET))
+                    self._count_lost(chest, "overflow", count)
+                    self._save(checkpoint)
             return not segment_path(self.folder, numbers[0]).exists()
 
     def ledger(self) -> Ledger:
-        """The fate of every record of this writer."""
-        found = Ledger()
+        """Return the ledger of this writer's records."""
+        ledger = Ledger()
         for chest, bit in self._bits.items():
-            place, pending = self._count(chest, bit)
-            account = found.account(chest)
-            account.add(place.account)
+            checkpoint, pending = self._count_pending(chest, bit)
+            account = ledger.account(chest)
+            account.add(checkpoint.account)
             account.pending = pending
-        return found
+        return ledger
 
     def accounts(self) -> Ledger:
-        """What is done with: as :meth:`ledger`, without what is pending."""
-        found = Ledger()
-        for chest, place in self._places.items():
-            found.account(chest).add(place.account)
-        return found
+        """Return the ledger without the pending records, which take long to count."""
+        ledger = Ledger()
+        for chest, checkpoint in self._checkpoints.items():
+            ledger.account(chest).add(checkpoint.account)
+        return ledger
 
     def remove(self) -> None:
-        """Delete the folder; the caller has taken its ledger.
+        """Delete the folder. The caller has added its ledger to the totals.
 
-        :raises OSError: it cannot be.
+        :raises OSError: the folder could not be removed.
         """
-        # First out of everybody's sight: half a folder would look like one with nothing delivered.
+        # Hidden first: a half-deleted folder would look like one without any checkpoint.
         hidden = self.folder.with_name(f".{self.folder.name}")
         self.folder.rename(hidden)
         shutil.rmtree(hidden, ignore_errors=True)
         self.release()
 
     def release(self) -> None:
-        """Let another process deliver what is left."""
+        """Let another process deliver the remaining records."""
         with self._lock:
             self._claimed, self._released = False, True
-            self._reader.release()
+            self._reader_lock.release()
 
     def after_fork_in_child(self) -> None:
-        """In the child of a fork: the claim stays the parent's."""
-        self._reader.release()
+        """Close the child's copy of the lock; the parent keeps its claim."""
+        self._reader_lock.release()
 
-    def _load_places(self) -> dict[str, Checkpoint]:
-        return {name: self._load_place(bit) for name, bit in self._bits.items()}
+    def _load_checkpoints(self) -> dict[str, Checkpoint]:
+        return {name: self._load_checkpoint(bit) for name, bit in self._bits.items()}
 
-    def _load_place(self, bit: int) -> Checkpoint:
-        return Checkpoint.load(place_path(self.folder, bit))
+    def _load_checkpoint(self, bit: int) -> Checkpoint:
+        return Checkpoint.load(checkpoint_path(self.folder, bit))
 
-    def _read_on(self, reading: PageReader) -> bool:
-        number = reading.position[0]
-        # Asked before reading: what comes later than the answer would be taken for the end.
+    def _read_segment(self, reader: PageReader) -> bool:
+        """Read from the current segment; ``False`` at its end, maybe moved to the next segment."""
+        number = reader.position[0]
+        # Checked before reading: a record that is written later must not be skipped.
         final = self._is_final(number)
-        more = reading.read_on(segment_path(self.folder, number), final)
+        more = reader.read_segment(segment_path(self.folder, number), final)
         if more is not None:
             return more
         numbers = segment_numbers(self.folder)
         later = [each for each in numbers if each > number]
         if later:
-            reading.position = (later[0], Checkpoint(self.folder).offset)
-        elif number in numbers and not self.dead:
-            # There may be no room for the next one until this one is passed, and so removed.
-            reading.position = (number + 1, Checkpoint(self.folder).offset)
+            reader.position = (later[0], FIRST_OFFSET)
+        elif number in numbers and not self.writer_is_dead:
+            # On a full disk the writer can create the next segment only after this one is removed.
+            reader.position = (number + 1, FIRST_OFFSET)
         return False
 
     def _is_final(self, number: int) -> bool:
-        # Who writes to a segment keeps it locked, a dead one until its last request is over.
-        return is_unlocked(segment_path(self.folder, number))
+        return is_final(segment_path(self.folder, number))
 
-    def _keep(self, place: Checkpoint) -> None:
-        """Save a place, and remove what every chest has passed."""
+    def _save(self, checkpoint: Checkpoint) -> None:
+        """Save a checkpoint, and remove the segments that every chest has passed."""
         try:
-            place.save()
+            checkpoint.save()
             self._remove_passed()
         except OSError:
-            self._keep_without_room(place)
+            self._save_on_full_disk(checkpoint)
 
-    def _keep_without_room(self, place: Checkpoint) -> None:
-        # A full disk has no room for the place of those who could make room: so room is made
-        # first. Should this process die in between, records that are there still are sent again.
+    def _save_on_full_disk(self, checkpoint: Checkpoint) -> None:
+        # Segments are removed first, to make room for the checkpoint. If the process dies in
+        # between, the remaining records are sent again.
         try:
             self._remove_passed()
-            place.save()
+            checkpoint.save()
         except OSError as error:
             _log.warning(
-                "place",
-                "%s: how far delivery has come cannot be kept: %s; make room there or make it "
+                "checkpoint",
+                "%s: delivery's progress cannot be saved: %s; free disk space or make the file "
                 "writable, else records are sent twice after a crash",
-                place.path,
+                checkpoint.path,
                 error,
             )
 
     def _remove_passed(self) -> None:
-        reached = min((place.segment for place in self._places.values()), default=0)
+        reached = min((each.segment for each in self._checkpoints.values()), default=0)
         for number in segment_numbers(self.folder):
             if number < reached:
                 segment_path(self.folder, number).unlink(missing_ok=True)
                 counts_path(self.folder, number).unlink(missing_ok=True)
 
-    def _count(self, chest: str, bit: int) -> tuple[Checkpoint, int]:
+    def _count_pending(self, chest: str, bit: int) -> tuple[Checkpoint, int]:
         if self._claimed:
             with self._lock:
-                place = self._places[chest]
-                return place, count_from(self.folder, *place.position, bit)
-        for _ in range(_LOOKS):
-            place = self._load_place(bit)
-            pending = count_from(self.folder, *place.position, bit)
-            # What was passed meanwhile may have been removed before it was counted.
-            if self._load_place(bit).segment == place.segment:
+                checkpoint = self._checkpoints[chest]
+                return checkpoint, count_from(self.folder, *checkpoint.position, bit)
+        for _ in range(_MAX_COUNTS):
+            checkpoint = self._load_checkpoint(bit)
+            pending = count_from(self.folder, *checkpoint.position, bit)
+            # If the chest passed a segment meanwhile, it may have been removed before its count.
+            if self._load_checkpoint(bit).segment == checkpoint.segment:
                 break
-        return place, pending
+        return checkpoint, pending
 
-    def _lose(self, chest: str, reason: str, count: int) -> None:
+    def _count_lost(self, chest: str, reason: str, count: int) -> None:
         if count:
-            self._places[chest].account.lost[reason] += count
+            self._checkpoints[chest].account.lost[reason] += count
             self._on_lost(chest, reason, count)
+
+
+def open_own(
+    folder: Path, scope: JournalScope, on_lost: LossListener = lambda *_: None
+) -> Partition | None:
+    """Open a partition; ``None`` if another app or version wrote it, or if it is unreadable."""
+    try:
+        partition = Partition(folder, scope, on_lost)
+    except (ForeignFolderError, OSError):
+        return None
+    return partition if partition.app_name == scope.app_name else None

@@ -1,4 +1,4 @@
-"""One file of a journal, open for appending."""
+"""A segment: one file of a writer's folder, open for appending."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .framing import MAGIC
 class Segment(SegmentAppender):
     """One file of records, open for appending.
 
-    It is closed when nobody holds it any more, so that a thread which is about to write to it can
-    never find its descriptor closed, or given to another file. While it is open it is locked
-    (shared), which tells readers that more may come.
+    It is closed with the last reference to it, so that a thread that is about to append never finds
+    its descriptor closed, or reused for another file. While it is open it holds a shared lock,
+    which shows readers that further records may follow.
 
-    :param path: the file, which must not be there yet.
+    :param path: the file, which must not exist yet.
     :param number: its number in its folder.
-    :param limit: bytes from which on it is full.
-    :raises OSError: it cannot be made.
+    :param limit: the size in bytes at which it is full.
+    :raises OSError: the file cannot be created.
     """
 
     __slots__ = ("number",)
@@ -47,20 +47,20 @@ class Segment(SegmentAppender):
             raise
 
     def read(self) -> bytes:
-        """Everything in it, which works even when its file was removed."""
+        """Return the whole content, also after the file was removed."""
         return os.pread(self.descriptor, os.fstat(self.descriptor).st_size, 0)
 
     def sync(self) -> None:
-        """Bring what was appended to the disk."""
+        """Fsync the appended records."""
         os.fdatasync(self.descriptor)
 
     def close(self) -> None:
-        """Close it; only where no other thread can be about to write."""
+        """Close the file. No other thread may be about to append."""
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
 
     def __del__(self) -> None:
-        # A constructor that failed has left no descriptor.
+        # If the constructor failed in open(), there is no descriptor.
         if hasattr(self, "descriptor"):
             self.close()

@@ -1,4 +1,4 @@
-"""A process' own folder in the journal: one ``os.write`` per record, and no lock for it."""
+"""Appends a process' records to its folder: one ``os.write`` per record, without a lock."""
 
 from __future__ import annotations
 
@@ -13,22 +13,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from flask_chest.delivery.journal.layout import (
-    _DESCRIPTIONS,
-    VERSION,
-    counts_path,
-    place_path,
-    segment_path,
-)
-
 from ..buffer import TornRecordError
 from ..durable_files import FileLock, replace_json, sync_file, sync_folder, write_json
 from .checkpoint import Checkpoint
+from .layout import DESCRIPTION_NAMES, VERSION, checkpoint_path, counts_path, segment_path
 from .scope import JournalScope
 from .segment import Segment
 
 # The next segment, before it has a number.
-_SPARE = "next.segment"
+_SPARE_NAME = "next.segment"
 
 
 class JournalWriter:
@@ -36,15 +29,15 @@ class JournalWriter:
 
     :param scope: the app that it writes for; the journal's folder is created if it is missing.
     :param segment_bytes: the size at which it starts the next segment.
-    :raises OSError: the folder cannot be made.
+    :raises OSError: the folder cannot be created.
     """
 
     def __init__(self, scope: JournalScope, segment_bytes: int) -> None:
         root = scope.root
         self._segment_bytes = segment_bytes
         self._rotation = threading.Lock()
-        # Number and counts of those that are full and not on the disk yet. Not the segments: while
-        # one is held it is open and locked, and nobody may take it to be at its end.
+        # Number and counts of full segments that are not fsynced yet. Not the segments themselves:
+        # a reference would keep a segment open and locked, so no reader could treat it as final.
         self._full: list[tuple[int, Mapping[int, int]]] = []
         self._counted: Counter[int] = Counter()
         self._spare: Segment | None = None
@@ -52,7 +45,7 @@ class JournalWriter:
         name = f"{time.time_ns() // 1_000_000:012x}-{os.getpid()}-{secrets.token_hex(3)}"
         self.folder = root / name
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Nobody looks into it until it is whole and locked.
+        # Readers ignore a hidden folder, so they see this one only when it is whole and locked.
         hidden = root / f".{name}"
         hidden.mkdir(mode=0o700)
         self._alive = FileLock(hidden / "alive.lock")
@@ -67,21 +60,23 @@ class JournalWriter:
 
     @property
     def segment(self) -> Segment | None:
-        """The segment that is being written; ``None`` where that was ended by a full disk."""
+        """The segment that is being written; ``None`` after a full disk has ended one."""
         return self._segment
 
     @property
     def appended(self) -> Counter[int]:
-        """How many records of which mask were appended."""
+        """The number of appended records by mask."""
         with self._rotation:
             segment = self._segment
             return self._counted + Counter({} if segment is None else segment.counts)
 
     def append(self, line: bytes, mask: int) -> None:
-        """Hand one record to the kernel, from where it outlives this process.
+        """Write one record to the kernel's page cache, where it survives this process.
 
+        :param line: the encoded record.
+        :param mask: a bit for each chest that receives it.
         :raises OSError: the disk is full, or the folder is gone.
-        :raises TornRecordError: a part of it was taken.
+        :raises TornRecordError: only a part of the record was written.
         """
         segment = self._segment
         if segment is None or segment.full:
@@ -92,21 +87,21 @@ class JournalWriter:
             self._end(segment)
             raise
         if not whole:
-            # Cutting it off could take with it what another thread has written behind it. It
-            # stays, as the last thing in this segment: the reader finds it there, and counts it.
+            # Truncating could remove what another thread has written behind the torn record. It
+            # stays as the last record of this segment, where the reader finds and counts it.
             self._end(segment)
             raise TornRecordError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def sync(self) -> None:
-        """Bring what was appended to the disk, where something was.
+        """Fsync the appended records, if there are new ones.
 
-        :raises OSError: that failed, for some of it.
+        :raises OSError: some of them could not be fsynced.
         """
         with self._rotation:
             full, self._full = self._full, []
         for each, counts in full:
             self._finish(each, counts)
-        self._make_spare()
+        self._create_spare()
         segment = self._segment
         number, _ = self._synced
         if segment is None or self._synced == (segment.number, segment.size):
@@ -114,18 +109,18 @@ class JournalWriter:
         self._synced = (segment.number, segment.size)
         segment.sync()
         if not number:
-            for name in _DESCRIPTIONS:
+            for name in DESCRIPTION_NAMES:
                 sync_file(self.folder / name)
             sync_folder(self.folder.parent)
         if segment.number != number:
             sync_folder(self.folder)
 
     def release(self) -> None:
-        """Declare this writer dead: others may adopt what it leaves."""
+        """Declare this writer dead; other processes may adopt its records."""
         self._alive.release()
 
     def after_fork_in_child(self) -> None:
-        """In the child of a fork: let go of what the parent still holds."""
+        """Close the child's copies of the parent's descriptors."""
         self._alive.release()
         for segment in (self._segment, self._spare):
             if segment is not None:
@@ -137,38 +132,38 @@ class JournalWriter:
                 f"files in {folder.parent} cannot be locked; "
                 "put CHEST_JOURNAL_DIR on a local file system"
             )
-        described = {
+        description = {
             "version": VERSION,
             "pid": os.getpid(),
             "owner": scope.app_name,
             "chests": list(scope.chests),
             "stores": dict(scope.locations),
         }
-        for name in _DESCRIPTIONS:
-            write_json(folder / name, described)
+        for name in DESCRIPTION_NAMES:
+            write_json(folder / name, description)
         for bit in range(len(scope.chests)):
-            Checkpoint(place_path(folder, bit)).make()
+            Checkpoint(checkpoint_path(folder, bit)).create()
 
     def _rotate(self, full: Segment | None) -> Segment:
         with self._rotation:
             current = self._segment
             if current is not None and current is not full:
-                return current
+                return current  # another thread has rotated meanwhile
             try:
                 self._segment = self._begin(self._number + 1)
             except OSError:
                 if current is None:
                     raise
-                return current  # one that is longer than it should be loses nothing
+                return current  # a segment that is too long does no harm
             self._number += 1
             if current is not None:
                 self._retire(current)
             return self._segment
 
     def _end(self, failed: Segment) -> None:
-        # Nothing may follow a record that was cut short. And a disk that this segment has filled
-        # gets room again only when the segment is removed: so it must not wait for the next one,
-        # for which there is no room either.
+        # Nothing may follow a torn record. And if this segment has filled the disk, there is room
+        # again only when the segment is removed: it must be final before a next one exists, for
+        # which there is no room.
         with self._rotation:
             if self._segment is failed:
                 self._segment = None
@@ -180,21 +175,21 @@ class JournalWriter:
 
     def _begin(self, number: int) -> Segment:
         spare, self._spare = self._spare, None
-        begun = self.folder / (_SPARE if spare is not None else f"{number:08}.begun")
-        segment = spare or Segment(begun, number, self._segment_bytes)
-        # Named when it is locked: a reader takes one that is not for one that nobody writes to.
-        begun.rename(segment_path(self.folder, number))
+        path = self.folder / (_SPARE_NAME if spare is not None else f"{number:08}.begun")
+        segment = spare or Segment(path, number, self._segment_bytes)
+        # Renamed when it is locked: a reader treats an unlocked segment as final.
+        path.rename(segment_path(self.folder, number))
         segment.number = number
         return segment
 
-    def _make_spare(self) -> None:
-        # When the disk is full, none can be made.
+    def _create_spare(self) -> None:
+        # This fails on a full disk; the next segment is then created when it is needed.
         if self._spare is None:
             with suppress(OSError):
-                self._spare = Segment(self.folder / _SPARE, 0, self._segment_bytes)
+                self._spare = Segment(self.folder / _SPARE_NAME, 0, self._segment_bytes)
 
     def _finish(self, number: int, counts: Mapping[int, int]) -> None:
-        """Bring a full segment to the disk, and spare others from counting its records."""
+        """Fsync a full segment, and save its counts for readers that need the pending records."""
         try:
             descriptor = os.open(segment_path(self.folder, number), os.O_WRONLY)
         except FileNotFoundError:
@@ -204,7 +199,7 @@ class JournalWriter:
         finally:
             os.close(descriptor)
         with suppress(OSError):
-            noted = {f"{mask:08x}": count for mask, count in counts.items()}
-            replace_json(counts_path(self.folder, number), {"counts": noted})
+            by_mask = {f"{mask:08x}": count for mask, count in counts.items()}
+            replace_json(counts_path(self.folder, number), {"counts": by_mask})
             if not segment_path(self.folder, number).exists():
                 counts_path(self.folder, number).unlink()

@@ -47,7 +47,7 @@ def drain(journal: JournalBuffer, chest: str, limit: int = 1000) -> list[bytes]:
 
 def adopt(journal: JournalBuffer) -> None:
     """Look for orphans now, however lately that was done."""
-    journal._look_after = 0.0
+    journal._rescan_after = 0.0
     journal.maintain()
 
 

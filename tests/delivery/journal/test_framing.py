@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_chest.delivery.journal.framing import Frame, pack, unpack
+from flask_chest.delivery.journal.damaged_records import iter_frames
+from flask_chest.delivery.journal.framing import Frame
+
+from .frames import pack
 
 LINES = st.lists(
     st.builds(
@@ -26,7 +29,7 @@ def whole(frames: list[Frame]) -> list[bytes]:
 def test_what_was_packed_is_unpacked(lines: list[bytes], mask: int) -> None:
     """Lines and masks come back as they went in, and nothing is left over."""
     data = b"".join(pack(line, mask) for line in lines)
-    frames = list(unpack(data))
+    frames = list(iter_frames(data))
     assert [(frame.line, frame.mask) for frame in frames] == [(line, mask) for line in lines]
     assert frames[-1].end == len(data)
 
@@ -44,7 +47,7 @@ def test_a_journal_that_ends_anywhere_gives_all_whole_frames(
         end += len(frame)
         if end <= cut:
             expected.append(line)
-    assert whole(list(unpack(b"".join(packed)[:cut]))) == expected
+    assert whole(list(iter_frames(b"".join(packed)[:cut]))) == expected
 
 
 @given(LINES, st.data())
@@ -57,7 +60,7 @@ def test_a_flipped_bit_costs_one_record(lines: list[bytes], data: st.DataObject)
     offset = data.draw(st.integers(start, start + len(packed[victim]) - 1))
     journal[offset] ^= 1 << data.draw(st.integers(0, 7))
 
-    frames = list(unpack(bytes(journal)))
+    frames = list(iter_frames(bytes(journal)))
 
     # Some bits mean nothing: the space behind the mask, the case of a hexadecimal digit.
     everything = [*lines, b'{"last":1}']
@@ -69,7 +72,7 @@ def test_a_flipped_bit_costs_one_record(lines: list[bytes], data: st.DataObject)
 def test_a_torn_frame_does_not_swallow_the_next() -> None:
     """A frame that a full disk cut short is skipped even though no newline ends it."""
     torn = pack(b'{"id":"torn"}', 1)[:-8]
-    frames = list(unpack(torn + pack(b'{"id":"next"}', 1)))
+    frames = list(iter_frames(torn + pack(b'{"id":"next"}', 1)))
     assert [frame.line for frame in frames] == [None, b'{"id":"next"}']
 
 
@@ -77,10 +80,10 @@ def test_a_changed_mask_is_noticed() -> None:
     """The checksum covers the mask: a record never goes to a chest it was not meant for."""
     frame = bytearray(pack(b'{"id":1}', 1))
     frame[21:22] = b"3"
-    assert list(unpack(bytes(frame))) == []
+    assert list(iter_frames(bytes(frame))) == []
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"\n", b"0" * 22 + b" {", b"\x00" * 5000])
 def test_rubbish_is_no_frame(rubbish: bytes) -> None:
     """Bytes that are no frame yield nothing, and end."""
-    assert list(unpack(rubbish)) == []
+    assert list(iter_frames(rubbish)) == []

@@ -1,0 +1,110 @@
+"""Adopts the records of dead processes: finds their folders, and claims them for delivery."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator, Sequence
+from enum import Enum
+from pathlib import Path
+
+from ..._throttle import LogThrottle
+from ..buffer import LossListener
+from .layout import writer_folders
+from .partition import ForeignFolderError, Partition
+from .scope import JournalScope
+
+_logger = logging.getLogger("flask_chest.delivery")
+
+
+class Reads(Enum):
+    """Which records a process delivers."""
+
+    #: None: an agent delivers them.
+    NOTHING = "nothing"
+    #: Its own, and those of dead processes.
+    OWN_AND_ORPHANED = "own and orphaned"
+    #: Those of all processes: it is the agent.
+    ALL = "all"
+
+
+class Adoption:
+    """Finds folders that a process should deliver from, and claims them.
+
+    :param scope: the app; folders of other apps are ignored.
+    :param on_lost: called for records that are lost.
+    :param reads: which records the process delivers.
+    """
+
+    def __init__(self, scope: JournalScope, on_lost: LossListener, reads: Reads) -> None:
+        self._scope = scope
+        self._on_lost = on_lost
+        self._reads = reads
+        self._log = LogThrottle(_logger)
+        # Names of folders without records for the chests of this app.
+        self._ignored: set[str] = set()
+
+    def claim_new(self, claimed: Collection[Path], own: Path | None) -> Iterator[Partition]:
+        """Claim and yield the partitions that this process should deliver from now on.
+
+        :param claimed: the folders that it delivers from already.
+        :param own: the folder that it writes to.
+        """
+        folders = writer_folders(self._scope.root)
+        self._ignored &= {folder.name for folder in folders}
+        for folder in folders:
+            if folder not in claimed and folder.name not in self._ignored:
+                partition = self._inspect_partition(folder, folder == own)
+                if partition is not None:
+                    yield partition
+
+    def ignore(self, partition: Partition, waiting: Sequence[str]) -> None:
+        """Ignore a partition from now on: its remaining records are for unknown chests.
+
+        :param waiting: the names of these chests.
+        """
+        self._ignored.add(partition.folder.name)
+        self._log.warning(
+            "unknown chest",
+            "%s has records for %s, which this process does not know; they wait for a process that "
+            "has that chest in CHEST_CHESTS; if there is none, delete the folder",
+            partition.folder,
+            " and ".join(map(repr, waiting)),
+        )
+
+    def _inspect_partition(self, folder: Path, own: bool) -> Partition | None:
+        try:
+            partition = Partition(folder, self._scope, self._on_lost)
+        except ForeignFolderError:
+            self._log.warning(
+                "foreign",
+                "%s was written by another version of Flask-Chest, or is unreadable; it is left "
+                "alone: deliver it with that version, or delete it",
+                folder,
+            )
+            return None
+        except OSError:
+            return None  # another process is removing the folder
+        if partition.app_name != self._scope.app_name:
+            self._ignored.add(folder.name)
+            _logger.info(
+                "%s belongs to the app %r, which delivers it itself", folder, partition.app_name
+            )
+            return None
+        partition.check_writer_alive()
+        if not (partition.writer_is_dead or own or self._reads is Reads.ALL):
+            return None
+        if not partition.claim():
+            return None
+        self._warn_of_moved_stores(partition)
+        return partition
+
+    def _warn_of_moved_stores(self, partition: Partition) -> None:
+        for name, (old, new) in partition.moved_stores.items():
+            if partition.has_undelivered([name]):
+                self._log.warning(
+                    "moved",
+                    "chest %r was at %s and is now at %s: its waiting records are delivered there",
+                    name,
+                    old,
+                    new,
+                )
