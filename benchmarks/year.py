@@ -21,11 +21,11 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from flask_chest.chests.base import AppInfo
-from flask_chest.chests.sql.late_records import DAY, HOUR
 from flask_chest.chests.sql.maintenance import prune
-from flask_chest.chests.sql.rollups.job import HOURS_KEPT, RollupJob, run
+from flask_chest.chests.sql.rollups.job import HOURS_KEPT, RollupJob
 from flask_chest.chests.sql.rollups.lease import Lease
 from flask_chest.chests.sql.sqlite import FlaskChestSQLite
+from flask_chest.query.intervals import DAY, HOUR
 from flask_chest.record.encoding import Batch, encode
 from flask_chest.record.record import Record
 
@@ -132,11 +132,11 @@ def write(
 def sum_up(chest: FlaskChestSQLite, until: datetime) -> None:
     """What upkeep does once an hour."""
     engine = chest.make_engine()
-    lease, roller = Lease(chest, engine), RollupJob(chest, engine)
+    lease, job = Lease(chest, engine), RollupJob(chest, engine)
     assert lease.acquire()
-    run(roller, lease, int(until.timestamp()), _NEVER)
+    job.run(lease, int(until.timestamp()), _NEVER)
     lease.release()
-    roller.close()
+    job.close()
     engine.dispose()
 
 

@@ -1,4 +1,4 @@
-"""Looks after the SQL stores, off the request path: sums hours up, and lets old records go."""
+"""Deletes records beyond ``CHEST_RETENTION`` in the background, after rolling up their hours."""
 
 from __future__ import annotations
 
@@ -10,40 +10,39 @@ from collections.abc import Sequence
 from .._throttle import LogThrottle
 from ..chests.base import Chest
 from ..errors import ChestError
+from ..query.intervals import HOUR
 
-_logger = logging.getLogger("flask_chest.upkeep")
+_logger = logging.getLogger("flask_chest.maintenance")
 
-HOUR = 3600
-#: An hour is summed up so long after its end: most of its records are delivered by then.
+#: Seconds between the end of an hour and its rollup: most of its records are delivered by then.
 GRACE = 300
 
 
 class Maintenance:
-    """What is done now and then for the stores of one app.
+    """The hourly maintenance of an app's chests: rollups and retention.
 
-    :param chests: its chests, as they are when it is done.
-    :param retention: seconds that records are kept; ``None`` for ever.
+    :param chests: the chests; read again at each run.
+    :param retention: seconds that records are kept; ``None`` keeps them forever.
     """
 
     def __init__(self, chests: Sequence[Chest], retention: float | None) -> None:
         self._chests = chests
         self._retention = retention
         self._log = LogThrottle(_logger)
-        self._done: dict[str, int] = {}
+        self._finished: dict[str, int] = {}
 
-    def run(self, ended: threading.Event) -> None:
-        """Do what is due.
+    def run(self, stop: threading.Event) -> None:
+        """Maintain each chest that has not been maintained in this hour.
 
-        :param ended: set when the process comes to its end.
+        :param stop: set when the process shuts down.
         """
         hour = (int(time.time()) - GRACE) // HOUR
         for chest in list(self._chests):
-            # Once an hour there is something to do.
-            if not chest.needs_maintenance or self._done.get(chest.name) == hour:
+            if not chest.needs_maintenance or self._finished.get(chest.name) == hour:
                 continue
             try:
-                chest.maintain(hour * HOUR, self._retention, ended)
-                self._done[chest.name] = hour
-            except Exception as error:  # noqa: BLE001 - the store may be down: later, then
-                told = error if isinstance(error, ChestError) else chest.error_message(error)
-                self._log.warning("upkeep", "upkeep is put off: %s", told)
+                chest.maintain(hour * HOUR, self._retention, stop)
+                self._finished[chest.name] = hour
+            except Exception as error:  # noqa: BLE001 - a chest of the user may raise anything
+                cause = error if isinstance(error, ChestError) else chest.error_message(error)
+                self._log.warning("maintenance", "maintenance is postponed: %s", cause)

@@ -9,6 +9,8 @@ from .intervals import interval_starts
 from .query import Query
 from .summary import Answer, Group, Series, Summary
 
+#: Maximum number of rows, one for each group and bucket, that an answer is made from.
+MAX_ROWS = 20_000
 # Weights below this are rounding errors of a subtraction.
 _ROUNDING_ERROR = 1e-6
 

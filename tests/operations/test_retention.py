@@ -17,10 +17,10 @@ from flask import Flask
 
 from flask_chest import FlaskChest, FlaskChestSQLite, Record
 from flask_chest.chests.base import AppInfo
-from flask_chest.chests.sql.chest import SCHEMA_VERSION
 from flask_chest.chests.sql.maintenance import prune
 from flask_chest.chests.sql.rollups.job import RollupJob
 from flask_chest.chests.sql.rollups.lease import Lease
+from flask_chest.chests.sql.schema import SCHEMA_VERSION
 from flask_chest.delivery import worker
 from flask_chest.errors import ReadError
 from flask_chest.operations.retention import Maintenance
@@ -137,7 +137,10 @@ def test_late_records_that_nobody_can_be_told_of(
     with chest.engine().begin() as connection:
         connection.exec_driver_sql("DROP TABLE chest_upkeep")
     chest.write(list(days_of_records(now() - timedelta(days=9), 1)))
-    assert "no such table: chest_upkeep; sums lack records that came days late" in caplog.text
+    assert (
+        "no such table: chest_upkeep; rollups lack records that were delivered days late"
+        in caplog.text
+    )
     chest.close()
 
 
@@ -288,7 +291,7 @@ def test_a_store_that_is_down(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
         looking.run(threading.Event())
     [told] = caplog.records
     assert told.levelno == logging.WARNING
-    assert told.getMessage().startswith("upkeep is put off: chest 'sqlite' at")
+    assert told.getMessage().startswith("maintenance is postponed: chest 'sqlite' at")
 
 
 def test_nothing_is_made_before_the_first_record(chest: FlaskChestSQLite, tmp_path: Path) -> None:

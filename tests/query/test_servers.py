@@ -15,7 +15,7 @@ from flask_chest.chests.base import AppInfo
 from flask_chest.chests.mongodb import reader as mongodb
 from flask_chest.chests.mongodb.reader import MongoReader
 from flask_chest.chests.registry import make_chest
-from flask_chest.chests.sql import reader as sql
+from flask_chest.chests.sql import table_reader
 from flask_chest.chests.sql.chest import SQLChest
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.errors import ReadError
@@ -65,8 +65,8 @@ def test_more_than_can_be_looked_at(server: Any, monkeypatch: pytest.MonkeyPatch
     assert sum(each.count for each in series.lines[None]) == pytest.approx(450, rel=0.25)
     one = WHOLE.filtered(parse_filter("request_id=request-7"))
     assert reader.answer(one).whole.rows == 1
-    for module in (mongodb, sql):
-        monkeypatch.setattr(module, "GROUPS", 50)
+    for module in (mongodb, table_reader):
+        monkeypatch.setattr(module, "MAX_ROWS", 50)
     many_values = reader.answer(WHOLE.grouped(parse_field("unique")), limit=5)
     assert (len(many_values.groups), many_values.complete) == (5, False)
     reader.close()

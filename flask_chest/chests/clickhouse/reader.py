@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ...query.intervals import to_utc
 from ...query.query import Query
 from ...query.reader import PAGE, SCAN_LIMIT
 from ...query.time_slices import TimeSlices
@@ -16,14 +17,14 @@ from ...record.encoding import to_microseconds
 from ...record.record import Record
 from ..sql.dialects import Dialect, Expression
 from ..sql.ranges import Ranges
-from ..sql.reader import SQLReader, aware
+from ..sql.table_reader import TableReader
 
 _MICROSECOND = timedelta(microseconds=1)
 # A search for the newest records starts with the last second, and widens by this factor.
 _FIRST_RANGE, _WIDENING = timedelta(seconds=1), 16
 
 
-class ClickHouseReader(SQLReader):
+class ClickHouseReader(TableReader):
     """Reads the records of one ClickHouse chest.
 
     There are no rollups: ClickHouse aggregates a million records in a second or two. Rows are
@@ -37,9 +38,9 @@ class ClickHouseReader(SQLReader):
         if after:
             columns = self._table.columns
             started = self._rows(sa.select(columns.time).where(columns.id == after).limit(1))
-            if not started or aware(started[0].time) < query.since:
+            if not started or to_utc(started[0].time) < query.since:
                 return []
-            query = replace(query, until=min(query.until, aware(started[0].time) + _MICROSECOND))
+            query = replace(query, until=min(query.until, to_utc(started[0].time) + _MICROSECOND))
         found: list[Record] = []
         for part in self._backwards(query):
             found = super().page(part, after=after, limit=limit)
@@ -92,10 +93,10 @@ class ClickHouseReader(SQLReader):
         for row in self._rows(self._approximate(statement)):
             first, last, count = tuple(row)
             if count:  # without records, both times are 1970
-                return aware(first), aware(last)
+                return to_utc(first), to_utc(last)
         return query.since, query.since
 
-    def _first(self, query: sa.Select[Any], limit: int) -> list[Record]:
+    def _first_records(self, query: sa.Select[Any], limit: int) -> list[Record]:
         # FINAL would read all parts that could have duplicates of what the index found, so
         # duplicates are removed here.
         found = {each.id: each for each in self._records(self._approximate(query.limit(limit * 2)))}

@@ -7,14 +7,19 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from ...query.aggregation import aggregate_answer, aggregate_series, limit_lines, subtract_groups
+from ...query.aggregation import (
+    MAX_ROWS,
+    aggregate_answer,
+    aggregate_series,
+    limit_lines,
+    subtract_groups,
+)
 from ...query.formatting import value_text
 from ...query.query import Query
 from ...query.reader import PAGE, SCAN_LIMIT, Reader, merge_records
 from ...query.summary import Answer, Series
 from ...query.time_slices import MAX_RECORDS, SAMPLE_SIZE, SliceCache, TimeSlices, choose_slices
 from ...record.record import Record
-from ..sql.aggregate import GROUPS
 from .client import CollectionConnection
 from .documents import to_record
 from .pipeline import aggregates, condition, in_ranges, top_groups
@@ -97,8 +102,8 @@ class MongoReader(Reader):
     def answer(self, query: Query, limit: int = 20) -> Answer:
         slices = self._slices(query)
         match = {"$match": self._where(query, slices)}
-        rows = self._rows([match, *aggregates(query, limit=GROUPS)])
-        if len(rows) < GROUPS:
+        rows = self._rows([match, *aggregates(query, limit=MAX_ROWS)])
+        if len(rows) < MAX_ROWS:
             return aggregate_answer(_to_rows(rows), slices.fraction, limit)
         keys = self._run(
             lambda records: [

@@ -1,4 +1,4 @@
-"""The ``SELECT`` that makes figures of records."""
+"""Builds the ``SELECT`` that aggregates records."""
 
 from __future__ import annotations
 
@@ -7,26 +7,25 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ...query.aggregation import MAX_ROWS
 from ...query.query import Query
 from ...query.time_slices import TimeSlices
 from .conditions import conditions
 from .dialects import Dialect
 
-#: Groups of one answer, each with all its buckets.
-GROUPS = 20_000
-#: From here on a sum of values may be beyond what a float can be, which most databases refuse.
+#: Sums of greater values may overflow, which is an error in most databases.
 HUGE = 1e280
 
 
 class Aggregate:
-    """Figures of a question, computed by the database.
+    """The SQL queries that aggregate the records of one query.
 
     :param table: the table of records.
-    :param dialect: its database's spelling.
-    :param query: the question.
-    :param slices: where to look.
-    :param step: seconds of an interval, for figures over time.
-    :param origin: where the first interval begins; by default with the question's range.
+    :param dialect: the SQL dialect of the database.
+    :param query: the query.
+    :param slices: the parts of the range that are read.
+    :param step: length in seconds of an interval, for aggregates over time.
+    :param origin: start of the first interval: seconds since 1970; default: start of the range.
     """
 
     def __init__(
@@ -45,33 +44,37 @@ class Aggregate:
         self._origin = query.since.timestamp() if origin is None else origin
         self._facts = dialect.within(self._make_facts(table), slices.ranges)
 
-    def figures(
-        self, keys: Sequence[str | None] | None = None, *, together: bool = False
-    ) -> sa.Select[Any]:
+    def aggregates(self, keys: Sequence[str | None] | None = None) -> sa.Select[Any]:
         """One row for each group and bucket.
 
-        :param keys: these groups only.
-        :param together: make one group of all.
+        :param keys: groups to return instead of all groups.
         """
         facts = self._facts.columns
-        key = sa.null().label("k") if together else facts.k
-        grouping = [facts.code] if together else [facts.k, facts.code]
-        nothing: Any = sa.literal_column("0").label("b")
-        figures = sa.select(key, nothing, facts.code, *self._sums()).group_by(*grouping)
+        rows = sa.select(facts.k, _no_interval(), facts.bucket, *self._aggregates())
+        rows = rows.group_by(facts.k, facts.bucket)
         if keys is not None:
-            figures = figures.where(self._is_one_of(keys))
-        return figures.limit(GROUPS)
+            rows = rows.where(self._is_one_of(keys))
+        return rows.limit(MAX_ROWS)
+
+    def total(self) -> sa.Select[Any]:
+        """One row for each bucket, over all groups."""
+        facts = self._facts.columns
+        rows = sa.select(sa.null().label("k"), _no_interval(), facts.bucket, *self._aggregates())
+        return rows.group_by(facts.bucket).limit(MAX_ROWS)
 
     def over_time(self, keys: Sequence[str | None] | None) -> sa.Select[Any]:
-        """One row for each group, interval and bucket."""
+        """One row for each group, interval and bucket.
+
+        :param keys: groups to return instead of all groups.
+        """
         facts = self._facts.columns
-        figures = sa.select(facts.k, facts.b, facts.code, *self._sums())
+        rows = sa.select(facts.k, facts.b, facts.bucket, *self._aggregates())
         if keys is not None:
-            figures = figures.where(self._is_one_of(keys))
-        return figures.group_by(facts.k, facts.b, facts.code)
+            rows = rows.where(self._is_one_of(keys))
+        return rows.group_by(facts.k, facts.b, facts.bucket)
 
     def top(self, limit: int) -> sa.Select[Any]:
-        """The groups with the highest counts."""
+        """The keys of the groups with the highest counts."""
         facts = self._facts.columns
         count = sa.func.sum(facts.w)
         return sa.select(facts.k).group_by(facts.k).order_by(count.desc(), facts.k).limit(limit)
@@ -88,18 +91,18 @@ class Aggregate:
             key.label("k"),
             interval.label("b"),
             value.label("x"),
-            self._dialect.code(value).label("code"),
+            self._dialect.bucket(value).label("bucket"),
             (1.0 / columns.sample_rate).label("w"),
             sa.case((failed, 1.0 / columns.sample_rate), else_=0.0).label("e"),
         ).where(*conditions(table, self._dialect, query.where))
 
-    def _sums(self) -> list[Any]:
+    def _aggregates(self) -> list[Any]:
         facts = self._facts.columns
         return [
             sa.func.count().label("n"),
             sa.func.sum(facts.w).label("w"),
             sa.func.sum(facts.e).label("e"),
-            # Of a bucket of huge values its weight tells what they amount to.
+            # The sum of a bucket of huge values is estimated from its weight.
             sa.func.sum(sa.case((sa.func.abs(facts.x) < HUGE, facts.w * facts.x))).label("s"),
             sa.func.min(facts.x).label("low"),
             sa.func.max(facts.x).label("high"),
@@ -109,3 +112,7 @@ class Aggregate:
         key = self._facts.columns.k
         listed = key.in_([each for each in keys if each is not None])
         return sa.or_(listed, key.is_(None)) if None in keys else listed
+
+
+def _no_interval() -> Any:
+    return sa.literal_column("0").label("b")

@@ -1,4 +1,4 @@
-"""From the filters of a question to a ``WHERE``."""
+"""Converts the filters of a query to SQL conditions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...query.fields import Field
 from ...query.filters import Filter
 from .dialects import Dialect, Expression
 
-_COMPARE: dict[str, Any] = {
+_COMPARISONS: dict[str, Any] = {
     ">": operator.gt,
     ">=": operator.ge,
     "<": operator.lt,
@@ -22,29 +22,29 @@ _DISCONNECTED = Field("", "disconnected")
 
 
 def conditions(table: sa.Table, dialect: Dialect, filters: Iterable[Filter]) -> list[Any]:
-    """One expression for each filter."""
+    """One SQL condition for each filter."""
     return [_condition(table, dialect, each) for each in filters]
 
 
-def _condition(table: sa.Table, dialect: Dialect, wanted: Filter) -> Expression:
-    field, value = wanted.field, wanted.value
-    if wanted.is_ordered:
-        return _compared(dialect.number(field), wanted.operator, wanted.number)
-    # A column itself, where it can be, so that its index serves.
-    is_word = not field.document and not field.is_number and field != _DISCONNECTED
-    expression = table.columns[field.name] if is_word else dialect.text(field)
-    if wanted.operator == "~":
+def _condition(table: sa.Table, dialect: Dialect, condition: Filter) -> Expression:
+    field, value = condition.field, condition.value
+    if condition.is_ordered:
+        return _compare(dialect.number(field), condition.operator, condition.number)
+    # The bare column, if possible, so that the database can use its index.
+    is_text_column = not field.document and not field.is_number and field != _DISCONNECTED
+    expression = table.columns[field.name] if is_text_column else dialect.text(field)
+    if condition.operator == "~":
         return dialect.contains(dialect.text(field), value)
     if not value:
         is_empty: Expression = expression.is_(None)
-        if is_word:
+        if is_text_column:
             is_empty = sa.or_(is_empty, dialect.equals(expression, ""))
-        return sa.not_(is_empty) if wanted.operator == "!=" else is_empty
+        return sa.not_(is_empty) if condition.operator == "!=" else is_empty
     if field.is_number:
-        return _equal(dialect.number(field), wanted.operator, wanted.number)
+        return _equal(dialect.number(field), condition.operator, condition.number)
     if field == _DISCONNECTED:
-        return _equal(table.columns[field.name], wanted.operator, wanted.boolean)
-    if wanted.operator == "!=":
+        return _equal(table.columns[field.name], condition.operator, condition.boolean)
+    if condition.operator == "!=":
         return sa.or_(expression.is_(None), dialect.differs(expression, value))
     return dialect.equals(expression, value)
 
@@ -52,10 +52,10 @@ def _condition(table: sa.Table, dialect: Dialect, wanted: Filter) -> Expression:
 def _equal(expression: Expression, sign: str, value: object) -> Expression:
     if sign == "!=":
         return sa.or_(expression.is_(None), expression != value)
-    same: Expression = expression == value
-    return same
+    is_equal: Expression = expression == value
+    return is_equal
 
 
-def _compared(expression: Expression, sign: str, value: object) -> Expression:
-    compared: Expression = _COMPARE[sign](expression, value)
-    return compared
+def _compare(expression: Expression, sign: str, value: object) -> Expression:
+    comparison: Expression = _COMPARISONS[sign](expression, value)
+    return comparison

@@ -1,4 +1,4 @@
-"""What every database spells in its own way: members of documents, seconds, buckets."""
+"""SQL expressions that differ between databases: document members, seconds, buckets."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from sqlalchemy.dialects import mysql
 from ...errors import QueryError
 from ...query.fields import Field
 from ...query.percentiles import OFFSET, SCALE, TINY
-from .ranges import Ranges, in_array, in_json, in_words
+from .ranges import Ranges, in_array, in_conditions, in_json
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 Expression = sa.ColumnElement[Any]
 
 
 class Dialect(ABC):
-    """One database's spelling.
+    """The SQL of one database.
 
     :param table: the table of records.
     """
@@ -29,7 +29,7 @@ class Dialect(ABC):
         self._table = table
 
     def text(self, field: Field) -> Expression:
-        """A field as text; NULL where there is none."""
+        """A field as text; NULL if it has no value."""
         if field.document:
             return self.member_text(self._table.columns[field.document], field.name)
         column = self._table.columns[field.name]
@@ -38,27 +38,30 @@ class Dialect(ABC):
         return self.cast_text(column)
 
     def key(self, field: Field) -> Expression:
-        """The same, for groups: only what is written alike is alike."""
+        """A field as text to group by; compares byte by byte."""
         return self.text(field)
 
     def equals(self, expression: Expression, value: str) -> Expression:
-        """Whether a text is this one, and none that is like it."""
+        """Whether a text is exactly this value; ignores the collation."""
         return expression == value
 
     def differs(self, expression: Expression, value: str) -> Expression:
-        """Whether a text, where there is one, is another one."""
+        """Whether a text is not exactly this value; NULL stays NULL."""
         return expression != value
 
     def number(self, field: Field) -> Expression:
-        """A field as a number; NULL where it is none."""
+        """A field as a number; NULL if it has no number.
+
+        :raises QueryError: the field is a column of text.
+        """
         if field.document:
             return self.member_number(self._table.columns[field.document], field.name)
         if not field.is_number:
-            raise QueryError(f"{field} is text; of numbers there are e.g. 'duration_ms', 'status'")
+            raise QueryError(f"{field} is text; numbers are e.g. 'duration_ms', 'status'")
         return self.cast_number(self._table.columns[field.name])
 
-    def code(self, value: Expression) -> Expression:
-        """The bucket of a value, as :func:`flask_chest.query.percentiles.bucket_of` has it."""
+    def bucket(self, value: Expression) -> Expression:
+        """The bucket of a value, as :func:`flask_chest.query.percentiles.bucket_of` computes it."""
         bucket = self.floor(sa.func.ln(sa.func.abs(value)) * SCALE + OFFSET)
         return sa.case(
             (value.is_(None), None),
@@ -68,12 +71,16 @@ class Dialect(ABC):
         )
 
     def interval(self, since: float, step: float) -> Expression:
-        """The number of the interval in which a record lies, from 0."""
+        """The number of the interval that contains a record, from 0.
+
+        :param since: start of the first interval: seconds since 1970.
+        :param step: length of an interval in seconds.
+        """
         seconds = self.seconds(self._table.columns.time)
         return self.floor((seconds - sa.literal_column(f"{since:.6f}")) / step)
 
     def within(self, query: sa.Select[Any], ranges: Ranges) -> sa.Subquery:
-        """What a query of the table finds in ranges of time that do not overlap."""
+        """Restrict a query of the table to time ranges that do not overlap."""
         time = self._table.columns.time
         if len(ranges) > 1:
             return self.in_many(query, time, ranges)
@@ -81,11 +88,12 @@ class Dialect(ABC):
         return query.where(time >= begin, time < end).subquery()
 
     def in_many(self, query: sa.Select[Any], time: sa.Column[Any], ranges: Ranges) -> sa.Subquery:
-        return in_words(query, time, ranges)
+        """Restrict a query to more than one time range."""
+        return in_conditions(query, time, ranges)
 
     def contains(self, text: Expression, part: str) -> Expression:
-        """Whether a text has this in it, in capitals or not."""
-        return _in_small(text, part).icontains(part.lower(), autoescape=True)
+        """Whether a text contains this part; ignores case."""
+        return _lower_non_ascii(text, part).icontains(part.lower(), autoescape=True)
 
     def cast_text(self, value: Expression) -> Expression:
         return sa.cast(value, sa.Text)
@@ -102,29 +110,29 @@ class Dialect(ABC):
 
     @abstractmethod
     def member_text(self, document: Expression, name: str) -> Expression:
-        """A member of a document as text; NULL where there is none."""
+        """A member of a document as text; NULL if it is missing or null."""
 
     @abstractmethod
     def member_number(self, document: Expression, name: str) -> Expression:
-        """A member of a document as a number; NULL where it is none."""
+        """A member of a document as a number; NULL if it is not a number."""
 
 
 class SQLite(Dialect):
-    """``json_extract``; names that a path would have to quote are looked up one by one."""
+    """``json_extract``, and ``json_each`` for names that a JSON path would have to quote."""
 
     def contains(self, text: Expression, part: str) -> Expression:
-        # Its LIKE makes no difference between them.
-        return _in_small(text, part).contains(part.lower(), autoescape=True)
+        # LIKE ignores case in SQLite.
+        return _lower_non_ascii(text, part).contains(part.lower(), autoescape=True)
 
     def in_many(self, query: sa.Select[Any], time: sa.Column[Any], ranges: Ranges) -> sa.Subquery:
         return in_json(query, time, ranges)
 
     def floor(self, value: Expression) -> Expression:
-        # All values here are positive, so that to cut is to floor; older builds have no floor().
+        # All values are positive, so a cast rounds down; older builds have no floor().
         return sa.cast(value, sa.Integer)
 
     def seconds(self, time: Expression) -> Expression:
-        # Behind them stand the microseconds.
+        # strftime drops the microseconds, which start at character 20.
         whole = sa.cast(sa.func.strftime("%s", time), sa.Integer)
         return whole + sa.cast(sa.func.substr(sa.type_coerce(time, sa.Text), 20), sa.Double)
 
@@ -142,18 +150,18 @@ class SQLite(Dialect):
         return sa.case((kind.in_(("integer", "real")), sa.cast(value, sa.Double)))
 
     def _real_text(self, document: Expression, name: str, value: Expression) -> Expression:
-        if not _PLAIN.fullmatch(name):
+        if not _PLAIN_NAME.fullmatch(name):
             return sa.cast(value, sa.Text)
-        # A cast gives 15 digits; in an array stand all that there are. One of a single member is
-        # asked for by two paths: https://www.sqlite.org/json1.html#the_json_extract_function
+        # A cast writes 15 digits, an array all digits. json_extract returns an array for two paths:
+        # https://www.sqlite.org/json1.html#the_json_extract_function
         path = f'$."{name}"'
         both = sa.func.json_extract(sa.type_coerce(document, sa.Text), path, path)
         return sa.func.substr(both, 2, (sa.func.length(both) - 3) // 2)
 
     def _member(self, document: Expression, name: str) -> tuple[Expression, Expression]:
-        # Inline: SQLAlchemy would read the path's text as JSON otherwise.
+        # Without type_coerce, SQLAlchemy would encode the path as JSON.
         text = sa.type_coerce(document, sa.Text)
-        if _PLAIN.fullmatch(name):
+        if _PLAIN_NAME.fullmatch(name):
             path = f'$."{name}"'
             return sa.func.json_type(text, path), sa.func.json_extract(text, path)
         each = sa.func.json_each(text).table_valued("key", "type", "value")
@@ -183,8 +191,8 @@ class PostgreSQL(Dialect):
 class MySQL(Dialect):
     """``JSON_EXTRACT``, of MySQL and MariaDB.
 
-    Their text is compared by collations, all of which that both have pad with spaces; what is cast
-    has that of the connection, which takes no notice of capitals and accents. Bytes are bytes.
+    All collations that both have ignore trailing spaces. A cast has the collation of the
+    connection, which also ignores case and accents. So text is compared as bytes.
     """
 
     _NUMBERS = ("INTEGER", "UNSIGNED INTEGER", "DOUBLE", "DECIMAL")
@@ -197,7 +205,7 @@ class MySQL(Dialect):
         return sa.cast(self.text(field), _Bytes)
 
     def equals(self, expression: Expression, value: str) -> Expression:
-        # The first of the two has the index.
+        # The first comparison uses the index.
         return sa.and_(expression == value, sa.cast(expression, _Bytes) == value)
 
     def differs(self, expression: Expression, value: str) -> Expression:
@@ -225,7 +233,7 @@ class MySQL(Dialect):
 
 
 class _Bytes(sa.TypeDecorator[str]):
-    """Text as the bytes that it is made of."""
+    """Text that the database compares as bytes."""
 
     impl = sa.LargeBinary
     cache_ok = True
@@ -237,10 +245,10 @@ class _Bytes(sa.TypeDecorator[str]):
         return None if value is None else value.decode()
 
 
-def _in_small(text: Expression, part: str) -> Expression:
-    """Text with small letters where a part has some that a database may take for no letters.
+def _lower_non_ascii(text: Expression, part: str) -> Expression:
+    """Lowercase the non-ASCII letters of ``part`` in a text.
 
-    SQLite knows those of ASCII only, PostgreSQL those of its locale, which may be "C".
+    SQLite lowercases ASCII only, PostgreSQL the letters of its locale, which may be "C".
     """
     for small in sorted({each for each in part.lower() if not each.isascii()}):
         text = sa.func.replace(text, small.upper(), small, type_=sa.Text)

@@ -1,95 +1,116 @@
-"""Lets old records of an SQL store go, once their hours are summed up."""
+"""Rolls up and prunes the records of an SQL store, in one process at a time."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy import exc
 
 from ...errors import ReadError
 from ...query.intervals import floor_to_hour
 from .eraser import SQLEraser
-from .rollups.job import RollupJob, run
-from .rollups.lease import Lease, is_begun
+from .rollups.job import RollupJob
+from .rollups.lease import Lease
+from .store import Store
 
-if TYPE_CHECKING:
-    from .chest import SQLChest
-
-_logger = logging.getLogger("flask_chest.upkeep")
+_logger = logging.getLogger("flask_chest.maintenance")
 
 
-def maintain(chest: SQLChest, until: int, retention: float | None, stop: threading.Event) -> None:
-    """Sum up the hours before ``until``, then delete what is older than ``retention`` seconds."""
-    if not is_begun(chest):
+def maintain(store: Store, until: int, retention: float | None, stop: threading.Event) -> None:
+    """Roll up the hours before ``until``, then delete records older than ``retention``.
+
+    :param until: end of the last hour to roll up: seconds since 1970.
+    :param retention: seconds that records are kept; ``None`` keeps them forever.
+    :param stop: set when the process shuts down.
+    """
+    if not tables_exist(store):
         return
-    engine = chest.make_engine()
-    try:
-        lease = Lease(chest, engine)
-        if not lease.acquire():
+    with _exclusive(store) as work:
+        if work is None:
             return
-        roller = RollupJob(chest, engine)
-        try:
-            run(roller, lease, until, stop)
-        finally:
-            roller.close()
-            lease.release()
-    finally:
-        engine.dispose()
-    if retention is not None:
-        _apply_retention(chest, retention, stop)
-
-
-def _apply_retention(chest: SQLChest, retention: float, stop: threading.Event) -> None:
+        work.job.run(work.lease, until, stop)
+    if retention is None:
+        return
     before = datetime.now(timezone.utc) - timedelta(seconds=retention)
-    deleted = sum(prune(chest, before, stop))
+    deleted = sum(prune(store, before, stop))
     if deleted:
-        _logger.info("chest %r: %d records beyond CHEST_RETENTION deleted", chest.name, deleted)
+        _logger.info("chest %r: %d records beyond CHEST_RETENTION deleted", store.name, deleted)
 
 
-def prune(chest: SQLChest, before: datetime, ended: threading.Event) -> Iterator[int]:
-    """Delete what is older, in small batches; yields the size of each.
+def prune(store: Store, before: datetime, stop: threading.Event) -> Iterator[int]:
+    """Delete old records in small batches; yield the size of each batch.
 
-    :param before: the hour in which it lies stays.
-    :param ended: set to stop.
-    :raises flask_chest.errors.ReadError: another process is at it, or the store does not answer.
+    :param before: records of the hour that contains this time are kept.
+    :param stop: set to stop after the current batch.
+    :raises flask_chest.errors.ReadError: another process is pruning the store, or the store does
+        not answer.
     """
     try:
-        if is_begun(chest):
-            yield from _prune(chest, floor_to_hour(before), ended)
-    except sa.exc.SQLAlchemyError as error:
-        raise chest.to_read_error(error) from None
+        if tables_exist(store):
+            yield from _prune(store, floor_to_hour(before), stop)
+    except exc.SQLAlchemyError as error:
+        raise store.to_read_error(error) from None
 
 
-def _prune(chest: SQLChest, end: datetime, ended: threading.Event) -> Iterator[int]:
-    engine = chest.make_engine()
+def tables_exist(store: Store) -> bool:
+    """Whether the tables of a store exist. Neither tables nor a file are created."""
+    engine = store.make_read_only_engine()
     try:
-        lease = Lease(chest, engine)
+        return sa.inspect(engine).has_table(store.maintenance.name)
+    except exc.DBAPIError as error:
+        if store.is_missing_table(error):
+            return False
+        raise
+    finally:
+        engine.dispose()
+
+
+class _Work(NamedTuple):
+    job: RollupJob
+    lease: Lease
+
+
+@contextmanager
+def _exclusive(store: Store) -> Iterator[_Work | None]:
+    """Hold the lease of a store; yield ``None`` if another process holds it."""
+    engine = store.make_engine()
+    try:
+        lease = Lease(store, engine)
         if not lease.acquire():
-            raise ReadError(chest.error_message("another process is pruning it", "try again later"))
-        roller = RollupJob(chest, engine)
+            yield None
+            return
+        job = RollupJob(store, engine)
         try:
-            # What came late must be in the sums before it goes.
-            run(roller, lease, int(end.timestamp()), ended, since=0)
-            yield from _delete(chest, end, lease, ended)
+            yield _Work(job, lease)
         finally:
-            roller.close()
+            job.close()
             lease.release()
     finally:
         engine.dispose()
 
 
-def _delete(
-    chest: SQLChest, before: datetime, lease: Lease, ended: threading.Event
-) -> Iterator[int]:
-    eraser = SQLEraser(chest)
+def _prune(store: Store, end: datetime, stop: threading.Event) -> Iterator[int]:
+    with _exclusive(store) as work:
+        if work is None:
+            message = store.error_message("another process is pruning it", "try again later")
+            raise ReadError(message)
+        # Late records must be in the rollups before they are deleted.
+        work.job.run(work.lease, int(end.timestamp()), stop, since=0)
+        yield from _delete(store, end, work.lease, stop)
+
+
+def _delete(store: Store, before: datetime, lease: Lease, stop: threading.Event) -> Iterator[int]:
+    eraser = SQLEraser(store)
     try:
         for number in eraser.prune(before):
             yield number
-            if ended.is_set() or not lease.renew():
+            if stop.is_set() or not lease.renew():
                 return
     finally:
         eraser.close()

@@ -1,4 +1,4 @@
-"""MySQL and MariaDB, through PyMySQL: a whole batch is one ``INSERT``, put together here."""
+"""The MySQL and MariaDB chest, through PyMySQL: one ``INSERT`` for each batch."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .formats.rows import COLUMNS
 from .formats.values import ValuesText
 
 _INSERT = "INSERT INTO {table} ({columns}) VALUES "
-# "IGNORE" would make warnings of all errors, and cut what is too long without a word. This ignores
-# nothing but a row that is there: it sets its id to what it is.
+# "IGNORE" would turn all errors into warnings, and silently truncate values. This only ignores rows
+# that exist: it sets their id to the same id.
 _ON_DUPLICATE = b" ON DUPLICATE KEY UPDATE id = id"
 
-# MariaDB finds no value for a name with a control character in it; the value is in ``vars``.
+# MariaDB finds no value for a name with a control character; ``vars`` has the value.
 _VIEW = """
 SELECT r.id AS record_id, r.time AS time, r.request_id AS request_id, k.name AS name,
     CASE JSON_TYPE(JSON_EXTRACT(r.vars, CONCAT('$.', JSON_QUOTE(k.name)))) WHEN 'NULL' THEN NULL
@@ -33,7 +33,7 @@ FROM {table} AS r
 JOIN JSON_TABLE(JSON_KEYS(r.vars), '$[*]' COLUMNS (name TEXT PATH '$')) AS k
 """
 
-# Whatever the server's own mode is, nothing is cut to fit, and a backslash escapes.
+# In any mode of the server, values are not truncated, and backslash is the escape character.
 _MODE = "REPLACE(@@sql_mode, 'NO_BACKSLASH_ESCAPES', '')"
 _STRICT = f"SET SESSION sql_mode = CONCAT_WS(',', NULLIF({_MODE}, ''), 'STRICT_ALL_TABLES')"
 
@@ -46,19 +46,19 @@ _REMEDIES = {
     1698: "check user and password",
     2003: CHECK_ADDRESS,
 }
-_NO_SUCH_TABLE = 1146
-# Beyond a limit, or not what a column takes, although PyMySQL files them elsewhere: row too big,
-# packet too big, key too long, wrong JSON, check failed.
+_MISSING_TABLE = 1146
+# Rejections for which PyMySQL has another exception class: row too big, packet too big, key too
+# long, invalid JSON, failed check.
 _REJECTIONS = {1118, 1153, 1301, 3140, 3141, 3150, 4025}
 
 
 class FlaskChestMySQL(SQLChest):
-    """A table in a database of MySQL 8 or MariaDB 10.6, or newer.
+    """Stores records in a database of MySQL 8 or MariaDB 10.6, or newer.
 
-    :param url: ``"mysql://user:password@host:3306/database"`` or ``"mariadb://..."``. After a ``?``
-        may follow ``ssl_ca``, the file of the CA that signed the server's certificate, and
-        ``unix_socket``. With ``ssl_ca`` the server must prove that it is the host that is named.
-    :param table: the table of records; made on first use.
+    :param url: ``"mysql://user:password@host:3306/database"`` or ``"mariadb://..."``. URL
+        parameters are ``unix_socket`` and ``ssl_ca``, the file of the CA that signed the server's
+        certificate. With ``ssl_ca`` the certificate and the host name are verified.
+    :param table: the table of records; created on first use.
     :raises flask_chest.errors.ConfigError: PyMySQL is not installed, or the URL is malformed.
 
     .. versionadded:: 1.0
@@ -102,17 +102,17 @@ class FlaskChestMySQL(SQLChest):
         engine = sa.create_engine(
             "mysql+pymysql://", creator=self._connect, pool_size=1, json_deserializer=loads
         )
-        # So that its errors are told like those of other statements.
-        sa.event.listen(engine, "do_execute", self._send)
+        # An event handler, so that SQLAlchemy wraps the driver's exceptions.
+        sa.event.listen(engine, "do_execute", self._execute)
         return engine
 
     def make_read_only_engine(self) -> sa.Engine:
         engine = self.make_engine()
-        sa.event.listen(engine, "connect", self._only_read)
+        sa.event.listen(engine, "connect", self._configure_reader)
         return engine
 
-    def _only_read(self, connection: Any, _: Any) -> None:
-        # The server ends a statement that nobody waits for any more.
+    def _configure_reader(self, connection: Any, _: Any) -> None:
+        # The server aborts statements that take longer than the client waits.
         is_mariadb = "mariadb" in connection.get_server_info().lower()
         limit = (
             f"max_statement_time = {self.timeout:g}"
@@ -125,12 +125,12 @@ class FlaskChestMySQL(SQLChest):
 
     @contextmanager
     def schema_lock(self, connection: sa.Connection) -> Iterator[None]:
-        # DDL ends transactions here, so the lock is the session's.
+        # DDL commits implicitly in MySQL, so the lock belongs to the session.
         name = f"{self.address.path}.flask_chest"[:64]
         query = sa.text("SELECT GET_LOCK(:name, :seconds)")
         seconds = max(1, int(self.timeout) - 1)
         if not connection.execute(query, {"name": name, "seconds": seconds}).scalar():
-            raise DeliveryError(self.error_message("another worker is still making the tables"))
+            raise DeliveryError(self.error_message("another process is still creating the tables"))
         try:
             yield
         finally:
@@ -147,10 +147,10 @@ class FlaskChestMySQL(SQLChest):
                 raise RejectedError(str(error)) from None
             connection.exec_driver_sql(self._statement, (values,))
 
-    def _send(self, cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
-        """Takes the place of PyMySQL's own way to put values in, which takes ten times as long.
+    def _execute(self, cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
+        """Replace PyMySQL's insertion of parameters, which takes ten times as long.
 
-        :returns: whether the statement was run.
+        :returns: whether this method ran the statement.
         """
         if statement != self._statement:
             return False
@@ -158,13 +158,13 @@ class FlaskChestMySQL(SQLChest):
         return True
 
     def is_rejection(self, error: exc.SQLAlchemyError) -> bool:
-        return super().is_rejection(error) or _number(error) in _REJECTIONS
+        return super().is_rejection(error) or _error_code(error) in _REJECTIONS
 
     def is_missing_table(self, error: exc.SQLAlchemyError) -> bool:
-        return _number(error) == _NO_SUCH_TABLE
+        return _error_code(error) == _MISSING_TABLE
 
     def remedy(self, error: BaseException) -> str:
-        return _REMEDIES.get(_number(error), "")
+        return _REMEDIES.get(_error_code(error), "")
 
     def _connect(self) -> Any:
         import pymysql
@@ -188,6 +188,6 @@ class FlaskChestMySQL(SQLChest):
         )
 
 
-def _number(error: BaseException) -> int:
+def _error_code(error: BaseException) -> int:
     arguments = getattr(getattr(error, "orig", None), "args", ())
     return arguments[0] if arguments and isinstance(arguments[0], int) else 0

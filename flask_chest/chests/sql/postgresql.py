@@ -1,4 +1,4 @@
-"""PostgreSQL, through psycopg 3: a batch goes by ``COPY``, and one that was sent before as JSON."""
+"""The PostgreSQL chest, through psycopg 3: ``COPY`` for new batches, JSON for repeated ones."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from .chest import SQLChest
 from .formats.copy import CopyText
 from .formats.rows import COLUMNS
 
-# Any number will do that other users of advisory locks are unlikely to pick: "chest" in ASCII.
+# A key that other users of advisory locks are unlikely to use: "chest" in ASCII.
 _SCHEMA_LOCK = 0x6368657374
 
-# The fastest that the server takes: half the work of an INSERT of the same rows.
+# COPY takes the server half the time of an INSERT.
 _COPY = "COPY {table} ({columns}) FROM STDIN (ENCODING 'UTF8')"
-# A whole batch as one parameter, parsed by the server. Documents are read as JSON and cast, which
-# takes the server half the time of reading them as JSONB.
+# The whole batch is one parameter, which the server parses. Parsing documents as JSON and casting
+# them takes the server half the time of parsing them as JSONB.
 _INSERT = """
 INSERT INTO {table} ({columns})
 SELECT {values} FROM json_to_recordset(%b) AS r ({fields}) ON CONFLICT (id) DO NOTHING
@@ -37,29 +37,30 @@ SELECT r.id AS record_id, r.time AS time, r.request_id AS request_id, v.key AS n
     v.value AS value
 FROM {table} AS r, jsonb_each_text(r.vars) AS v
 """
-# Exact: an interval holds microseconds as an integer.
+# Exact, since an interval stores microseconds as an integer.
 _TIME = "timestamptz 'epoch' + r.time * interval '1 microsecond'"
 
 _JSON, _JSONB = "JSON", "JSONB"
 _UNDEFINED_TABLE = "42P01"
-# COPY knows no row-level security, and no views.
-_NO_COPY = {"0A000", "42809"}
+# COPY does not support row-level security and views.
+_COPY_UNSUPPORTED = {"0A000", "42809"}
 
 _REMEDIES = {
     "28": "check user and password",
     "3D": "create this database, or name another one",
-    "42501": "grant this user CREATE on the schema, or make the tables by hand",
+    "42501": "grant this user CREATE on the schema, or create the tables by hand",
     "53": "the server is short of connections, memory or disk space",
 }
 
 
 class FlaskChestPostgreSQL(SQLChest):
-    """A table in a PostgreSQL database (12 or newer).
+    """Stores records in a PostgreSQL database (12 or newer).
 
-    :param url: ``"postgresql://user:password@host:5432/database"``; all parameters of `libpq
-        <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS>`_ may
-        follow after a ``?``, e.g. ``sslmode=verify-full&sslrootcert=/etc/ssl/our-ca.pem``.
-    :param table: the table of records; made on first use.
+    :param url: ``"postgresql://user:password@host:5432/database"``; URL parameters are those of
+        `libpq
+        <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS>`_, e.g.
+        ``sslmode=verify-full&sslrootcert=/etc/ssl/our-ca.pem``.
+    :param table: the table of records; created on first use.
     :raises flask_chest.errors.ConfigError: psycopg is not installed, or the URL is malformed.
 
     .. versionadded:: 1.0
@@ -96,32 +97,33 @@ class FlaskChestPostgreSQL(SQLChest):
     def make_engine(self) -> sa.Engine:
         from .psycopg_connection import connect
 
-        # libpq takes whole seconds, and reads less than two as two.
+        # libpq takes whole seconds, and at least two.
         parameters = {"connect_timeout": max(2, ceil(self.timeout))}
         engine = sa.create_engine(
             "postgresql+psycopg://",
             creator=lambda: connect(self.url, self.timeout, parameters),
             pool_size=1,
         )
-        # So that its errors are told like those of other statements.
-        sa.event.listen(engine, "do_execute", self._send)
+        # An event handler, so that SQLAlchemy wraps the driver's exceptions.
+        sa.event.listen(engine, "do_execute", self._execute)
         return engine
 
     def make_read_only_engine(self) -> sa.Engine:
         engine = self.make_engine()
-        sa.event.listen(engine, "connect", self._only_read)
+        sa.event.listen(engine, "connect", self._configure_reader)
         return engine
 
-    def _only_read(self, connection: Any, _: Any) -> None:
+    def _configure_reader(self, connection: Any, _: Any) -> None:
         from psycopg.types.json import set_json_loads
 
-        # A year of sums is read in one go; of psycopg the standard library would parse it.
+        # A query of a year reads many rollups; by default psycopg parses JSON with the slower
+        # standard library.
         set_json_loads(loads, connection)
-        # The server ends a statement that nobody waits for any more.
+        # The server aborts statements that take longer than the client waits.
         milliseconds = max(1, int(self.timeout * 1000))
         connection.execute(f"SET statement_timeout = {milliseconds}")
-        # Questions look at few records: to compile them, or to start workers, takes longer than
-        # they do, and takes it from those who write.
+        # Queries read few records. JIT compilation and parallel workers would take longer than the
+        # query itself, and slow down writers.
         connection.execute("SET jit = off; SET max_parallel_workers_per_gather = 0")
         connection.commit()
         connection.read_only = True
@@ -138,7 +140,7 @@ class FlaskChestPostgreSQL(SQLChest):
         from psycopg.types.json import Json
 
         for body in json_bodies(records, self.body_bytes):
-            connection.exec_driver_sql(self._statement, (Json(body, dumps=_as_it_is),))
+            connection.exec_driver_sql(self._statement, (Json(body, dumps=_identity),))
 
     def _write_once(self, records: Sequence[Record]) -> None:
         parts = self._rows.parts(to_lines(records))
@@ -146,14 +148,14 @@ class FlaskChestPostgreSQL(SQLChest):
             with self.engine().begin() as connection:
                 connection.exec_driver_sql(self._copy, (parts,))
         except (ValueError, exc.DBAPIError) as error:
-            if isinstance(error, exc.DBAPIError) and not _is_other_way(error):
+            if isinstance(error, exc.DBAPIError) and not _may_insert(error):
                 raise
             super()._write_once(records)
 
-    def _send(self, cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
-        """Takes the place of ``cursor.execute``, which knows no ``COPY``.
+    def _execute(self, cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
+        """Replace ``cursor.execute``, which does not support ``COPY FROM STDIN``.
 
-        :returns: whether the statement was run.
+        :returns: whether this method ran the statement.
         """
         if statement != self._copy:
             return False
@@ -161,7 +163,7 @@ class FlaskChestPostgreSQL(SQLChest):
         return True
 
     def is_rejection(self, error: exc.SQLAlchemyError) -> bool:
-        # 54: beyond a limit of the server, such as the size of an indexed value.
+        # Class 54: a limit of the server was exceeded, e.g. the size of an indexed value.
         return super().is_rejection(error) or _sqlstate(error).startswith("54")
 
     def is_missing_table(self, error: exc.SQLAlchemyError) -> bool:
@@ -170,8 +172,8 @@ class FlaskChestPostgreSQL(SQLChest):
     def remedy(self, error: BaseException) -> str:
         state = _sqlstate(error)
         if not state:
-            # A connection that could not be made has no state, only libpq's words.
-            return _remedy_for_words(str(error))
+            # A failed connection has no SQLSTATE, only a message of libpq.
+            return _connection_remedy(str(error))
         return _REMEDIES.get(state) or _REMEDIES.get(state[:2], "")
 
     def _insert_statement(self) -> str:
@@ -195,16 +197,16 @@ def _value(name: str, kind: str) -> str:
     return f"r.{name}::{_JSONB}" if kind == _JSONB else f"r.{name}"
 
 
-def _is_other_way(error: exc.DBAPIError) -> bool:
-    """Whether an ``INSERT`` may do what ``COPY`` could not.
+def _may_insert(error: exc.DBAPIError) -> bool:
+    """Whether an ``INSERT`` may succeed after ``COPY`` failed.
 
-    It cannot pass over what is there, which only a batch has that was sent before.
+    ``COPY`` cannot skip existing rows. Only batches that were sent before have such rows.
     """
     refused = isinstance(error, (exc.IntegrityError, exc.DataError))
-    return refused or _sqlstate(error) in _NO_COPY
+    return refused or _sqlstate(error) in _COPY_UNSUPPORTED
 
 
-def _as_it_is(body: bytes) -> bytes:
+def _identity(body: bytes) -> bytes:
     return body
 
 
@@ -212,11 +214,11 @@ def _sqlstate(error: BaseException) -> str:
     return getattr(getattr(error, "orig", None), "sqlstate", None) or ""
 
 
-def _remedy_for_words(words: str) -> str:
-    if "password" in words or "authentication" in words or "role" in words:
+def _connection_remedy(message: str) -> str:
+    if "password" in message or "authentication" in message or "role" in message:
         return _REMEDIES["28"]
-    if "database" in words and "does not exist" in words:
+    if "database" in message and "does not exist" in message:
         return _REMEDIES["3D"]
-    if "certificate" in words or "SSL" in words:
+    if "certificate" in message or "SSL" in message:
         return "check the server's certificate, and 'sslrootcert'"
     return CHECK_ADDRESS

@@ -1,4 +1,4 @@
-"""A psycopg connection on which no statement can wait for ever."""
+"""A psycopg connection with a timeout for every statement."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ T = TypeVar("T")
 
 
 class BoundedConnection(psycopg.Connection[Any]):
-    """Gives up on a server that has fallen silent.
+    """Times out if the server stops responding.
 
-    ``statement_timeout`` is the server's own clock, which stands still when the server does, and
-    TCP's timeouts do not run while the other side's kernel still acknowledges. So the wait for an
-    answer is bounded here; the connection is closed, since an answer may yet come.
+    The server enforces ``statement_timeout`` itself, so it does not help if the server hangs. TCP
+    timeouts do not expire while the kernel of the server still acknowledges packets. So the client
+    limits the wait, and closes the connection after a timeout, since an answer may still arrive.
     """
 
-    #: Seconds that one statement may take.
+    #: Maximum duration of one statement in seconds.
     timeout = 10.0
 
     _deadline: float | None = None
@@ -29,7 +29,7 @@ class BoundedConnection(psycopg.Connection[Any]):
     def copy_from(
         self, cursor: psycopg.Cursor[Any], statement: str, parts: Iterable[bytes]
     ) -> None:
-        """Run a ``COPY ... FROM STDIN``, which may take as long as any other statement.
+        """Run a ``COPY ... FROM STDIN`` with the timeout of a statement.
 
         :raises psycopg.OperationalError: the server did not answer in time.
         """
@@ -44,7 +44,7 @@ class BoundedConnection(psycopg.Connection[Any]):
     def wait(
         self, gen: Generator[Any, Any, T], interval: float = 0.1, timeout: float | None = None
     ) -> T:
-        """Run one of psycopg's generators to its end.
+        """Run one of psycopg's generators to completion.
 
         :raises psycopg.OperationalError: the server did not answer in time.
         """
@@ -63,10 +63,10 @@ class BoundedConnection(psycopg.Connection[Any]):
 
 
 def connect(url: str, timeout: float, parameters: Mapping[str, Any]) -> BoundedConnection:
-    """A connection to the database of a libpq URL.
+    """Connect to the database of a libpq URL.
 
-    :param timeout: seconds that each statement may take.
-    :param parameters: more of libpq's; those in the URL win.
+    :param timeout: maximum duration of each statement in seconds.
+    :param parameters: defaults of libpq parameters; parameters in the URL take precedence.
     """
     given = psycopg.conninfo.conninfo_to_dict(url)
     connection = BoundedConnection.connect(url, **{**parameters, **_only(given, parameters)})
@@ -89,7 +89,7 @@ def _poll(fd: int, wanted: Wait, seconds: float) -> Ready | None:
         return None
     happened = events[0][1]
     if happened & ~(select.POLLIN | select.POLLOUT):
-        # An error or a hang-up: let libpq read it and say what it is.
+        # An error or a hang-up: libpq reads it and reports the cause.
         return Ready(int(wanted))
     ready = (Ready.R if happened & select.POLLIN else 0) | (
         Ready.W if happened & select.POLLOUT else 0

@@ -14,7 +14,7 @@ import pytest
 
 from flask_chest import FlaskChestSQLite
 from flask_chest.chests.base import AppInfo
-from flask_chest.chests.sql import reader as sql
+from flask_chest.chests.sql import table_reader
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.errors import ReadError
 from flask_chest.query import time_slices as slices
@@ -140,7 +140,7 @@ def test_a_variable_with_very_many_values(tmp_path: Path, monkeypatch: pytest.Mo
     chest = chest_in(tmp_path)
     chest.write(many())
     chest.close()
-    monkeypatch.setattr(sql, "GROUPS", 100)
+    monkeypatch.setattr(table_reader, "MAX_ROWS", 100)
     reader = SQLReader(chest)
     answer = reader.answer(WHOLE.grouped(parse_field("unique")), limit=5)
     assert len(answer.groups) == 5

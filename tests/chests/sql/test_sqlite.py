@@ -15,7 +15,7 @@ from flask import Flask
 
 from flask_chest.chests.base import AppInfo
 from flask_chest.chests.registry import make_chest
-from flask_chest.chests.sql import chest as sql
+from flask_chest.chests.sql import schema
 from flask_chest.chests.sql.sqlite import FlaskChestSQLite
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.record.encoding import Batch, encode
@@ -51,7 +51,7 @@ def ask(file: Path, query: str) -> list[tuple[Any, ...]]:
 
 def test_an_app_in_place_of_a_path() -> None:
     """As it was written for older versions: it is told where it goes."""
-    with pytest.raises(ConfigError, match="not a value of type 'Flask'; the app is 'app='"):
+    with pytest.raises(ConfigError, match="not a value of type 'Flask'; pass the app as 'app='"):
         FlaskChestSQLite(Flask(__name__))  # type: ignore[arg-type]
 
 
@@ -156,8 +156,8 @@ def test_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         steps.append(table)
         connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN added_{len(steps)} TEXT")
 
-    monkeypatch.setattr(sql, "SCHEMA_VERSION", 3)
-    monkeypatch.setattr(FlaskChestSQLite, "upgrades", {2: add_column, 3: add_column})
+    monkeypatch.setattr(schema, "SCHEMA_VERSION", 3)
+    monkeypatch.setattr(schema, "UPGRADES", {2: add_column, 3: add_column})
     for _ in range(2):
         chest = chest_in(tmp_path)
         chest.engine()

@@ -9,32 +9,32 @@ from collections.abc import Iterator, Sequence
 
 from .rows import Rows
 
-_BREAKS = ((b"\\", rb"\\"), (b"\t", rb"\t"), (b"\n", rb"\n"), (b"\r", rb"\r"))
-# Some milliseconds of a server's work: it is at the first rows while the next are cut.
+_ESCAPES = ((b"\\", rb"\\"), (b"\t", rb"\t"), (b"\n", rb"\n"), (b"\r", rb"\r"))
+# Rows per part. The server works on one part while the next one is formatted.
 _PART = 100
 
 
 class CopyText(Rows):
-    """One row, one line; cells lie between tabs."""
+    """One line for each row; tabs separate the cells."""
 
     quote = b""
-    comma = b"\t"
+    separator = b"\t"
     null = rb"\N"
     utc = b"+00"
 
     def parts(self, lines: Sequence[bytes]) -> Iterator[bytes]:
-        """The rows of encoded records, in parts that can be sent one by one.
+        """The rows of encoded records, in parts that are sent one by one.
 
-        :raises ValueError: a line is no record.
+        :raises ValueError: a line is not a record.
         """
         for start in range(0, len(lines), _PART):
-            yield b"\n".join(self.of(lines[start : start + _PART])) + b"\n"
+            yield b"\n".join(self.format(lines[start : start + _PART])) + b"\n"
 
     def escape(self, text: bytes) -> bytes:
         return text.replace(b"\\", rb"\\")
 
     def escape_text(self, text: bytes) -> bytes:
-        for byte, escaped in _BREAKS:
+        for byte, escaped in _ESCAPES:
             text = text.replace(byte, escaped)
         return text
 

@@ -1,8 +1,8 @@
-"""Records as rows of text, in whatever way a database spells them.
+"""Formats records as rows of text, in the syntax of a database.
 
-A record's line of JSON is cut, not decoded: its variables stay the JSON that they are, and the end
-of the line, which is the same in most records of a route, is spelled once. Lines that were not made
-like those of requests are decoded.
+A record's line of JSON is split, not decoded: the variables stay JSON, and the end of the line,
+which is the same in most records of a route, is formatted once. Lines with another layout than the
+lines of requests are decoded.
 """
 
 from __future__ import annotations
@@ -17,88 +17,88 @@ from ...batches import replace_nul
 
 _HEAD = ("id", "time", "request_id", "duration_ms", "vars", "trace_id")
 _TAIL = tuple(name for name in FIELDS if name not in _HEAD)
-#: The columns of a row, in its order.
+#: The columns of a row, in order.
 COLUMNS = (*_HEAD, *_TAIL)
 
-# Ten digits of seconds: 2001 to 2286. Variables without a dict among them are found at once; where
-# others end is right when the end is JSON of its own.
+# Ten digits of seconds are the years 2001 to 2286. The variables end at the first brace if there is
+# no nested object. Otherwise the match is right if the rest of the line is valid JSON.
 _LINE = re.compile(
     rb'^\{"id":"([0-9a-f]{32})","time":([0-9]{10})([0-9]{6}),"request_id":"([^"\\\n]*)"'
     rb',"duration_ms":(-?[0-9][0-9.eE+-]*),"vars":(\{[^{}\n]*\}|\{.*\})'
     rb'(?:,"trace_id":"([0-9a-f]{32})")?(,"(?:status|trace_id|error)":.*)$',
     re.MULTILINE,
 )
-_MOST = 4096
+_MAX_CACHED = 4096
 
 
 class Rows(ABC):
-    """Spells records as rows, remembering what it needs for the next."""
+    """Formats records as rows, and caches parts that many rows share."""
 
-    #: What stands around a text.
+    #: The quotation mark around text.
     quote: ClassVar[bytes]
-    #: What stands between two cells.
-    comma: ClassVar[bytes]
+    #: The separator of cells.
+    separator: ClassVar[bytes]
     null: ClassVar[bytes]
-    #: What a time ends with.
+    #: The suffix of a time.
     utc: ClassVar[bytes]
 
     def __init__(self) -> None:
-        self._seconds = _Remembered(_second)
-        self._tails = _Remembered(self._make_tail)
+        self._seconds = _Cache(_second)
+        self._tails = _Cache(self._make_tail)
 
     @abstractmethod
     def escape(self, text: bytes) -> bytes:
-        """What may stand between quotes."""
+        """Escape text for use between quotation marks."""
 
     def escape_text(self, text: bytes) -> bytes:
-        """The same of text that may hold line breaks and tabs, as JSON does not."""
+        """Escape text that may hold line breaks and tabs, unlike JSON."""
         return self.escape(text)
 
     @abstractmethod
     def unescape(self, text: bytes) -> bytes:
-        """What was escaped, of JSON."""
+        """Revert :meth:`escape`."""
 
-    def of(self, lines: Sequence[bytes]) -> list[bytes]:
-        """The rows of encoded records, without what stands between them.
+    def format(self, lines: Sequence[bytes]) -> list[bytes]:
+        """The rows of encoded records.
 
-        :raises ValueError: a line is no record.
+        :raises ValueError: a line is not a record.
         """
         try:
-            return self._cut(lines)
+            return self._split(lines)
         except ValueError:
-            return [self._decoded(line) for line in lines]
+            return [self._decode(line) for line in lines]
 
-    def _cut(self, lines: Sequence[bytes]) -> list[bytes]:
+    def _split(self, lines: Sequence[bytes]) -> list[bytes]:
         text = self.escape(replace_nul(b"\n".join(lines)))
-        cut = _LINE.findall(text)
-        if len(cut) != len(lines) or _breaks_out(text, len(lines)):
-            raise ValueError("a line of another make")
+        matches = _LINE.findall(text)
+        if len(matches) != len(lines) or _has_extra_breaks(text, len(lines)):
+            raise ValueError("the line has another layout")
         quote, utc, seconds, tails = self.quote, self.utc, self._seconds, self._tails
-        between = quote + self.comma + quote
+        separator = quote + self.separator + quote
         return [
             quote
-            + between.join((id_, seconds[second] + micros + utc, request_id, duration, variables))
-            + (between + trace + quote if trace else quote)
+            + separator.join((id_, seconds[second] + micros + utc, request_id, duration, variables))
+            + (separator + trace + quote if trace else quote)
             + tails[end]
-            for id_, second, micros, request_id, duration, variables, trace, end in cut
+            for id_, second, micros, request_id, duration, variables, trace, end in matches
         ]
 
     def _make_tail(self, piece: bytes) -> bytes:
-        """The cells behind the variables; without the trace where it was cut out."""
+        """The cells after the variables; without the trace id if the line had it before them."""
         values = loads(b"{" + self.unescape(piece[1:]))
         names = COLUMNS[COLUMNS.index("trace_id") :] if "trace_id" in values else _TAIL
         if values.keys() != set(names):
-            raise ValueError("a line of another make")
-        return b"".join(self.comma + self._cell(name, values[name]) for name in names)
+            raise ValueError("the line has another layout")
+        return b"".join(self.separator + self._cell(name, values[name]) for name in names)
 
-    def _decoded(self, line: bytes) -> bytes:
+    def _decode(self, line: bytes) -> bytes:
         values = loads(replace_nul(line))
         try:
             moment = from_microseconds(values["time"]).replace(tzinfo=None)
             values["time"] = moment.isoformat(" ") + self.utc.decode()
-            return self.comma.join(self._cell(name, values.get(name)) for name in COLUMNS)
+            return self.separator.join(self._cell(name, values.get(name)) for name in COLUMNS)
         except (ArithmeticError, LookupError, TypeError) as error:
-            raise ValueError(f"no record: {type(error).__name__}") from None
+            raise ValueError(f"not a record: {type(error).__name__}") from None
 
     def _cell(self, name: str, value: object) -> bytes:
         if value is None:
@@ -110,24 +110,24 @@ class Rows(ABC):
         return dumps(value)
 
 
-class _Remembered(dict[bytes, bytes]):
-    """What pieces of lines become."""
+class _Cache(dict[bytes, bytes]):
+    """The formatted parts of lines, by part."""
 
     def __init__(self, make: Callable[[bytes], bytes]) -> None:
         self._make = make
 
     def __missing__(self, piece: bytes) -> bytes:
-        if len(self) >= _MOST:
+        if len(self) >= _MAX_CACHED:
             self.clear()
-        made = self[piece] = self._make(piece)
-        return made
+        formatted = self[piece] = self._make(piece)
+        return formatted
 
 
 def _second(piece: bytes) -> bytes:
-    """A second since 1970 as a time up to its decimal point."""
+    """Format seconds since 1970 as a time, up to the decimal point."""
     return f"{from_microseconds(int(piece) * 1_000_000):%Y-%m-%d %H:%M:%S}.".encode()
 
 
-def _breaks_out(text: bytes, count: int) -> bool:
-    """Whether there are more cells, or lines, than it seems: JSON escapes what ends them."""
+def _has_extra_breaks(text: bytes, count: int) -> bool:
+    """Whether the text has unescaped tabs or line breaks, which JSON always escapes."""
     return b"\t" in text or b"\r" in text or text.count(b"\n") != count - 1

@@ -8,20 +8,20 @@ from .rows import Rows
 
 
 class ValuesText(Rows):
-    """Rows in parentheses; text in quotes, where a backslash escapes."""
+    """Rows in parentheses, with text in quotes and backslash as the escape character."""
 
     quote = b"'"
-    comma = b","
+    separator = b","
     null = b"NULL"
-    # Of a column that knows no time zones.
+    # The column has no time zone.
     utc = b""
 
     def values(self, lines: Sequence[bytes]) -> bytes:
         """The rows of encoded records.
 
-        :raises ValueError: a line is no record.
+        :raises ValueError: a line is not a record.
         """
-        return b"(" + b"),(".join(self.of(lines)) + b")"
+        return b"(" + b"),(".join(self.format(lines)) + b")"
 
     def escape(self, text: bytes) -> bytes:
         return text.replace(b"\\", rb"\\").replace(b"'", b"''")

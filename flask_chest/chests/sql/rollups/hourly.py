@@ -1,9 +1,9 @@
-"""What the records of one hour amount to, told by the database."""
+"""Aggregates the records of one hour in the database."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,32 +11,33 @@ import sqlalchemy as sa
 from ....query.aggregation import aggregate_answer
 from ....query.fields import ROUTE, Field
 from ....query.filters import Filter
+from ....query.intervals import HOUR, from_timestamp
 from ....query.query import Query
 from ....query.summary import Group
 from ....query.time_slices import TimeSlices
 from ....record.encoding import EPOCH
 from ..aggregate import HUGE, Aggregate
 from ..dialects import Dialect
-from ..late_records import HOUR
-from .rows import Sums
+from .rollup import Rollup
 
-#: Variables of one hour that are summed up.
-NAMES = 20
+#: Maximum number of numeric variables in the rollups of one hour.
+MAX_VARIABLES = 20
 _KIND = Field("", "kind")
 _KINDS = {True: Filter(_KIND, "=", "request"), False: Filter(_KIND, "!=", "request")}
-_EVERYTHING = 1_000_000
-_LOOKED_AT, _OF_A_ROUTE, _ROUTES = 500, 50, 500
-_MOST_KNOWN = 32
+_NO_LIMIT = 1_000_000
+# Records that are searched for numeric variables: in all, for each route, and number of routes.
+_SEARCHED, _SEARCHED_PER_ROUTE, _MAX_ROUTES = 500, 50, 500
+_MAX_CACHED = 32
 
 
 class HourlyAggregates:
-    """The questions about an hour of a table of records.
+    """The queries that aggregate one hour of a table of records.
 
-    They are put together once and asked of many hours: a year has thousands, and to put one
-    together takes longer than a database takes to answer it.
+    They are built once and run for many hours: a year has thousands of hours, and building a query
+    takes longer than the database takes to answer it.
 
     :param table: the table of records.
-    :param dialect: its database's spelling.
+    :param dialect: the SQL dialect of the database.
     """
 
     def __init__(self, table: sa.Table, dialect: Dialect) -> None:
@@ -49,37 +50,37 @@ class HourlyAggregates:
         self._count = sa.select(sa.func.count()).select_from(table).where(*self._within)
         newest = sa.select(table.columns.vars).where(*self._within)
         newest = newest.order_by(table.columns.time.desc())
-        self._newest = newest.limit(_LOOKED_AT)
+        self._newest = newest.limit(_SEARCHED)
         route = table.columns.route == sa.bindparam("of_route", type_=table.columns.route.type)
-        self._newest_of_route = newest.where(route).limit(_OF_A_ROUTE)
-        self._figures = {is_request: self._make_figures(is_request) for is_request in _KINDS}
-        self._sums: dict[tuple[bool, tuple[str, ...]], sa.Select[Any]] = {}
+        self._newest_of_route = newest.where(route).limit(_SEARCHED_PER_ROUTE)
+        self._aggregates = {is_request: self._make_aggregates(is_request) for is_request in _KINDS}
+        self._numbers_queries: dict[tuple[bool, tuple[str, ...]], sa.Select[Any]] = {}
 
     def count(self, connection: sa.Connection, hour: int) -> int:
-        """How many records an hour has.
+        """The number of records of an hour.
 
         :param hour: seconds since 1970.
         """
         return int(connection.execute(self._count, _range_of(hour)).scalar_one())
 
-    def sums_of(self, connection: sa.Connection, hour: int) -> list[Sums]:
-        """The sums of each route of an hour: of requests, and of commands and jobs.
+    def rollups(self, connection: sa.Connection, hour: int) -> list[Rollup]:
+        """The rollups of each route of an hour: of requests, and of commands and jobs.
 
         :param hour: seconds since 1970.
         """
         within = _range_of(hour)
         groups = {
             is_request: aggregate_answer(
-                connection.execute(figures, within).all(), 1.0, _EVERYTHING
+                connection.execute(aggregates, within).all(), 1.0, _NO_LIMIT
             ).groups
-            for is_request, figures in self._figures.items()
+            for is_request, aggregates in self._aggregates.items()
         }
         names = self._names(connection, within, [*groups[True], *groups[False]])
         found = []
         for is_request, some in groups.items():
             numbers = self._numbers(connection, within, is_request, names) if some else {}
             found += [
-                Sums(is_request, group.key, group.summary, numbers.get(group.key, {}))
+                Rollup(is_request, group.key, group.summary, numbers.get(group.key, {}))
                 for group in some
             ]
         return found
@@ -90,17 +91,17 @@ class HourlyAggregates:
         within: Mapping[str, datetime],
         groups: Sequence[Group],
     ) -> tuple[str, ...]:
-        """Variables that are numbers: of the newest records, and of each route's newest."""
-        looked_at = [*connection.execute(self._newest, within).scalars()]
-        if sum(group.summary.rows for group in groups) > _LOOKED_AT:
-            # Who pays is one among thousands that look around, and it is their sum that counts.
-            for route in [group.key for group in groups if group.key is not None][:_ROUTES]:
-                asked = {**within, "of_route": route}
-                looked_at += connection.execute(self._newest_of_route, asked).scalars()
-        return _numeric_names(looked_at)
+        """Numeric variables in the newest records, and in the newest records of each route."""
+        documents = [*connection.execute(self._newest, within).scalars()]
+        if sum(group.summary.rows for group in groups) > _SEARCHED:
+            # A rare request may have the variable that matters: of thousands of visits one pays.
+            for route in [group.key for group in groups if group.key is not None][:_MAX_ROUTES]:
+                parameters = {**within, "of_route": route}
+                documents += connection.execute(self._newest_of_route, parameters).scalars()
+        return _numeric_names(documents)
 
-    def _make_figures(self, is_request: bool) -> sa.Select[Any]:
-        # Of this range the question asks nothing: its ends are parameters.
+    def _make_aggregates(self, is_request: bool) -> sa.Select[Any]:
+        # The range of this query is unused: the ends of the slice are parameters.
         query = Query(
             since=EPOCH,
             until=EPOCH + timedelta(seconds=HOUR),
@@ -108,7 +109,7 @@ class HourlyAggregates:
             by=ROUTE,
         )
         slices = TimeSlices(((self._begin, self._end),), 1.0)
-        return Aggregate(self._table, self._dialect, query, slices).figures().limit(None)
+        return Aggregate(self._table, self._dialect, query, slices).aggregates().limit(None)
 
     def _numbers(
         self,
@@ -117,41 +118,36 @@ class HourlyAggregates:
         is_request: bool,
         names: tuple[str, ...],
     ) -> dict[str | None, dict[str, list[float]]]:
-        """By route and variable: weight, sum, least and greatest."""
+        """Weight, sum, minimum and maximum, by route and variable."""
         if not names:
             return {}
         key = is_request, names
-        if key not in self._sums:
-            if len(self._sums) >= _MOST_KNOWN:
-                self._sums.clear()
-            self._sums[key] = self._make_sums(is_request, names)
-        rows = connection.execute(self._sums[key], within)
+        if key not in self._numbers_queries:
+            if len(self._numbers_queries) >= _MAX_CACHED:
+                self._numbers_queries.clear()
+            self._numbers_queries[key] = self._make_numbers(is_request, names)
+        rows = connection.execute(self._numbers_queries[key], within)
         return {row[0]: _by_name(names, row[1:]) for row in rows}
 
-    def _make_sums(self, is_request: bool, names: Sequence[str]) -> sa.Select[Any]:
+    def _make_numbers(self, is_request: bool, names: Sequence[str]) -> sa.Select[Any]:
         columns = self._table.columns
         weight = 1.0 / columns.sample_rate
-        figures: list[Any] = []
+        aggregates: list[Any] = []
         for name in names:
             number = self._dialect.number(Field("vars", name))
-            figures += [
+            aggregates += [
                 sa.func.sum(sa.case((number.is_not(None), weight))),
-                sa.func.sum(weight * _tamed(number)),
+                sa.func.sum(weight * _clamped(number)),
                 sa.func.min(number),
                 sa.func.max(number),
             ]
         is_kind = columns.kind == "request" if is_request else columns.kind != "request"
         route = self._dialect.key(ROUTE)
-        return sa.select(route, *figures).where(*self._within, is_kind).group_by(route)
+        return sa.select(route, *aggregates).where(*self._within, is_kind).group_by(route)
 
 
 def _range_of(hour: int) -> dict[str, datetime]:
-    return {"begin": moment_of(hour), "end": moment_of(hour + HOUR)}
-
-
-def moment_of(seconds: int) -> datetime:
-    """A time that is told as seconds since 1970."""
-    return datetime.fromtimestamp(seconds, timezone.utc)
+    return {"begin": from_timestamp(hour), "end": from_timestamp(hour + HOUR)}
 
 
 def _numeric_names(documents: Iterable[Any]) -> tuple[str, ...]:
@@ -160,17 +156,17 @@ def _numeric_names(documents: Iterable[Any]) -> tuple[str, ...]:
         for name, value in document.items():
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 counts[name] = counts.get(name, 0) + 1
-    most = sorted(counts, key=lambda name: (-counts[name], name))[:NAMES]
-    # In one order, whatever the hour: a question that was asked before is known.
+    most = sorted(counts, key=lambda name: (-counts[name], name))[:MAX_VARIABLES]
+    # Sorted, so that hours with the same variables share one cached query.
     return tuple(sorted(most))
 
 
-def _tamed(number: Any) -> Any:
-    """A number that can be summed up: an hour that cannot would keep all others waiting."""
+def _clamped(number: Any) -> Any:
+    """Clamp a number, so that its sum cannot overflow: the error would block all later hours."""
     return sa.case((number > HUGE, HUGE), (number < -HUGE, -HUGE), else_=number)
 
 
-def _by_name(names: Sequence[str], figures: Sequence[Any]) -> dict[str, list[float]]:
-    parts = (figures[start : start + 4] for start in range(0, len(figures), 4))
+def _by_name(names: Sequence[str], aggregates: Sequence[Any]) -> dict[str, list[float]]:
+    parts = (aggregates[start : start + 4] for start in range(0, len(aggregates), 4))
     pairs = zip(names, parts, strict=True)
     return {name: [float(each) for each in part] for name, part in pairs if part[0] is not None}

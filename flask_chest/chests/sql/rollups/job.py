@@ -1,4 +1,4 @@
-"""Sums hours and days up: per route, how many, how many errors, how long, and sums of numbers."""
+"""The rollup job: aggregates hours of records into rollups, and rollups of hours into days."""
 
 from __future__ import annotations
 
@@ -6,108 +6,148 @@ import hashlib
 import threading
 import time
 from collections.abc import Iterable
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
+from ....query.intervals import DAY, HOUR, floor_to, from_timestamp, to_utc
 from ..dialects import DIALECTS
-from ..late_records import DAY, HOUR, LATE
-from .hourly import HourlyAggregates, moment_of
-from .rows import Sums, from_row, to_row
+from ..store import Store
+from .hourly import HourlyAggregates
+from .late_records import MAX_DELAY, LateRecords
+from .lease import Lease
+from .rollup import Rollup, from_row, to_row
 
-if TYPE_CHECKING:
-    from ..chest import SQLChest
-    from .lease import Lease
-
-#: Sums of hours are kept so long; those of days stay.
+#: Seconds that rollups of hours are kept. Rollups of days are kept forever.
 HOURS_KEPT = 90 * DAY
 
 
 class RollupJob:
-    """Makes the sums of one chest.
+    """Writes the rollups of one store.
 
-    :param chest: the chest.
-    :param engine: a connection to its database, ours alone.
+    :param store: the store.
+    :param engine: an engine of the store that nothing else uses.
     """
 
-    def __init__(self, chest: SQLChest, engine: sa.Engine) -> None:
-        self._records = chest.records
-        self._rollups = chest.rollups
+    def __init__(self, store: Store, engine: sa.Engine) -> None:
+        self._rollups = store.rollups
         self._engine = engine
-        # An hour may have many records: who reads them must not keep writers waiting.
-        self._reading = chest.make_read_only_engine()
-        self._hours = HourlyAggregates(chest.records, DIALECTS[engine.dialect.name](chest.records))
-        columns = chest.rollups.columns
-        mine = (
+        self._late_records = LateRecords(store.maintenance, store.records.name)
+        # Reading an hour with many records must not block writers.
+        self._read_only_engine = store.make_read_only_engine()
+        dialect = DIALECTS[engine.dialect.name](store.records)
+        self._hours = HourlyAggregates(store.records, dialect)
+        columns = store.rollups.columns
+        is_of_interval = (
             columns.step == sa.bindparam("of_step", type_=columns.step.type),
             columns.start == sa.bindparam("of_start", type_=columns.start.type),
         )
-        self._row_count = sa.select(sa.func.coalesce(sa.func.sum(columns.row_count), 0))
-        self._row_count = self._row_count.where(*mine)
-        self._delete = sa.delete(chest.rollups).where(*mine)
-        self._insert = sa.insert(chest.rollups)
-        time = chest.records.columns.time
+        row_count = sa.select(sa.func.coalesce(sa.func.sum(columns.row_count), 0))
+        self._row_count = row_count.where(*is_of_interval)
+        self._delete = sa.delete(store.rollups).where(*is_of_interval)
+        self._insert = sa.insert(store.rollups)
+        time = store.records.columns.time
         later = sa.select(time).where(time >= sa.bindparam("begin", type_=time.type))
         self._next = later.order_by(time).limit(1)
 
     def close(self) -> None:
-        """Let go of the connection that reads."""
-        self._reading.dispose()
+        """Close the connection that reads."""
+        self._read_only_engine.dispose()
+
+    def run(
+        self, lease: Lease, until: int, stop: threading.Event, since: int | None = None
+    ) -> None:
+        """Roll up all hours with records that are missing in the rollups, then their days.
+
+        :param until: end of the last hour: seconds since 1970.
+        :param stop: set when the process shuts down.
+        :param since: start of the first hour: seconds since 1970. By default, a little before the
+            end of the last run, or the oldest record that was reported as late since.
+        """
+        rolled_until, late = lease.rolled_until, self._late_records.pending(self._engine)
+        # If a clock was ahead, the end of the last run may be in the future.
+        begin = min(rolled_until, until, until if late is None else late.since)
+        first = max(0, begin - MAX_DELAY) if since is None else since
+        if not self._roll_up_hours(lease, first, until, stop):
+            return
+        for day in self.stale_days():
+            self.roll_up_day(day)
+        # After the days, since late records may have added rollups of old hours. A reader relies
+        # on rollups of hours being complete from one moment on.
+        self.delete_older(HOUR, int(time.time()) - HOURS_KEPT)
+        if stop.is_set():
+            return
+        if since is None or until > rolled_until:
+            lease.set_rolled_until(until)
+        if since is None and late is not None:
+            self._late_records.clear(self._engine, late)
+
+    def _roll_up_hours(self, lease: Lease, first: int, until: int, stop: threading.Event) -> bool:
+        """Return whether this process still holds the lease."""
+        start = first
+        while not stop.is_set():
+            hour = self.next_hour(start)
+            if hour is None or hour >= until:
+                break
+            if not self.is_complete(hour):
+                self.roll_up_hour(hour)
+                if not lease.renew():
+                    return False
+            start = hour + HOUR
+        return True
 
     def next_hour(self, after: int) -> int | None:
-        """The first hour from then on that has records; ``None`` where there is none.
+        """The first hour with records at or after a time; ``None`` if there is none.
 
         :param after: seconds since 1970.
         """
-        with self._reading.connect() as connection:
-            found: datetime | None = connection.execute(
-                self._next, {"begin": moment_of(after)}
-            ).scalar()
-        if found is None:
-            return None
-        return int(found.replace(tzinfo=found.tzinfo or timezone.utc).timestamp()) // HOUR * HOUR
+        with self._read_only_engine.connect() as connection:
+            parameters = {"begin": from_timestamp(after)}
+            found: datetime | None = connection.execute(self._next, parameters).scalar()
+        return None if found is None else floor_to(to_utc(found).timestamp(), HOUR)
 
-    def is_whole(self, hour: int) -> bool:
-        """Whether an hour is summed up with all of its records.
+    def is_complete(self, hour: int) -> bool:
+        """Whether the rollups of an hour cover all of its records.
 
-        One that was pruned in part has fewer records than its sums tell of, and stays as it is.
+        An hour that was partly pruned has fewer records than its rollups count, and is complete.
         """
-        with self._reading.connect() as connection:
-            there = self._hours.count(connection, hour)
-            rolled = connection.execute(self._row_count, {"of_step": HOUR, "of_start": hour})
-            return bool(there <= rolled.scalar_one())
+        with self._read_only_engine.connect() as connection:
+            records = self._hours.count(connection, hour)
+            parameters = {"of_step": HOUR, "of_start": hour}
+            rolled_up = connection.execute(self._row_count, parameters).scalar_one()
+        return bool(records <= rolled_up)
 
-    def roll_hour(self, hour: int) -> None:
-        """Sum an hour up, anew where it is already."""
-        with self._reading.connect() as connection:
-            sums = self._hours.sums_of(connection, hour)
-        self._replace(HOUR, hour, sums)
+    def roll_up_hour(self, hour: int) -> None:
+        """Write the rollups of an hour, replacing older ones."""
+        with self._read_only_engine.connect() as connection:
+            rollups = self._hours.rollups(connection, hour)
+        self._replace(HOUR, hour, rollups)
 
-    def roll_day(self, day: int) -> None:
-        """Add up the hours of a day."""
-        found: dict[tuple[bool, str | None], Sums] = {}
+    def roll_up_day(self, day: int) -> None:
+        """Write the rollups of a day from the rollups of its hours."""
+        merged: dict[tuple[bool, str | None], Rollup] = {}
         columns = self._rollups.columns
         query = sa.select(self._rollups).where(
             columns.step == HOUR, columns.start >= day, columns.start < day + DAY
         )
-        with self._reading.connect() as connection:
+        with self._read_only_engine.connect() as connection:
             for row in connection.execute(query):
-                sums = from_row(dict(row._mapping))
-                key = sums.is_request, sums.route
-                if key in found:
-                    found[key].merge(sums)
+                rollup = from_row(dict(row._mapping))
+                key = rollup.is_request, rollup.route
+                if key in merged:
+                    merged[key].merge(rollup)
                 else:
-                    found[key] = sums
-        self._replace(DAY, day, found.values())
+                    merged[key] = rollup
+        self._replace(DAY, day, merged.values())
 
     def stale_days(self) -> list[int]:
-        """Days that tell of fewer records than their hours do."""
+        """Days whose rollups count fewer records than the rollups of their hours."""
         columns = self._rollups.columns
         day = columns.start - columns.start % DAY
         query = sa.select(columns.step, day.label("day"), sa.func.sum(columns.row_count))
         counts: dict[tuple[int, int], int] = {}
-        with self._reading.connect() as connection:
+        with self._read_only_engine.connect() as connection:
             for step, start, number in connection.execute(query.group_by(columns.step, day)):
                 counts[step, int(start)] = int(number)
         return sorted(
@@ -116,16 +156,20 @@ class RollupJob:
             if step == HOUR and number > counts.get((DAY, start), 0)
         )
 
-    def drop(self, step: int, before: int) -> None:
-        """Delete sums that are older."""
+    def delete_older(self, step: int, before: int) -> None:
+        """Delete old rollups.
+
+        :param step: seconds of an hour or a day.
+        :param before: seconds since 1970.
+        """
         columns = self._rollups.columns
         delete = sa.delete(self._rollups).where(columns.step == step, columns.start < before)
         with self._engine.begin() as connection:
             connection.execute(delete)
 
-    def _replace(self, step: int, start: int, sums: Iterable[Sums]) -> None:
+    def _replace(self, step: int, start: int, rollups: Iterable[Rollup]) -> None:
         rows: list[dict[str, Any]] = [
-            {"id": _identity(step, start, each), **to_row(step, start, each)} for each in sums
+            {"id": _rollup_id(step, start, each), **to_row(step, start, each)} for each in rollups
         ]
         with self._engine.begin() as connection:
             connection.execute(self._delete, {"of_step": step, "of_start": start})
@@ -133,43 +177,8 @@ class RollupJob:
                 connection.execute(self._insert, rows)
 
 
-def _identity(step: int, start: int, sums: Sums) -> str:
-    key = f"{sums.is_request}:{'-' if sums.route is None else '=' + sums.route}"
-    # Short, and nobody gains from a collision.
+def _rollup_id(step: int, start: int, rollup: Rollup) -> str:
+    key = f"{rollup.is_request}:{'-' if rollup.route is None else '=' + rollup.route}"
+    # Truncated: a collision would be of no use to an attacker.
     digest = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:32]
     return f"{step}-{start}-{digest}"
-
-
-def run(
-    roller: RollupJob, lease: Lease, until: int, ended: threading.Event, since: int | None = None
-) -> None:
-    """Sum up every hour whose records are not in its sums yet, then the days around them.
-
-    :param until: where the last hour ends: seconds since 1970.
-    :param ended: set when the process comes to its end.
-    :param since: where to begin; by default a little before the last time's end, or before the
-        oldest of the records that came later than that.
-    """
-    noted, late = lease.rolled_until, lease.late
-    # A clock that was ahead for a while has noted hours that are still to come.
-    begin = min(noted, until, until if late is None else late.since)
-    at = max(0, begin - LATE) if since is None else since
-    while not ended.is_set():
-        hour = roller.next_hour(at)
-        if hour is None or hour >= until:
-            break
-        if not roller.is_whole(hour):
-            roller.roll_hour(hour)
-            if not lease.renew():
-                return
-        at = hour + HOUR
-    for day in roller.stale_days():
-        roller.roll_day(day)
-    # Also those that were just made of late records: hours are there from one moment on, or not.
-    roller.drop(HOUR, int(time.time()) - HOURS_KEPT)
-    if ended.is_set():
-        return
-    if since is None or until > noted:
-        lease.note(until)
-    if since is None and late is not None:
-        lease.have_looked(late)

@@ -1,148 +1,136 @@
-"""Long ranges, answered from the sums of hours and days."""
+"""Plans which parts of a long time range rollups answer, and which parts the records."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
 from ....query.fields import ROUTE, Field
 from ....query.filters import Filter
+from ....query.intervals import DAY, HOUR, ceil_to, floor_to, from_timestamp, to_utc
 from ....query.query import DURATION, Query
-from ..late_records import DAY, HOUR
+from ..store import Store
 
-if TYPE_CHECKING:
-    from ..chest import SQLChest
-
-#: Seconds of a range from which on sums are asked: below, the records themselves are few enough.
+#: Rollups answer ranges longer than this many seconds. Shorter ranges have few enough records.
 LONG = 2 * DAY
+#: The filter for requests; rollups answer it besides filters of the route.
+REQUESTS = Filter(Field("", "kind"), "=", "request")
+# Later than any time.
 _NEVER = 1 << 40
-_REQUESTS = Filter(Field("", "kind"), "=", "request")
+
+Select = Callable[[sa.Select[Any]], Sequence[sa.Row[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
 class RollupPlan:
-    """How a range is put together.
+    """The parts of a time range.
 
-    :param sums: step, first start, end: seconds since 1970.
-    :param records: what is left: ranges for which there are no sums yet.
-    :param step: seconds of the intervals that it can tell of.
-    :param begin: where the first of them begins: with the range, or with its first hour or day.
+    :param rollups: step, start and exclusive end of each part that rollups answer: seconds since
+        1970.
+    :param records: start and exclusive end of each part that has no rollups yet.
+    :param step: length in seconds of the shortest intervals that the rollups can answer.
+    :param begin: start of the first interval: the start of the range, or of its first hour or day.
     """
 
-    sums: tuple[tuple[int, int, int], ...]
+    rollups: tuple[tuple[int, int, int], ...]
     records: tuple[tuple[datetime, datetime], ...]
     step: float
     begin: datetime
 
 
-class RollupReader:
-    """The sums of one SQL chest.
+class RollupPlanner:
+    """Plans the queries of one store.
 
-    :param chest: the chest.
-    :param rows: asks its database.
+    :param store: the store.
+    :param select: runs a query in the database.
     """
 
-    def __init__(
-        self, chest: SQLChest, rows: Callable[[sa.Select[Any]], Sequence[sa.Row[Any]]]
-    ) -> None:
-        self._records = chest.records
-        self._table = chest.rollups
-        self._upkeep = chest.upkeep
-        self._rows = rows
+    def __init__(self, store: Store, select: Select) -> None:
+        self._records = store.records
+        self._rollups = store.rollups
+        self._maintenance = store.maintenance
+        self._select = select
 
     def plan(self, query: Query, step: float = DAY) -> RollupPlan | None:
-        """How sums answer a question; ``None`` where they cannot.
+        """Plan one query; return ``None`` if its records must be read.
 
-        :param step: seconds of the intervals that are asked for.
+        :param step: length in seconds of the requested intervals.
         """
-        asked, is_long = step, query.seconds > LONG
+        requested = step
+        is_long = query.seconds > LONG
         if not _is_about_routes(query) or (is_long and step < HOUR):
             return None
         if not is_long:
-            if self._reaches_back(query):
+            if self._has_all_records(query):
                 return None
             step = max(step, HOUR)
-        rolled = min(self._rolled_until(), query.until.timestamp())
-        begin, end = _up(query.since.timestamp(), HOUR), int(rolled) // HOUR * HOUR
+        rolled_until = min(self._rolled_until(), query.until.timestamp())
+        begin, end = ceil_to(query.since.timestamp(), HOUR), floor_to(rolled_until, HOUR)
         if end - begin < (DAY if is_long else HOUR):
             return None
-        if query.measure != DURATION and self._reaches_back(query):
-            return None  # the records tell of percentiles, too
+        if query.measure != DURATION and self._has_all_records(query):
+            return None  # only records give percentiles of variables
         hours_from = self._hours_from()
         if begin < hours_from:
-            if step < DAY and self._reaches_back(query):
-                return None  # the records tell of hours, too
-            # Whole days; of what is left the records tell, where they are there still.
-            step, begin = max(step, DAY), _up(begin, DAY)
-            end = end // DAY * DAY if end <= hours_from else end
+            if step < DAY and self._has_all_records(query):
+                return None  # only records give intervals of hours
+            # Whole days. Records answer what is left, if they are still stored.
+            step, begin = max(step, DAY), ceil_to(begin, DAY)
+            end = floor_to(end, DAY) if end <= hours_from else end
             if begin >= end:
                 return None
-        raw = ((query.since, _moment(begin)), (_moment(end), query.until))
-        left = tuple(each for each in raw if each[0] < each[1])
+        around = (query.since, from_timestamp(begin)), (from_timestamp(end), query.until)
         first = query.since
-        if step > asked:
-            first = _moment(int(first.timestamp() // step * step))
-        return RollupPlan(tuple(_cut(begin, end, step)), left, step, first)
-
-    def read(self, plan: RollupPlan, query: Query) -> Iterator[sa.Row[Any]]:
-        """The rows of a plan."""
-        columns = self._table.columns
-        needed = [each for each in columns if each.name != "numbers" or query.measure != DURATION]
-        routes = {each.value for each in query.where if each != _REQUESTS and each.value}
-        for step, begin, end in plan.sums:
-            wanted = sa.select(*needed).where(
-                columns.step == step, columns.start >= begin, columns.start < end
-            )
-            for each in query.where:
-                if each == _REQUESTS:
-                    wanted = wanted.where(columns.is_request)
-                elif each.value:
-                    wanted = wanted.where(columns.route == each.value)
-                else:
-                    wanted = wanted.where(columns.route.is_(None))
-            # A collation of MySQL's finds routes that are like it, too.
-            yield from (row for row in self._rows(wanted) if not routes or {row.route} == routes)
+        if step > requested:
+            first = from_timestamp(floor_to(first.timestamp(), step))
+        return RollupPlan(
+            rollups=tuple(_split(begin, end, step)),
+            records=tuple(part for part in around if part[0] < part[1]),
+            step=step,
+            begin=first,
+        )
 
     def _rolled_until(self) -> float:
-        columns = self._upkeep.columns
-        mine = columns.table_name == self._records.name
-        found = self._rows(sa.select(columns.rolled_until).where(mine))
-        return float(found[0][0]) if found else 0.0
+        columns = self._maintenance.columns
+        is_own_row = columns.table_name == self._records.name
+        rows = self._select(sa.select(columns.rolled_until).where(is_own_row))
+        return float(rows[0][0]) if rows else 0.0
 
     def _hours_from(self) -> int:
-        """From when on sums of hours are kept: those of days outlive them."""
-        hour, day = self._first_sum(HOUR, 0), self._first_sum(DAY, 0)
+        """The time from which on there are rollups of hours. Rollups of days start earlier."""
+        hour, day = self._first_start(HOUR, 0), self._first_start(DAY, 0)
         if day is None:
             return 0
         if hour is None:
             return _NEVER
-        return _up(hour, DAY) if day < hour // DAY * DAY else 0
+        return ceil_to(hour, DAY) if day < floor_to(hour, DAY) else 0
 
-    def _reaches_back(self, query: Query) -> bool:
-        """Whether the records of the range are all there still."""
-        oldest = self._rows(sa.select(sa.func.min(self._records.columns.time)))
+    def _has_all_records(self, query: Query) -> bool:
+        """Whether no record of the range was deleted."""
+        oldest = self._select(sa.select(sa.func.min(self._records.columns.time)))
         time: datetime | None = oldest[0][0] if oldest else None
         if time is None:
             return False
-        begins = time.replace(tzinfo=time.tzinfo or timezone.utc).timestamp()
-        if begins <= query.since.timestamp():
+        begin = to_utc(time).timestamp()
+        since = query.since.timestamp()
+        if begin <= since:
             return True
-        # Sums of hours go before those of days do.
+        # Rollups of hours are deleted before rollups of days.
         for step in (HOUR, DAY):
-            first = self._first_sum(step, query.since.timestamp())
-            if first is not None and first < begins // step * step:
+            first = self._first_start(step, since)
+            if first is not None and first < floor_to(begin, step):
                 return False
         return True
 
-    def _first_sum(self, step: int, since: float) -> int | None:
-        columns = self._table.columns
+    def _first_start(self, step: int, since: float) -> int | None:
+        columns = self._rollups.columns
         first = sa.select(sa.func.min(columns.start))
-        found = self._rows(first.where(columns.step == step, columns.start >= since))
-        return found[0][0] if found else None
+        rows = self._select(first.where(columns.step == step, columns.start >= since))
+        return rows[0][0] if rows else None
 
 
 def _is_about_routes(query: Query) -> bool:
@@ -151,13 +139,13 @@ def _is_about_routes(query: Query) -> bool:
     if query.measure != DURATION and query.measure.document != "vars":
         return False
     return all(
-        each == _REQUESTS or (each.field == ROUTE and each.operator == "=") for each in query.where
+        each == REQUESTS or (each.field == ROUTE and each.operator == "=") for each in query.where
     )
 
 
-def _cut(begin: int, end: int, step: float) -> Iterator[tuple[int, int, int]]:
-    """Whole days where they serve, hours around them."""
-    first, last = _up(begin, DAY), end // DAY * DAY
+def _split(begin: int, end: int, step: float) -> Iterator[tuple[int, int, int]]:
+    """Whole days if the step allows it, and hours before and after them."""
+    first, last = ceil_to(begin, DAY), floor_to(end, DAY)
     if first >= last or step < DAY:
         yield HOUR, begin, end
         return
@@ -166,11 +154,3 @@ def _cut(begin: int, end: int, step: float) -> Iterator[tuple[int, int, int]]:
     yield DAY, first, last
     if last < end:
         yield HOUR, last, end
-
-
-def _up(seconds: float, unit: int) -> int:
-    return int(-(-seconds // unit)) * unit
-
-
-def _moment(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, timezone.utc)

@@ -76,7 +76,7 @@ def test_what_capture_makes(site: Site) -> None:
         site.client.get(path, headers=SOME_TRACE if path == "/plain/8" else {}).close()
     assert len(lines) == 5
     assert rows_of(lines) == expected(lines)
-    assert len(CopyText()._cut(lines)) == len(lines)
+    assert len(CopyText()._split(lines)) == len(lines)
 
 
 @settings(max_examples=settings().max_examples * 4)

@@ -1,0 +1,53 @@
+"""Connections to SQLite."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import time
+from typing import Any
+
+import sqlalchemy as sa
+
+
+def set_pragmas(connection: Any, _: Any) -> None:
+    """Configure a new connection: write-ahead log, and durable commits."""
+    _switch_to_wal(connection)
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _switch_to_wal(connection: Any) -> None:
+    # SQLite does not call its busy handler while it switches a database to WAL, so two processes
+    # that open a new file at once would fail with "database is locked":
+    # https://sqlite.org/wal.html#noshm
+    for _ in range(100):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            time.sleep(0.02)
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
+def begin_immediate(connection: sa.Connection) -> None:
+    """Start a transaction that waits for other writers."""
+    # A deferred transaction that reads and then writes fails at once if another one wrote in
+    # between: https://docs.sqlalchemy.org/en/20/dialects/sqlite.html
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def connect_read_only(uri: str) -> Any:
+    """Connect to a file: URI, with a natural logarithm for percentiles."""
+    connection = sqlite3.connect(uri, uri=True)
+    # Reads pages from the page cache without copying them.
+    connection.execute("PRAGMA mmap_size = 4294967296")
+    try:
+        connection.execute("SELECT ln(1)")
+    except sqlite3.OperationalError:
+        # Built without https://sqlite.org/lang_mathfunc.html
+        connection.create_function("ln", 1, _ln, deterministic=True)
+    return connection
+
+
+def _ln(value: float | None) -> float | None:
+    return math.log(value) if value is not None and value > 0 else None

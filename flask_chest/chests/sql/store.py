@@ -1,0 +1,55 @@
+"""The parts of an SQL chest that its readers, erasers and maintenance use."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from ...errors import ReadError
+
+
+class ReadableStore(Protocol):
+    """A store with a table of records that can be read through SQLAlchemy."""
+
+    name: str
+    records: sa.Table
+
+    def make_read_only_engine(self) -> sa.Engine:
+        """Make an engine whose connections only read."""
+
+    def is_missing_table(self, error: exc.SQLAlchemyError, /) -> bool:
+        """Whether a statement failed because the table does not exist yet."""
+
+    def error_message(self, reason: object, remedy: str = "") -> str:
+        """The message of an error."""
+
+    def to_read_error(self, error: BaseException) -> ReadError:
+        """Convert an error of the driver to one with the name of the chest and a remedy."""
+
+
+class Store(ReadableStore, Protocol):
+    """A store with rollups, whose records can be deleted."""
+
+    rollups: sa.Table
+    maintenance: sa.Table
+
+    def make_engine(self) -> sa.Engine:
+        """Make an engine whose connections read and write."""
+
+
+class SchemaStore(Store, Protocol):
+    """A store whose tables are created and upgraded by this package."""
+
+    metadata: sa.MetaData
+
+    def schema_lock(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """Let one process at a time create or upgrade tables."""
+
+    def view_query(self) -> str:
+        """The ``SELECT`` of the view of variables, in the SQL of this database."""
+
+    def quoted(self, name: str) -> str:
+        """An identifier, quoted for this database."""

@@ -1,0 +1,211 @@
+"""Reads a table of records through SQLAlchemy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from ...query.aggregation import MAX_ROWS, aggregate_answer, aggregate_series, subtract_groups
+from ...query.intervals import to_utc
+from ...query.query import Query
+from ...query.reader import PAGE, SCAN_LIMIT, Reader, merge_records
+from ...query.summary import Answer, Series
+from ...query.time_slices import MAX_RECORDS, SAMPLE_SIZE, SliceCache, TimeSlices, choose_slices
+from ...record.encoding import FIELDS
+from ...record.record import Record
+from .aggregate import Aggregate
+from .conditions import conditions
+from .dialects import DIALECTS, Dialect
+from .store import ReadableStore
+
+# Parameters of one query: old versions of SQLite accept at most 999.
+_MAX_PARAMETERS = 500
+
+
+class TableReader(Reader):
+    """Reads the table of records of one store, on its own connection.
+
+    :param store: the store.
+    """
+
+    #: Queries read all records up to the first number, and a sample of more records.
+    max_records, sample_size = MAX_RECORDS, SAMPLE_SIZE
+
+    def __init__(self, store: ReadableStore) -> None:
+        super().__init__(store.name)
+        self._store = store
+        self._table = store.records
+        self._engine = store.make_read_only_engine()
+        self._dialect = self._make_dialect()
+        self._slice_cache = SliceCache()
+
+    def latest(self, limit: int) -> list[Record]:
+        query = sa.select(self._table).order_by(self._table.columns.id.desc()).limit(limit)
+        return self._records(query)[::-1]
+
+    def ids_after(self, record_id: str) -> set[str]:
+        identity = self._table.columns.id
+        return {row.id for row in self._rows(sa.select(identity).where(identity > record_id))}
+
+    def fetch(self, ids: Sequence[str]) -> Iterator[Record]:
+        identity = self._table.columns.id
+        wanted = sorted(ids)
+        for start in range(0, len(wanted), _MAX_PARAMETERS):
+            some = identity.in_(wanted[start : start + _MAX_PARAMETERS])
+            yield from self._records(sa.select(self._table).where(some).order_by(identity))
+
+    def find(self, identity: str, limit: int = PAGE) -> list[Record]:
+        columns = self._table.columns
+        # A record's id may be the request id of other records: services pass it on.
+        own, others = (
+            self._find(each, identity, limit) for each in (columns.id, columns.request_id)
+        )
+        if own or others:
+            return merge_records(own, others)[:limit]
+        if len(identity) != 32:
+            return []  # not a trace id; this column has no index
+        return self._find(columns.trace_id, identity, limit)
+
+    def _find(self, column: sa.Column[Any], identity: str, limit: int) -> list[Record]:
+        is_equal = self._dialect.equals(column, identity)
+        found = sa.select(self._table).where(is_equal).order_by(self._table.columns.id)
+        return self._first_records(found, limit)
+
+    def page(self, query: Query, *, after: str = "", limit: int = PAGE) -> list[Record]:
+        columns = self._table.columns
+        rows = sa.select(self._table).where(*self._where(query))
+        if after:
+            time = sa.select(columns.time).where(columns.id == after).scalar_subquery()
+            earlier = sa.and_(columns.time == time, columns.id < after)
+            rows = rows.where(columns.time <= time, sa.or_(columns.time < time, earlier))
+        order = columns.time.desc(), columns.id.desc()
+        return self._records(rows.order_by(*order).limit(limit))
+
+    def scan_start(self, query: Query, records: int = SCAN_LIMIT) -> datetime | None:
+        time = self._table.columns.time
+        within = time >= query.since, time < query.until
+        rows = sa.select(time).where(*within).order_by(time.desc()).offset(records).limit(1)
+        found = self._rows(rows)
+        return to_utc(found[0].time) if found else None
+
+    def iter_records(self, query: Query, page: int = 1000) -> Iterator[Record]:
+        columns = self._table.columns
+        last: tuple[datetime, str] | None = None
+        while True:
+            rows = sa.select(self._table).where(*self._where(query))
+            if last is not None:
+                time, identity = last
+                later = sa.and_(columns.time == time, columns.id > identity)
+                rows = rows.where(columns.time >= time, sa.or_(columns.time > time, later))
+            records = self._records(rows.order_by(columns.time, columns.id).limit(page))
+            yield from records
+            if len(records) < page:
+                return
+            last = records[-1].time, records[-1].id
+
+    def count(self, query: Query) -> int:
+        rows = sa.select(sa.func.count()).select_from(self._table).where(*self._where(query))
+        return int(next(iter(self._rows(rows)), (0,))[0])
+
+    def answer(self, query: Query, limit: int = 20) -> Answer:
+        aggregate = self._aggregate(query)
+        rows = self._rows(aggregate.aggregates())
+        if len(rows) < MAX_ROWS:
+            return aggregate_answer(rows, aggregate.fraction, limit)
+        # There are too many groups to aggregate all of them: select the biggest ones first.
+        top = [row.k for row in self._rows(aggregate.top(limit))]
+        listed = aggregate_answer(self._rows(aggregate.aggregates(top)), aggregate.fraction, limit)
+        whole = aggregate_answer(self._rows(aggregate.total()), aggregate.fraction, 1).whole
+        rest = subtract_groups(whole, listed.groups)
+        return Answer(listed.groups, rest, aggregate.fraction, complete=False)
+
+    def series(
+        self, query: Query, step: float, lines: int = 8, keys: Sequence[str | None] | None = None
+    ) -> Series:
+        if query.by is not None and keys is None:
+            keys = [row.k for row in self._rows(self._aggregate(query).top(lines))]
+        aggregate = self._aggregate(query, step)
+        rows = self._rows(aggregate.over_time(keys))
+        return aggregate_series(rows, query, step, aggregate.fraction)
+
+    def names(self, query: Query) -> list[str]:
+        since = self.scan_start(query) or query.since
+        recent = self.page(replace(query, since=since), limit=PAGE * 2)
+        return sorted({name for record in recent for name in record.vars})
+
+    def check(self) -> None:
+        self._rows(sa.select(self._table.columns.id).limit(1))
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _make_dialect(self) -> Dialect:
+        return DIALECTS[self._engine.dialect.name](self._table)
+
+    def _aggregate(self, query: Query, step: float | None = None) -> Aggregate:
+        return Aggregate(self._table, self._dialect, query, self._slices(query), step)
+
+    def _slices(self, query: Query) -> TimeSlices:
+        if query.is_for_one_request:
+            return TimeSlices(((query.since, query.until),), 1.0)
+        return self._slice_cache.get(
+            query,
+            lambda: choose_slices(
+                query.since,
+                query.until,
+                self._count_in,
+                lambda: self._edges(query),
+                max_records=self.max_records,
+                sample_size=self.sample_size,
+            ),
+        )
+
+    def _edges(self, query: Query) -> tuple[datetime, datetime]:
+        """The times of the first and the last record of a range."""
+        time = self._table.columns.time
+        within = sa.select(time).where(time >= query.since, time < query.until).limit(1)
+        first, last = (self._rows(within.order_by(order)) for order in (time, time.desc()))
+        # Another process may have pruned the records since they were counted.
+        begin = to_utc(first[0].time) if first else query.since
+        return begin, to_utc(last[0].time) if last else query.until
+
+    def _count_in(self, slices: TimeSlices, limit: int) -> int:
+        query = sa.select(self._table.columns.time)
+        found = sa.select(self._dialect.within(query, slices.ranges)).limit(limit).subquery()
+        rows = self._rows(self._approximate(sa.select(sa.func.count()).select_from(found)))
+        return int(rows[0][0]) if rows else 0
+
+    def _approximate(self, query: sa.Select[Any]) -> sa.Select[Any]:
+        """Let the database answer a query approximately, if that is faster."""
+        return query
+
+    def _where(self, query: Query) -> list[Any]:
+        time = self._table.columns.time
+        within = [time >= query.since, time < query.until]
+        return within + conditions(self._table, self._dialect, query.where)
+
+    def _first_records(self, query: sa.Select[Any], limit: int) -> list[Record]:
+        return self._records(query.limit(limit))
+
+    def _records(self, query: sa.Select[Any]) -> list[Record]:
+        return [_record(row._mapping) for row in self._rows(query)]
+
+    def _rows(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        try:
+            with self._engine.connect() as connection:
+                return connection.execute(query).all()
+        except exc.SQLAlchemyError as error:
+            if self._store.is_missing_table(error):
+                return []  # nothing has been delivered yet
+            raise self._store.to_read_error(error) from None
+
+
+def _record(row: Any) -> Record:
+    values = {name: row[name] for name in FIELDS}
+    values["time"] = to_utc(values["time"])
+    return Record(**values)
