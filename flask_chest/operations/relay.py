@@ -1,4 +1,4 @@
-"""A stream as delivery's buffer: what it reads from there goes the way of the journal's records."""
+"""Delivers the entries of a Redis stream: a buffer that reads from a consumer group."""
 
 from __future__ import annotations
 
@@ -21,24 +21,25 @@ from ..record.encoding import encode
 
 _logger = logging.getLogger("flask_chest.relay")
 
-_FORGET_AFTER = 24 * 60 * 60 * 1000
+# Milliseconds after which an idle consumer without entries is deleted.
+_DELETE_CONSUMERS_AFTER = 24 * 60 * 60 * 1000
 
 
 class StreamBuffer:
-    """What one reader of a group has taken from the stream and not yet delivered.
+    """Holds the entries that one consumer has read from the stream and not yet delivered.
 
-    An entry is acknowledged once it is delivered, or kept as a dead letter. Until then it stays in
-    Redis, and goes to another reader when this one is not heard of for a while.
+    The consumer acknowledges an entry when its record was delivered or stored as a dead letter.
+    Until then the entry stays in Redis, where another consumer can claim it if this one is dead.
 
-    :param group: the reader.
-    :param target: the name of the chest that the records go to.
-    :param bury: keeps what will never be accepted.
-    :param on_lost: told of entries that the cap has cut off.
-    :param claim_after: seconds after which a reader that is not heard of counts as dead.
-    :param ledger: where it is noted what became of the entries.
+    :param group: the consumer.
+    :param target: the name of the chest that gets the records.
+    :param on_rejected: stores dead letters.
+    :param on_lost: called with entries that Redis trimmed before they were delivered.
+    :param claim_after: seconds without a command after which a consumer counts as dead.
+    :param ledger: counts delivered, rejected and lost entries.
     """
 
-    #: Nothing is handed over in this process.
+    #: Nothing is appended in this process.
     appended = 0
 
     def __init__(
@@ -57,15 +58,16 @@ class StreamBuffer:
         self._claim_after = claim_after
         self._log = LogThrottle(_logger)
         self._lock = threading.Lock()
-        self._held: dict[bytes, bytes] = {}
-        self._done: list[bytes] = []
-        self._claim_at = self._hold_at = 0.0
-        self._tidied = False
+        #: Records' lines by the ids of their entries.
+        self._pending: dict[bytes, bytes] = {}
+        self._unacknowledged: list[bytes] = []
+        self._claim_at = self._renew_at = 0.0
+        self._has_cleaned_up = False
         self._ledger = ledger
         self._account = ledger.account(target)
 
     def append(self, line: bytes, mask: int) -> None:
-        raise OSError("a relay takes what is in its stream, and nothing else")
+        raise OSError("a relay only delivers the entries of its stream")
 
     def sources(self) -> Sequence[StreamBuffer]:
         return (self,)
@@ -74,34 +76,34 @@ class StreamBuffer:
         with self._lock:
             self._acknowledge()
             self._fill(limit)
-            entries = list(self._held)[:limit]
-            return Page([self._held[each] for each in entries], entries) if entries else None
+            entries = list(self._pending)[:limit]
+            return Page([self._pending[each] for each in entries], entries) if entries else None
 
     def commit(self, chest: str, page: Page, delivered: int, rejected: int) -> None:
         with self._lock:
             self._account.delivered += delivered
             self._account.rejected += rejected
             for entry in page.end:
-                self._held.pop(entry, None)
-            self._done += page.end
-            # Where it fails, the next read tries again, and tells.
+                self._pending.pop(entry, None)
+            self._unacknowledged += page.end
+            # If this fails, the next read tries again, and raises.
             with suppress(OSError):
                 self._acknowledge()
 
     def maintain(self) -> None:
         with self._lock:
             now = time.monotonic()
-            if self._held and now >= self._hold_at:
-                self._hold_at = now + self._claim_after / 4
+            if self._pending and now >= self._renew_at:
+                self._renew_at = now + self._claim_after / 4
                 with suppress(OSError):
-                    self._group.renew(list(self._held))
+                    self._group.renew(list(self._pending))
 
     def count_lost(self, mask: int, reason: str) -> None:
         self._lose(1, reason)
 
     def ledger(self) -> Ledger:
-        """What this process did; ``pending`` is what it has taken and not delivered."""
-        self._account.pending = len(self._held)
+        """Return the ledger of this process; ``pending`` counts entries that it has read."""
+        self._account.pending = len(self._pending)
         return self._ledger
 
     def oldest_pending(self, chest: str) -> int | None:
@@ -111,69 +113,70 @@ class StreamBuffer:
         with self._lock:
             with suppress(OSError):
                 self._acknowledge()
-                if self._held:
-                    self._group.release(list(self._held))
+                if self._pending:
+                    self._group.release(list(self._pending))
                 else:
                     self._group.delete_consumer()
             self._group.close()
 
     def after_fork_in_child(self) -> None:
-        """A relay is not forked."""
+        """Do nothing: a relay never forks."""
 
     def _acknowledge(self) -> None:
-        if self._done:
-            self._group.acknowledge(self._done)
-            self._done.clear()
+        if self._unacknowledged:
+            self._group.acknowledge(self._unacknowledged)
+            self._unacknowledged.clear()
 
     def _fill(self, limit: int) -> None:
-        while (lacking := limit - len(self._held)) > 0:
-            taken = self._next(lacking)
-            if taken.lost:
-                self._lose(taken.lost, "trimmed")
-            if not taken.entries:
+        while (missing := limit - len(self._pending)) > 0:
+            claimed = self._claim_or_read(missing)
+            if claimed.lost:
+                self._lose(claimed.lost, "trimmed")
+            if not claimed.entries:
                 return
-            self._take_in(taken.entries)
+            self._add_entries(claimed.entries)
 
-    def _next(self, count: int) -> ClaimedEntries:
+    def _claim_or_read(self, count: int) -> ClaimedEntries:
         now = time.monotonic()
         if now >= self._claim_at:
             claimed = self._group.claim(count, int(self._claim_after * 1000))
             if claimed.entries or claimed.lost:
                 return claimed
             self._claim_at = now + self._claim_after / 2
-            self._tidy()
+            self._clean_up()
         return self._group.read(count)
 
-    def _tidy(self) -> None:
-        if not self._tidied:
-            self._group.delete_idle_consumers(_FORGET_AFTER)
-            self._tidied = True
+    def _clean_up(self) -> None:
+        if not self._has_cleaned_up:
+            self._group.delete_idle_consumers(_DELETE_CONSUMERS_AFTER)
+            self._has_cleaned_up = True
 
-    def _take_in(self, entries: Iterable[tuple[bytes, Mapping[bytes, bytes]]]) -> None:
-        strange = []
+    def _add_entries(self, entries: Iterable[tuple[bytes, Mapping[bytes, bytes]]]) -> None:
+        foreign = []
         for entry, fields in entries:
             try:
-                self._held[entry] = _line(fields)
+                self._pending[entry] = _record_line(fields)
             except QueryError as error:
-                strange.append((entry, fields, str(error)))
-        for entry, fields, reason in strange:
-            self._refuse(entry, fields, reason)
+                foreign.append((entry, fields, str(error)))
+        # Last, because storing a dead letter may fail: then the entry stays unacknowledged in
+        # Redis, and is claimed again later.
+        for entry, fields, reason in foreign:
+            self._reject_foreign(entry, fields, reason)
 
-    def _refuse(self, entry: bytes, fields: Mapping[bytes, bytes], reason: str) -> None:
+    def _reject_foreign(self, entry: bytes, fields: Mapping[bytes, bytes], reason: str) -> None:
         chest = self._group.chest
-        told = f"entry {entry.decode()} is no record: {reason}"
-        # Apart from what the chest itself refuses, which can be sent to it again. What cannot be
-        # kept now stays in Redis, and is claimed again later.
-        kept = f"{chest.name} strangers"
-        self._add_dead_letters(kept, [_letter(entry, fields)], told)
-        self._ledger.account(kept).rejected += 1
-        self._done.append(entry)
+        description = f"entry {entry.decode()} is not a record: {reason}"
+        # Apart from the chest's own dead letters, which flask chest replay sends to the chest.
+        name = f"{chest.name} strangers"
+        self._add_dead_letters(name, [_dead_letter(entry, fields)], description)
+        self._ledger.account(name).rejected += 1
+        self._unacknowledged.append(entry)
         self._log.warning(
-            "strange",
-            "%s; it is passed over, and kept among the dead letters as %r; let nobody else write "
-            "to this stream, or name another one: ?stream=",
-            chest.error_message(told),
-            kept,
+            "foreign entry",
+            "%s; the relay skips it and stores it among the dead letters of %r; keep other writers "
+            "away from this stream, or name another one: ?stream=",
+            chest.error_message(description),
+            name,
         )
 
     def _lose(self, count: int, reason: str) -> None:
@@ -181,23 +184,23 @@ class StreamBuffer:
         self._on_lost(self._target, reason, count)
 
 
-def _line(fields: Mapping[bytes, bytes]) -> bytes:
-    """The record's line as stores take it.
+def _record_line(fields: Mapping[bytes, bytes]) -> bytes:
+    """Return the record's line in the form that chests take.
 
-    :raises QueryError: there is none.
+    :raises QueryError: the entry is not a record.
     """
     line = fields.get(FIELD)
     if line is None:
         raise QueryError(f"it has no field {FIELD.decode()!r}")
     record = from_line(line)
-    # People write times in words; stores are given numbers.
+    # An exported line has its time as text, but chests take a number.
     return encode(record) if b'"time":"' in line or b"\n" in line else line
 
 
-def _letter(entry: bytes, fields: Mapping[bytes, bytes]) -> bytes:
-    texts = {name.decode(errors="replace"): _text(value) for name, value in fields.items()}
+def _dead_letter(entry: bytes, fields: Mapping[bytes, bytes]) -> bytes:
+    texts = {name.decode(errors="replace"): _decode(value) for name, value in fields.items()}
     return orjson.dumps({"entry": entry.decode(), "fields": texts})
 
 
-def _text(value: bytes) -> str:
+def _decode(value: bytes) -> str:
     return value.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""``flask chest relay`` as a process: ``with Relay(folder, source, target) as relay: ...``."""
+"""Runs ``flask chest relay`` as a process: ``with Relay(folder, source, target) as relay: ...``."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ APP = "tests.torture.app:create_app()"
 
 
 class Relay:
-    """Started on entering, killed on leaving.
+    """A relay that starts on entering the context, and is killed on leaving it.
 
     :param folder: the app's instance folder.
-    :param words: source, target and options.
-    :param app: what ``flask --app`` gets.
-    :param env: variables over those of this process.
+    :param arguments: source, target and options.
+    :param app: the value of ``flask --app``.
+    :param env: variables that override those of this process.
     """
 
     def __init__(
         self,
         folder: Path,
-        *words: str,
+        *arguments: str,
         app: str = APP,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        self._command = [sys.executable, "-m", "flask", "--app", app, "chest", "relay", *words]
+        self._command = [sys.executable, "-m", "flask", "--app", app, "chest", "relay", *arguments]
         config = {"CHEST_CHESTS": ["memory://"], "CHEST_BATCH_SIZE": 100}
         self._env = {**os.environ, **environment(folder, **config), **(env or {})}
         self._file = folder / "relay.log"
@@ -47,7 +47,7 @@ class Relay:
             )
         assert self._process.stdout is not None
         self.first = self._process.stdout.readline().decode()
-        assert self.first.startswith("relaying "), self.told()
+        assert self.first.startswith("relaying "), self.log()
         return self
 
     def __exit__(
@@ -60,30 +60,30 @@ class Relay:
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    def told(self) -> str:
-        """What it wrote to standard error."""
+    def log(self) -> str:
+        """Return the text that the relay wrote to standard error."""
         return self._file.read_text(errors="replace")
 
-    def wait_until_told(self, words: str) -> None:
-        """Wait until it has logged something."""
-        wait_until(lambda: words in self.told(), self.told)
+    def wait_until_logged(self, text: str) -> None:
+        """Wait until the relay's log has a text."""
+        wait_until(lambda: text in self.log(), self.log)
 
-    def freeze(self) -> None:
-        """Let it hang, as a machine does that has no time for it."""
+    def suspend(self) -> None:
+        """Suspend the process, like an overloaded machine."""
         self._process.send_signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
-        """Let it go on as if nothing had been."""
+    def resume(self) -> None:
+        """Resume the suspended process."""
         self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """Kill the process, like a crash."""
         self._process.kill()
         self._process.wait()
 
-    def end(self) -> str:
-        """Ask it to end, and return its last words."""
+    def stop(self) -> str:
+        """Send SIGTERM, wait for the end, and return the last output."""
         self._process.send_signal(signal.SIGTERM)
         last, _ = self._process.communicate(timeout=60)
-        assert self._process.returncode == 0, self.told()
+        assert self._process.returncode == 0, self.log()
         return last.decode()

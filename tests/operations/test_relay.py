@@ -1,245 +1,240 @@
-"""``flask chest relay``: whole processes, real servers, and what is done to them."""
+"""Tests the relay's buffer: dead letters, foreign entries, acknowledging, a restarted server."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import psycopg
 import pytest
 import redis
-from click.testing import Result
 
-from flask_chest import FlaskChest
-from flask_chest.app.state import get_state
+from flask_chest.chests.base import AppInfo, Chest
 from flask_chest.chests.redis.chest import FlaskChestRedis
-from flask_chest.cli.relay import assign_unique_name, find_chests, relay
-from flask_chest.delivery.dead_letters import DeadLetters
-from flask_chest.delivery.journal.scope import JournalScope
-from flask_chest.delivery.journal.totals import read_ledger
+from flask_chest.chests.redis.consumer_group import ConsumerGroup
+from flask_chest.delivery.ledger import Ledger
+from flask_chest.delivery.sender import Sender
+from flask_chest.errors import DeliveryError, RejectedError
+from flask_chest.operations.relay import StreamBuffer
+from flask_chest.query.ndjson import to_line
 from flask_chest.record.record import Record
 from flask_chest.testing import make_records
-from tests.servers.postgresql import PostgreSQL
 from tests.servers.redis import DURABLE, Redis
-from tests.torture.app import make_torture_app
-from tests.waiting import wait_until
 
-from .relay_process import Relay
+pytestmark = pytest.mark.server
 
 
-class Place:
-    """A stream, a database, and what went into the one and came out of the other."""
+class Store(Chest):
+    """Rejects records of the route ``/bad``, and fails while ``down`` is set."""
 
-    def __init__(self, stream: Redis, database: PostgreSQL) -> None:
-        self.stream = stream
-        self.database = database
-        self.sent: list[str] = []
-        self.chest = FlaskChestRedis(stream.url)
-        self.client = redis.Redis(port=stream.port)
+    scheme = "store"
 
-    def send(self, records: Sequence[Record]) -> None:
-        self.chest.write(records)
-        self.sent += [record.id for record in records]
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: dict[str, Record] = {}
+        self.calls = 0
+        self.down = False
 
-    def stored(self) -> Counter[str]:
-        with suppress(psycopg.Error), psycopg.connect(self.database.url) as connection:
-            return Counter(found for (found,) in connection.execute("SELECT id FROM chest_records"))
-        return Counter()
+    def write(self, records: Sequence[Record]) -> None:
+        self.calls += 1
+        if self.down:
+            raise DeliveryError("down", retry_after=0)
+        if any(record.route == "/bad" for record in records):
+            raise RejectedError("a bad route")
+        self.records.update({record.id: record for record in records})
 
-    def wait_until_stored(self, tell: Callable[[], str]) -> None:
-        wait_until(lambda: len(self.stored()) >= len(self.sent), tell)
 
-    def expect_all_once(self) -> None:
-        assert self.stored() == Counter(self.sent)
+class RelayParts:
+    """A stream, a buffer and a sender, without the exporter's thread."""
 
-    def pending(self) -> int:
-        return sum(group["pending"] for group in self.client.xinfo_groups("chest"))
+    def __init__(self, server: Redis, store: Store, claim_after: float = 60) -> None:
+        self.source = FlaskChestRedis(server.url)
+        self.source.bind(AppInfo(instance_path=Path(), timeout=20))
+        self.dead_letters: list[tuple[str, Any, str]] = []
+        self.lost: list[tuple[str, str, int]] = []
+        self.ledger = Ledger()
+        group = ConsumerGroup(FlaskChestRedis(server.url), "g")
+        self.buffer = StreamBuffer(
+            group, "store", self.on_rejected, self._lose, claim_after, self.ledger
+        )
+        self.sender = Sender(store, self.buffer, 100, None, self.on_rejected)
+        self.is_disk_full = False
 
-    def behind(self) -> int:
-        return sum(group["pending"] + group["lag"] for group in self.client.xinfo_groups("chest"))
+    def on_rejected(self, chest: str, lines: Sequence[bytes], reason: str) -> None:
+        if self.is_disk_full:
+            raise OSError("no room")
+        self.dead_letters += [(chest, json.loads(line), reason) for line in lines]
+
+    def _lose(self, chest: str, reason: str, count: int) -> None:
+        self.lost.append((chest, reason, count))
+
+    def send(self) -> None:
+        self.sender.request_flush()
+        self.sender.send()
 
     def close(self) -> None:
-        self.chest.close()
-        self.client.close()
+        self.source.close()
+        self.buffer.close()
 
 
 @pytest.fixture(scope="module")
-def stream() -> Iterator[Redis]:
-    with Redis(*DURABLE) as stream:
-        yield stream
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[PostgreSQL]:
-    with PostgreSQL() as database:
-        yield database
+def server() -> Iterator[Redis]:
+    with Redis(*DURABLE) as server:
+        yield server
 
 
 @pytest.fixture
-def place(stream: Redis, database: PostgreSQL) -> Iterator[Place]:
-    """The stream and the database, both empty."""
-    with closing(Place(stream, database)) as place:
-        place.client.flushall()
-        with psycopg.connect(database.url) as connection:
-            connection.execute("DROP TABLE IF EXISTS chest_records CASCADE")
-            connection.execute("DROP TABLE IF EXISTS chest_schema")
-        yield place
+def client(server: Redis) -> Iterator[Any]:
+    """A client of the emptied server."""
+    with closing(redis.Redis(port=server.port)) as client:
+        client.flushall()
+        yield client
 
 
-@pytest.mark.server
-def test_two_relays_one_killed(place: Place, tmp_path: Path) -> None:
-    """What the killed one had in hand the other one brings: nothing is lost, nothing twice."""
-    words = (place.stream.url, place.database.url, "--claim-after", "2")
-    (tmp_path / "other").mkdir()
-    with Relay(tmp_path, *words) as one, Relay(tmp_path / "other", *words) as other:
-        for _ in range(10):
-            place.send(make_records(300))
-        wait_until(lambda: len(place.stored()) > 500, one.told)
-        # In the midst of things: a batch is in its hands, or in the database and not acknowledged.
-        place.database.pause()
-        # For both to have something in their hands: all before may be stored by now.
-        place.send(make_records(300))
-        wait_until(lambda: place.pending() >= 200, one.told)
-        one.kill()
-        place.database.resume()
-        place.wait_until_stored(other.told)
-        wait_until(lambda: not place.pending(), other.told)
-        assert " rejected, 0 lost" in other.end()
-    place.expect_all_once()
+@pytest.fixture
+def store() -> Store:
+    return Store()
 
 
-@pytest.mark.server
-def test_a_relay_that_hangs_and_comes_back(place: Place, tmp_path: Path) -> None:
-    """Its entries went to another one meanwhile; what it then does is harmless."""
-    words = (place.stream.url, place.database.url, "--claim-after", "2")
-    (tmp_path / "other").mkdir()
-    place.send(make_records(500))
-    place.database.pause()
-    with Relay(tmp_path, *words) as one:
-        wait_until(lambda: place.client.exists("chest") and place.pending() > 0, one.told)
-        one.freeze()
-        place.database.resume()
-        with Relay(tmp_path / "other", *words) as other:
-            place.wait_until_stored(other.told)
-            one.go_on()
-            wait_until(lambda: not place.pending(), other.told)
-            assert "0 lost" in one.end()
-    place.expect_all_once()
+@pytest.fixture
+def parts(server: Redis, client: Any, store: Store) -> Iterator[RelayParts]:
+    with closing(RelayParts(server, store)) as parts:
+        yield parts
 
 
-@pytest.mark.server
-def test_store_and_stream_go_away(place: Place, tmp_path: Path) -> None:
-    """A relay outlives both being killed and started again, and tells what it waits for."""
-    with Relay(tmp_path, place.stream.url, place.database.url) as carrier:
-        place.send(make_records(300))
-        place.wait_until_stored(carrier.told)
-        place.stream.stop()
-        carrier.wait_until_told("records cannot be read")
-        place.stream.start()
-        place.database.stop()
-        place.send(make_records(300))
-        carrier.wait_until_told("chest 'postgresql': delivery failed")
-        place.stream.stop()
-        place.stream.start()
-        place.database.start()
-        place.wait_until_stored(carrier.told)
-        wait_until(lambda: not place.pending(), carrier.told)
-        assert carrier.end().startswith("stopped; 600 delivered, 0 rejected, 0 lost")
-    place.expect_all_once()
-    told = carrier.told()
-    assert "check host and port" in told
-    assert "secret" not in told
+def pending(client: Any) -> int:
+    found: int = client.xpending("chest", "g")["pending"]
+    return found
 
 
-@pytest.mark.server
-def test_bad_records_and_strangers(place: Place, tmp_path: Path) -> None:
-    """They go where delivery's dead letters lie, alone; the rest arrives."""
-    records = make_records(100)
-    bad = replace(records[40], status=2**40)
-    place.send([*records[:40], *records[41:]])
-    place.chest.write([bad])
-    place.client.xadd("chest", {"what": "ever"})
-    with Relay(tmp_path, place.stream.url, place.database.url) as carrier:
-        place.wait_until_stored(carrier.told)
-        wait_until(lambda: not place.pending(), carrier.told)
-        assert carrier.end().startswith("stopped; 99 delivered, 2 rejected, 0 lost")
-    place.expect_all_once()
-    root = tmp_path / "chest-journal"
-    [letter] = DeadLetters(JournalScope(root), "postgresql").read()
-    assert bad.id in letter.line.decode()
-    assert read_ledger(JournalScope(root, "tortured")).account("postgresql").rejected == 1
-    [strange] = DeadLetters(JournalScope(root), "redis strangers").read()
-    assert "it has no field 'record'" in strange.reason
-    assert "name another one: ?stream=" in carrier.told()
+def test_rejected_record_is_a_dead_letter(parts: RelayParts, client: Any, store: Store) -> None:
+    """The sender halves the batch: the bad record is a dead letter, and the others are stored."""
+    records = make_records(250)
+    records[130] = replace(records[130], route="/bad")
+    parts.source.write(records)
+    parts.send()
+    assert set(store.records) == {record.id for record in records} - {records[130].id}
+    [(chest, letter, reason)] = parts.dead_letters
+    assert (chest, letter["id"], reason) == ("store", records[130].id, "a bad route")
+    assert pending(client) == 0
+    account = parts.ledger.account("store")
+    assert (account.delivered, account.rejected) == (249, 1)
 
 
-@pytest.mark.server
-def test_what_the_cap_costs_adds_up(place: Place, tmp_path: Path) -> None:
-    """What was sent is what is stored and what was told as lost, also when Redis was killed."""
-    capped = FlaskChestRedis(place.stream.url, maxlen=500)
-    with closing(capped), Relay(tmp_path, place.stream.url, place.database.url) as carrier:
-        place.send(make_records(300))
-        place.wait_until_stored(carrier.told)
-        place.database.pause()
-        for _ in range(4):
-            capped.write(make_records(500))
-        place.stream.stop()
-        place.stream.start()
-        capped.write(make_records(500))
-        place.database.resume()
-        carrier.wait_until_told("records are lost (trimmed)")
-        wait_until(lambda: not place.behind(), carrier.told)
-        lost = re.search(r" (\d+) lost", carrier.end())
-    assert lost is not None
-    assert 0 < int(lost[1]) == 300 + 2500 - len(place.stored())
+def test_store_down(parts: RelayParts, client: Any, store: Store) -> None:
+    """Entries are acknowledged after the store has their records, not before."""
+    store.down = True
+    parts.source.write(make_records(150))
+    parts.send()
+    assert pending(client) == 100
+    assert parts.buffer.ledger().account("store").pending == 100
+    store.down = False
+    parts.send()
+    assert len(store.records) == 150
+    assert pending(client) == 0
 
 
-def invoke(folder: Path, *words: str) -> Result:
-    app = make_torture_app(folder, CHEST_CHESTS=["memory://", "redis://127.0.0.1:1/0"])
-    result = app.test_cli_runner().invoke(relay, words)
-    extension: FlaskChest = app.extensions["chest"]
-    extension.close()
-    return result
+def test_waiting_consumer_renews_its_entries(parts: RelayParts, client: Any, store: Store) -> None:
+    """While a store is down, a consumer renews its entries, so no other one claims them."""
+    store.down = True
+    parts.source.write(make_records(10))
+    parts.send()
+    long = 600_000
+    entries = [entry for entry, _ in client.xrange("chest")]
+    [reader] = client.xinfo_consumers("chest", "g")
+    client.xclaim("chest", "g", reader["name"], 0, entries, idle=long, justid=True)
+    parts.buffer.maintain()
+    waiting = client.xpending_range("chest", "g", "-", "+", 100)
+    assert len(waiting) == 10
+    assert all(each["time_since_delivered"] < long for each in waiting)
 
 
-@pytest.mark.parametrize(
-    ("source", "target", "told"),
-    [
-        ("sqlite:///x.db", "memory", "expected redis:// or rediss://"),
-        ("redis", "redis", "SOURCE and TARGET are the same stream"),
-        ("redis://127.0.0.1/0?steam=x", "memory", "did you mean 'stream'"),
-        ("redis", "rediss", "TARGET: CHEST_CHESTS has no chest 'rediss'; it has 'memory', 'redis'"),
-        ("redis", "mysq://h", "TARGET: unknown scheme 'mysq'; did you mean 'mysql'"),
-    ],
-)
-def test_wrong_words(tmp_path: Path, source: str, target: str, told: str) -> None:
-    """What cannot be relayed is told at once."""
-    result = invoke(tmp_path, source, target)
-    assert result.exit_code != 0
-    assert told in result.output
+def test_foreign_entries(parts: RelayParts, client: Any, store: Store) -> None:
+    """Entries that are not records are dead letters with a reason, and block no other entry."""
+    records = make_records(3)
+    client.xadd("chest", {"what": b"\xff"})
+    parts.source.write(records[:1])
+    client.xadd("chest", {"record": "[]"})
+    client.xadd("chest", {"record": '{"id": "7", "time": -1, "vars": 3}'})
+    parts.source.write(records[1:])
+    parts.send()
+    assert set(store.records) == {record.id for record in records}
+    assert pending(client) == 0
+    assert [chest for chest, _, _ in parts.dead_letters] == ["redis strangers"] * 3
+    assert parts.dead_letters[0][1]["fields"] == {"what": "\N{REPLACEMENT CHARACTER}"}
+    for (_, _, reason), words in zip(
+        parts.dead_letters, ["no field 'record'", "expected an object", "'vars'"], strict=True
+    ):
+        assert "is not a record" in reason
+        assert words in reason
+    assert parts.ledger.account("redis strangers").rejected == 3
 
 
-@pytest.mark.parametrize(
-    ("target", "name"),
-    [
-        ("sqlite:///own.db", "own"),
-        ("sqlite:///other.db", "sqlite-2"),
-        ("sqlite:///chest.db", "sqlite"),
-        ("memory://", "memory"),
-        ("own", "own"),
-    ],
-)
-def test_whose_dead_letters(tmp_path: Path, target: str, name: str) -> None:
-    """What a target refuses is not sent again to another chest that has its name in the app."""
-    own = {"url": "sqlite:///own.db", "name": "own"}
-    app = make_torture_app(
-        tmp_path, CHEST_CHESTS=[own, "sqlite:///chest.db", "redis://127.0.0.1:1/0"]
-    )
-    state = get_state(app)
-    _, store = find_chests(state, "redis", target)
-    assign_unique_name(state, store)
-    assert store.name == name
+def test_exported_line(parts: RelayParts, client: Any, store: Store) -> None:
+    """A line of ``flask chest export`` is a record too."""
+    record = make_records(1)[0]
+    client.xadd("chest", {"record": to_line(record)})
+    parts.send()
+    assert list(store.records.values()) == [record]
+
+
+def test_dead_letter_cannot_be_stored(parts: RelayParts, client: Any, store: Store) -> None:
+    """If a dead letter cannot be stored, its entry stays in the stream."""
+    parts.is_disk_full = True
+    client.xadd("chest", {"what": "ever"})
+    parts.source.write(make_records(1))
+    parts.send()
+    assert pending(client) == 2
+    parts.send()
+    assert len(store.records) == 1
+    assert pending(client) == 1
+
+
+def test_trimmed_entries_are_lost(parts: RelayParts, client: Any, store: Store) -> None:
+    """Trimmed entries are reported as lost, by chest, reason and number."""
+    parts.source.write(make_records(50))
+    client.xtrim("chest", maxlen=20, approximate=False)
+    parts.send()
+    assert parts.lost == [("store", "trimmed", 30)]
+    assert parts.ledger.account("store").lost["trimmed"] == 30
+    assert len(store.records) == 20
+
+
+def test_server_killed_before_acknowledging(
+    server: Redis, parts: RelayParts, client: Any, store: Store
+) -> None:
+    """Stored records are acknowledged after the restart, and not stored again."""
+    parts.source.write(make_records(10))
+    page = parts.buffer.read("store", 100)
+    assert page is not None
+    server.stop()
+    parts.buffer.commit("store", page, 10, 0)
+    parts.send()
+    server.start()
+    assert pending(client) == 10
+    parts.send()
+    assert pending(client) == 0
+    assert store.calls == 0
+
+
+def test_closing_releases_entries(server: Redis, client: Any, store: Store) -> None:
+    """A closed consumer releases its entries at once; one without entries is deleted."""
+    store.down = True
+    with closing(RelayParts(server, store)) as first:
+        first.source.write(make_records(10))
+        first.send()
+    store.down = False
+    with closing(RelayParts(server, store)) as second:
+        second.send()
+        assert len(store.records) == 10
+    assert pending(client) == 0
+    assert len(client.xinfo_consumers("chest", "g")) == 1
+
+
+def test_append_is_refused(parts: RelayParts) -> None:
+    """Appending to a relay's buffer is an error."""
+    with pytest.raises(OSError, match="only delivers"):
+        parts.buffer.append(b"{}", 1)

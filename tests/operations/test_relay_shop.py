@@ -1,4 +1,4 @@
-"""The shop writes to a stream and, beside it, to SQLite: in the end both tell the same."""
+"""The shop writes to a stream and to SQLite: both give the same counts and sums."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COUNTS = """
     SELECT method, route, status, count(*) FROM chest_records
     GROUP BY method, route, status ORDER BY 1, 2, 3
 """
-# In PostgreSQL a view's values are texts, and a number is rounded as it is read.
+# In PostgreSQL, the view's values are texts, and reading a number rounds it.
 SUMS = """
     SELECT name, count(*), sum(CAST(value AS {number})) FROM chest_vars
     WHERE name IN ('total', 'items', 'results', 'page', 'rows') GROUP BY name ORDER BY name
@@ -70,7 +70,7 @@ def test_same_counts_and_sums(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Also when Redis is killed in the midst of it, and comes back."""
+    """The relayed records are the same, although Redis is killed and restarted."""
     chests = ["sqlite:///chest.db", {"url": stream.url, "name": "stream"}]
     monkeypatch.setenv("FLASK_CHEST_CHESTS", json.dumps(chests))
     monkeypatch.setenv("FLASK_CHEST_SHUTDOWN_TIMEOUT", "20")
@@ -89,15 +89,15 @@ def test_same_counts_and_sums(
                     stream.stop()
                 if number == REQUESTS // 2:
                     stream.start()
-        beside = in_sqlite(tmp_path / "chest.db")
-        assert sum(count for *_, count in beside[0]) == REQUESTS
-        assert len(beside[1]) > 1
-        wait_until(lambda: count_in(database.url) >= REQUESTS, one.told)
-        wait_until(lambda: has_table(other / "relayed.db"), two.told)
-        wait_until(lambda: in_sqlite(other / "relayed.db") == beside, two.told)
-        assert in_postgresql(database.url) == beside
+        expected = in_sqlite(tmp_path / "chest.db")
+        assert sum(count for *_, count in expected[0]) == REQUESTS
+        assert len(expected[1]) > 1
+        wait_until(lambda: count_in(database.url) >= REQUESTS, one.log)
+        wait_until(lambda: has_table(other / "relayed.db"), two.log)
+        wait_until(lambda: in_sqlite(other / "relayed.db") == expected, two.log)
+        assert in_postgresql(database.url) == expected
         for relay in (one, two):
-            assert relay.end().startswith(f"stopped; {REQUESTS} delivered, 0 rejected, 0 lost")
+            assert relay.stop().startswith(f"stopped; {REQUESTS} delivered, 0 rejected, 0 lost")
 
 
 def has_table(file: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Redis Streams, against a server of its own."""
+"""Tests the Redis chest against a real server."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def server() -> Iterator[Redis]:
 
 @pytest.fixture
 def client(server: Redis) -> Iterator[Any]:
-    """A client of the server, which is empty."""
+    """A client of the emptied server."""
     with closing(redis.Redis(port=server.port)) as client:
         client.flushall()
         yield client
@@ -52,7 +52,7 @@ def chest_of(server: Redis, **arguments: Any) -> FlaskChestRedis:
 
 @pytest.mark.server
 def test_conforms(server: Redis, client: Any) -> None:
-    """It passes the suite that every backend must pass, with its server stopped and silenced."""
+    """The chest passes the common suite, including a stopped and an unresponsive server."""
     done = check_chest(
         lambda: FlaskChestRedis(server.url),
         read=lambda: ids_in(client),
@@ -65,7 +65,7 @@ def test_conforms(server: Redis, client: Any) -> None:
 
 @pytest.mark.server
 def test_entry(server: Redis, client: Any) -> None:
-    """An entry has one field, the record's line as it was encoded."""
+    """An entry has one field: the record's encoded line, unchanged."""
     line = encode(make_records(1)[0])
     chest = chest_of(server, stream="orders")
     chest.write(Batch([line]))
@@ -75,8 +75,8 @@ def test_entry(server: Redis, client: Any) -> None:
 
 
 @pytest.mark.server
-def test_length_cap(server: Redis, client: Any) -> None:
-    """The oldest entries go when there are more than the cap, give or take a node of Redis."""
+def test_maxlen(server: Redis, client: Any) -> None:
+    """Redis trims the oldest entries of a stream longer than maxlen, give or take a node."""
     records = make_records(2000)
     chest = chest_of(server, maxlen=500)
     for start in range(0, 2000, 250):
@@ -89,7 +89,7 @@ def test_length_cap(server: Redis, client: Any) -> None:
 
 @pytest.mark.server
 def test_window(server: Redis, client: Any) -> None:
-    """Ids are remembered for a while: at least as many as the window says, at most twice that."""
+    """The chest remembers at least as many ids as the window, and at most twice as many."""
     records = make_records(1000)
     chest = chest_of(server, window=200)
     for start in range(0, 1000, 100):
@@ -104,8 +104,8 @@ def test_window(server: Redis, client: Any) -> None:
 
 
 @pytest.mark.server
-def test_a_line_of_another_order(server: Redis, client: Any) -> None:
-    """A line whose names stand in another order is known again, too."""
+def test_line_in_another_order(server: Redis, client: Any) -> None:
+    """A repeated record is recognized even if its line has its names in another order."""
     record = make_records(1)[0]
     values = json.loads(encode(record))
     other = json.dumps(dict(reversed(values.items()))).encode()
@@ -118,7 +118,7 @@ def test_a_line_of_another_order(server: Redis, client: Any) -> None:
 
 @pytest.mark.server
 def test_retention(server: Redis, client: Any) -> None:
-    """Entries that have lain there for longer than the retention go with the next write."""
+    """The next write deletes entries older than the retention."""
     client.xadd("chest", {"record": b"{}"}, id="1-0")
     chest = chest_of(server)
     chest.bind(AppInfo(instance_path=Path(), retention_seconds=3600))
@@ -130,8 +130,8 @@ def test_retention(server: Redis, client: Any) -> None:
 
 @pytest.mark.server
 @pytest.mark.parametrize("key", ["chest", "{chest}:ids"])
-def test_a_key_that_is_no_stream(server: Redis, client: Any, key: str) -> None:
-    """Records wait where a key holds something else; the error says which, where, what to do."""
+def test_key_of_another_type(server: Redis, client: Any, key: str) -> None:
+    """If a key has another type, records wait; the error has chest, address and remedy."""
     client.set(key, "theirs")
     chest = chest_of(server)
     with pytest.raises(DeliveryError, match=r"name another stream: \?stream=") as caught:
@@ -144,8 +144,8 @@ def test_a_key_that_is_no_stream(server: Redis, client: Any, key: str) -> None:
 
 
 @pytest.mark.server
-def test_check_sees_a_key_that_is_no_stream(server: Redis, client: Any) -> None:
-    """Whoever asks for the chest's health is told, too."""
+def test_check_of_a_key_of_another_type(server: Redis, client: Any) -> None:
+    """The chest's check reports a key of another type too."""
     chest = chest_of(server)
     chest.check()
     client.sadd("chest", "theirs")
@@ -155,8 +155,8 @@ def test_check_sees_a_key_that_is_no_stream(server: Redis, client: Any) -> None:
 
 
 @pytest.mark.server
-def test_too_large_alone(server: Redis, client: Any) -> None:
-    """A record that is too large for the server is named; the others of its batch are stored."""
+def test_too_large_record(server: Redis, client: Any) -> None:
+    """A record too large for the server is rejected; the rest of its batch is stored."""
     records = make_records(3)
     records[1] = replace(records[1], vars={"text": "x" * 1024 * 1024})
     chest = chest_of(server)
@@ -169,7 +169,7 @@ def test_too_large_alone(server: Redis, client: Any) -> None:
 
 @pytest.mark.server
 def test_full_memory(server: Redis, client: Any) -> None:
-    """A server without room is told with its remedy; what it took before is not stored twice."""
+    """The error for a full server has a remedy; a retry stores no record twice."""
     chest = chest_of(server)
     records = make_records(300)
     chest.write(records[:100])
@@ -185,10 +185,8 @@ def test_full_memory(server: Redis, client: Any) -> None:
 
 
 @pytest.mark.server
-def test_eviction_is_warned_of(
-    server: Redis, client: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A server that may drop the stream for want of memory is told of, once."""
+def test_eviction_warning(server: Redis, client: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """The chest warns once about a server that may evict the stream."""
     client.config_set("maxmemory-policy", "allkeys-lru")
     chest = chest_of(server)
     try:
@@ -198,13 +196,13 @@ def test_eviction_is_warned_of(
     finally:
         client.config_set("maxmemory-policy", "noeviction")
     chest.close()
-    [told] = caplog.messages
-    assert "may drop the whole stream" in told
+    [message] = caplog.messages
+    assert "may drop the whole stream" in message
 
 
 @pytest.mark.server
-def test_users(server: Redis, client: Any) -> None:
-    """A wrong password is told without it; a user needs few rights, and is told of lacking ones."""
+def test_passwords_and_permissions(server: Redis, client: Any) -> None:
+    """Errors for wrong passwords and missing permissions have a remedy, but no password."""
     client.acl_setuser("few", enabled=True, passwords=["+hunter22"], reset=True)
     url = f"redis://few:hunter22@127.0.0.1:{server.port}/0"
     chest = make_chest(url)
@@ -244,8 +242,8 @@ def test_users(server: Redis, client: Any) -> None:
 
 @pytest.mark.server
 @pytest.mark.parametrize("denied", ["-info", "-config"])
-def test_a_server_that_does_not_tell_of_itself(server: Redis, client: Any, denied: str) -> None:
-    """Where INFO or CONFIG is denied, as hosted servers do it, records are stored all the same."""
+def test_denied_server_information(server: Redis, client: Any, denied: str) -> None:
+    """Records are stored even if INFO or CONFIG is denied, as on hosted servers."""
     client.acl_setuser(
         "most",
         enabled=True,
@@ -262,7 +260,7 @@ def test_a_server_that_does_not_tell_of_itself(server: Redis, client: Any, denie
 
 @pytest.mark.server
 def test_no_such_database(server: Redis) -> None:
-    """A database that the server does not have is told with the remedy."""
+    """The error for an unknown database has a remedy."""
     chest = make_chest(server.url.replace("/0", "/99"))
     with pytest.raises(DeliveryError, match="name another database"):
         chest.write(make_records(1))
@@ -271,7 +269,7 @@ def test_no_such_database(server: Redis) -> None:
 
 @pytest.mark.server
 def test_private_ca(tmp_path: Path) -> None:
-    """TLS with a private CA works; without the CA, or for another name, it is refused."""
+    """TLS with a private CA works; without the CA, or with another host name, it fails."""
     ca = PrivateCA(tmp_path)
     certificate, key = ca.server_files("127.0.0.1")
     port = free_port()
@@ -292,7 +290,7 @@ def test_private_ca(tmp_path: Path) -> None:
 
 
 def test_wrong_host() -> None:
-    """An unreachable server is told with chest, address and remedy, and without the password."""
+    """The error for an unreachable server has chest, address and remedy, but no password."""
     chest = make_chest({"url": "redis://me:hunter22@nowhere.invalid/3", "name": "orders"})
     chest.bind(AppInfo(instance_path=Path(), timeout=0.5))
     with pytest.raises(DeliveryError, match="check host and port") as caught:
@@ -303,11 +301,13 @@ def test_wrong_host() -> None:
         assert "redis://me@nowhere.invalid/3?stream=chest" in text
 
 
-@pytest.mark.parametrize(("version", "taken"), [("6.2.14", False), ("7.0.15", True), ("", True)])
-def test_versions(version: str, taken: bool) -> None:
-    """A server that is too old is told with its version and the remedy."""
+@pytest.mark.parametrize(
+    ("version", "supported"), [("6.2.14", False), ("7.0.15", True), ("", True)]
+)
+def test_versions(version: str, supported: bool) -> None:
+    """The error for a server that is too old has its version and a remedy."""
     chest = FlaskChestRedis("redis://localhost")
-    if taken:
+    if supported:
         chest.check_version(version)
         return
     with pytest.raises(DeliveryError, match=r"Redis 6\.2\.14 is too old; run Redis 7 or newer"):
@@ -315,7 +315,7 @@ def test_versions(version: str, taken: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "arguments", "told"),
+    ("url", "arguments", "message"),
     [
         ("redis://h/0?steam=x", {}, "did you mean 'stream'"),
         ("redis://h/zero", {}, "'zero' is no number"),
@@ -326,20 +326,20 @@ def test_versions(version: str, taken: bool) -> None:
         ("redis://h:port/0", {}, "no number"),
     ],
 )
-def test_wrong_arguments(url: str, arguments: dict[str, Any], told: str) -> None:
-    """What cannot be is told at start-up."""
-    with pytest.raises(ConfigError, match=told):
+def test_wrong_arguments(url: str, arguments: dict[str, Any], message: str) -> None:
+    """Wrong arguments raise ConfigError in the constructor."""
+    with pytest.raises(ConfigError, match=message):
         make_chest({"url": url, **arguments})
 
 
 def test_wrong_scheme() -> None:
-    """The class takes the URLs of its own only."""
+    """The class accepts only redis:// and rediss:// URLs."""
     with pytest.raises(ConfigError, match="is not 'redis://'"):
         FlaskChestRedis("mysql://h")
 
 
 def test_options_in_the_url() -> None:
-    """Stream, cap and window may stand in the URL; an argument wins."""
+    """The URL may set stream, maxlen and window; arguments override them."""
     chest = FlaskChestRedis("redis://h/2?stream=orders&maxlen=5000&window=7", window=9)
     assert (chest.stream, chest.maxlen, chest.window, chest.database) == ("orders", 5000, 9, 2)
     assert chest.keys == ("orders", "{orders}:ids", "{orders}:ids:before")
@@ -347,7 +347,7 @@ def test_options_in_the_url() -> None:
 
 
 def test_missing_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without redis-py the constructor says which extra to install."""
+    """Without redis-py, the constructor says which extra to install."""
     monkeypatch.setattr("flask_chest.chests.client.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r'pip install "flask-chest\[redis\]"'):
         FlaskChestRedis("redis://localhost")

@@ -1,4 +1,4 @@
-"""What readers of a group get, lose and leave behind, on a real server."""
+"""Tests consumer groups on a real server."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def server() -> Iterator[Redis]:
 
 @pytest.fixture
 def client(server: Redis) -> Iterator[Any]:
-    """A client of the server, which is empty."""
+    """A client of the emptied server."""
     with closing(redis.Redis(port=server.port)) as client:
         client.flushall()
         yield client
@@ -40,16 +40,16 @@ def chest(server: Redis, client: Any) -> Iterator[FlaskChestRedis]:
         yield chest
 
 
-def ids(taken: ClaimedEntries) -> list[bytes]:
-    return [entry for entry, _ in taken.entries]
+def ids(claimed: ClaimedEntries) -> list[bytes]:
+    return [entry for entry, _ in claimed.entries]
 
 
 def in_stream(client: Any) -> list[bytes]:
     return [entry for entry, _ in client.xrange("chest")]
 
 
-def test_readers_share_the_entries(chest: FlaskChestRedis, client: Any) -> None:
-    """Each entry goes to one of them; acknowledged ones are done with."""
+def test_consumers_share_the_entries(chest: FlaskChestRedis, client: Any) -> None:
+    """Redis gives each entry to one consumer, until the entry is acknowledged."""
     one, other = ConsumerGroup(chest, "g"), ConsumerGroup(chest, "g")
     assert one.read(10) == ClaimedEntries([])
     chest.write(make_records(30))
@@ -61,8 +61,8 @@ def test_readers_share_the_entries(chest: FlaskChestRedis, client: Any) -> None:
     assert len(ConsumerGroup(chest, "another").read(100).entries) == 30
 
 
-def test_entries_of_the_dead_are_claimed(chest: FlaskChestRedis, client: Any) -> None:
-    """Once it has not been heard of for long enough; one that says that it lives keeps its own."""
+def test_claim(chest: FlaskChestRedis, client: Any) -> None:
+    """Idle entries can be claimed; entries that their consumer has renewed cannot."""
     dead, living = ConsumerGroup(chest, "g"), ConsumerGroup(chest, "g")
     assert living.claim(10, 0) == ClaimedEntries([])
     chest.write(make_records(300))
@@ -77,33 +77,31 @@ def test_entries_of_the_dead_are_claimed(chest: FlaskChestRedis, client: Any) ->
     assert claimed == entries[100:]
 
 
-def cut_off(client: Any, left: int) -> None:
+def trim(client: Any, left: int) -> None:
     client.xtrim("chest", maxlen=left, approximate=False)
 
 
 @pytest.mark.parametrize("read", [0, 20])
-def test_what_the_cap_cut_off_unread_is_counted(
-    chest: FlaskChestRedis, client: Any, read: int
-) -> None:
-    """Once; and what had been read before is no loss."""
+def test_trimmed_entries_are_counted(chest: FlaskChestRedis, client: Any, read: int) -> None:
+    """Entries that were trimmed before they were read count as lost, and count once."""
     group = ConsumerGroup(chest, "g")
     chest.write(make_records(100))
     if read:
         group.read(read)
-    cut_off(client, 30)
+    trim(client, 30)
     taken = group.read(10)
     assert (len(taken.entries), taken.lost) == (10, 70 - read)
     assert group.read(10).lost == 0
-    cut_off(client, 15)
+    trim(client, 15)
     assert group.read(100).lost == 0
     chest.write(make_records(5))
-    cut_off(client, 0)
+    trim(client, 0)
     assert group.read(10) == ClaimedEntries([], 5)
     assert group.read(10) == ClaimedEntries([], 0)
 
 
-def test_counts_outlive_a_restart() -> None:
-    """What the group has read is known after Redis was killed, so no loss is made up then."""
+def test_counts_survive_a_restart() -> None:
+    """Redis knows after a crash how many entries were read, so no loss is counted by mistake."""
     with Redis(*DURABLE) as server, closing(FlaskChestRedis(server.url)) as chest:
         group = ConsumerGroup(chest, "g")
         chest.write(make_records(100))
@@ -111,30 +109,30 @@ def test_counts_outlive_a_restart() -> None:
         server.stop()
         server.start()
         with closing(redis.Redis(port=server.port)) as client:
-            [told] = client.xinfo_groups("chest")
-            assert (told["entries-read"], told["lag"]) == (40, 60)
-            cut_off(client, 30)
+            [info] = client.xinfo_groups("chest")
+            assert (info["entries-read"], info["lag"]) == (40, 60)
+            trim(client, 30)
         taken = group.read(100)
         assert (len(taken.entries), taken.lost) == (30, 30)
 
 
-def test_nothing_is_counted_where_all_was_read(chest: FlaskChestRedis, client: Any) -> None:
-    """A cap that cuts off what was read costs nothing, however often."""
+def test_trimmed_after_reading(chest: FlaskChestRedis, client: Any) -> None:
+    """Trimming entries that were read before is not a loss."""
     group = ConsumerGroup(chest, "g")
     lost = 0
     for _ in range(5):
         chest.write(make_records(40))
         lost += group.read(100).lost
-        cut_off(client, 10)
+        trim(client, 10)
     assert lost == 0
 
 
-def test_what_was_cut_off_before_it_could_be_claimed(chest: FlaskChestRedis, client: Any) -> None:
-    """Entries that a dead reader had, and that are gone, are counted, too."""
+def test_trimmed_before_claiming(chest: FlaskChestRedis, client: Any) -> None:
+    """Trimmed entries of a dead consumer count as lost too."""
     dead, living = ConsumerGroup(chest, "g"), ConsumerGroup(chest, "g")
     chest.write(make_records(100))
     dead.read(100)
-    cut_off(client, 40)
+    trim(client, 40)
     found: list[bytes] = []
     lost = 0
     while (taken := living.claim(100, 0)).entries and len(found) < 40:
@@ -149,8 +147,8 @@ def names(client: Any) -> Sequence[str]:
     return [each["name"].decode() for each in client.xinfo_consumers("chest", "g")]
 
 
-def test_readers_that_are_gone_are_forgotten(chest: FlaskChestRedis, client: Any) -> None:
-    """Where they left nothing; one with entries stays, whatever its age."""
+def test_delete_idle_consumers(chest: FlaskChestRedis, client: Any) -> None:
+    """Idle consumers without pending entries are deleted; those with entries stay."""
     idle, busy, here = (
         ConsumerGroup(chest, "g"),
         ConsumerGroup(chest, "g"),
@@ -169,26 +167,26 @@ def test_readers_that_are_gone_are_forgotten(chest: FlaskChestRedis, client: Any
     assert names(client) == []
 
 
-def test_a_key_that_is_no_stream(chest: FlaskChestRedis, client: Any) -> None:
-    """The error is delivery's word for what cannot be read, with address and remedy."""
+def test_key_of_another_type(chest: FlaskChestRedis, client: Any) -> None:
+    """The error is an OSError, as delivery expects, and has address and remedy."""
     client.set("chest", "theirs")
     group = ConsumerGroup(chest, "g")
-    told = r"chest 'redis' at redis://.*name another stream"
-    with pytest.raises(OSError, match=told):
+    message = r"chest 'redis' at redis://.*name another stream"
+    with pytest.raises(OSError, match=message):
         group.read(1)
-    with pytest.raises(OSError, match=told):
+    with pytest.raises(OSError, match=message):
         group.claim(1, 0)
 
 
-def test_a_server_that_is_too_old(chest: FlaskChestRedis, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is told likewise."""
+def test_server_too_old(chest: FlaskChestRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is too old is an OSError as well."""
     monkeypatch.setattr("flask_chest.chests.redis.chest._OLDEST", (99, 0))
     with pytest.raises(OSError, match="is too old; run Redis 7 or newer"):
         ConsumerGroup(chest, "g").read(1)
 
 
-def test_rights(server: Redis, chest: FlaskChestRedis, client: Any) -> None:
-    """A reader's user needs no more than what the page on Redis lists; lacking ones are told."""
+def test_permissions(server: Redis, chest: FlaskChestRedis, client: Any) -> None:
+    """The documented commands suffice; the error for a missing permission has a remedy."""
     rights = ["eval", "exists", "xinfo", "xgroup", "xreadgroup", "xautoclaim", "xclaim", "xack"]
     client.acl_setuser(
         "reader",
