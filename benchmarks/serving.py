@@ -23,8 +23,8 @@ from typing import NamedTuple
 
 from tests import ROOT
 from tests.servers.gunicorn import gunicorn
-from tests.servers.process import ServerProcess
 from tests.servers.programs import find_program
+from tests.servers.web_server import WebServer
 
 from .verdicts import Promise, load, tell
 
@@ -84,7 +84,7 @@ def _shares(turns: list[Turn], bare: list[Turn]) -> list[float]:
 
 
 @contextmanager
-def _served(dress: str, threads: int) -> Iterator[ServerProcess]:
+def _served(dress: str, threads: int) -> Iterator[WebServer]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chest-bench-")))
         env = {"DRESS": dress, "INSTANCE": str(folder)}
@@ -108,7 +108,7 @@ def _agent(env: dict[str, str]) -> Iterator[None]:
         process.wait(30)
 
 
-def _ask(wrk: str, server: ServerProcess, threads: int) -> Turn:
+def _ask(wrk: str, server: WebServer, threads: int) -> Turn:
     options = ["--latency", "-t1", f"-c{threads * 2}", f"-d{SECONDS}s"]
     command = [wrk, *options, f"{server.url}/orders/7?full=1"]
     before = _cpu(server)
@@ -123,7 +123,7 @@ def _ask(wrk: str, server: ServerProcess, threads: int) -> Turn:
     return Turn(float(rate[1]), latency["50"], latency["99"], spent / int(done[1]) * 1e6)
 
 
-def _cpu(server: ServerProcess) -> float:
+def _cpu(server: WebServer) -> float:
     """Seconds of CPU that the workers have had."""
     ticks = 0
     for pid in server.worker_pids():

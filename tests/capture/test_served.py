@@ -19,19 +19,19 @@ from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.record.encoding import decode
 
 from ..servers.gunicorn import gunicorn
-from ..servers.process import ServerProcess
+from ..servers.web_server import WebServer
 from ..waiting import wait_until
 
 pytestmark = pytest.mark.server
 
-Serve = Callable[..., ServerProcess]
+Serve = Callable[..., WebServer]
 
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Serve:
     """Starts the app of ``tests/servers/apps/responses.py`` under gunicorn."""
 
-    def start(*, env: dict[str, str] | None = None, **settings: Any) -> ServerProcess:
+    def start(*, env: dict[str, str] | None = None, **settings: Any) -> WebServer:
         more = {
             "INSTANCE": str(tmp_path),
             "FLASK_CHEST_EXPORT_INTERVAL": "0.05",
@@ -57,7 +57,7 @@ def wait_for(reader: SQLReader, count: int) -> list[Record]:
     return reader.latest(10_000)
 
 
-def ask(server: ServerProcess, text: bytes) -> socket.socket:
+def ask(server: WebServer, text: bytes) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", server.port), timeout=60)
     connection.sendall(text)
     return connection
@@ -171,7 +171,7 @@ def test_kill_right_after_the_answer(serve: Serve, tmp_path: Path) -> None:
     assert [record.vars["pid"] for record in records] == killed
 
 
-def kill_after_answer(server: ServerProcess, number: int) -> int:
+def kill_after_answer(server: WebServer, number: int) -> int:
     """Ask, and kill the worker with the answer's first byte in hand."""
     head = f"GET /pid/{number} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     with ask(server, head.encode()) as connection:

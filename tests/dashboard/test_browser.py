@@ -66,12 +66,12 @@ def browser(window: tuple[Browser, str]) -> Iterator[Browser]:
     """The browser; afterwards its console must be empty, and it must have asked nobody else."""
     browser, address = window
     browser.errors()
-    browser.requested()
+    browser.requested_urls()
     browser.resize(1280, 900)
     yield browser
     assert browser.errors() == []
     ours = (address.removesuffix("/chest"), "data:")
-    assert [url for url in browser.requested() if not url.startswith(ours)] == []
+    assert [url for url in browser.requested_urls() if not url.startswith(ours)] == []
     assert browser.run("return document.title") != "hacked"
 
 
@@ -98,13 +98,13 @@ def is_drawn(browser: Browser) -> Any:
 
 def test_overview(browser: Browser, address: str) -> None:
     """Charts are drawn, times are those of the reader."""
-    browser.place("Asia/Kolkata")
+    browser.set_time_zone("Asia/Kolkata")
     browser.open(f"{address}/")
     assert is_drawn(browser)
     assert "Times are in Asia/Calcutta" in browser.text() or "Kolkata" in browser.text()
     assert browser.run("return document.querySelectorAll('figure canvas').length") == 2
     assert "/search" in browser.text("#live-part")
-    browser.place("Europe/Berlin")
+    browser.set_time_zone("Europe/Berlin")
     browser.open(f"{address}/")
     is_drawn(browser)
     picture(browser, "overview.png")
@@ -112,7 +112,7 @@ def test_overview(browser: Browser, address: str) -> None:
 
 def test_times_that_are_typed(browser: Browser, address: str) -> None:
     """They are of the zone that the page names; a URL means the same moment everywhere."""
-    browser.place("Asia/Kolkata")
+    browser.set_time_zone("Asia/Kolkata")
     browser.open(f"{address}/")
     browser.type("input[name=since]", "2026-03-20 14:30")
     browser.type("input[name=until]", "2026-03-21")
@@ -120,7 +120,7 @@ def test_times_that_are_typed(browser: Browser, address: str) -> None:
     browser.until("return new URLSearchParams(location.search).get('since')?.endsWith('Z')")
     asked = browser.run("return Object.fromEntries(new URLSearchParams(location.search))")
     assert asked == {"since": "2026-03-20T09:00:00Z", "until": "2026-03-20T18:30:00Z", "where": ""}
-    browser.place("America/New_York")
+    browser.set_time_zone("America/New_York")
     browser.open(f"{address}/?since=2026-03-20T09:00")
     browser.type("input[name=until]", "2 days")
     browser.press("\ue007")
@@ -130,7 +130,7 @@ def test_times_that_are_typed(browser: Browser, address: str) -> None:
     browser.type("input[name=a_since]", "2026-03-08 03:30")  # an hour after the summer began
     browser.press("\ue007")
     browser.until("return location.search.includes('a_since=2026-03-08T07%3A30%3A00Z')")
-    browser.place("Europe/Berlin")
+    browser.set_time_zone("Europe/Berlin")
 
 
 def test_compare_two_ranges(browser: Browser, address: str) -> None:
@@ -256,7 +256,7 @@ def test_live(browser: Browser, address: str, shop: tuple[Flask, str]) -> None:
     """New requests appear by themselves; the page is not loaded again, open tables stay open."""
     app, _ = shop
     requests = f"{address}/requests?since=5+minutes&where=route%3D%2Fsearch&where=method%3DGET"
-    with browser.hurried(1500):
+    with browser.limit_timers(1500):
         browser.open(requests)
         before = browser.run("return document.querySelectorAll('tbody tr').length")
         browser.run("window.here = true")

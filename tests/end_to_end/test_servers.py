@@ -20,9 +20,9 @@ import pytest
 import requests
 
 from ..servers.gunicorn import gunicorn
-from ..servers.process import ServerProcess
 from ..servers.programs import find_program
 from ..servers.uwsgi import uwsgi
+from ..servers.web_server import WebServer
 from ..waiting import wait_until
 
 pytestmark = pytest.mark.server
@@ -33,13 +33,13 @@ SECONDS = 4
 ROWS = "select count(*), count(distinct id) from chest_records where route = '/'"
 
 
-def ask(server: ServerProcess, path: str = "/") -> requests.Response:
+def ask(server: WebServer, path: str = "/") -> requests.Response:
     with requests.Session() as session:
         session.trust_env = False  # no proxy stands between this machine and itself
         return session.get(server.url + path, timeout=60)
 
 
-def ask_all_workers(server: ServerProcess, workers: int) -> Counter[str]:
+def ask_all_workers(server: WebServer, workers: int) -> Counter[str]:
     """Make requests, several at once, until every worker has answered some."""
     answers: Counter[str] = Counter()
     deadline = time.monotonic() + 120
@@ -76,7 +76,7 @@ def environment(folder: Path, **settings: object) -> dict[str, str]:
     }
 
 
-Serve = Callable[..., ServerProcess]
+Serve = Callable[..., WebServer]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ class Load:
     :param server: a server that writes an access log.
     """
 
-    def __init__(self, server: ServerProcess, seconds: float) -> None:
+    def __init__(self, server: WebServer, seconds: float) -> None:
         program = find_program("wrk", "wrk")
         command = [program, "-t2", "-c16", f"-d{seconds}s", server.url]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -127,7 +127,7 @@ class Load:
         return output
 
 
-def answered(server: ServerProcess) -> int:
+def answered(server: WebServer) -> int:
     """Requests that gunicorn says it has answered."""
     return len(re.findall(r'"GET / HTTP/1\.1" 200 ', server.log))
 
@@ -190,7 +190,7 @@ def test_sigterm_while_serving(tmp_path: Path) -> None:
     assert select(tmp_path / "instance", ROWS) == [(rows, rows)]
 
 
-def warnings(server: ServerProcess) -> list[str]:
+def warnings(server: WebServer) -> list[str]:
     """What Flask-Chest has logged, which is on stderr where an app sets up no logging."""
     lines = server.log.splitlines()
     return [line for line in lines if re.search(r"record|chest '", line) and "[INFO]" not in line]

@@ -34,10 +34,10 @@ _FLAGS = (
 
 
 class Browser:
-    """One window.
+    """One browser window.
 
-    :param folder: for its profile; a new one.
-    :param flags: further ones of Chromium's.
+    :param folder: an empty folder for the profile.
+    :param flags: additional command-line flags for Chromium.
     """
 
     def __init__(self, folder: Path, *flags: str) -> None:
@@ -70,62 +70,62 @@ class Browser:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # Now and then it does not come to its end, and nobody needs what it would still write.
+        # Chromium sometimes does not exit by itself, and its last output is not needed.
         with suppress(requests.RequestException):
             requests.delete(f"{self._address}{self._session}", timeout=5)
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def open(self, url: str) -> None:
-        """Go there; return when it has loaded."""
+        """Open a page and wait until it has loaded."""
         self._post("/url", {"url": url})
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """The value of a script's ``return``."""
+        """Run a script and return the value of its ``return``."""
         return self._post("/execute/sync", {"script": script, "args": list(arguments)})
 
     def click(self, selector: str) -> None:
-        """Click as a reader does: on what can be seen."""
+        """Click an element; it must be visible."""
         self._post(f"/element/{self._find(selector)}/click", {})
 
     def type(self, selector: str, text: str) -> None:
-        """Type into a field."""
+        """Replace the text of a field."""
         element = self._find(selector)
         self._post(f"/element/{element}/clear", {})
         self._post(f"/element/{element}/value", {"text": text})
 
     def press(self, keys: str) -> None:
-        """Press keys, wherever the focus is."""
+        """Send keys to the focused element."""
         active = self._get("/element/active")
         self._post(f"/element/{next(iter(active.values()))}/value", {"text": keys})
 
     def text(self, selector: str = "body") -> str:
-        """What can be read."""
+        """Return the visible text of an element."""
         found: str = self._get(f"/element/{self._find(selector)}/text")
         return found
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The URL of the current page."""
         found: str = self._get("/url")
         return found
 
     def resize(self, width: int, height: int) -> None:
-        """Make the window as big."""
+        """Set the size of the window in pixels."""
         self._post("/window/rect", {"width": width, "height": height})
 
     def prefer(self, scheme: str) -> None:
-        """Have pages see a dark or a light system."""
+        """Emulate a dark or a light color scheme."""
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         self._command("Emulation.setEmulatedMedia", {"features": features})
 
-    def place(self, zone: str) -> None:
-        """Be in a time zone."""
+    def set_time_zone(self, zone: str) -> None:
+        """Emulate a time zone."""
         self._command("Emulation.setTimezoneOverride", {"timezoneId": zone})
 
     @contextmanager
-    def hurried(self, milliseconds: int) -> Iterator[None]:
-        """Let no timer of pages that are opened within take longer."""
+    def limit_timers(self, milliseconds: int) -> Iterator[None]:
+        """Limit the delay of every timer of the pages opened within the ``with`` block."""
         source = f"""{{
             const real = window.setTimeout;
             window.setTimeout = (act, wait, ...more) =>
@@ -136,7 +136,7 @@ class Browser:
         self._command("Page.removeScriptToEvaluateOnNewDocument", made)
 
     def screenshot(self, file: Path) -> None:
-        """The whole page as a PNG."""
+        """Save the whole page as a PNG file."""
         size = self.run("return [innerWidth, document.documentElement.scrollHeight]")
         clip = {"x": 0, "y": 0, "width": size[0], "height": min(size[1], 4000), "scale": 1}
         found = self._command(
@@ -146,11 +146,11 @@ class Browser:
         file.write_bytes(base64.b64decode(found["data"]))
 
     def errors(self) -> list[str]:
-        """What stands in the console since it was last asked for."""
+        """Return the console messages since the last call."""
         return [entry["message"] for entry in self._post("/se/log", {"type": "browser"})]
 
-    def requested(self) -> list[str]:
-        """Addresses that were asked for since the last time."""
+    def requested_urls(self) -> list[str]:
+        """Return the URLs that pages have requested since the last call."""
         messages = [
             json.loads(entry["message"])["message"]
             for entry in self._post("/se/log", {"type": "performance"})
@@ -172,7 +172,7 @@ class Browser:
                 if answer := ask():
                     return answer
             time.sleep(0.05)
-        raise AssertionError("the browser did not come to that")
+        raise AssertionError(f"the browser did not get there within {seconds} s")
 
     def _find(self, selector: str) -> str:
         found = self._post("/element", {"using": "css selector", "value": selector})

@@ -9,9 +9,9 @@ import trustme
 
 
 class PrivateCA:
-    """A CA of a test.
+    """A certificate authority for one test.
 
-    :param folder: where its files go.
+    :param folder: the folder for its files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -21,13 +21,13 @@ class PrivateCA:
         self._folder = folder
 
     def server_context(self, *names: str) -> ssl.SSLContext:
-        """What a server that answers to these names needs."""
+        """Return the TLS context of a server with these host names."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._ca.issue_cert(*names).configure_cert(context)
         return context
 
     def server_files(self, *names: str) -> tuple[Path, Path]:
-        """Certificate and key of a server, as files."""
+        """Write the certificate and the key of a server, and return both files."""
         issued = self._ca.issue_cert(*names)
         certificate, key = self._folder / "server.pem", self._folder / "server.key"
         certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))

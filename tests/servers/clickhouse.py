@@ -1,4 +1,4 @@
-"""A server that speaks ClickHouse's HTTP interface, with its engine (chDB), started for a test."""
+"""A test server with the HTTP interface of ClickHouse, on top of its engine (chDB)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from socket import create_connection
 from typing import Any
@@ -18,7 +17,7 @@ from flask_chest.chests.url import StoreURL
 from tests import ROOT
 
 from .daemon import Daemon
-from .missing import lack
+from .programs import require_module
 
 _SERVE = """
 import sys
@@ -30,17 +29,19 @@ main()
 
 
 class ClickHouse(Daemon):
-    """User and database ``chest``, password ``secret``. ClickHouse itself is in no Debian.
+    """A server with the user and database ``chest`` and the password ``secret``.
 
-    :param certificate: serve TLS with this certificate and key.
-    :param most_bytes: a longer body is refused, as by a proxy in front of it; 0 for none.
+    Debian has no package of ClickHouse itself.
+
+    :param certificate: certificate and key; with them the server uses TLS.
+    :param max_body_bytes: longer bodies are rejected, as a proxy would; 0 sets no limit.
     """
 
     def __init__(
-        self, certificate: tuple[Path, Path] | None = None, *, most_bytes: int = 0
+        self, certificate: tuple[Path, Path] | None = None, *, max_body_bytes: int = 0
     ) -> None:
         super().__init__()
-        self._most_bytes = most_bytes
+        self._max_body_bytes = max_body_bytes
         self._certificate = certificate
 
     @property
@@ -49,13 +50,12 @@ class ClickHouse(Daemon):
         return f"{scheme}://chest:secret@127.0.0.1:{self.port}/chest"
 
     def __enter__(self) -> Self:
-        if find_spec("chdb") is None:
-            lack("chdb (of PyPI)")
+        require_module("chdb", "chdb")
         return super().__enter__()
 
     def command(self) -> Sequence[str]:
         files = [str(file) for file in self._certificate or ()]
-        arguments = [str(self.port), "data", "chest", "secret", str(self._most_bytes), *files]
+        arguments = [str(self.port), "data", "chest", "secret", str(self._max_body_bytes), *files]
         return [sys.executable, "-c", _SERVE, str(ROOT), *arguments]
 
     def is_ready(self) -> bool:
@@ -63,12 +63,12 @@ class ClickHouse(Daemon):
             return True
 
     def ask(self, query: str) -> Sequence[Sequence[Any]]:
-        """The rows of a query."""
+        """Return the rows of a query."""
         return ask(self.url, query)
 
 
 def ask(url: str, query: str) -> Sequence[Sequence[Any]]:
-    """The rows of a query, from whatever a chest's URL leads to."""
+    """Return the rows of a query to the store of a URL."""
     connection = connect(StoreURL.parse(url), 30, {})
     try:
         rows: Sequence[Sequence[Any]] = connection.client.query(query).result_rows
@@ -79,12 +79,11 @@ def ask(url: str, query: str) -> Sequence[Sequence[Any]]:
 
 @contextmanager
 def in_process() -> Iterator[str]:
-    """The URL of the engine in this process, which is kept running meanwhile."""
-    if find_spec("chdb") is None:
-        lack("chdb (of PyPI)")
+    """Run the engine in this process and yield its URL."""
+    require_module("chdb", "chdb")
     with tempfile.TemporaryDirectory(prefix="chest-chdb-") as folder:
         url = f"chdb://{folder}"
-        # It ends with its last connection.
+        # The engine stops when its last connection is closed.
         connection = connect(StoreURL.parse(url), 30, {})
         try:
             yield url

@@ -1,8 +1,8 @@
-"""ClickHouse's HTTP interface on top of its engine in this process (chDB), for tests.
+"""Serves the HTTP interface of ClickHouse on top of its engine in this process (chDB).
 
-Its arguments are port, folder, user, password and the longest body (0 for any), for TLS also
-certificate and key. The engine is ClickHouse's own; of its protocol there is as much as
-clickhouse-connect asks for: https://clickhouse.com/docs/interfaces/http
+The arguments are port, folder, user, password and the maximum size of a body (0 for no limit); for
+TLS, also certificate and key. The engine is ClickHouse's own. Of the protocol, this implements only
+the parts that clickhouse-connect uses: https://clickhouse.com/docs/interfaces/http
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import chdb
 
-# What the protocol reads itself, and the engine knows no setting of.
+# URL parameters of the protocol; the engine has no settings with these names.
 _TRANSPORT = {
     "query",
     "database",
@@ -44,11 +44,11 @@ _INSERT = re.compile(r"^\s*(INSERT\s+INTO\s+.+?)\s+FORMAT\s+(\w+)\s*$", re.IGNOR
 
 
 class Engine:
-    """The engine in its folder; a statement has a session of its own."""
+    """The engine in a folder; each statement runs in a new session."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        # Held as long as the server lives: the engine ends with its last connection.
+        # Keep a connection open: the engine stops when its last connection is closed.
         self._first = self._open()
         self._lock = threading.Lock()
 
@@ -58,7 +58,7 @@ class Engine:
             try:
                 if database:
                     connection.query(f"USE `{database}`")
-                # A session that only reads may change no setting after that one.
+                # Set "readonly" last: after it, no setting can be changed.
                 names = sorted(settings, key=lambda each: each == "readonly")
                 given = [f"{n} = '{settings[n]}'" for n in names if not n.startswith(_PARAMETER)]
                 if given:
@@ -79,8 +79,8 @@ def _parameters(settings: dict[str, str]) -> dict[str, str]:
     return {name.removeprefix(_PARAMETER): settings[name] for name in named}
 
 
-def _taken_apart(body: bytes) -> tuple[str, bytes]:
-    """The statement, and the data that follow it."""
+def _split_body(body: bytes) -> tuple[str, bytes]:
+    """Return the statement and the data that follows it."""
     head, _, rest = body.partition(b"\n")
     if head[:6].upper() == b"INSERT" and _INSERT.match(head.decode()):
         return head.decode(), rest
@@ -104,11 +104,11 @@ def _format(sql: str) -> str:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Head and body go in two pieces: the second shall not wait until the first is acknowledged.
+    # Without this, the body waits until the client has acknowledged the head.
     disable_nagle_algorithm = True
     engine: Engine
     allowed: str
-    most_bytes: int
+    max_body_bytes: int
 
     def do_GET(self) -> None:
         self._answer(b"")
@@ -120,7 +120,7 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(self.rfile.read(int(self.headers.get("Content-Length", 0))))
 
     def log_message(self, *_: object) -> None:
-        """Errors only."""
+        """Log no requests."""
 
     def _chunk(self) -> bytes:
         size = int(self.rfile.readline(), 16)
@@ -134,15 +134,15 @@ class Handler(BaseHTTPRequestHandler):
             self._send(200, b"Ok.\n")
             return
         if not hmac.compare_digest(self.headers.get("Authorization", ""), self.allowed):
-            words = "Authentication failed: password is incorrect, or there is no such user."
-            self._fail(f"Code: 516. DB::Exception: {words} (AUTHENTICATION_FAILED)", 403)
+            reason = "Authentication failed: password is incorrect, or there is no such user."
+            self._fail(f"Code: 516. DB::Exception: {reason} (AUTHENTICATION_FAILED)", 403)
             return
-        if len(body) > self.most_bytes:
+        if len(body) > self.max_body_bytes:
             self._refuse_length()
             return
         sql = given.get("query", "")
         if not sql:
-            sql, body = _taken_apart(body)
+            sql, body = _split_body(body)
         settings = {name: value for name, value in given.items() if name not in _TRANSPORT}
         try:
             result = self.engine.run(sql, body, settings, given.get("database", ""))
@@ -151,14 +151,14 @@ class Handler(BaseHTTPRequestHandler):
             return
         self._send(200, result.bytes() or b"", _format(sql), result)
 
-    def _fail(self, words: str, status: int) -> None:
-        found = re.search(r"Code: (\d+)", words)
+    def _fail(self, message: str, status: int) -> None:
+        found = re.search(r"Code: (\d+)", message)
         self.send_response(status)
         self.send_header("X-ClickHouse-Exception-Code", found[1] if found else "1002")
-        self._finish(words.encode() + b"\n")
+        self._finish(message.encode() + b"\n")
 
     def _refuse_length(self) -> None:
-        # As a proxy does it, with a page of its own and no word of ClickHouse's.
+        # As a proxy does it: with its own page, without an error of ClickHouse.
         self.send_response(413)
         self._finish(b"<html><h1>413 Request Entity Too Large</h1></html>")
 
@@ -174,15 +174,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def _finish(self, content: bytes) -> None:
         self.send_header("Content-Length", str(len(content)))
-        # Who asked may have left: a client waits no longer than it wants.
+        # The client may have closed the connection after a timeout.
         with suppress(ConnectionError):
             self.end_headers()
             self.wfile.write(content)
 
 
 def main() -> None:
-    port, folder, user, password, most_bytes, *tls = sys.argv[1:]
-    Handler.most_bytes = int(most_bytes) or sys.maxsize
+    port, folder, user, password, max_body_bytes, *tls = sys.argv[1:]
+    Handler.max_body_bytes = int(max_body_bytes) or sys.maxsize
     Handler.engine = Engine(str(Path(folder).absolute()))
     Handler.engine.run(f"CREATE DATABASE IF NOT EXISTS `{user}`", b"", {}, "")
     credentials = base64.b64encode(f"{user}:{password}".encode()).decode()

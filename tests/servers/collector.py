@@ -1,4 +1,4 @@
-"""A collector of OpenTelemetry, as small as can be: ``with Collector() as server: ...``."""
+"""A minimal OpenTelemetry collector: ``with Collector() as server: ...``."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ TYPE = {"Content-Type": "application/x-protobuf"}
 
 
 class Collector(HTTPRecorder):
-    """Takes logs by OTLP over HTTP, and keeps what it took.
+    """Accepts logs by OTLP over HTTP and keeps them.
 
-    :param most_bytes: a longer body is answered with 413.
+    :param context: the TLS context; without it the server uses plain HTTP.
+    :param max_body_bytes: longer bodies are answered with 413.
     """
 
     def __init__(
-        self, context: ssl.SSLContext | None = None, *, most_bytes: int | None = None
+        self, context: ssl.SSLContext | None = None, *, max_body_bytes: int | None = None
     ) -> None:
         super().__init__(context)
-        #: Each request that was taken, as OpenTelemetry's own message.
+        #: The accepted requests, as messages of OpenTelemetry.
         self.taken: list[Any] = []
-        #: Says which log records are refused, though the others are taken.
+        #: Decides which log records of a request are rejected; the request's other records are not.
         self.refuses: Callable[[dict[str, Any]], bool] = lambda record: False
-        self._most_bytes = most_bytes
+        self._max_body_bytes = max_body_bytes
 
     @property
     def url(self) -> str:
@@ -40,7 +41,7 @@ class Collector(HTTPRecorder):
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """The attributes of all log records that were taken."""
+        """The attributes of all accepted log records."""
         return [
             attributes_of(record)
             for request in self.taken
@@ -52,7 +53,7 @@ class Collector(HTTPRecorder):
         reply = super().answer(request)
         if reply.status != 200 or reply.body != b"{}":
             return reply
-        if self._most_bytes is not None and len(request.body) > self._most_bytes:
+        if self._max_body_bytes is not None and len(request.body) > self._max_body_bytes:
             return Reply(413, TYPE, status("the body is too large"))
         assert (request.method, request.path) == ("POST", "/v1/logs")
         assert request.headers["Content-Type"] == TYPE["Content-Type"]
@@ -68,21 +69,21 @@ class Collector(HTTPRecorder):
         return partial(refused, "not these") if refused else b""
 
 
-def partial(refused: int, words: str) -> bytes:
-    """An answer that says how many records were refused."""
-    told = ExportLogsPartialSuccess(rejected_log_records=refused, error_message=words)
-    made: bytes = ExportLogsServiceResponse(partial_success=told).SerializeToString()
+def partial(refused: int, message: str) -> bytes:
+    """Return a response with the number of rejected records."""
+    success = ExportLogsPartialSuccess(rejected_log_records=refused, error_message=message)
+    made: bytes = ExportLogsServiceResponse(partial_success=success).SerializeToString()
     return made
 
 
-def status(words: str) -> bytes:
-    """A ``google.rpc.Status``, by its bytes: field 1 is a number, field 2 a text."""
-    text = words.encode()
+def status(message: str) -> bytes:
+    """Return the bytes of a ``google.rpc.Status``: field 1 is a number, field 2 a text."""
+    text = message.encode()
     return b"\x08\x03\x12" + bytes([len(text)]) + text
 
 
 def records_of(request: Any) -> list[Any]:
-    """The log records of a request."""
+    """Return the log records of a request."""
     return [
         record
         for resource in request.resource_logs
@@ -92,20 +93,20 @@ def records_of(request: Any) -> list[Any]:
 
 
 def attributes_of(holder: Any) -> dict[str, Any]:
-    """The attributes of a log record or a resource, as plain values."""
+    """Return the attributes of a log record or a resource as plain values."""
     found = {pair.key: read_value(pair.value) for pair in holder.attributes}
-    assert len(found) == len(holder.attributes), "each name is there once"
+    assert len(found) == len(holder.attributes), "each name occurs once"
     return found
 
 
 def read_value(value: Any) -> Any:
-    """What an ``AnyValue`` holds."""
+    """Return the plain value of an ``AnyValue``."""
     kind = value.WhichOneof("value")
     if kind is None:
         return None
-    held = getattr(value, kind)
+    content = getattr(value, kind)
     if kind == "array_value":
-        return [read_value(each) for each in held.values]
+        return [read_value(each) for each in content.values]
     if kind == "kvlist_value":
-        return {pair.key: read_value(pair.value) for pair in held.values}
-    return held
+        return {pair.key: read_value(pair.value) for pair in content.values}
+    return content

@@ -1,4 +1,4 @@
-"""A database server of the tests' own: on a free port of loopback, with a folder of its own."""
+"""Base of all test databases: a process on a free port of loopback, with a temporary folder."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ import subprocess
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 
 from typing_extensions import Self
 
-# Not the one that tests seed.
+from .web_server import list_children
+
+# Independent of the seeds that tests set.
 _CHANCE = random.SystemRandom()
 
 
 class Daemon(ABC):
-    """Starts on entering, stops on leaving; may be stopped, started and paused in between.
+    """A server that runs inside a ``with`` block; there it can be stopped, started and paused.
 
-    Its folder lies below ``/tmp``, since sockets need a short path and another user must reach it.
+    Its folder is below ``/tmp``: Unix sockets need a short path, and the server needs access.
     """
 
-    #: The user it runs as when the tests run as root, for servers that refuse root.
+    #: The user for the server if the tests run as root; for servers that refuse to run as root.
     user: str | None = None
 
     def __init__(self) -> None:
@@ -40,21 +42,21 @@ class Daemon(ABC):
 
     @abstractmethod
     def command(self) -> Sequence[str]:
-        """What starts it in the foreground."""
+        """Return the command that starts the server in the foreground."""
 
     @abstractmethod
     def is_ready(self) -> bool:
-        """Whether it answers; may raise ``OSError`` or the driver's error while it does not."""
+        """Return whether the server answers; may raise any error while it does not."""
 
-    def prepare(self) -> None:  # noqa: B027, most need nothing
-        """Make its files, once."""
+    def prepare(self) -> None:  # noqa: B027, most servers need nothing
+        """Make the server's files before the first start."""
 
     def __enter__(self) -> Self:
         self.folder = Path(tempfile.mkdtemp(prefix="chest-"))
         self.folder.chmod(0o755)
         self.port = free_port()
         try:
-            self._own(self.folder)
+            self._give_to_user(self.folder)
             self.prepare()
             self.start()
         except BaseException:
@@ -71,7 +73,7 @@ class Daemon(ABC):
         self._clean_up()
 
     def start(self) -> None:
-        """Start it and return when it answers."""
+        """Start the server and wait until it answers."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 self.command(),
@@ -87,13 +89,13 @@ class Daemon(ABC):
         self._wait_until_ready()
 
     def stop(self) -> None:
-        """End it at once, as a crash would, and return when it is gone."""
+        """Kill the server, as a crash would, and wait until its processes have ended."""
         process, self._process = self._process, None
         if process is None:
             return
         with ExitStack() as stack:
-            # PostgreSQL's children are no part of its group, and may answer for a moment yet.
-            children = [_open(stack, pid) for pid in _children(process.pid)]
+            # PostgreSQL's children are not in its process group, and may answer a little longer.
+            children = [_open(stack, pid) for pid in list_children(process.pid)]
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -103,15 +105,15 @@ class Daemon(ABC):
                 select.select([child], [], [])
 
     def pause(self) -> None:
-        """Let it fall silent: its connections stay open, nothing is answered."""
+        """Stop answering, with all connections left open."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Continue after :meth:`pause`."""
         self._signal(signal.SIGCONT)
 
     def run(self, *command: str) -> None:
-        """Run a tool of the server as the server's user."""
+        """Run a command as the server's user."""
         done = subprocess.run(
             command,
             cwd=self.folder,
@@ -125,19 +127,27 @@ class Daemon(ABC):
 
     @property
     def cpu(self) -> float:
-        """Seconds of processor time that it has taken, with children that are there or were."""
+        """Seconds of CPU time that the server and its children have used."""
         assert self._process is not None, "not started"
-        return sum(_cpu_of(pid) for pid in (self._process.pid, *_children(self._process.pid)))
+        return sum(_cpu_of(pid) for pid in (self._process.pid, *list_children(self._process.pid)))
 
     @property
     def log(self) -> str:
         file = self.folder / "log"
         return file.read_text(errors="replace") if file.exists() else ""
 
+    def copy_to_folder(self, files: Iterable[Path], mode: int = 0o600) -> None:
+        """Copy files such as certificates to the server's folder, readable by its user."""
+        for file in files:
+            copy = self.folder / file.name
+            copy.write_bytes(file.read_bytes())
+            copy.chmod(mode)
+            self._give_to_user(copy)
+
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None, "not started"
-        # Not the process group: PostgreSQL's children each have one of their own.
-        for pid in (self._process.pid, *_children(self._process.pid)):
+        # Not the process group: each child of PostgreSQL has its own.
+        for pid in (self._process.pid, *list_children(self._process.pid)):
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
@@ -152,7 +162,7 @@ class Daemon(ABC):
         user = self._user()
         return None if user is None else pwd.getpwnam(user).pw_gid
 
-    def _own(self, path: Path) -> None:
+    def _give_to_user(self, path: Path) -> None:
         if user := self._user():
             shutil.chown(path, user)
 
@@ -160,7 +170,7 @@ class Daemon(ABC):
         deadline = time.monotonic() + seconds
         assert self._process is not None
         while self._process.poll() is None and time.monotonic() < deadline:
-            # Whatever a driver raises while its server starts means "not yet".
+            # Any error of a driver means that the server is not ready yet.
             with suppress(Exception):
                 if self.is_ready():
                     return
@@ -170,24 +180,16 @@ class Daemon(ABC):
         raise AssertionError(f"{type(self).__name__} did not start:\n{log}")
 
 
-def _children(pid: int) -> list[int]:
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except OSError:
-        return []  # it has ended
-    return [int(child) for child in children]
-
-
 def _cpu_of(pid: int) -> float:
     try:
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return 0.0  # it has ended
+        return 0.0  # the process has ended
     return sum(map(int, after_name[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _open(stack: ExitStack, pid: int) -> int | None:
-    """A descriptor that can be read when a process has ended."""
+    """Return a descriptor that becomes readable when a process ends."""
     try:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -197,10 +199,11 @@ def _open(stack: ExitStack, pid: int) -> int | None:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on, and that nobody is given who asks for any.
+    """Return a random free port of loopback.
 
-    Those begin above: https://docs.kernel.org/networking/ip-sysctl.html, ``ip_local_port_range``.
-    By chance, since tests in other processes look for theirs, too.
+    It is below the ports that the kernel gives to clients and to servers that bind port 0; see
+    ``ip_local_port_range`` in https://docs.kernel.org/networking/ip-sysctl.html. It is random,
+    because other test processes search for free ports at the same time.
     """
     while True:
         port = _CHANCE.randrange(10_000, 32_768)

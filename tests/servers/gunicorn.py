@@ -1,4 +1,4 @@
-"""gunicorn, serving an app of the tests."""
+"""gunicorn as a test server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .process import ServerProcess
+from .web_server import WebServer
 
 
 def gunicorn(
@@ -18,14 +18,14 @@ def gunicorn(
     options: Sequence[str] = (),
     under: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
-) -> ServerProcess:
+) -> WebServer:
     """Serve an app: ``with gunicorn("tests.servers.apps.hello:app", folder) as server: ...``.
 
-    :param app: ``"module:name"``, looked up from the root of the repository.
-    :param folder: where its log goes.
-    :param options: more of gunicorn's, e.g. ``["--preload"]``.
-    :param under: a command that becomes gunicorn, with other rights.
-    :param env: variables over those of this process.
+    :param app: ``"module:name"``, imported from the root of the repository.
+    :param folder: the folder for the log.
+    :param options: additional options, such as ``["--preload"]``.
+    :param under: a command that executes gunicorn, for example with other privileges.
+    :param env: additional environment variables.
     """
     command = [
         *under,
@@ -39,4 +39,4 @@ def gunicorn(
         *options,
         app,
     ]
-    return ServerProcess(command, workers=workers, log=folder / "gunicorn.log", env=env or {})
+    return WebServer(command, workers=workers, log=folder / "gunicorn.log", env=env or {})

@@ -1,4 +1,4 @@
-"""A small HTTP server that keeps what it gets: ``with HTTPRecorder() as server: ...``."""
+"""An HTTP server that keeps the requests it receives: ``with HTTPRecorder() as server: ...``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .daemon import free_port
 
 @dataclass(frozen=True)
 class Request:
-    """One request, as it came."""
+    """A received request."""
 
     method: str
     path: str
@@ -34,7 +34,7 @@ class Request:
 
 @dataclass
 class Reply:
-    """What to answer, once."""
+    """A response for one request."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -42,9 +42,9 @@ class Reply:
 
 
 class HTTPRecorder:
-    """Answers 200 unless told otherwise.
+    """Answers each request with the next of ``replies``; without replies, with status 200.
 
-    :param context: serve HTTPS with this certificate.
+    :param context: the TLS context; without it the server uses plain HTTP.
     """
 
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
@@ -103,7 +103,7 @@ class HTTPRecorder:
 
 
 class _Server(ThreadingHTTPServer):
-    """Hangs up on its clients when it stops, as a process that ends would."""
+    """Closes all connections when it stops, as a process that ends would."""
 
     daemon_threads = True
     block_on_close = False
@@ -126,7 +126,7 @@ class _Server(ThreadingHTTPServer):
             self.shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away, or does not like our certificate, is no news."""
+        """Ignore clients that disconnect or reject the certificate."""
 
 
 def _handler(recorder: HTTPRecorder) -> type[BaseHTTPRequestHandler]:
@@ -154,6 +154,6 @@ def _handler(recorder: HTTPRecorder) -> type[BaseHTTPRequestHandler]:
         do_GET = do_POST  # noqa: N815
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Log no requests."""
 
     return Handler

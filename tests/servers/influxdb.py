@@ -1,7 +1,7 @@
-"""InfluxDB's own engine: Debian's 1.6, behind a door that speaks version 2's ``/api/v2/write``.
+"""InfluxDB 1.6 behind a proxy that serves ``/api/v2/write`` of version 2.
 
-Version 2 has the same parser and the same storage engine; Debian does not have it. The door
-translates the path, the token and the shape of errors, and nothing else.
+Debian has no version 2, which has the same parser and storage engine. The proxy translates the
+path, the token and the format of errors, and nothing else.
 """
 
 from __future__ import annotations
@@ -34,33 +34,33 @@ query-log-enabled = false
 [http]
 bind-address = "127.0.0.1:{port}"
 log-enabled = false
-max-body-size = {most}
+max-body-size = {max_body_bytes}
 [monitor]
 store-enabled = false
 """
 
 
 class InfluxDB(Daemon):
-    """An organization ``org`` with a bucket ``bucket``.
+    """A server with the organization ``org`` and the bucket ``bucket``.
 
-    :param most: bytes of a request that it takes; 0 sets no limit.
+    :param max_body_bytes: longer bodies are rejected; 0 sets no limit.
     """
 
-    def __init__(self, most: int = 0) -> None:
+    def __init__(self, max_body_bytes: int = 0) -> None:
         super().__init__()
-        self._most = most
-        self._door: ThreadingHTTPServer | None = None
+        self._max_body_bytes = max_body_bytes
+        self._proxy: ThreadingHTTPServer | None = None
 
     @property
     def url(self) -> str:
-        assert self._door is not None
-        return f"influxdb://:{TOKEN}@127.0.0.1:{self._door.server_port}/org/bucket"
+        assert self._proxy is not None
+        return f"influxdb://:{TOKEN}@127.0.0.1:{self._proxy.server_port}/org/bucket"
 
     def __enter__(self) -> Self:
         super().__enter__()
-        self._door = ThreadingHTTPServer(("127.0.0.1", 0), _door(self))
-        self._door.daemon_threads = True
-        Thread(target=self._door.serve_forever, args=(0.01,), daemon=True).start()
+        self._proxy = ThreadingHTTPServer(("127.0.0.1", 0), _proxy_handler(self))
+        self._proxy.daemon_threads = True
+        Thread(target=self._proxy.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def __exit__(
@@ -69,13 +69,15 @@ class InfluxDB(Daemon):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._door is not None:
-            self._door.shutdown()
-            self._door.server_close()
+        if self._proxy is not None:
+            self._proxy.shutdown()
+            self._proxy.server_close()
         super().__exit__(kind, error, traceback)
 
     def prepare(self) -> None:
-        config = _CONFIG.format(port=self.port, rpc=free_port(), most=self._most)
+        config = _CONFIG.format(
+            port=self.port, rpc=free_port(), max_body_bytes=self._max_body_bytes
+        )
         (self.folder / "influxdb.conf").write_text(config)
 
     def command(self) -> Sequence[str]:
@@ -91,7 +93,7 @@ class InfluxDB(Daemon):
         return f"http://127.0.0.1:{self.port}"
 
     def query(self, query: str) -> list[dict[str, Any]]:
-        """Rows of an InfluxQL query, as dicts; ``time`` in nanoseconds."""
+        """Return the rows of an InfluxQL query as dicts, with ``time`` in nanoseconds."""
         parameters = {"db": "bucket", "q": query, "epoch": "ns"}
         answer = requests.post(f"{self.inner}/query", params=parameters, timeout=10)
         [result] = answer.json(parse_int=int)["results"]
@@ -102,8 +104,8 @@ class InfluxDB(Daemon):
         ]
 
 
-def _door(server: InfluxDB) -> type[BaseHTTPRequestHandler]:
-    class Door(BaseHTTPRequestHandler):
+def _proxy_handler(server: InfluxDB) -> type[BaseHTTPRequestHandler]:
+    class Proxy(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
@@ -117,20 +119,20 @@ def _door(server: InfluxDB) -> type[BaseHTTPRequestHandler]:
                 message = f'bucket "{query["bucket"]}" not found'
                 self._answer(404, {"code": "not found", "message": message})
             else:
-                self._pass_on(body, query.get("precision", "ns"))
+                self._forward(body, query.get("precision", "ns"))
 
-        def _pass_on(self, body: bytes, precision: str) -> None:
+        def _forward(self, body: bytes, precision: str) -> None:
             parameters = {"db": "bucket", "precision": precision}
             try:
                 answer = requests.post(
                     f"{server.inner}/write", params=parameters, data=body, timeout=30
                 )
             except requests.RequestException:
-                # Not there: hang up, as a server that went away would.
+                # The server is down: close the connection, as a server that has ended would.
                 self.close_connection = True
                 self.connection.close()
                 return
-            # Version 2 answers 204 to a body without lines, this one 400.
+            # To a body without lines, version 2 answers 204, version 1 answers 400.
             if answer.ok or not body:
                 self._answer(204, None)
                 return
@@ -147,6 +149,6 @@ def _door(server: InfluxDB) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing."""
+            """Log no requests."""
 
-    return Door
+    return Proxy

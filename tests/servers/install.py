@@ -1,7 +1,7 @@
-"""Installs the servers that tests start, where Debian's apt-get is there and may be used.
+"""Installs the servers that tests start, with Debian's apt-get.
 
-Elsewhere it says what is missing and leaves it at that: the tests that need it are skipped, or
-fail under ``CI=true``.
+Without apt-get or the right to use it, this prints what is missing. Tests that need a missing
+server are skipped; under ``CI=true`` they fail.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def main() -> None:
         return
     root = find_way_to_root()
     if root is None:
-        print(f"servers: not root, so these stay missing: {' '.join(missing)}")
+        print(f"servers: cannot become root, so these are missing: {' '.join(missing)}")
         return
     print(f"servers: installing {' '.join(missing)}", flush=True)
     if not install(missing, root):
@@ -46,7 +46,7 @@ def is_installed(package: str) -> bool:
 
 
 def find_way_to_root() -> list[str] | None:
-    """What to put before a command to run it as root; ``None`` where there is no way."""
+    """Return the prefix that runs a command as root; ``None`` if that is not possible."""
     if os.geteuid() == 0:
         return []
     sudo = ["sudo", "--non-interactive"]
@@ -56,7 +56,7 @@ def find_way_to_root() -> list[str] | None:
 
 
 def install(packages: list[str], root: list[str]) -> bool:
-    # DPkg::Lock::Timeout: another apt-get may be at work.
+    # DPkg::Lock::Timeout: another apt-get may be running.
     apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive"]
     apt += ["apt-get", "--option=DPkg::Lock::Timeout=120"]
     command = [*apt, "install", "--yes", "--no-install-recommends", *packages]
@@ -64,7 +64,7 @@ def install(packages: list[str], root: list[str]) -> bool:
 
 
 def run(command: list[str]) -> bool:
-    """Run it without a word, unless it fails and has something to say about that."""
+    """Run a command without its standard output, and return whether it succeeded."""
     nothing = subprocess.DEVNULL
     return subprocess.run(command, stdin=nothing, stdout=nothing, check=False).returncode == 0
 

@@ -1,7 +1,7 @@
-"""A Kafka cluster for tests: librdkafka's own, which speaks the protocol and keeps what it gets.
+"""A Kafka cluster for tests: the mock cluster of librdkafka, which implements the protocol.
 
-https://github.com/confluentinc/librdkafka/blob/master/src/rdkafka_mock.h: Python's client brings
-the library, but does not show these of its functions.
+Python's client ships the library, but does not expose these functions:
+https://github.com/confluentinc/librdkafka/blob/master/src/rdkafka_mock.h
 """
 
 from __future__ import annotations
@@ -15,19 +15,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-# Which loads the library, too.
+# Importing this also loads the library.
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from typing_extensions import Self
 
 _PRODUCER = 0
-_PRODUCE = 0  # the number of that request in the protocol
+_PRODUCE = 0  # the number of this request in the protocol
 _FOREVER = 60_000
 
 
 class Kafka:
-    """``with Kafka() as cluster: ... cluster.url``. It has one broker, so that all go down at once.
+    """``with Kafka() as cluster: ... cluster.url``. The cluster has one broker.
 
-    :param topic: made with so many ``partitions``.
+    :param topic: the name of its topic.
+    :param partitions: the number of the topic's partitions.
     """
 
     def __init__(self, topic: str = "records", partitions: int = 2) -> None:
@@ -39,7 +40,7 @@ class Kafka:
     def __enter__(self) -> Self:
         lib = _library()
         error = ctypes.create_string_buffer(512)
-        # A client that holds the cluster, and shall not complain that it has no other.
+        # The client that owns the cluster; it logs no complaint about missing brokers.
         settings = lib.rd_kafka_conf_new()
         lib.rd_kafka_conf_set(settings, b"log_level", b"0", error, len(error))
         self._handle = lib.rd_kafka_new(_PRODUCER, settings, error, len(error))
@@ -73,21 +74,21 @@ class Kafka:
         )
 
     def stop(self) -> None:
-        """Hang up, and refuse connections; what was stored stays."""
+        """Close and refuse connections; stored messages are kept."""
         _check(_library().rd_kafka_mock_broker_set_down(self._cluster, 1))
 
     def start(self) -> None:
         _check(_library().rd_kafka_mock_broker_set_up(self._cluster, 1))
 
     def pause(self) -> None:
-        """Take requests, and answer none of them."""
+        """Accept requests without answering them."""
         _check(_library().rd_kafka_mock_broker_set_rtt(self._cluster, 1, _FOREVER))
 
     def resume(self) -> None:
         _check(_library().rd_kafka_mock_broker_set_rtt(self._cluster, 1, 0))
 
     def fail(self, codes: Sequence[int], request: int = _PRODUCE) -> None:
-        """Answer the next requests with these errors, and with none from before."""
+        """Answer the next requests with these errors; earlier errors are dropped."""
         _library().rd_kafka_mock_clear_request_errors(self._cluster, request)
         numbers = (ctypes.c_int * len(codes))(*codes)
         _library().rd_kafka_mock_push_request_errors_array(
@@ -95,15 +96,15 @@ class Kafka:
         )
 
     def limit_version(self, request: int, newest: int) -> None:
-        """Know a kind of request up to this version only, as an older broker does."""
+        """Support a kind of request only up to a version, as an older broker does."""
         _check(_library().rd_kafka_mock_set_apiversion(self._cluster, request, 0, newest))
 
     def deny_topic(self, name: str, code: int) -> None:
-        """Answer all questions about a topic with an error; 0 ends that."""
+        """Answer all requests for a topic with an error; the code 0 ends this."""
         _library().rd_kafka_mock_topic_set_error(self._cluster, name.encode(), code)
 
     def messages(self) -> list[Message]:
-        """All that the topic holds."""
+        """Return all messages of the topic."""
         consumer = Consumer({"bootstrap.servers": self.servers, "group.id": "tests"})
         try:
             return _read(consumer, self.topic)
@@ -167,4 +168,4 @@ def _library() -> ctypes.CDLL:
 
 
 def _check(code: int) -> None:
-    assert code == 0, f"librdkafka answers {code}"
+    assert code == 0, f"librdkafka returned {code}"

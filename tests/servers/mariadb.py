@@ -1,4 +1,4 @@
-"""MariaDB, started for a test: ``with MariaDB() as server: ... server.url``."""
+"""MariaDB as a test server: ``with MariaDB() as server: ... server.url``."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ GRANT PROCESS ON *.* TO chest@'%';
 
 
 class MariaDB(Daemon):
-    """A server with the user ``chest``, its password ``secret`` and a database ``chest``.
+    """A server with the user and database ``chest`` and the password ``secret``.
 
-    :param options: more arguments of ``mariadbd``.
-    :param certificate: offer TLS with this certificate and key.
+    :param options: additional arguments for ``mariadbd``.
+    :param certificate: certificate and key; with them the server offers TLS.
     """
 
     user = "mysql"
@@ -39,7 +39,7 @@ class MariaDB(Daemon):
     def prepare(self) -> None:
         temporary = self.folder / "tmp"
         temporary.mkdir()
-        self._own(temporary)
+        self._give_to_user(temporary)
         self.run(
             find_program("mariadb-install-db", "mariadb-server"),
             "--no-defaults",
@@ -48,13 +48,10 @@ class MariaDB(Daemon):
             "--skip-test-db",
         )
         (self.folder / "users.sql").write_text(_USERS)
-        for file in self._certificate or ():
-            copy = self.folder / file.name
-            copy.write_bytes(file.read_bytes())
-            self._own(copy)
+        self.copy_to_folder(self._certificate or ())
 
     def command(self) -> Sequence[str]:
-        made = (self.folder / "made").exists()
+        has_users = (self.folder / "has-users").exists()
         tls = [f"--ssl-{kind}={self.folder / file.name}" for kind, file in self._tls()]
         return [
             find_program("mariadbd", "mariadb-server"),
@@ -66,7 +63,7 @@ class MariaDB(Daemon):
             f"--pid-file={self.folder}/pid",
             *tls,
             *self._options,
-            *([] if made else [f"--init-file={self.folder}/users.sql"]),
+            *([] if has_users else [f"--init-file={self.folder}/users.sql"]),
         ]
 
     def is_ready(self) -> bool:
@@ -78,12 +75,12 @@ class MariaDB(Daemon):
             database="chest",
             connect_timeout=2,
         ).close()
-        (self.folder / "made").touch()
+        (self.folder / "has-users").touch()
         return True
 
     def _folders(self) -> list[str]:
-        # A server that starts removes the temporary tables that it finds, and takes those of one
-        # that runs for leftovers of its own: queries there fail, or it crashes.
+        # Its own folder for temporary tables: in a shared folder, a server that starts deletes the
+        # temporary tables of servers that run, whose queries then fail.
         # https://github.com/MariaDB/server/blob/10.11/sql/sql_base.cc, mysql_rm_tmp_tables
         return [f"--datadir={self.folder}/data", f"--tmpdir={self.folder}/tmp"]
 

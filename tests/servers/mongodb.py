@@ -1,10 +1,9 @@
-"""A server that speaks MongoDB's protocol (SecantusDB), started for a test."""
+"""A test server with the protocol of MongoDB (SecantusDB)."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from pymongo import MongoClient
 from typing_extensions import Self
 
 from .daemon import Daemon
-from .missing import lack
+from .programs import require_module
 
 _SERVE = """
 import sys
@@ -25,9 +24,9 @@ server.wait()
 
 
 class MongoDB(Daemon):
-    """Asks for no password.
+    """A server without a password.
 
-    :param certificate: serve TLS with this certificate and key.
+    :param certificate: certificate and key; with them the server uses TLS.
     """
 
     def __init__(self, certificate: tuple[Path, Path] | None = None) -> None:
@@ -39,8 +38,7 @@ class MongoDB(Daemon):
         return f"mongodb://127.0.0.1:{self.port}/chest"
 
     def __enter__(self) -> Self:
-        if find_spec("secantus") is None:
-            lack("secantusdb (of PyPI)")
+        require_module("secantus", "secantusdb")
         return super().__enter__()
 
     def command(self) -> Sequence[str]:

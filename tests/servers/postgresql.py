@@ -1,4 +1,4 @@
-"""PostgreSQL, started for a test: ``with PostgreSQL() as server: ... server.url``."""
+"""PostgreSQL as a test server: ``with PostgreSQL() as server: ... server.url``."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ PLACES = "usr/lib/postgresql/*/bin"
 
 
 class PostgreSQL(Daemon):
-    """A cluster with the superuser ``chest``, its password ``secret`` and a database ``chest``.
+    """A server with the superuser and database ``chest`` and the password ``secret``.
 
-    :param options: more arguments of ``postgres``.
-    :param certificate: offer TLS with this certificate and key.
+    :param options: additional arguments for ``postgres``.
+    :param certificate: certificate and key; with them the server offers TLS.
     """
 
     user = "postgres"
@@ -34,7 +34,7 @@ class PostgreSQL(Daemon):
     def prepare(self) -> None:
         password = self.folder / "password"
         password.write_text("secret")
-        self._own(password)
+        self._give_to_user(password)
         initdb = find_program("initdb", "postgresql", places=[f"{PLACES}/initdb"])
         self.run(
             initdb,
@@ -46,11 +46,7 @@ class PostgreSQL(Daemon):
             "--no-locale",
             "--no-sync",
         )
-        for file in self._certificate or ():
-            copy = self.folder / file.name
-            copy.write_bytes(file.read_bytes())
-            copy.chmod(0o600)  # it refuses a key that others could read
-            self._own(copy)
+        self.copy_to_folder(self._certificate or ())
 
     def command(self) -> Sequence[str]:
         postgres = find_program("postgres", "postgresql", places=[f"{PLACES}/postgres"])

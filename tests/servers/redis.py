@@ -1,4 +1,4 @@
-"""Redis, started for a test: ``with Redis() as server: ... server.url``."""
+"""Redis as a test server: ``with Redis() as server: ... server.url``."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from .daemon import Daemon
 from .programs import find_program
 
-#: What it has acknowledged outlives it, and the machine.
+#: Options that make Redis fsync every write before it answers.
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always")
 
 
 class Redis(Daemon):
-    """An empty Redis that keeps nothing, unless its options say so.
+    """A Redis without persistence, unless its options enable it.
 
-    :param options: further ones, e.g. ``*DURABLE``; they win.
+    :param options: additional options such as ``*DURABLE``; they override the defaults.
     """
 
     def __init__(self, *options: str) -> None:
@@ -37,7 +37,7 @@ class Redis(Daemon):
         ]
 
     def is_ready(self) -> bool:
-        # By hand: the driver may not be installed, and would try again for seconds.
+        # Without the driver: it may not be installed, and it would retry for seconds.
         with socket.create_connection(("127.0.0.1", self.port), timeout=2) as connection:
             connection.sendall(b"PING\r\n")
             return connection.recv(16).startswith(b"+PONG")

@@ -1,4 +1,4 @@
-"""uWSGI, serving an app of the tests."""
+"""uWSGI as a test server."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tests import ROOT
 
-from .missing import lack
-from .process import ServerProcess
+from .programs import skip_without
+from .web_server import WebServer
 
 BINARY = Path(sys.prefix, "bin", "uwsgi")
 
@@ -22,16 +22,16 @@ def uwsgi(
     threads: int = 1,
     options: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
-) -> ServerProcess:
-    """Serve an app with prefork: it is loaded in the master, then the workers are forked.
+) -> WebServer:
+    """Serve an app with prefork: the master loads the app and then forks the workers.
 
-    :param app: ``"module:name"``, looked up from the root of the repository.
-    :param folder: where its log goes.
-    :param options: more of uWSGI's, e.g. ``["--lazy-apps"]``.
-    :param env: variables over those of this process.
+    :param app: ``"module:name"``, imported from the root of the repository.
+    :param folder: the folder for the log.
+    :param options: additional options, such as ``["--lazy-apps"]``.
+    :param env: additional environment variables.
     """
     if not BINARY.exists():
-        lack("uWSGI")
+        skip_without("uWSGI")
     command = [
         str(BINARY),
         "--http-socket=127.0.0.1:0",
@@ -42,7 +42,7 @@ def uwsgi(
         "--single-interpreter",
         "--need-app",
         "--die-on-term",
-        # A worker with threads may miss the end; the master then waits for it, by default a minute.
+        # A worker with threads may miss the signal; by default the master waits a minute for it.
         "--reload-mercy=10",
         "--worker-reload-mercy=10",
         f"--home={sys.prefix}",
@@ -50,4 +50,4 @@ def uwsgi(
         f"--wsgi={app}",
         *options,
     ]
-    return ServerProcess(command, workers=workers, log=folder / "uwsgi.log", env=env or {})
+    return WebServer(command, workers=workers, log=folder / "uwsgi.log", env=env or {})

@@ -1,4 +1,4 @@
-"""VictoriaMetrics, which serves InfluxDB's ``/api/v2/write``, started for a test."""
+"""VictoriaMetrics as a test server; it accepts InfluxDB's ``/api/v2/write``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .programs import find_program
 
 
 class VictoriaMetrics(Daemon):
-    """Keeps numbers only, by the millisecond, and asks for no token."""
+    """A server without a token; it stores numbers only, with times in milliseconds."""
 
     @property
     def url(self) -> str:
@@ -32,9 +32,12 @@ class VictoriaMetrics(Daemon):
         return requests.get(f"{self.url}/health", timeout=2).ok
 
     def samples(self, name: str) -> list[dict[str, Any]]:
-        """All series of a metric: ``{"metric": labels, "values": [...], "timestamps": [...]}``."""
+        """Return all series of a metric.
+
+        Each is ``{"metric": labels, "values": [...], "timestamps": [...]}``.
+        """
         requests.get(f"{self.url}/internal/force_flush", timeout=10).raise_for_status()
-        # Its own end is the second that has begun: what came in since would be missing.
+        # The default end is the start of the current second, without the latest samples.
         until = str(int(time.time()) + 60)
         parameters = {"match[]": f'{{__name__="{name}"}}', "start": "0", "end": until}
         answer = requests.get(f"{self.url}/api/v1/export", params=parameters, timeout=10)

@@ -8,7 +8,7 @@ import pytest
 
 from flask_chest._speedups import COMPILED
 
-from ..servers.missing import lack
+from ..servers.programs import skip_without
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -16,4 +16,4 @@ def _compiled() -> None:
     if os.environ.get("PURE_FLASK_CHEST"):
         pytest.skip("asked not to compile")
     if not COMPILED:
-        lack("the compiled request path (a C compiler? Python.h?)")
+        skip_without("the compiled request path (a C compiler? Python.h?)")

@@ -16,7 +16,7 @@ import pytest
 
 from tests import ROOT
 
-from ..servers.missing import lack
+from ..servers.programs import skip_without
 
 # It compiles, and runs more than a hundred tests at a third of their speed.
 pytestmark = pytest.mark.server
@@ -29,7 +29,7 @@ def library(name: str) -> str:
     asked = ["gcc", f"-print-file-name={name}"]
     found = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
     if not Path(found).is_absolute():
-        lack(name)
+        skip_without(name)
     return found
 
 
@@ -50,7 +50,7 @@ def run(folder: Path, command: list[str], **environment: str) -> str:
 def test_nothing_is_found(tmp_path: Path) -> None:
     """No test makes them find anything."""
     if shutil.which("gcc") is None:
-        lack("gcc")
+        skip_without("gcc")
     tree = tmp_path / "tree"
     skipped = shutil.ignore_patterns(".*", "__pycache__", "*.so", "build", "docs", "instance")
     shutil.copytree(ROOT, tree, ignore=skipped)

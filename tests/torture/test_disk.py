@@ -24,7 +24,7 @@ from flask_chest.delivery.journal.partition import Partition
 from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.delivery.journal.writer import JournalWriter
 from flask_chest.errors import DeliveryError
-from tests.servers.missing import lack
+from tests.servers.programs import skip_without
 
 from ..delivery.journal.frames import pack
 from .app import make_torture_app
@@ -54,7 +54,7 @@ def tmpfs(folder: Path, size: str) -> Iterator[None]:
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small file system")
     if subprocess.run(command, capture_output=True, check=False).returncode:
-        lack("the right to mount a file system")
+        skip_without("the right to mount a file system")
     try:
         yield
     finally:

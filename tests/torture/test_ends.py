@@ -15,8 +15,8 @@ import pytest
 
 from tests import ROOT
 from tests.servers.gunicorn import gunicorn
-from tests.servers.process import ServerProcess
 from tests.servers.uwsgi import uwsgi
+from tests.servers.web_server import WebServer
 from tests.waiting import wait_until
 
 from .app import CONFIG, environment, make_torture_app
@@ -30,7 +30,7 @@ TIMEOUT = 1.0
 # however busy the machine is; nor was it killed by its server, which has patience for 30.
 STUCK = 50
 
-Serve = Callable[..., ServerProcess]
+Serve = Callable[..., WebServer]
 
 
 class Setting:
@@ -47,7 +47,7 @@ class Setting:
             CHEST_EXPORT_TIMEOUT=STUCK,
         )
 
-    def serve(self, server: Serve) -> ServerProcess:
+    def serve(self, server: Serve) -> WebServer:
         return server(env=self.env, folder=self.folder)
 
     def check(self, server: Serve, answered: list[str]) -> None:

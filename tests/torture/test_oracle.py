@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.gunicorn import gunicorn
-from tests.servers.process import ServerProcess
+from tests.servers.web_server import WebServer
 from tests.waiting import wait_until
 
 from .app import environment
@@ -60,7 +60,7 @@ def test_answered_is_stored_whatever_is_killed_and_whatever_fails(tmp_path: Path
     )
 
 
-def hurt(server: ServerProcess, folder: Path, chance: random.Random) -> None:
+def hurt(server: WebServer, folder: Path, chance: random.Random) -> None:
     """One bad moment: one or all workers are killed, perhaps while the database is locked."""
     if chance.random() < 0.7 or not (folder / "chest.db").exists():
         kill(server, chance)
@@ -72,7 +72,7 @@ def hurt(server: ServerProcess, folder: Path, chance: random.Random) -> None:
         database.rollback()
 
 
-def kill(server: ServerProcess, chance: random.Random) -> None:
+def kill(server: WebServer, chance: random.Random) -> None:
     wait_until(server.worker_pids, lambda: server.log)
     pids = server.worker_pids()
     for pid in chance.choice([pids, pids[:1], pids[-1:]]):

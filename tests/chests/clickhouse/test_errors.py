@@ -125,7 +125,7 @@ def test_the_driver_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.server
 def test_body_too_long_for_a_proxy() -> None:
     """A body that a proxy refuses is rejected, and the error names the proxy's limit."""
-    with ClickHouse(most_bytes=20_000) as server:
+    with ClickHouse(max_body_bytes=20_000) as server:
         chest = FlaskChestClickHouse(server.url)
         records = make_records(2)
         records[1] = replace(records[1], vars={"text": "x" * 30_000})

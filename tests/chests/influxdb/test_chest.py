@@ -185,7 +185,7 @@ def test_two_workers_in_the_same_microsecond(server: InfluxDB, measurement: str)
 @pytest.mark.server
 def test_too_large_for_one_request() -> None:
     """413 splits the batch; a record that is too large alone is rejected."""
-    with InfluxDB(most=4000) as server:
+    with InfluxDB(max_body_bytes=4000) as server:
         records = make_records(100)
         records[50] = replace(records[50], vars={"text": "x" * 5000})
         with pytest.raises(RejectedError) as caught:

@@ -83,7 +83,7 @@ def test_answers_that_mean_never(server: Collector, code: int) -> None:
 
 def test_a_body_that_is_too_large_is_split() -> None:
     """Delivery halves the batch until its parts fit; nothing is rejected, nothing comes twice."""
-    with Collector(most_bytes=10_000) as server:
+    with Collector(max_body_bytes=10_000) as server:
         records, left = make_records(100), 100
         chest, size = FlaskChestOTLP(server.url), 100
         while left:

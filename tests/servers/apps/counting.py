@@ -1,4 +1,7 @@
-"""An app that is recorded, for servers to serve; settings come from ``FLASK_*`` variables."""
+"""An app that counts the variables its views set, so that tests can compare them with the records.
+
+``FLASK_*`` environment variables configure it.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,8 @@ class NeedsDriver(Chest):
         driver_that_is_not_there.store(records)
 
 
-class Told(logging.StreamHandler[TextIO]):
-    """Keeps what is logged, and writes it to stderr as well."""
+class LogMessages(logging.StreamHandler[TextIO]):
+    """Keeps log messages, and writes them to stderr, too."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,11 +44,15 @@ class Told(logging.StreamHandler[TextIO]):
         super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """A log that is full is what is being tried."""
+        """Ignore errors: tests fill the disk on purpose."""
 
 
 def create_app() -> Flask:
-    """``INSTANCE`` is the instance folder, ``TALLIES`` one for what the views have set."""
+    """Make the app.
+
+    Environment variables: ``INSTANCE`` is the instance folder; each worker writes its counts to a
+    file in the folder ``TALLIES`` when it exits.
+    """
     app = Flask(__name__, instance_path=os.environ["INSTANCE"])
     app.config.from_prefixed_env()
     if app.config.get("NEEDS_DRIVER"):
@@ -67,34 +74,34 @@ def create_app() -> Flask:
             setattr(g, name, value)
             tally[name] += 1
 
-    def keep_tally() -> None:
+    def save_tally() -> None:
         path = Path(os.environ["TALLIES"], f"{os.getpid()}.json")
         if tally:
             path.write_text(json.dumps(tally))
 
-    atexit.register(keep_tally)
+    atexit.register(save_tally)
     add_controls(app)
     return app
 
 
 def add_controls(app: Flask) -> None:
-    """Views through which a test looks into a worker, and takes room from it."""
+    """Add views with which a test inspects a worker and limits its disk space."""
 
     @app.get("/stats")
     def stats() -> dict[str, Any]:
         return {"pid": os.getpid(), **app.extensions["chest"].stats()["chests"]}
 
-    told = Told()
-    logging.getLogger("flask_chest").addHandler(told)
+    log_messages = LogMessages()
+    logging.getLogger("flask_chest").addHandler(log_messages)
 
     @app.get("/log")
     def log() -> list[str]:
-        """What Flask-Chest has logged, which a full disk may have kept from the server's log."""
-        return told.messages
+        """Return what Flask-Chest has logged; with a full disk, the server's log lacks it."""
+        return log_messages.messages
 
     @app.get("/full")
     def full() -> str:
-        """From now on no file of this worker grows, as on a full disk."""
+        """Let no file of this worker grow from now on, as on a full disk."""
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
         return "full"
 

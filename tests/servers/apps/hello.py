@@ -1,4 +1,4 @@
-"""The smallest app: it tells which process answered."""
+"""A minimal WSGI app that answers with the pid of its process."""
 
 from __future__ import annotations
 

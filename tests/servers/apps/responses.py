@@ -1,4 +1,7 @@
-"""An app for tests that need a real server; its instance folder comes from the environment."""
+"""An app with one view per kind of response: plain, async, streamed, file, error, exit.
+
+The environment variable ``INSTANCE`` is its instance folder; ``FLASK_*`` variables configure it.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ def pid(number: int) -> str:
 
 
 @app.get("/async")
-async def later() -> str:
+async def asynchronous() -> str:
     await asyncio.sleep(0)
     g.thread = threading.current_thread().name
     return "done"
@@ -66,6 +69,6 @@ def broken() -> str:
 
 
 @app.get("/exit")
-def leave() -> str:
+def exit_worker() -> str:
     g.seen = "so far"
     raise SystemExit(3)

@@ -1,4 +1,4 @@
-"""A web server in processes of its own, on a free port of loopback."""
+"""Base of all test web servers: a master with worker processes on a free port of loopback."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class ServerProcess:
-    """Starts on entering, stops on leaving.
+class WebServer:
+    """A web server that runs inside a ``with`` block.
 
-    :param command: binds port 0 of loopback and says in its output which port it got.
-    :param workers: how many worker processes to wait for.
+    :param command: starts the server on port 0 of loopback; its output must name the actual port.
+    :param workers: the number of worker processes to wait for.
     :param log: a file for its output.
-    :param env: variables over those of this process.
+    :param env: additional environment variables.
     """
 
     address = re.compile(r"127\.0\.0\.1:(?!0\b)(\d+)")
@@ -89,23 +89,23 @@ class ServerProcess:
         return self.process.pid
 
     def worker_pids(self) -> list[int]:
-        """The children of the master, oldest first."""
+        """Return the children of the master, oldest first."""
         return sorted(list_children(self.master_pid))
 
     def kill_worker(self) -> int:
-        """Kill the oldest worker as the kernel would, and tell which it was."""
+        """Kill the oldest worker with SIGKILL, and return its pid."""
         pid = self.worker_pids()[0]
         os.kill(pid, signal.SIGKILL)
         return pid
 
     def kill(self) -> None:
-        """Kill the master and all workers at once."""
+        """Kill the master and all workers at the same time."""
         with suppress(ProcessLookupError):
             os.killpg(self.master_pid, signal.SIGKILL)
         self.process.wait()
 
     def stop(self, *, seconds: float = 60) -> int:
-        """Ask it to finish, wait until it has, and return its exit code."""
+        """Send SIGTERM, wait until the server has stopped, and return its exit code."""
         if self.process.poll() is None:
             self.process.terminate()
         try:
@@ -119,10 +119,9 @@ class ServerProcess:
         return int(found[1]) if found else 0
 
     def _answers(self) -> bool:
-        """Say nothing and wait for the other side to hang up: the app never hears of it.
+        """Connect without a request, and return whether a worker closes the connection.
 
-        Only a worker that is ready hangs up in good order. A server that gives up while we wait
-        resets the connection.
+        The app does not notice this. A server that fails to start resets the connection instead.
         """
         with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
             connection.shutdown(socket.SHUT_WR)
@@ -139,9 +138,13 @@ class ServerProcess:
 
 
 def list_children(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    if children.exists():
-        return [int(child) for child in children.read_text().split()]
-    # macOS has no /proc; a slim container has no pgrep.
+    """Return the pids of a process's children; none if it has ended."""
+    if Path("/proc/self/task").exists():
+        try:
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        except OSError:
+            return []  # the process has ended
+        return [int(child) for child in children.split()]
+    # macOS has no /proc, and a slim container has no pgrep.
     found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, check=False)
     return [int(child) for child in found.stdout.split()]

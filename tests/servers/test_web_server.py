@@ -1,4 +1,4 @@
-"""The servers that tests start: they come, they can be hurt, they go."""
+"""The test web servers start, survive a killed worker, and stop."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import requests
 from tests.waiting import wait_until
 
 from .gunicorn import gunicorn
-from .process import ServerProcess
 from .uwsgi import uwsgi
+from .web_server import WebServer
 
 pytestmark = [
     pytest.mark.server,
     pytest.mark.parametrize("serve", [gunicorn, uwsgi], ids=["gunicorn", "uwsgi"]),
 ]
 
-Serve = Callable[..., ServerProcess]
+Serve = Callable[..., WebServer]
 HELLO = "tests.servers.apps.hello:app"
 
 
 def test_a_worker_answers(serve: Serve, tmp_path: Path) -> None:
-    """Every answer comes from one of the workers, and it stops in good order."""
+    """A worker answers the request, and the server stops with exit code 0."""
     with serve(HELLO, tmp_path, workers=2, threads=2) as server:
         pids = server.worker_pids()
         assert len(pids) == 2
@@ -33,15 +33,15 @@ def test_a_worker_answers(serve: Serve, tmp_path: Path) -> None:
 
 
 def test_a_killed_worker_is_replaced(serve: Serve, tmp_path: Path) -> None:
-    """The master starts a new one, which answers."""
+    """The master starts a new worker, which answers."""
     with serve(HELLO, tmp_path) as server:
         killed = server.kill_worker()
-        # The master looks after its children now and then.
+        # The master checks its children from time to time.
         wait_until(lambda: set(server.worker_pids()) - {killed}, lambda: server.log)
         assert int(requests.get(server.url, timeout=60).text) in server.worker_pids()
 
 
-def test_an_app_that_does_not_load_is_told_with_the_log(serve: Serve, tmp_path: Path) -> None:
-    """Who starts a broken app reads the import error, not a timeout."""
+def test_an_app_that_fails_to_load_shows_the_log(serve: Serve, tmp_path: Path) -> None:
+    """The error of a broken app contains its import error, not only a timeout."""
     with pytest.raises(AssertionError, match="No module named"):
         serve("tests.servers.missing_app:app", tmp_path).__enter__()
