@@ -1,5 +1,5 @@
-/* The clocks of the time module. Looked up each time: an app's tests may stop them, with freezegun
-   say. */
+/* Reads the clocks of the time module. They are looked up each time, because tests of an app may
+   replace them, e.g. with freezegun. */
 
 #include "speedups.h"
 

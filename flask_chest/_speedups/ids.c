@@ -1,4 +1,4 @@
-/* IdMaker of ids.py: UUIDs of version 7, unique within a process by a counter. */
+/* IdMaker: makes UUIDs of version 7, unique within a process by a counter. */
 
 #include "speedups.h"
 
@@ -13,26 +13,26 @@ typedef struct {
 
 static PyObject *id_maker_type;
 
-/* The process that we are in. Asked of the system in each request, it would cost more than its own
-   time: behind a system call a processor finds less in its caches. The C library tells of forks
-   that Python hears nothing of, such as uWSGI's. */
-pid_t this_process;
+/* The current process id. A system call in each request would cost more than its own time, because
+   it also displaces data from the processor's caches. Unlike Python, the C library also reports the
+   forks of uWSGI. */
+pid_t current_process;
 
 static void
-note_process(void)
+update_current_process(void)
 {
-    this_process = getpid();
+    current_process = getpid();
 }
 
 int
-watch_forks(void)
+install_fork_hook(void)
 {
-    note_process();
-    return pthread_atfork(NULL, NULL, note_process);
+    update_current_process();
+    return pthread_atfork(NULL, NULL, update_current_process);
 }
 
 void
-know_id_maker(PyObject *type)
+remember_id_maker_type(PyObject *type)
 {
     id_maker_type = type;
 }
@@ -44,15 +44,15 @@ is_id_maker(PyObject *object)
 }
 
 static int
-begin_to_count(IdMaker *maker)
+draw_first_number(IdMaker *maker)
 {
-    PyObject *drawn = PyObject_CallFunction(randbits_function, "i", 61);
-    if (drawn == NULL)
+    PyObject *random = PyObject_CallFunction(randbits_function, "i", 61);
+    if (random == NULL)
         return -1;
-    /* The highest bits are the variant; one random bit less leaves room to count. */
-    maker->next = (uint64_t)2 << 62 | PyLong_AsUnsignedLongLong(drawn);
-    maker->process = this_process;
-    Py_DECREF(drawn);
+    /* The highest bits are the variant. One random bit less leaves room to count. */
+    maker->next = (uint64_t)2 << 62 | PyLong_AsUnsignedLongLong(random);
+    maker->process = current_process;
+    Py_DECREF(random);
     return PyErr_Occurred() ? -1 : 0;
 }
 
@@ -60,7 +60,7 @@ PyObject *
 make_id(PyObject *object, long long microseconds)
 {
     IdMaker *maker = (IdMaker *)object;
-    if (maker->process != this_process && begin_to_count(maker) < 0)
+    if (maker->process != current_process && draw_first_number(maker) < 0)
         return NULL;
     uint64_t time = (uint64_t)microseconds;
     char digits[32];
@@ -80,7 +80,7 @@ id_maker_make(PyObject *self, PyObject *microseconds)
 }
 
 static PyMethodDef methods[] = {
-    {"make", id_maker_make, METH_O, "The id of something that started then."},
+    {"make", id_maker_make, METH_O, "Return the id of a request, command or job."},
     {NULL},
 };
 

@@ -1,22 +1,22 @@
-/* The module flask_chest._speedups._compiled; what is in it, and why, says the package. */
+/* The module flask_chest._speedups._compiled; __init__.py says what it is for. */
 
 #include "speedups.h"
 
 static PyObject *
 current_pid(PyObject *module, PyObject *nothing)
 {
-    return PyLong_FromLong(this_process);
+    return PyLong_FromLong(current_process);
 }
 
 static PyMethodDef functions[] = {
-    {"current_pid", current_pid, METH_NOARGS, "As os.getpid(), without asking the system."},
+    {"current_pid", current_pid, METH_NOARGS, "Return os.getpid() without a system call."},
     {NULL},
 };
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "flask_chest._speedups._compiled",
-    .m_size = -1, /* names.c keeps what it found for all interpreters */
+    .m_size = -1, /* all interpreters share the objects of names.c */
     .m_methods = functions,
 };
 
@@ -32,18 +32,18 @@ add_type(PyObject *module, const char *name, PyType_Spec *spec)
 }
 
 static int
-fill(PyObject *module)
+add_members(PyObject *module)
 {
-    if (find_names() < 0)
+    if (look_up_names() < 0)
         return -1;
-    if (watch_forks() != 0) {
+    if (install_fork_hook() != 0) {
         PyErr_NoMemory();
         return -1;
     }
     PyObject *id_maker = add_type(module, "IdMaker", &id_maker_spec);
     if (id_maker == NULL)
         return -1;
-    know_id_maker(id_maker);
+    remember_id_maker_type(id_maker);
     PyObject *request_start = add_type(module, "RequestStart", &request_start_spec);
     PyObject *segment_appender = add_type(module, "SegmentAppender", &segment_appender_spec);
     Py_XDECREF(request_start);
@@ -55,7 +55,7 @@ PyMODINIT_FUNC
 PyInit__compiled(void)
 {
     PyObject *module = PyModule_Create(&definition);
-    if (module != NULL && fill(module) < 0)
+    if (module != NULL && add_members(module) < 0)
         Py_CLEAR(module);
     return module;
 }

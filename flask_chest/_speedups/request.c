@@ -1,8 +1,8 @@
-/* RequestStart of request_start.py: a request begins. */
+/* RequestStart: the start of a request. */
 
 #include "speedups.h"
 
-#define EACH_OBJECT(DO) \
+#define FOR_EACH_OBJECT(DO) \
     DO(recorder) DO(environ) DO(server) DO(id) DO(request_id) DO(g) DO(g_at_teardown) \
     DO(response) DO(error) DO(status) DO(encoding) DO(recorded)
 
@@ -11,7 +11,7 @@ traverse(PyObject *object, visitproc visit, void *arg)
 {
     RequestStart *self = (RequestStart *)object;
 #define VISIT(field) Py_VISIT(self->field);
-    EACH_OBJECT(VISIT)
+    FOR_EACH_OBJECT(VISIT)
     Py_VISIT(Py_TYPE(object));
     return 0;
 }
@@ -21,7 +21,7 @@ clear(PyObject *object)
 {
     RequestStart *self = (RequestStart *)object;
 #define CLEAR(field) Py_CLEAR(self->field);
-    EACH_OBJECT(CLEAR)
+    FOR_EACH_OBJECT(CLEAR)
     return 0;
 }
 
@@ -33,33 +33,34 @@ dealloc(PyObject *object)
     free_object(object);
 }
 
-/* The id that a caller has sent, where that is accepted; else NULL, perhaps with an exception. */
+/* Return the id that the caller sent, if it is valid; else NULL, perhaps with an exception. */
 static PyObject *
-given_id(RequestStart *self)
+accepted_request_id(RequestStart *self)
 {
     PyObject *key = PyObject_GetAttr(self->recorder, name_request_id_environ_key);
     if (key == NULL)
         return NULL;
-    PyObject *given = PyObject_GetItem(self->environ, key);
+    PyObject *sent = PyObject_GetItem(self->environ, key);
     Py_DECREF(key);
-    if (given == NULL) {
+    if (sent == NULL) {
         if (PyErr_ExceptionMatches(PyExc_KeyError))
             PyErr_Clear();
         return NULL;
     }
-    if (given == Py_None) {
-        Py_DECREF(given);
+    if (sent == Py_None) {
+        Py_DECREF(sent);
         return NULL;
     }
-    PyObject *accepted = PyObject_CallMethodObjArgs((PyObject *)self, name_validate_request_id, given, NULL);
-    Py_DECREF(given);
+    PyObject *accepted =
+        PyObject_CallMethodObjArgs((PyObject *)self, name_validate_request_id, sent, NULL);
+    Py_DECREF(sent);
     if (accepted == Py_None)
         Py_CLEAR(accepted);
     return accepted;
 }
 
 static int
-make_own_id(RequestStart *self)
+make_record_id(RequestStart *self)
 {
     PyObject *ids = PyObject_GetAttr((PyObject *)self, name_ids);
     if (ids == NULL)
@@ -68,11 +69,11 @@ make_own_id(RequestStart *self)
     if (is_id_maker(ids))
         made = make_id(ids, self->time);
     else
-        PyErr_SetString(PyExc_TypeError, "ids is no compiled IdMaker");
+        PyErr_SetString(PyExc_TypeError, "ids is not a compiled IdMaker");
     Py_DECREF(ids);
     if (made == NULL)
         return -1;
-    replace(&self->id, made);
+    store_stolen(&self->id, made);
     return 0;
 }
 
@@ -100,25 +101,24 @@ init(PyObject *object, PyObject *arguments, PyObject *keywords)
     PyObject *recorder, *environ, *server;
     if (!PyArg_UnpackTuple(arguments, "RequestStart", 3, 3, &recorder, &environ, &server))
         return -1;
-    keep(&self->recorder, recorder);
-    keep(&self->environ, environ);
-    keep(&self->server, server);
+    store(&self->recorder, recorder);
+    store(&self->environ, environ);
+    store(&self->server, server);
     if (read_perf_counter(&self->started) < 0 || read_time(&self->time) < 0
-        || make_own_id(self) < 0)
+        || make_record_id(self) < 0)
         return -1;
-    PyObject *given = given_id(self);
-    if (given != NULL) {
-        replace(&self->request_id, given);
+    PyObject *accepted = accepted_request_id(self);
+    if (accepted != NULL) {
+        store_stolen(&self->request_id, accepted);
         return 0;
     }
     if (PyErr_Occurred())
         return -1;
-    keep(&self->request_id, self->id);
+    store(&self->request_id, self->id);
     return call_generator(self);
 }
 
-/* Objects, and no flags among what each request asks for: Python reads those of a type of its own
-   faster. */
+/* What each request reads is stored as objects, not as C numbers: Python reads objects faster. */
 static PyObject *
 new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
@@ -126,22 +126,22 @@ new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
     RequestStart *self = (RequestStart *)allocate(type, 0);
     if (self == NULL)
         return NULL;
-    keep(&self->g, Py_None);
-    keep(&self->g_at_teardown, Py_None);
-    keep(&self->response, Py_None);
-    keep(&self->error, Py_None);
-    keep(&self->status, Py_None);
-    keep(&self->encoding, Py_None);
-    keep(&self->recorded, Py_False);
+    store(&self->g, Py_None);
+    store(&self->g_at_teardown, Py_None);
+    store(&self->response, Py_None);
+    store(&self->error, Py_None);
+    store(&self->status, Py_None);
+    store(&self->encoding, Py_None);
+    store(&self->recorded, Py_False);
     self->echo_request_id = 1;
     return (PyObject *)self;
 }
 
 static PyMethodDef methods[] = {
     {"start_response", (PyCFunction)(void (*)(void))start_response, METH_FASTCALL | METH_KEYWORDS,
-     "Pass the start of the response on to the server, with the request id."},
+     "Pass the start of the response on to the server, with the request id as a header."},
     {"fast_line", (PyCFunction)(void (*)(void))fast_line, METH_FASTCALL,
-     "The record's line, where nothing seldom is to be told; else None."},
+     "Return the encoded line of a common record, or None to leave it to the encoder."},
     {NULL},
 };
 

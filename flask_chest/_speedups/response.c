@@ -1,4 +1,4 @@
-/* start_response() of RequestStart: a response starts, with the request id. */
+/* RequestStart.start_response(): adds the request id to the start of a response. */
 
 #include "speedups.h"
 
@@ -20,7 +20,7 @@ set_status(RequestStart *self, PyObject *status)
         number = PyObject_CallMethodObjArgs((PyObject *)self, name_parse_status, status, NULL);
     if (number == NULL)
         return -1;
-    replace(&self->status, number);
+    store_stolen(&self->status, number);
     return 0;
 }
 
@@ -31,7 +31,7 @@ lower(char character)
 }
 
 static int
-is_called(PyObject *header, const char *wanted, Py_ssize_t length)
+has_name(PyObject *header, const char *wanted, Py_ssize_t length)
 {
     PyObject *name = PySequence_GetItem(header, 0);
     if (name == NULL)
@@ -45,7 +45,7 @@ is_called(PyObject *header, const char *wanted, Py_ssize_t length)
     return same;
 }
 
-/* Whether a list of headers has the one for request ids; -1 with an exception. */
+/* Return whether a list of headers has a request id; -1 with an exception. */
 static int
 has_request_id(RequestStart *self, PyObject *headers)
 {
@@ -57,7 +57,7 @@ has_request_id(RequestStart *self, PyObject *headers)
     int found = wanted == NULL || count < 0 ? -1 : 0;
     for (Py_ssize_t index = 0; found == 0 && index < count; index++) {
         PyObject *header = PyList_GetItem(headers, index);
-        found = header == NULL ? -1 : is_called(header, wanted, length);
+        found = header == NULL ? -1 : has_name(header, wanted, length);
     }
     Py_DECREF(lowered);
     return found;
@@ -74,10 +74,10 @@ append_request_id(RequestStart *self, PyObject *headers)
     return result;
 }
 
-/* The headers with the request id. In a copy, since an app below a dispatcher may send the same
-   list each time. */
+/* Return the headers with the request id. They are copied, since an app below a dispatcher may send
+   the same list each time. */
 static PyObject *
-with_request_id(RequestStart *self, PyObject *headers)
+add_request_id(RequestStart *self, PyObject *headers)
 {
     PyObject *more = PySequence_List(headers);
     int found = more == NULL ? -1 : has_request_id(self, more);
@@ -91,7 +91,7 @@ with_request_id(RequestStart *self, PyObject *headers)
 }
 
 static PyObject *
-respond(RequestStart *self, PyObject *status, PyObject *headers, PyObject *exc_info)
+pass_on_start(RequestStart *self, PyObject *status, PyObject *headers, PyObject *exc_info)
 {
     if (self->recorder == NULL || self->server == NULL || self->request_id == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "no request has begun");
@@ -102,7 +102,7 @@ respond(RequestStart *self, PyObject *status, PyObject *headers, PyObject *exc_i
     PyObject *last = exc_info == Py_None ? NULL : exc_info;
     if (!self->echo_request_id)
         return PyObject_CallFunctionObjArgs(self->server, status, headers, last, NULL);
-    PyObject *more = with_request_id(self, headers);
+    PyObject *more = add_request_id(self, headers);
     if (more == NULL)
         return NULL;
     PyObject *write = PyObject_CallFunctionObjArgs(self->server, status, more, last, NULL);
@@ -110,37 +110,37 @@ respond(RequestStart *self, PyObject *status, PyObject *headers, PyObject *exc_i
     return write;
 }
 
-#define PARAMETERS 3
+#define PARAMETER_COUNT 3
 
-/* Which parameter is called so; -1 where none is. */
+/* Return the index of the parameter with a name, or -1. */
 static int
-place_of(PyObject *name)
+parameter_index(PyObject *name)
 {
-    static const char *const names[PARAMETERS] = {"status", "headers", "exc_info"};
-    for (int place = 0; place < PARAMETERS; place++)
-        if (PyUnicode_CompareWithASCIIString(name, names[place]) == 0)
-            return place;
+    static const char *const names[PARAMETER_COUNT] = {"status", "headers", "exc_info"};
+    for (int index = 0; index < PARAMETER_COUNT; index++)
+        if (PyUnicode_CompareWithASCIIString(name, names[index]) == 0)
+            return index;
     return -1;
 }
 
 PyObject *
 start_response(PyObject *self, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords)
 {
-    PyObject *taken[PARAMETERS] = {NULL, NULL, NULL};
+    PyObject *values[PARAMETER_COUNT] = {NULL, NULL, NULL};
     Py_ssize_t named = keywords == NULL ? 0 : PyTuple_Size(keywords);
-    int fits = count + named <= PARAMETERS;
+    int fits = count + named <= PARAMETER_COUNT;
     for (Py_ssize_t index = 0; fits && index < count; index++)
-        taken[index] = arguments[index];
+        values[index] = arguments[index];
     for (Py_ssize_t index = 0; fits && index < named; index++) {
-        int place = place_of(PyTuple_GetItem(keywords, index));
-        fits = place >= 0 && taken[place] == NULL;
+        int parameter = parameter_index(PyTuple_GetItem(keywords, index));
+        fits = parameter >= 0 && values[parameter] == NULL;
         if (fits)
-            taken[place] = arguments[count + index];
+            values[parameter] = arguments[count + index];
     }
-    if (!fits || taken[0] == NULL || taken[1] == NULL) {
+    if (!fits || values[0] == NULL || values[1] == NULL) {
         PyErr_SetString(PyExc_TypeError, "expected start_response(status, headers, exc_info=None)");
         return NULL;
     }
-    PyObject *exc_info = taken[2] == NULL ? Py_None : taken[2];
-    return respond((RequestStart *)self, taken[0], taken[1], exc_info);
+    PyObject *exc_info = values[2] == NULL ? Py_None : values[2];
+    return pass_on_start((RequestStart *)self, values[0], values[1], exc_info);
 }

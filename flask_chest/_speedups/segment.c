@@ -1,11 +1,11 @@
-/* SegmentAppender of delivery/tape.py: one file, and one write() for each record. */
+/* SegmentAppender: appends records to a file of a journal, with one write() for each. */
 
 #include "speedups.h"
 
 #include <errno.h>
 #include <unistd.h>
 
-/* What pack() of delivery/frame.py puts before and behind a line. */
+/* Bytes before and after a line; delivery/journal/framing.py describes the format. */
 #define HEAD 23
 #define NEWLINE 1
 #define ON_STACK 4096
@@ -15,7 +15,7 @@ typedef struct {
     int descriptor;
     long long size, limit;
     PyObject *counts;
-    PyObject *full; /* not a flag, nor asked of the two numbers: Python reads objects faster */
+    PyObject *full; /* an object, not a C flag: Python reads objects faster */
 } SegmentAppender;
 
 static void
@@ -29,7 +29,7 @@ put_frame(char *at, unsigned long checksum, PyObject *line, Py_ssize_t length, u
     *at = '\n';
 }
 
-/* As os.write() does it: https://peps.python.org/pep-0475/ */
+/* Retries after a signal, as os.write() does: https://peps.python.org/pep-0475/ */
 static Py_ssize_t
 write_once(int descriptor, const char *frame, Py_ssize_t size)
 {
@@ -66,7 +66,7 @@ write_frame(int descriptor, unsigned long checksum, PyObject *line, Py_ssize_t s
 }
 
 static int
-count_one(PyObject *counts, PyObject *mask)
+increment_count(PyObject *counts, PyObject *mask)
 {
     PyObject *before = PyDict_GetItemWithError(counts, mask);
     if (before == NULL && PyErr_Occurred())
@@ -82,7 +82,7 @@ append(PyObject *object, PyObject *const *arguments, Py_ssize_t count)
 {
     SegmentAppender *self = (SegmentAppender *)object;
     if (count != 2 || !PyBytes_Check(arguments[0]) || self->counts == NULL) {
-        PyErr_SetString(PyExc_TypeError, "expected append(line, mask), line being bytes");
+        PyErr_SetString(PyExc_TypeError, "expected append(line: bytes, mask: int)");
         return NULL;
     }
     PyObject *line = arguments[0], *mask = arguments[1];
@@ -99,15 +99,15 @@ append(PyObject *object, PyObject *const *arguments, Py_ssize_t count)
         return NULL;
     self->size += written;
     if (self->size >= self->limit)
-        keep(&self->full, Py_True);
+        store(&self->full, Py_True);
     if (written != size)
         Py_RETURN_FALSE;
-    if (count_one(self->counts, mask) < 0)
+    if (increment_count(self->counts, mask) < 0)
         return NULL;
     Py_RETURN_TRUE;
 }
 
-/* Zero is a descriptor, too: that of standard input. */
+/* Zero is the descriptor of standard input, so a file that is not open has -1. */
 static PyObject *
 new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
@@ -116,7 +116,7 @@ new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
     if (made == NULL)
         return NULL;
     ((SegmentAppender *)made)->descriptor = -1;
-    keep(&((SegmentAppender *)made)->full, Py_False);
+    store(&((SegmentAppender *)made)->full, Py_False);
     return made;
 }
 
@@ -130,7 +130,7 @@ dealloc(PyObject *object)
 
 static PyMethodDef methods[] = {
     {"append", (PyCFunction)(void (*)(void))append, METH_FASTCALL,
-     "Hand one record to the kernel; False where only a part of it was taken."},
+     "Write one record with one system call; False if only a part of it was written."},
     {NULL},
 };
 

@@ -1,5 +1,5 @@
-/* What the files of this folder share. Only the stable ABI is used, so that one build serves every
-   Python from 3.10 on: https://docs.python.org/3/c-api/stable.html */
+/* Declarations that the C files share. They use only the stable ABI, so that one build runs on
+   every Python from 3.10 on: https://docs.python.org/3/c-api/stable.html */
 
 #ifndef FLASK_CHEST_SPEEDUPS_H
 #define FLASK_CHEST_SPEEDUPS_H
@@ -14,7 +14,8 @@
 #include <string.h>
 #include <sys/types.h>
 
-/* One request on its way. Objects may be NULL: nobody has to call __init__, all can be deleted. */
+/* The state of one request. Any object may be NULL: __init__ may not have been called, and
+   attributes can be deleted. */
 typedef struct {
     PyObject_HEAD
     PyObject *recorder, *environ, *server;
@@ -25,24 +26,25 @@ typedef struct {
     char id_generated, echo_request_id, start_unknown;
 } RequestStart;
 
-/* Takes the reference to a value. */
+/* Store a value, and steal the reference to it. */
 static inline void
-replace(PyObject **place, PyObject *value)
+store_stolen(PyObject **place, PyObject *value)
 {
     PyObject *before = *place;
     *place = value;
     Py_XDECREF(before);
 }
 
-/* Takes a reference of its own. */
+/* Store a value with a new reference. */
 static inline void
-keep(PyObject **place, PyObject *value)
+store(PyObject **place, PyObject *value)
 {
     Py_INCREF(value);
-    replace(place, value);
+    store_stolen(place, value);
 }
 
-/* The end of what PyType_FromSpec() made a type of: https://docs.python.org/3/c-api/typeobj.html */
+/* Free an instance of a type from PyType_FromSpec():
+   https://docs.python.org/3/c-api/typeobj.html */
 static inline void
 free_object(PyObject *object)
 {
@@ -52,29 +54,29 @@ free_object(PyObject *object)
     Py_DECREF(type);
 }
 
-/* names.c: texts and functions that are looked up once, when the module is imported. */
-extern PyObject *name_validate_request_id, *name_dict, *name_ids, *name_generate_request_id, *name_parse_status;
+/* names.c */
+extern PyObject *name_dict, *name_generate_request_id, *name_ids, *name_parse_status;
 extern PyObject *name_perf_counter, *name_time_ns, *name_traceparent;
 extern PyObject *name_request_id_generator, *name_request_id_header, *name_request_id_environ_key;
-extern PyObject *name_request_id_header_lower;
+extern PyObject *name_request_id_header_lower, *name_validate_request_id;
 extern PyObject *crc32_function, *dumps_function, *randbits_function, *time_module;
-int find_names(void);
+int look_up_names(void);
 
-/* text.c: each puts something at a place and returns the place behind it. */
+/* text.c: each put function writes at a pointer and returns the pointer behind the text. */
 char *put_text(char *at, const char *text, Py_ssize_t size);
 char *put_decimal(char *at, uint64_t number, int digits);
 char *put_hex(char *at, uint64_t number, int digits);
-int stands_for_itself(const char *text, Py_ssize_t size);
+int needs_no_escape(const char *text, Py_ssize_t size);
 
-/* The text of a str, in UTF-8; NULL, without an exception, of anything else. */
+/* Return the UTF-8 bytes of a str. For any other object: NULL, without an exception. */
 const char *utf8_of(PyObject *object, Py_ssize_t *size);
 
 /* ids.c */
-extern pid_t this_process;
+extern pid_t current_process;
 extern PyType_Spec id_maker_spec;
-int watch_forks(void);
+int install_fork_hook(void);
 int is_id_maker(PyObject *object);
-void know_id_maker(PyObject *type);
+void remember_id_maker_type(PyObject *type);
 PyObject *make_id(PyObject *maker, long long microseconds);
 
 /* clock.c */

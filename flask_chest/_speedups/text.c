@@ -1,4 +1,4 @@
-/* Numbers and texts, put one behind the other. sprintf() takes ten times as long. */
+/* Writes numbers and texts one after another. sprintf() takes ten times as long. */
 
 #include "speedups.h"
 
@@ -32,9 +32,9 @@ put_hex(char *at, uint64_t number, int digits)
     return at;
 }
 
-/* Whether JSON spells a text as it is. */
+/* Return whether JSON writes a text unchanged. */
 int
-stands_for_itself(const char *text, Py_ssize_t size)
+needs_no_escape(const char *text, Py_ssize_t size)
 {
     for (Py_ssize_t index = 0; index < size; index++) {
         unsigned char character = text[index];

@@ -8,7 +8,7 @@ from flask import Flask, g
 from flask.signals import got_request_exception, request_finished
 
 from .background import BackgroundContexts
-from .fallback import SignalFallback
+from .middleware_bypass import SignalFallback
 from .recorder import Recorder
 from .request_state import RequestState, current_request
 

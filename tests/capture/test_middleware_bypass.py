@@ -172,5 +172,5 @@ def test_nothing_of_ours_breaks_it(
     """When the state of a request cannot be made, the request is answered all the same."""
     _, client = bypassed
     client.get("/?n=1")
-    monkeypatch.setattr("flask_chest.capture.fallback.RequestState", None)
+    monkeypatch.setattr("flask_chest.capture.middleware_bypass.RequestState", None)
     assert client.get("/?n=2").text == "2"
