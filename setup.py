@@ -1,4 +1,4 @@
-"""All but the part that is compiled is in setup.cfg."""
+"""Builds the C extension, if possible. All other metadata is in setup.cfg."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _FOLDER = Path("flask_chest", "_speedups")
 
 
 def extensions() -> list[Extension]:
-    """What there is to compile; nothing where that is not wanted, or is known not to work.
+    """Return the extensions to compile; none if the platform cannot run them.
 
-    ``PURE_FLASK_CHEST=1`` asks for Python alone; with ``FLASK_CHEST_`` begin settings of apps. The
-    stable ABI is CPython's, and asks for the GIL.
+    ``PURE_FLASK_CHEST=1`` in the environment turns compiling off. (Names with the prefix
+    ``FLASK_CHEST_`` are settings of apps.) The stable ABI exists on CPython with the GIL only.
     """
     no_gil = sysconfig.get_config_var("Py_GIL_DISABLED")
     if (
@@ -32,7 +32,7 @@ def extensions() -> list[Extension]:
             depends=[str(_FOLDER / "speedups.h")],
             extra_compile_args=["-std=c99", "-fvisibility=hidden"],
             py_limited_api=True,
-            # Where there is no compiler, what is in Python does the same.
+            # Without a compiler the same code in Python is used.
             optional=True,
         )
     ]

@@ -174,8 +174,8 @@ fast_line(PyObject *object, PyObject *const *arguments, Py_ssize_t count)
     RequestStart *self = (RequestStart *)object;
     if (count != 5 || !(arguments[0] == Py_None || PyTuple_Check(arguments[0]))
         || !PyAnySet_Check(arguments[1]) || !PyBytes_Check(arguments[3])) {
-        PyErr_SetString(
-            PyExc_TypeError, "expected fast_line(names, plain_key_sets, max_text, suffix, max_bytes)");
+        PyErr_SetString(PyExc_TypeError,
+                        "expected fast_line(names, plain_key_sets, max_text, suffix, max_bytes)");
         return NULL;
     }
     Py_ssize_t max_text = PyLong_AsSsize_t(arguments[2]);

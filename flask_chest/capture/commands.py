@@ -1,4 +1,4 @@
-"""What the CLI command is called that runs, or has just ended, and whether it ended well."""
+"""Finds the name of the running CLI command, and whether the command succeeded."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Iterator
 
 import click
 
-# Their command is ``worker``, whatever the job.
+# Programs whose command is ``worker`` for every job.
 _RUN_JOBS = ("celery", "rq")
 
 
 def command_name() -> str | None:
-    """The name of the CLI command, e.g. ``import-products`` or ``users create``."""
+    """Return the name of the CLI command that runs or has just ended, if any.
+
+    Example: ``import-products`` or ``users create``.
+    """
     context = click.get_current_context(silent=True)
     if context is None or _program(context) in _RUN_JOBS:
         return None
@@ -20,7 +23,7 @@ def command_name() -> str | None:
 
 
 def ended_well(error: BaseException | None) -> bool:
-    """Whether an exception, or none, is how a command says that all went well."""
+    """Return whether a command that ended with this exception, or with none, succeeded."""
     if isinstance(error, click.exceptions.Exit):
         return error.exit_code == 0
     if isinstance(error, SystemExit):
@@ -40,22 +43,22 @@ def _names(context: click.Context) -> list[str]:
         names.insert(0, outer.info_name or "")
         outer = outer.parent
     ended = context.invoked_subcommand
-    if ended is not None and ended != "*":  # that stands for several, which run one after another
+    if ended is not None and ended != "*":  # click's name for several commands in a row
         names += _ended_names(context, ended)
     return names
 
 
 def _ended_names(context: click.Context, name: str) -> Iterator[str]:
-    """The names below a group whose command has ended.
+    """Yield the names below a group whose command has ended.
 
-    The ``flask`` program keeps the app context in its outermost group. That knows the first name
-    only; which command of an inner group it was stands nowhere but on the command line.
+    The ``flask`` program keeps the app context in its outermost group, which knows only the first
+    name. Only the command line says which command of an inner group ran.
     """
     yield name
     words = iter(sys.argv)
     group = context.command
     command = group.get_command(context, name) if isinstance(group, click.Group) else None
-    if name not in words:  # a command that was not called from there; this also moves words on
+    if name not in words:  # not called from the command line. ``in`` moves ``words`` forward
         return
     while isinstance(command, click.Group):
         inner = next((word for word in words if word in command.commands), None)

@@ -1,4 +1,4 @@
-"""Everything in an app that rules may select."""
+"""The routes and commands of an app, which rules can select."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ if TYPE_CHECKING:
     from flask.wrappers import Request
 
 
-# Others are what a stranger typed: the record's method must not be a place to write to.
+# A client can send any other word as the method. Such words must not get into the records.
 _METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
 )
 
 
 def route_of(seen: Request) -> Route:
-    """The route and method of a request."""
+    """Return the route and method of a request."""
     rule, method = seen.url_rule, seen.method
     if rule is None:
         return unrouted(method)
-    # A rule that leaves methods open is open for what a stranger makes up.
+    # A rule without methods accepts any word that a client makes up.
     known = method in _METHODS or method in (rule.methods or ())
     return Route(rule.rule, rule.endpoint, method if known else "_OTHER")
 
 
 def unrouted(method: str) -> Route:
-    """What stands for the route of a request that matches none."""
+    """Return the route of a request that matches no URL rule."""
     return Route(None, None, method if method in _METHODS else "_OTHER")
 
 
 def routes_of(app: Flask) -> Iterable[Route]:
-    """Its routes, each with each of its methods, and its commands."""
+    """Yield the routes of an app, once for each method, and the app's commands."""
     for rule in app.url_map.iter_rules():
         for method in rule.methods or ("",):
             yield Route(rule.rule, rule.endpoint, method)
-    # A command that leaves a record is selected by its name, as an endpoint.
+    # Rules select a command's record by the name of the command, as an endpoint.
     for name in _command_names(app.cli):
         yield Route(None, name, "")
 

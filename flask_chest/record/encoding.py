@@ -1,8 +1,9 @@
-"""A record is encoded once, in the request thread, to one line of JSON; later steps pass it on.
+"""Encodes a record as one line of JSON, and decodes lines.
 
-The line's keys are the field names of :class:`~flask_chest.Record`, which are also the column names
-of the SQL stores, so that a batch can go to a database as one JSON document. ``time`` is an
-integer: microseconds since 1970-01-01 UTC.
+A record is encoded once, in the request thread; later steps pass the line on. The keys of a line
+are the field names of :class:`~flask_chest.Record`. They are also the column names of the SQL
+stores, so that a database can take a batch as one JSON document. ``time`` is an integer:
+microseconds since 1970-01-01 UTC.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ _MICROSECOND = timedelta(microseconds=1)
 FIELDS = tuple(field.name for field in fields(Record))
 
 _VARYING = ("id", "time", "request_id", "duration_ms", "vars", "status")
-#: The fields in the order of a line: first those in which records of one route differ. What comes
-#: behind is encoded once for all of them.
+#: The fields in the order of a line. Fields that differ between records of one route come first;
+#: the others are encoded once for all records of the route.
 ORDER = (*_VARYING, *(name for name in FIELDS if name not in _VARYING))
-#: What the end of a line begins with that records of one route share.
+#: The bytes before the status. The end of a line, which records of one route share, follows it.
 SHARED = b',"status":'
 
 # A record never holds a raw newline: JSON escapes it, so one line is one record.
@@ -33,19 +34,19 @@ loads = orjson.loads
 
 
 def to_microseconds(time: datetime) -> int:
-    """Microseconds since 1970 UTC; exact, where ``timestamp()`` would round."""
+    """Return the microseconds since 1970 UTC, exactly; ``timestamp()`` would round."""
     return (time - EPOCH) // _MICROSECOND
 
 
 def from_microseconds(microseconds: int) -> datetime:
-    """The UTC time of a number of microseconds since 1970."""
+    """Return the UTC time of a number of microseconds since 1970."""
     return EPOCH + timedelta(microseconds=microseconds)
 
 
 def encode(record: Record) -> bytes:
-    """One line of JSON, without the newline.
+    """Return a record as one line of JSON, without the newline.
 
-    :raises TypeError: when a value is not plain; a record made by capture never has one.
+    :raises TypeError: a value is not plain. Records of requests only have plain values.
     """
     values: dict[str, Any] = {name: getattr(record, name) for name in ORDER}
     values["time"] = to_microseconds(record.time)
@@ -53,27 +54,24 @@ def encode(record: Record) -> bytes:
 
 
 def made_at(line: bytes) -> int:
-    """The time of an encoded record, in microseconds since 1970, UTC."""
+    """Return the time of an encoded record, in microseconds since 1970 UTC."""
     return int(loads(line)["time"])
 
 
 def decode(line: bytes) -> Record:
-    """The record of a line made by :func:`encode` or by capture.
-
-    Keys of a later version are passed over.
-    """
+    """Return the record of an encoded line; keys of a later version are ignored."""
     return from_mapping(loads(line))
 
 
 def from_mapping(values: Mapping[str, Any]) -> Record:
-    """The record of a decoded line."""
+    """Return the record of a decoded line."""
     known = {name: values[name] for name in FIELDS if name in values}
     known["time"] = from_microseconds(known["time"])
     return Record(**known)
 
 
 class Batch(Sequence[Record]):
-    """Records as the lines they were encoded to; each is decoded only when it is looked at.
+    """A sequence of records that decodes each encoded line only when it is accessed.
 
     :param lines: encoded records, one JSON object each.
 
@@ -104,10 +102,10 @@ class Batch(Sequence[Record]):
 
 
 def encoded_lines(records: Sequence[Record]) -> Sequence[bytes]:
-    """The lines of records, without decoding and encoding them again where that is not needed.
+    """Return the encoded lines of records; those of a batch are not decoded and encoded again.
 
-    :param records: a batch, as :meth:`flask_chest.Chest.write` gets it, or any records.
-    :raises TypeError: a record that was made by hand holds a value that JSON cannot carry.
+    :param records: a batch, as :meth:`flask_chest.Chest.write` receives it, or any records.
+    :raises TypeError: a record that was not made by a request has a value that is not plain.
 
     .. versionadded:: 1.0
     """
@@ -117,9 +115,10 @@ def encoded_lines(records: Sequence[Record]) -> Sequence[bytes]:
 
 
 def json_array(records: Sequence[Record]) -> bytes:
-    """A whole batch as one JSON array: what many databases take as one parameter.
+    """Return a batch as one JSON array, which many databases accept as one parameter.
 
-    :param records: as for :func:`encoded_lines`, which it may raise the error of.
+    :param records: as for :func:`encoded_lines`.
+    :raises TypeError: as for :func:`encoded_lines`.
 
     .. versionadded:: 1.0
     """

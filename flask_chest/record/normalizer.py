@@ -1,24 +1,24 @@
-"""What becomes of a value that a view put on ``g``: plain JSON, of bounded size, never an error.
+"""Normalizes values on ``g`` to plain JSON of limited size; never raises because of a value.
 
 =====================================  ========================================================
-on ``g``                               in the record
+value on ``g``                         value in the record
 =====================================  ========================================================
-text                                   itself; NUL becomes U+2400, a lone surrogate U+FFFD
-int                                    itself; outside of 64 bits its digits, as text
-float                                  itself; NaN and infinities become null
-bool, None                             themselves
-dict                                   itself, keys as text, keys redacted at any depth
+text                                   unchanged; NUL becomes U+2400, a lone surrogate U+FFFD
+int                                    unchanged; beyond 64 bits its digits, as text
+float                                  unchanged; NaN and infinities become null
+bool, None                             unchanged
+dict                                   a dict with keys as text, redacted at any depth
 list, tuple                            a list
-set, frozenset                         a list, sorted where its items can be
+set, frozenset                         a list, sorted if the items can be sorted
 datetime, date                         ISO 8601
-UUID, Decimal                          their text
-Enum                                   its value
-dataclass                              a dict of its fields; of a row that SQLAlchemy has mapped
-                                       as one, those that are loaded
+UUID, Decimal                          the value as text
+Enum                                   the member's value
+dataclass                              a dict of the fields; for a row that SQLAlchemy maps as a
+                                       dataclass, a dict of the loaded fields
 a value over the byte limit            cut; text and lists end with the mark, a dict has it as a key
-a value that holds itself              the inner one is ``…[cycle]``
+a value that contains itself           ``…[cycle]`` in place of the inner one
 more than 16 levels                    ``…[deep]``
-anything else                          ``<module.Class>`` where it was named, else left out
+anything else                          ``<module.Class>`` if the variable was named, else left out
 =====================================  ========================================================
 """
 
@@ -48,31 +48,31 @@ CYCLE = "…[cycle]"
 DEEP = "…[deep]"
 
 _MAX_DEPTH = 16
-# How often a container that changes meanwhile is looked at anew.
-_TRIES = 100
-# Entries of a dict that is looked at as a whole.
-_MOST_FLAT = 64
-# What a number takes of a value's bytes, with what stands around it.
-_SCALAR = 9
+# How often a container is read again because another thread changes it.
+_MAX_TRIES = 100
+# Entries of a dict that is copied in one step.
+_MAX_FLAT = 64
+# Bytes that a number counts for, with its separators.
+_SCALAR_BYTES = 9
 
 
 class Normalizer:
-    """Turns values into plain ones.
+    """Normalizes values to plain JSON.
 
-    :param redaction: names of dict keys whose values are hidden, at any depth.
-    :param max_bytes: UTF-8 bytes that one value may have.
+    :param redaction: decides which keys of dicts have secret values, at any depth.
+    :param max_bytes: UTF-8 bytes of one value.
     """
 
     def __init__(self, redaction: Redaction, max_bytes: int) -> None:
         self._redaction = redaction
         self.max_bytes = max_bytes
-        #: A text of so many characters fits, whatever they are: none takes more than 4 bytes.
+        #: Characters of a text that fits in any case: no character takes more than 4 bytes.
         self.max_text = max_bytes // 4
 
     def normalize(self, value: object) -> Plain:
         """Return a value as plain JSON.
 
-        :raises NotPlainError: it has none.
+        :raises NotPlainError: the value has no plain form.
         """
         kind = type(value)
         if kind is dict and (flat := self._flat_dict(value)) is not None:  # type: ignore[arg-type]
@@ -80,16 +80,16 @@ class Normalizer:
         return _Walk(self._redaction, self.max_bytes).plain(value, 0)
 
     def _flat_dict(self, value: dict[Any, Any]) -> dict[str, Plain] | None:
-        """A copy of a dict that is plain and short as it is; ``None`` for any other."""
-        if len(value) > _MOST_FLAT:
+        """Return a copy of a dict that is plain and short already; ``None`` for any other."""
+        if len(value) > _MAX_FLAT:
             return None
-        # In one step, since another thread may change it meanwhile.
+        # In one step, since another thread may change the dict in the meantime.
         made = value.copy()
         left = self.max_text
         for name, item in made.items():
             if type(name) is not str or len(name) > MAX_NAME or self._redaction.is_sensitive(name):
                 return None
-            left -= len(name) + _SCALAR
+            left -= len(name) + _SCALAR_BYTES
             kind = type(item)
             if kind is str:
                 left -= len(item)
@@ -102,7 +102,7 @@ class Normalizer:
 
 
 class _Walk:
-    """One value on its way: what is left of its bytes, and what it is inside of."""
+    """Normalizes one value: tracks the bytes that are left, and the containers around it."""
 
     def __init__(self, redaction: Redaction, budget: int) -> None:
         self._redaction = redaction
@@ -166,7 +166,7 @@ class _Walk:
                 made[CUT] = dict.__len__(value) - seen
                 break
             whole = key_text(key)
-            # Judged by the whole name, not by what the limit leaves of it.
+            # By the complete name: the limit may cut it.
             shown = REDACTED if self._redaction.is_sensitive(whole) else item
             name = self._text(whole)
             made[name] = self._inner(shown, depth)
@@ -182,15 +182,15 @@ class _Walk:
         return _sorted(made) if issubclass(kind, (set, frozenset)) else made
 
     def _first(self, iterate: Callable[[], Iterable[Any]]) -> list[Any]:
-        # All at once, since another thread may change it meanwhile; no more than can fit, since
-        # each item takes a byte at least.
+        # All at once, since another thread may change the container in the meantime. No more items
+        # than can fit: each takes at least one byte.
         most = max(self._left, 0) + 1
-        for _ in range(_TRIES):
+        for _ in range(_MAX_TRIES):
             try:
                 return list(islice(iterate(), most))
             except RuntimeError:
-                # Up to Python 3.11 garbage may be collected in the midst, and what that calls back
-                # gives other threads their turn: https://docs.python.org/3/library/gc.html
+                # Up to Python 3.11 a garbage collection may start in between, and its callbacks let
+                # other threads run: https://docs.python.org/3/library/gc.html
                 continue
         return list(islice(iterate(), most))
 
@@ -212,7 +212,7 @@ _CONTAINERS = (dict, *_SEQUENCES)
 
 
 def _base_iter(kind: type, value: Any) -> Iterator[Any]:
-    # The iteration of the built-in type: a subclass may have one that raises, or never ends.
+    # The iterator of the built-in type: that of a subclass may raise or never end.
     for base in _SEQUENCES:
         if issubclass(kind, base):
             iterator: Iterator[Any] = base.__iter__(value)
@@ -221,38 +221,38 @@ def _base_iter(kind: type, value: Any) -> Iterator[Any]:
 
 
 def _dataclass_items(value: Any) -> dict[str, Any] | None:
-    """The fields of a dataclass; ``None`` where it is none."""
+    """Return the fields of a dataclass; ``None`` for any other value."""
     try:
-        # By the type's own look-up: a metaclass may have one that raises.
+        # By type's own attribute look-up: that of a metaclass may raise.
         type.__getattribute__(type(value), "__dataclass_fields__")
         names = [each.name for each in fields(value)]
-    except BaseException:  # noqa: BLE001 - whatever that attribute is, even SystemExit
+    except BaseException:  # noqa: BLE001 - the attribute may be anything
         return None
-    held = _held_by(value)
-    if "_sa_instance_state" in held:
-        # A row that SQLAlchemy has mapped: asked for what is not loaded, it would go to the
-        # database, and leave a transaction open.
+    loaded = _instance_dict(value)
+    if "_sa_instance_state" in loaded:
+        # A row that SQLAlchemy maps: reading a field that is not loaded would query the database
+        # and leave a transaction open.
         # https://docs.sqlalchemy.org/en/20/orm/dataclasses.html
-        return {name: held[name] for name in names if name in held}
+        return {name: loaded[name] for name in names if name in loaded}
     return {name: _field(value, name) for name in names}
 
 
-def _held_by(value: Any) -> dict[str, Any]:
+def _instance_dict(value: Any) -> dict[str, Any]:
     try:
         return dict(object.__getattribute__(value, "__dict__"))
-    except BaseException:  # noqa: BLE001 - slots, or an attribute of theirs, even SystemExit
+    except BaseException:  # noqa: BLE001 - slots, or a custom __dict__
         return {}
 
 
 def _field(value: Any, name: str) -> Any:
     try:
         return getattr(value, name)
-    except BaseException as error:  # noqa: BLE001 - a property of theirs, even SystemExit
+    except BaseException as error:  # noqa: BLE001 - a property may raise anything
         return f"<{type(error).__name__}>"
 
 
 def _sorted(items: list[Plain]) -> list[Plain]:
     try:
-        return sorted(items)  # type: ignore[type-var]  # refused below where it cannot be
+        return sorted(items)  # type: ignore[type-var]  # TypeError if they cannot be sorted
     except TypeError:
         return items

@@ -1,4 +1,4 @@
-"""One frozen record: what a request, a command or a job leaves behind."""
+"""The record of one request, command or job."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ from ..typing import Kind, Plain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What one request left behind.
+    """The record of one request, command or job.
 
     :param id: 32 hexadecimal digits, a UUID of version 7 (`RFC 9562
         <https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7>`_): later records sort later.
-    :param time: when the request began, UTC, exact to the microsecond.
+    :param time: start of the request, in UTC with microseconds.
     :param kind: ``"request"``, ``"command"`` or ``"job"``.
-    :param request_id: the caller's id, the generator's, or the record's own.
-    :param trace_id: the trace of a W3C ``traceparent`` header, 32 hexadecimal digits.
-    :param method: the HTTP method; one that HTTP does not know is ``"_OTHER"``.
-    :param route: the URL rule as the app writes it; ``None`` where none matched.
-    :param endpoint: Flask's endpoint, or the command's name.
-    :param blueprint: the blueprint's full name.
-    :param status: the HTTP status; ``None`` where no answer was given.
-    :param duration_ms: milliseconds from the first byte of the request seen to the end.
-    :param error: the class of the exception that ended it, e.g. ``"KeyError"``. Never its text,
-        which may hold what nobody meant to store.
+    :param request_id: the id that the caller sent, else the id from the app's generator, else the
+        id of the record.
+    :param trace_id: the trace id of a W3C ``traceparent`` header, 32 hexadecimal digits.
+    :param method: the HTTP method; ``"_OTHER"`` for a method that HTTP does not define.
+    :param route: the URL rule as the app writes it; ``None`` if no rule matched.
+    :param endpoint: Flask's endpoint, or the name of the command.
+    :param blueprint: the full name of the blueprint.
+    :param status: the HTTP status; ``None`` without a response.
+    :param duration_ms: milliseconds that the request took; for a streamed body until it was closed.
+    :param error: the class of the exception that ended the request, e.g. ``"KeyError"``. The text
+        of the exception is not stored: it may contain private data.
     :param vars: the tracked variables, in the order in which they were tracked.
     :param tags: the constant tags of the app.
-    :param sample_rate: the share of such requests that is kept; count a record as ``1 / rate``.
-    :param bytes_sent: bytes of a streamed body; ``None`` where the body was not streamed.
-    :param disconnected: the client left before a streamed body had ended; ``None`` likewise.
+    :param sample_rate: the fraction of such requests that is kept, from 0 to 1; count each record
+        as ``1 / sample_rate`` requests.
+    :param bytes_sent: bytes sent of a streamed body; ``None`` if the body was not streamed.
+    :param disconnected: whether the client disconnected before the end of a streamed body;
+        ``None`` if the body was not streamed.
 
     .. versionadded:: 1.0
     """

@@ -1,4 +1,4 @@
-"""Which names are those of secrets."""
+"""Redaction: decides by their names which values are secret."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import fnmatch
 import re
 from collections.abc import Iterable
 
-#: What is stored in a secret's place.
+#: The text that replaces a secret value.
 REDACTED = "[REDACTED]"
 
-# Names come from code, but keys may come from users: what is remembered must not grow with them.
+# Users may choose the keys of dicts, so the number of remembered names needs a limit.
 _MAX_REMEMBERED = 4096
 
 
 class Redaction:
-    """Says which names are redacted.
+    """Decides whose values are redacted.
 
-    :param patterns: globs; case does not matter.
+    :param patterns: globs for names; case does not matter.
     """
 
     def __init__(self, patterns: Iterable[str]) -> None:
@@ -25,7 +25,7 @@ class Redaction:
         self._remembered: dict[str, bool] = {}
 
     def is_sensitive(self, name: str) -> bool:
-        """Whether the value of this name must not be stored."""
+        """Return whether the value with this name must not be stored."""
         if self._pattern is None:
             return False
         known = self._remembered.get(name)

@@ -1,4 +1,8 @@
-"""What becomes of a value that holds no others: a text or a number, by its base's own methods."""
+"""Converts scalar values to plain text and numbers, and cleans text.
+
+All conversions call the methods of the built-in base class: a subclass may override them with code
+that raises or never returns.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +17,24 @@ from ..typing import Plain
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
+#: Characters of a name.
+MAX_NAME = 255
 
+# Decimal digits of an int that is stored as text.
 _MAX_DIGITS = 4000
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class NotPlainError(Exception):
-    """A value has no spelling in JSON."""
+    """A value has no plain form."""
 
 
 def _int(value: Any) -> int | str:
     number = int.__int__(value)
     if INT_MIN <= number <= INT_MAX:
         return number
-    # Python refuses to spell out very long ones, since that takes quadratic time.
+    # Python refuses to convert very long ones to text, because that takes quadratic time.
     if number.bit_length() > _MAX_DIGITS * 3:
         return f"<int of {number.bit_length()} bits>"
     return str(number)
@@ -37,7 +46,7 @@ def _float(value: Any) -> float | None:
 
 
 _SCALARS: tuple[tuple[type, Any], ...] = (
-    # Enums first: many are texts or numbers too. All by the base's own methods.
+    # Enums first: many are texts or numbers too.
     (Enum, lambda value: object.__getattribute__(value, "_value_")),
     (str, str.__str__),
     (int, _int),
@@ -50,41 +59,35 @@ _SCALARS: tuple[tuple[type, Any], ...] = (
 
 
 def conversion(kind: type) -> Any:
-    """What turns values of a type into a text or a number; ``None`` for any other type."""
+    """Return the function that converts values of a type, or ``None`` for any other type."""
     for base, convert in _SCALARS:
-        # Of the type, not of the value: isinstance() would ask a proxy's __class__.
+        # The type, not the value: isinstance() would call a proxy's __class__.
         if issubclass(kind, base):
             return convert
     return None
 
 
 def converted(convert: Any, value: object) -> Any:
-    """A value, turned by its type's conversion.
+    """Return a value converted to a text or a number.
 
-    :raises NotPlainError: it has none, whatever its class promises.
+    :param convert: the result of :func:`conversion`.
+    :raises NotPlainError: the conversion failed.
     """
     try:
         return convert(value)
-    except BaseException:  # noqa: BLE001 - a time zone of theirs, even SystemExit
+    except BaseException:  # noqa: BLE001 - a custom time zone may raise anything
         raise NotPlainError from None
 
 
-#: Characters of a name.
-MAX_NAME = 255
-
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
 def clean_text(text: str) -> str:
-    """Text that every store can hold: no NUL, no lone surrogate."""
+    """Replace NUL and lone surrogates, which some stores reject."""
     if "\0" in text:
         text = text.replace("\0", "\u2400")
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def clean_shallow(value: Plain) -> Plain:
-    """A plain value whose texts may not be clean: it is one, or a dict of them."""
+    """Clean a text, or the names and texts of a dict; return any other value unchanged."""
     if type(value) is str:
         return clean_text(value)
     if type(value) is dict:
@@ -93,17 +96,17 @@ def clean_shallow(value: Plain) -> Plain:
 
 
 def clean_name(name: object) -> str:
-    """The name of a variable or a key, as text of at most 255 characters."""
+    """Return the name of a variable or a key as clean text of at most 255 characters."""
     return clean_text(key_text(name))
 
 
 def key_text(key: object) -> str:
-    """A key as text of at most 255 characters, which may not be clean."""
+    """Return a key as text of at most 255 characters, not cleaned."""
     kind = type(key)
     if kind is str and len(key) <= MAX_NAME:  # type: ignore[arg-type]
         return key  # type: ignore[return-value]
     if issubclass(kind, str):
-        return str.__str__(key)[:MAX_NAME]  # isinstance() would ask the key
+        return str.__str__(key)[:MAX_NAME]  # isinstance() would call the key's __class__
     if key is None or kind in (bool, float):
         return str(key)
     convert = conversion(kind)
@@ -115,9 +118,12 @@ def key_text(key: object) -> str:
 
 
 def placeholder(value: object) -> str:
-    """A short stand-in for a value that has no plain spelling; runs no code of its class."""
+    """Return ``<module.Class>`` for a value that has no plain form.
+
+    This runs no code of the class.
+    """
     try:
         kind = type(value)
         return clean_text(f"<{kind.__module__}.{kind.__qualname__}>"[:MAX_NAME])
-    except BaseException:  # noqa: BLE001 - a metaclass of theirs, even SystemExit
+    except BaseException:  # noqa: BLE001 - a custom metaclass may raise anything
         return "<unknown>"
