@@ -368,7 +368,7 @@ def test_wrong_arguments(arguments: dict[str, Any], message: str) -> None:
         ("sqlite://", "SQLite needs a file"),
         ("sqlite:chest.db", "'//' must follow 'sqlite:'; write 'sqlite:///chest.db'"),
         ("https:/host", "'//' must follow 'https:'; write 'https://...'"),
-        ("https://", "'url' names no host; write e.g. 'https://host/path'"),
+        ("https://", "the URL names no host; write e.g. 'https://host/path'"),
         ("https://host:port/in", "a port that is no number"),
         ({"url": "https://host", "headers": "X-Key"}, "'headers' is of type 'str'; expected a map"),
         ({"url": "https://host", "success_status_codes": 202}, "codes 202: expected HTTP statuses"),

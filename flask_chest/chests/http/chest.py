@@ -1,4 +1,4 @@
-"""Any HTTP endpoint that takes JSON."""
+"""The chest for any HTTP endpoint that accepts JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...errors import ConfigError, DeliveryError, RejectedError
 from ...record.record import Record
 from ...typing import ContextTuple
 from ..base import Chest
-from ..batches import context_tuples, to_lines
+from ..batches import blamed_ids, context_tuples, to_lines
 from ..client import require_driver
 from ..url import StoreURL, digest
 from .client import CREDENTIALS, HTTPClient, check_timeout
@@ -24,33 +24,32 @@ from .response import Response
 PayloadGenerator = Callable[[list[ContextTuple]], Any]
 
 _JSON = "application/json"
-_RETRY = {408, 425, 429}
 
 
 class FlaskChestCustomWriter(Chest):
     """POSTs each batch as JSON to an HTTP endpoint.
 
-    The payload is what ``payload_generator`` makes of the batch's variables. Without a generator it
-    is an array of the records: objects with the fields of :class:`flask_chest.Record`, ``time`` as
-    microseconds since 1970 UTC. Each request has an ``Idempotency-Key``, the same for the same
-    records, so that an endpoint can tell a retry from news.
+    ``payload_generator`` makes the payload from the batch's variables. Without a generator the
+    payload is an array of records: objects with the fields of :class:`flask_chest.Record`, ``time``
+    in microseconds since 1970 UTC. Each request has an ``Idempotency-Key``, which is the same for
+    the same records, so that the endpoint can recognize a retry.
 
     :param url: the endpoint; or give ``https``, ``host`` and ``port``.
-    :param https: whether to use TLS, where ``host`` is given.
-    :param host: the endpoint's host, where there is no ``url``.
-    :param port: its port; default 80, or 443 with ``https``.
+    :param https: whether to use TLS, if ``host`` is given.
+    :param host: the endpoint's host, in place of ``url``.
+    :param port: the endpoint's port; default: 80, or 443 with ``https``.
     :param headers: headers of each request.
     :param params: query parameters of each request.
     :param proxies: as for `requests
         <https://requests.readthedocs.io/en/latest/user/advanced/#proxies>`_.
-    :param payload_generator: gets ``[(variable_name, variable_value, request_id), ...]`` of the
-        whole batch, in tracked order, and returns what JSON can carry.
+    :param payload_generator: a function that gets ``[(variable_name, variable_value, request_id),
+        ...]`` of the whole batch, in tracked order, and returns a value that JSON can represent.
     :param verify: whether the certificate is checked: ``True``, or the file of a private CA.
-        ``False`` together with https is logged as a warning, once.
-    :param success_status_codes: the answers that mean "stored".
+        ``False`` together with https logs one warning.
+    :param success_status_codes: the statuses that mean "stored".
     :param timeout: seconds for one request; default: ``CHEST_EXPORT_TIMEOUT``.
-    :raises flask_chest.errors.ConfigError: neither ``url`` nor ``host`` is given, or both are, or
-        an argument cannot be.
+    :raises flask_chest.errors.ConfigError: not exactly one of ``url`` and ``host`` is given, or an
+        argument is wrong.
 
     .. versionadded:: 1.0
     """
@@ -75,9 +74,7 @@ class FlaskChestCustomWriter(Chest):
         require_driver("requests", "all")
         self.url = _endpoint(url, https, host, port)
         self.address = StoreURL.parse(self.url)
-        if not self.address.host:
-            raise ConfigError("'url' names no host; write e.g. 'https://host/path'")
-        _ = self.address.port
+        self.address.require_host("https://host/path")
         super().__init__(**arguments)
         self._settings: dict[str, Any] = {
             "params": dict(params or {}),
@@ -88,17 +85,17 @@ class FlaskChestCustomWriter(Chest):
         self._generate = check_argument(
             "payload_generator", payload_generator, checks.optional(checks.function)
         )
-        self._success = _statuses(success_status_codes)
+        self._success = _check_statuses(success_status_codes)
         self._own_timeout = check_timeout(timeout)
         self._client = HTTPClient(self, self.url, self._headers, self._settings)
 
     @classmethod
     def from_url(cls, url: str, **arguments: Any) -> FlaskChestCustomWriter:
-        """``https://host/path``: there the certificate is checked unless ``verify`` says no."""
+        """``https://host/path``; its certificate is checked unless ``verify`` is false."""
         return cls(url, **{"verify": True, **arguments})
 
     def describe(self) -> str:
-        # Neither path nor query: of many webhooks they are the password.
+        # Without path and query: many webhooks have their password there.
         return f"{self.address.scheme}://{self.address.hosts}"
 
     def location(self) -> str:
@@ -117,14 +114,13 @@ class FlaskChestCustomWriter(Chest):
         if not records:
             return
         body = self._body(records)
-        self._judge(self._send("POST", body, _idempotency_key(records)), records)
+        self._raise_for_response(self._send("POST", body, _idempotency_key(records)), records)
 
     def check(self) -> None:
-        answer = self._send("OPTIONS", None, None)
-        if answer.status in CREDENTIALS or answer.status >= 500:
-            raise DeliveryError(
-                self.error_message(answer.told(), "see 'headers' and the endpoint's log")
-            )
+        response = self._send("OPTIONS", None, None)
+        if response.status in CREDENTIALS or response.status >= 500:
+            remedy = "see 'headers' and the endpoint's log"
+            raise DeliveryError(self.error_message(response.summarize(), remedy))
 
     def close(self) -> None:
         self._client.close()
@@ -134,41 +130,31 @@ class FlaskChestCustomWriter(Chest):
         headers = {} if key is None else {"Idempotency-Key": key}
         return self._client.send(method, body, headers, timeout)
 
-    def _judge(self, answer: Response, records: Sequence[Record]) -> None:
-        status = answer.status
-        if status in self._success:
+    def _raise_for_response(self, response: Response, records: Sequence[Record]) -> None:
+        if response.status in self._success:
             return
-        if status in _RETRY or status >= 500:
-            raise DeliveryError(self.error_message(answer.told()), retry_after=answer.retry_after)
-        if status in CREDENTIALS:
-            raise DeliveryError(
-                self.error_message(answer.told(), "check the credentials in 'headers'")
-            )
-        if status < 300:
-            remedy = f"if that means 'stored', add {status} to 'success_status_codes'"
-            raise DeliveryError(self.error_message(answer.told(), remedy))
-        if status < 400:
-            remedy = f"redirects are not followed; set 'url' to where it is now{answer.moved_to()}"
-            raise DeliveryError(self.error_message(answer.told(), remedy))
-        blamed = [records[0].id] if len(records) == 1 else None
-        raise RejectedError(self.error_message(answer.told()), record_ids=blamed)
+        reason = response.summarize()
+        self._client.raise_if_temporary(response, reason)
+        if response.status < 300:
+            remedy = f"if that means 'stored', add {response.status} to 'success_status_codes'"
+            raise DeliveryError(self.error_message(reason, remedy))
+        raise RejectedError(self.error_message(reason), record_ids=blamed_ids(records))
 
     def _body(self, records: Sequence[Record]) -> bytes:
-        blamed = [records[0].id] if len(records) == 1 else None
         if self._generate is None:
             return b"[" + b",".join(to_lines(records)) + b"]"
         try:
             payload = self._generate(context_tuples(records))
         except Exception as error:
             reason = self.error_message(error, "the payload generator raised it")
-            raise RejectedError(reason, record_ids=blamed) from error
+            raise RejectedError(reason, record_ids=blamed_ids(records)) from error
         try:
             return json.dumps(payload, allow_nan=False).encode()
         except (TypeError, ValueError, RecursionError) as error:
             reason = self.error_message(
-                error, "the payload generator returned what JSON cannot carry"
+                error, "JSON cannot represent the value that the payload generator returned"
             )
-            raise RejectedError(reason, record_ids=blamed) from error
+            raise RejectedError(reason, record_ids=blamed_ids(records)) from error
 
 
 def _endpoint(url: str | None, https: bool, host: str | None, port: int | str | None) -> str:
@@ -183,14 +169,14 @@ def _endpoint(url: str | None, https: bool, host: str | None, port: int | str | 
     return url
 
 
-def _statuses(codes: Iterable[int]) -> frozenset[int]:
-    found = frozenset(codes) if isinstance(codes, Iterable) else frozenset()
-    if not found or not all(isinstance(each, int) for each in found):
+def _check_statuses(codes: Iterable[int]) -> frozenset[int]:
+    statuses = frozenset(codes) if isinstance(codes, Iterable) else frozenset()
+    if not statuses or not all(isinstance(each, int) for each in statuses):
         raise ConfigError(
             f"success_status_codes {checks.describe_value(codes)}: expected HTTP statuses, "
             "e.g. [200, 202]"
         )
-    return found
+    return statuses
 
 
 def _idempotency_key(records: Sequence[Record]) -> str:

@@ -1,4 +1,4 @@
-"""How the chests that speak HTTP do so: over kept connections, within a deadline."""
+"""Sends HTTP requests over kept connections, each within a deadline."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from ...config.settings import check_argument
 from ...errors import ConfigError, DeliveryError
 from ..base import Chest
 from ..client import CHECK_ADDRESS, PerProcessClient
-from .response import Response, read_answer
+from .response import Response, read_response
 
 if TYPE_CHECKING:
     import requests
 
-#: Not the records are at fault, but what the chest was told: they wait until that is put right.
+#: Statuses that mean wrong credentials: the records wait until the user corrects them.
 CREDENTIALS = frozenset({401, 403, 407})
 
-
+_RETRY = frozenset({408, 425, 429})
 _TIMEOUT = checks.optional(checks.number(0, above=True))
-# As they stand in a URL.
-_YES, _NO = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
+# Booleans in a URL.
+_TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
 
 def check_verify(verify: bool | str) -> bool | str:
-    """How a certificate is checked that always is.
+    """Check the ``verify`` argument of a chest that always checks certificates.
 
-    :param verify: ``True``, or the file of a CA.
-    :returns: the same, with ``True`` for the word.
+    :param verify: ``True``, a word for it such as ``"yes"``, or the file of a CA.
+    :returns: ``True`` or the file.
     :raises ConfigError: it is neither.
     """
     word = str(verify).lower()
-    if word in _NO or not word:
+    if word in _FALSE or not word:
         raise ConfigError("'verify' is True, or the file of the CA that signed the certificate")
-    return True if word in _YES else verify
+    return True if word in _TRUE else verify
 
 
 def check_timeout(timeout: float | None) -> float | None:
-    """Seconds that one request may take, where a chest says so itself.
+    """Check the ``timeout`` argument of a chest: seconds for one request.
 
-    :raises ConfigError: it is no number above 0.
+    :raises ConfigError: it is not a number above 0.
     """
-    found: float | None = check_argument("timeout", timeout, _TIMEOUT)
-    return found
+    checked: float | None = check_argument("timeout", timeout, _TIMEOUT)
+    return checked
 
 
 class HTTPClient:
-    """Sends a chest's requests; each process has connections of its own.
+    """Sends the requests of a chest; each process has its own connections.
 
-    :param chest: whose errors these are.
+    :param chest: the chest that error messages name.
     :param url: the endpoint.
     :param headers: headers of each request.
     :param settings: ``params``, ``proxies`` and ``verify``, as for ``requests``.
@@ -69,11 +69,11 @@ class HTTPClient:
     def send(
         self, method: str, body: bytes | None, headers: Mapping[str, str], timeout: float
     ) -> Response:
-        """Send one request, and read what is answered.
+        """Send one request and read the response.
 
-        :param headers: those of this request alone.
+        :param headers: further headers of this request.
         :param timeout: seconds.
-        :raises DeliveryError: no answer came.
+        :raises DeliveryError: no response came.
         """
         import requests
 
@@ -84,18 +84,36 @@ class HTTPClient:
                 data=body,
                 headers=dict(headers),
                 timeout=timeout,
-                # Another host has no business with our headers and our users' values.
+                # Another host must not get the credentials and the values of the app's users.
                 allow_redirects=False,
                 stream=True,
                 **self._settings,
             ) as response:
-                return read_answer(response, timeout)
+                return read_response(response, timeout)
         except requests.RequestException as error:
             raise DeliveryError(self._chest.error_message(_reason(error), _remedy(error))) from None
         except OSError as error:
-            # Before anything is sent, requests looks for the file of the CA.
-            remedy = "name a file that is there as 'verify'"
+            # requests opens the file of the CA before it sends anything.
+            remedy = "set 'verify' to a file that exists"
             raise DeliveryError(self._chest.error_message(error, remedy)) from None
+
+    def raise_if_temporary(self, response: Response, reason: str) -> None:
+        """Raise an error for a status that is not caused by the records.
+
+        :param reason: a description of the response.
+        :raises DeliveryError: the server is busy or failed, refuses the credentials, or redirects.
+        """
+        if response.status in _RETRY or response.status >= 500:
+            message = self._chest.error_message(reason)
+            raise DeliveryError(message, retry_after=response.retry_after)
+        if response.status in CREDENTIALS:
+            remedy = "check the credentials in 'headers'"
+            raise DeliveryError(self._chest.error_message(reason, remedy))
+        if 300 <= response.status < 400:
+            host = response.redirect_host
+            remedy = "redirects are not followed; set 'url' to the new address"
+            remedy += f" ({host})" if host else ""
+            raise DeliveryError(self._chest.error_message(reason, remedy))
 
     def close(self) -> None:
         """Close the connections. A later :meth:`send` opens new ones."""
@@ -107,10 +125,10 @@ class HTTPClient:
         session = requests.Session()
         session.headers.update(self.headers)
         if urlsplit(self.url).scheme == "https" and self._settings["verify"] is False:
-            self._warn()
+            self._warn_of_unchecked_certificate()
         return session
 
-    def _warn(self) -> None:
+    def _warn_of_unchecked_certificate(self) -> None:
         from urllib3.exceptions import InsecureRequestWarning
 
         self._chest.logger.warning(
@@ -119,7 +137,7 @@ class HTTPClient:
             self._chest.name,
             self._chest.describe(),
         )
-        # That was once; urllib3 would say so at each request.
+        # One warning is enough; urllib3 would repeat it for each request.
         warnings.filterwarnings(
             "ignore",
             f"Unverified HTTPS request is being made to host '{urlsplit(self.url).hostname}'",
@@ -128,7 +146,7 @@ class HTTPClient:
 
 
 def _reason(error: requests.RequestException) -> str:
-    # str(error) would hold the URL with its query.
+    # str(error) contains the URL with its query, which may contain a token.
     cause: Any = error.args[0] if error.args else error
     cause = getattr(cause, "reason", None) or cause
     text = str(cause).rpartition(": ")[2] if "url:" in str(cause) else str(cause)
@@ -141,5 +159,5 @@ def _remedy(error: requests.RequestException) -> str:
     if isinstance(error, requests.exceptions.SSLError):
         return "set 'verify' to the file of the CA that signed the server's certificate"
     if isinstance(error, requests.Timeout):
-        return "see that it keeps up, or raise CHEST_EXPORT_TIMEOUT"
+        return "check that the server keeps up, or raise CHEST_EXPORT_TIMEOUT"
     return CHECK_ADDRESS

@@ -1,4 +1,4 @@
-"""What an HTTP endpoint answered, read within a deadline and as far as anyone needs it."""
+"""Reads HTTP responses within a deadline, and their ``Retry-After``."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     import requests
 
-_ENOUGH = 64 * 1024
-_QUOTED = 200
+_MAX_BODY_BYTES = 64 * 1024
+_MAX_QUOTED_BYTES = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """An answer's status, headers and the beginning of its body."""
+    """Status, headers and the beginning of the body of a response."""
 
     status: int
     reason: str
@@ -30,30 +30,31 @@ class Response:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds that the endpoint asks to wait; ``None`` where it says nothing."""
+        """Seconds that the server asks to wait; ``None`` if it does not ask."""
         return parse_retry_after(self.headers.get("Retry-After"))
 
-    def told(self) -> str:
-        """Status and the body's first words, on one line."""
-        words = " ".join(self.body[:_QUOTED].decode(errors="replace").split())
-        return f"it answered {self.status} {self.reason} {words}".rstrip()
+    @property
+    def redirect_host(self) -> str:
+        """The host that a redirect leads to, without credentials; empty if it names no host."""
+        return urlsplit(self.headers.get("Location", "")).netloc.rpartition("@")[2]
 
-    def moved_to(self) -> str:
-        """The host that a redirect leads to, as a half sentence."""
-        host = urlsplit(self.headers.get("Location", "")).netloc.rpartition("@")[2]
-        return f" ({host})" if host else ""
+    def summarize(self) -> str:
+        """Return the status and the beginning of the body on one line."""
+        quoted = " ".join(self.body[:_MAX_QUOTED_BYTES].decode(errors="replace").split())
+        return f"it answered {self.status} {self.reason} {quoted}".rstrip()
 
 
-def read_answer(response: requests.Response, seconds: float) -> Response:
-    """Read an answer; one that does not end is let go, and so is its connection.
+def read_response(response: requests.Response, seconds: float) -> Response:
+    """Read a response; close the connection if the body is too long or too slow.
 
-    :param seconds: for the whole body: a timeout of ``requests`` runs anew with each byte.
+    :param seconds: for the whole body, since the timeout of ``requests`` starts again with each
+        byte.
     """
     deadline = time.monotonic() + seconds
     parts: list[bytes] = []
     for part in response.iter_content(8192):
         parts.append(part)
-        if sum(map(len, parts)) > _ENOUGH or time.monotonic() > deadline:
+        if sum(map(len, parts)) > _MAX_BODY_BYTES or time.monotonic() > deadline:
             response.close()
             break
     return Response(
@@ -65,12 +66,15 @@ def read_answer(response: requests.Response, seconds: float) -> Response:
 
 
 def parse_retry_after(value: str | None) -> float | None:
-    """Seconds of a ``Retry-After`` header, which holds a number or a date."""
+    """Parse a ``Retry-After`` header, which is a number of seconds or a date.
+
+    :returns: seconds; ``None`` if there is no header or it cannot be parsed.
+    """
     if value is None:
         return None
     with suppress(ValueError):
         seconds = float(value)
-        # Nobody means "inf" by it, and delivery would wait for ever.
+        # With "inf" delivery would wait forever.
         return max(0.0, seconds) if math.isfinite(seconds) else None
     try:
         moment = parsedate_to_datetime(value)

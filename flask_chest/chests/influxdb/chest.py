@@ -1,4 +1,4 @@
-"""InfluxDB 2, and whatever else speaks its ``/api/v2/write``."""
+"""The chest for InfluxDB 2, and for other servers with its ``/api/v2/write``."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from ..http.client import check_verify
 from ..http.response import parse_retry_after
 from ..url import StoreURL
 from .line_protocol import LineEncoder
-from .response import find_bad_lines, find_conflict, told
+from .response import WriteResult, find_bad_lines, find_conflict
 
 _REMEDIES = {
     401: "check the token",
     403: "give the token the right to write to this bucket",
     404: "create this organization and bucket, or name others",
 }
-# One answer names one conflict; a batch with more of them than this is not worth the while.
-_MOST_CONFLICTS = 20
+_BAD_LINES = {400, 422}
+_TOO_LARGE = 413
+# A response names one conflict, so a batch is sent again for each. A batch with more is rejected.
+_MAX_CONFLICTS = 20
 
 
 class _Connection(NamedTuple):
@@ -37,24 +39,24 @@ class _Connection(NamedTuple):
 
 
 class FlaskChestInfluxDB(Chest):
-    """One point per record, in a bucket of InfluxDB 2.
+    """Writes one point per record to a bucket of InfluxDB 2.
 
-    Tags are ``custom_tags``, ``CHEST_TAGS``, method, route, endpoint and status; fields are the
-    variables, ``duration_ms`` and ``request_id``, and where they say something, ``error`` and
-    ``sample_rate``. A variable whose type changes (a number now, text later), which the server
-    would refuse, is kept in a field of its own: ``total_string`` beside ``total``.
+    Tags are ``custom_tags``, ``CHEST_TAGS``, method, route, endpoint and status. Fields are the
+    variables, ``duration_ms``, ``request_id``, and ``error`` and ``sample_rate`` if they are set. A
+    server refuses a field whose type changes, for example from number to text. The chest writes
+    such values to a second field: ``total_string`` beside ``total``.
 
     :param host: the server; or give ``url``.
-    :param port: its port.
+    :param port: the server's port.
     :param token: an API token that may write to the bucket.
     :param org: the organization.
     :param bucket: the bucket; it must exist.
     :param custom_tags: tags of every point.
     :param measurement: the measurement of every point.
-    :param https: whether to use TLS, where ``host`` is given.
-    :param url: ``"https://host:8086"``, in place of ``https``, ``host`` and ``port``.
+    :param https: whether to use TLS, if ``host`` is given.
+    :param url: e.g. ``"https://host:8086"``, in place of ``https``, ``host`` and ``port``.
     :param verify: ``True``, or the file of the private CA that signed the server's certificate.
-    :raises flask_chest.errors.ConfigError: the address or the measurement cannot be.
+    :raises flask_chest.errors.ConfigError: the address or the measurement is wrong.
 
     .. versionadded:: 1.0
     """
@@ -76,7 +78,7 @@ class FlaskChestInfluxDB(Chest):
         **arguments: Any,
     ) -> None:
         require_driver("influxdb_client", "all")
-        host = check_argument("host", host, checks.text)  # older versions took an app first
+        host = check_argument("host", host, checks.text)  # version 0.0.x took the app first
         self.url = url or f"{'https' if https else 'http'}://{host}:{port}"
         self.address = StoreURL.parse(self.url)
         if self.address.scheme not in {"http", "https"}:
@@ -95,7 +97,7 @@ class FlaskChestInfluxDB(Chest):
     def from_url(cls, url: str, **arguments: Any) -> FlaskChestInfluxDB:
         """``influxdb://:TOKEN@host:8086/org/bucket``, or ``influxdb+https://`` for TLS.
 
-        ``measurement`` and ``verify`` may follow after a ``?``.
+        The parameters ``measurement`` and ``verify`` may follow after a ``?``.
         """
         address = StoreURL.parse(url)
         org, _, bucket = address.path.partition("/")
@@ -103,9 +105,7 @@ class FlaskChestInfluxDB(Chest):
             raise ConfigError(
                 "an InfluxDB URL ends in organization and bucket: host:8086/org/bucket"
             )
-        unknown = address.query.keys() - {"verify", "measurement"}
-        if unknown:
-            raise ConfigError(f"unknown URL parameter {min(unknown)!r}; known: measurement, verify")
+        address.require_known_parameters({"measurement", "verify"})
         https = address.scheme == "influxdb+https"
         given = {
             "host": address.host or "localhost",
@@ -128,63 +128,66 @@ class FlaskChestInfluxDB(Chest):
 
     def write(self, records: Sequence[Record]) -> None:
         rejected: dict[str, str] = {}
-        self._deliver(to_lines(records), rejected)
+        self._write_lines(to_lines(records), rejected)
         if rejected:
             reason = next(iter(rejected.values()))
             raise RejectedError(self.error_message(reason), record_ids=rejected)
 
     def check(self) -> None:
-        # No line at all: credentials and bucket are looked at, and nothing is stored. Some servers
-        # find fault with it.
-        status, answer, retry_after = self._post(b"")
-        if status >= 300 and status != 400:
-            raise self._later(status, answer, retry_after)
+        # A request without lines: the server checks the credentials and the bucket and stores
+        # nothing. Some servers respond with 400.
+        result = self._post(b"")
+        if result.status >= 300 and result.status != 400:
+            raise self._unavailable(result)
 
     def close(self) -> None:
         self._connection.close()
 
-    def _deliver(self, records: Sequence[bytes], rejected: dict[str, str]) -> None:
-        """Send records; put the ids that are refused, with reasons, into ``rejected``.
+    def _write_lines(self, records: Sequence[bytes], rejected: dict[str, str]) -> None:
+        """Write encoded records; add the id and the reason of each rejected one to ``rejected``.
 
-        Whatever is sent twice on the way lands on the same points.
+        A record that is sent twice overwrites its own point.
         """
-        for _ in range(_MOST_CONFLICTS):
+        for _ in range(_MAX_CONFLICTS):
             if not records:
                 return
             lines = self._encoder.encode(records)
-            status, answer, retry_after = self._post(b"\n".join(lines))
-            if status < 300:
+            result = self._post(b"\n".join(lines))
+            if result.status < 300:
                 return
-            if status == 413:
-                self._split(records, answer, rejected)
+            if result.status == _TOO_LARGE:
+                self._halve(records, result, rejected)
                 return
-            if status not in {400, 422}:
-                raise self._later(status, answer, retry_after)
-            if (conflict := find_conflict(answer)) and self._encoder.move(*conflict):
+            if result.status not in _BAD_LINES:
+                raise self._unavailable(result)
+            conflict = find_conflict(result.body)
+            if conflict is not None and self._encoder.move(*conflict):
                 continue
-            bad = find_bad_lines(answer, lines)
+            bad = find_bad_lines(result.body, lines)
             if not bad:
                 break
-            # Servers differ in whether they stored the others: send them again.
-            rejected |= {_id(records[index]): told(status, answer) for index in bad}
+            # Some servers stored the other lines and some did not, so they are sent again.
+            rejected |= {_id(records[index]): result.summarize() for index in bad}
             records = [record for index, record in enumerate(records) if index not in bad]
-        self._give_up(records, told(status, answer), rejected)
+        self._reject_all(records, result.summarize(), rejected)
 
-    def _give_up(self, records: Sequence[bytes], reason: str, rejected: dict[str, str]) -> None:
+    def _reject_all(self, records: Sequence[bytes], reason: str, rejected: dict[str, str]) -> None:
         if len(records) > 1:
-            # The server does not say which: delivery halves the batch until it is known.
+            # The server does not name the bad line, so delivery halves the batch to find it.
             raise RejectedError(self.error_message(reason))
         rejected |= {_id(record): reason for record in records}
 
-    def _split(self, records: Sequence[bytes], answer: str, rejected: dict[str, str]) -> None:
+    def _halve(
+        self, records: Sequence[bytes], result: WriteResult, rejected: dict[str, str]
+    ) -> None:
         if len(records) == 1:
-            rejected[_id(records[0])] = told(413, answer)
+            rejected[_id(records[0])] = result.summarize()
             return
         middle = len(records) // 2
-        self._deliver(records[:middle], rejected)
-        self._deliver(records[middle:], rejected)
+        self._write_lines(records[:middle], rejected)
+        self._write_lines(records[middle:], rejected)
 
-    def _post(self, body: bytes) -> tuple[int, str, float | None]:
+    def _post(self, body: bytes) -> WriteResult:
         from influxdb_client.rest import ApiException
         from urllib3.exceptions import HTTPError
 
@@ -196,11 +199,11 @@ class FlaskChestInfluxDB(Chest):
                 remedy = "set 'verify' to the file of the CA that signed the certificate"
                 raise DeliveryError(self.error_message(_last_line(error.reason), remedy)) from None
             headers: Any = error.headers or {}
-            wait = parse_retry_after(headers.get("Retry-After"))
-            return int(error.status), str(error.body or error.reason), wait
+            retry_after = parse_retry_after(headers.get("Retry-After"))
+            return WriteResult(int(error.status), str(error.body or error.reason), retry_after)
         except HTTPError as error:
             raise DeliveryError(self.error_message(error, CHECK_ADDRESS)) from None
-        return 204, "", None
+        return WriteResult(204, "", None)
 
     def _open_connection(self) -> _Connection:
         from influxdb_client.client.influxdb_client import InfluxDBClient
@@ -215,11 +218,9 @@ class FlaskChestInfluxDB(Chest):
         )
         return _Connection(client, client.write_api(write_options=SYNCHRONOUS))
 
-    def _later(self, status: int, answer: str, retry_after: float | None) -> DeliveryError:
-        remedy = _REMEDIES.get(status, "")
-        return DeliveryError(
-            self.error_message(told(status, answer), remedy), retry_after=retry_after
-        )
+    def _unavailable(self, result: WriteResult) -> DeliveryError:
+        message = self.error_message(result.summarize(), _REMEDIES.get(result.status, ""))
+        return DeliveryError(message, retry_after=result.retry_after)
 
 
 def _id(record: bytes) -> str:

@@ -1,11 +1,10 @@
-"""The short way from a record's line of JSON to a line of line protocol, for lines that look alike.
+"""Turns a record's line of JSON into line protocol without decoding it, if its shape is known.
 
-Most records of an app have one of a few shapes: a route, and which variables of which types. Of
-such a line all that differs are numbers and texts, which JSON and line protocol spell alike, as
-long as no text holds a quote, a backslash or a control character. So for each shape there is a
-pattern that picks them out of the one line, and a template that puts them into the other: half the
-time that decoding takes, and the encoding is done with it. A line that does not match goes the long
-way.
+Most records of an app have one of a few shapes: a route, and variables of certain types. Lines of
+one shape differ only in numbers and texts, and JSON and line protocol write these alike as long as
+no text has a quote, a backslash or a control character. So each shape has a pattern that extracts
+them from the JSON, and a template that inserts them into line protocol. This takes half the time of
+decoding the JSON alone. A line that matches no pattern is decoded.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _VALUES: dict[type, tuple[bytes, bytes]] = {
     bool: (b"(true|false)", b"%b"),
     str: (_TEXT, b'"%b"'),
 }
-_ALIKE = {
+_FIELD_PATTERNS = {
     "id": rb'"([0-9a-f]{32})"',
     "time": rb"([0-9]+)",
     "kind": rb'"[a-z]+"',
@@ -39,44 +38,41 @@ _ALIKE = {
     "disconnected": rb"(?:null|true|false)",
 }
 
-# A pattern takes some kilobytes and a millisecond to make. Past this many an app has no shapes.
-_MOST = 256
-_MOST_SEEN = 10_000
+# A pattern takes a few kilobytes and a millisecond to compile.
+_MAX_TEMPLATES = 256
+_MAX_SHAPES_SEEN = 10_000
 
 _Match = Callable[[bytes, int, int], "re.Match[bytes] | None"]
 
 
-class LineShapes:
-    """The shapes of lines that were seen more than once."""
+class LineTemplates:
+    """Patterns and templates for the shapes of lines that were seen more than once."""
 
     def __init__(self) -> None:
-        #: By the end of a line, from ``status`` on: what the rest of it must match, and the
-        #: template for it. Groups are id, time, request id, duration, then the variables; the
-        #: template takes variables, duration, request id and a time.
-        self.by_end: dict[bytes, list[tuple[_Match, bytes]]] = {}
+        #: Suffix of a line, from ``status`` on -> patterns for the beginning of the line and their
+        #: templates. The groups of a pattern are id, time, request id, duration and the variables;
+        #: a template takes variables, duration, request id and a time.
+        self.by_suffix: dict[bytes, list[tuple[_Match, bytes]]] = {}
         self._seen: set[tuple[Any, ...]] = set()
         self._count = 0
 
     def learn(
         self, line: bytes, record: Mapping[str, Any], series: str, keys: Sequence[str]
     ) -> None:
-        """Take in the shape of a line that went the long way.
+        """Add a template for the shape of a line, if it can have one and was seen before.
 
-        :param series: what its line begins with.
-        :param keys: the names of its fields, as they are written.
+        :param record: the decoded line.
+        :param series: measurement and tags of the point.
+        :param keys: the encoded names of the variables' fields.
         """
         variables = record["vars"]
-        look = (series, *variables, *map(type, variables.values()))
-        if look not in self._seen:
-            if len(self._seen) < _MOST_SEEN:
-                self._seen.add(look)
-            return
-        if self._count >= _MOST or len(keys) != len(variables) or record.keys() != set(FIELDS):
-            return
-        if record["error"] is not None or record["sample_rate"] != 1:
+        shape = (series, *variables, *map(type, variables.values()))
+        if shape not in self._seen:
+            if len(self._seen) < _MAX_SHAPES_SEEN:
+                self._seen.add(shape)
             return
         kinds = [_VALUES.get(type(value)) for value in variables.values()]
-        if None in kinds:
+        if self._count >= _MAX_TEMPLATES or None in kinds or not _has_template(record, keys):
             return
         at = line.rfind(SHARED)
         pattern = _pattern(record, [kind[0] for kind in kinds if kind])
@@ -90,16 +86,22 @@ class LineShapes:
         ]
         start = series.encode().replace(b"%", b"%%")
         template = start + b" " + b"".join(fields) + b'duration_ms=%b,request_id="%b" %d'
-        self.by_end.setdefault(line[at:], []).insert(0, (match, template))
+        self.by_suffix.setdefault(line[at:], []).insert(0, (match, template))
         self._count += 1
 
 
+def _has_template(record: Mapping[str, Any], keys: Sequence[str]) -> bool:
+    if len(keys) != len(record["vars"]) or record.keys() != set(FIELDS):
+        return False
+    return record["error"] is None and record["sample_rate"] == 1
+
+
 def _pattern(record: Mapping[str, Any], kinds: Sequence[bytes]) -> bytes:
-    """What the line begins with, up to what its end is known by."""
+    """Return the pattern of a line up to its suffix."""
     variables = (_name(name) + kind for name, kind in zip(record["vars"], kinds, strict=True))
     values = {
         **{name: re.escape(dumps(value)) for name, value in record.items()},
-        **_ALIKE,
+        **_FIELD_PATTERNS,
         "vars": rb"\{" + b",".join(variables) + rb"\}",
     }
     beginning = takewhile(lambda name: name != "status", record)

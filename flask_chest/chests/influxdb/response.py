@@ -1,30 +1,47 @@
-"""What InfluxDB and its kin say when they refuse lines."""
+"""Reads the responses of InfluxDB and of compatible servers that refuse lines."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-# Cloud: "line 2" in words; version 3: a list of {"line_number": 2, ...}; version 2 on parsing: the
-# line itself; version 2 on storing: only how many, and the first reason.
+# How servers name a bad line. InfluxDB Cloud: "line 2" in the message. Version 3: a list of
+# {"line_number": 2, ...}. Version 2: the line itself if it cannot be parsed, but only the number of
+# bad lines and the first reason if they cannot be stored.
 _LINE_IN_WORDS = re.compile(r"(?:parsing|at|on) line (\d+)\b")
 _UNPARSABLE = re.compile(r"unable to parse '(.*?)': ", re.DOTALL)
 _CONFLICT = re.compile(
     r'input field "(?P<field>.+?)" on measurement ".*?" is type (?P<type>\w+), already exists',
     re.DOTALL,
 )
-_LENGTH = 300
+_MAX_MESSAGE_LENGTH = 300
 
 
-def find_bad_lines(answer: str, lines: Sequence[bytes]) -> set[int]:
-    """The lines that an answer names, counted from 0; empty where it names none."""
-    values = _json(answer)
-    message = _message(values, answer)
+class WriteResult(NamedTuple):
+    """The response to a write.
+
+    :param retry_after: seconds that the server asks to wait; ``None`` if it does not ask.
+    """
+
+    status: int
+    body: str
+    retry_after: float | None
+
+    def summarize(self) -> str:
+        """Return the status and the message on one line."""
+        message = " ".join(_message(_json(self.body), self.body).split())
+        return f"it answered {self.status} {message[:_MAX_MESSAGE_LENGTH]}".rstrip()
+
+
+def find_bad_lines(body: str, lines: Sequence[bytes]) -> set[int]:
+    """Return the indexes of the lines that a response names; empty if it names none."""
+    values = _json(body)
+    message = _message(values, body)
     quoted = set(_UNPARSABLE.findall(message))
     if quoted:
-        # What else stands there may be a user's text.
+        # A number in the rest of the message may be part of a user's text.
         return {index for index, line in enumerate(lines) if line.decode() in quoted}
     numbers = {int(number) for number in _LINE_IN_WORDS.findall(message)}
     if isinstance(values.get("line"), int):
@@ -36,29 +53,23 @@ def find_bad_lines(answer: str, lines: Sequence[bytes]) -> set[int]:
     return {number - 1 for number in numbers if 1 <= number <= len(lines)}
 
 
-def find_conflict(answer: str) -> tuple[str, str] | None:
-    """The field, and the type of ours that it cannot take; ``None`` if that is not the matter."""
-    found = _CONFLICT.search(_message(_json(answer), answer))
+def find_conflict(body: str) -> tuple[str, str] | None:
+    """Return the conflicting field and the type that was sent; ``None`` for any other error."""
+    found = _CONFLICT.search(_message(_json(body), body))
     return None if found is None else (found["field"], found["type"])
 
 
-def told(status: int, answer: str) -> str:
-    """Status and message on one line."""
-    words = " ".join(_message(_json(answer), answer).split())
-    return f"it answered {status} {words[:_LENGTH]}".rstrip()
-
-
-def _json(answer: str) -> dict[str, Any]:
+def _json(body: str) -> dict[str, Any]:
     try:
-        values = json.loads(answer)
+        values = json.loads(body)
     except ValueError:
         return {}
     return values if isinstance(values, dict) else {}
 
 
-def _message(values: Mapping[str, Any], answer: str) -> str:
+def _message(values: Mapping[str, Any], body: str) -> str:
     for name in ("message", "error"):
         if isinstance(values.get(name), str):
             text: str = values[name]
             return text
-    return answer
+    return body

@@ -1,4 +1,4 @@
-"""Kafka: one message per record."""
+"""The chest for Kafka: one message per record."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ..url import StoreURL
 from .producer import IdempotentProducer, Message
 
 _TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
-# What delivery relies on.
-_OURS = {
+# Options that the chest sets itself, since delivery relies on them -> what to do instead.
+_FIXED_OPTIONS = {
     "bootstrap.servers": "name the brokers in the URL",
     "metadata.broker.list": "name the brokers in the URL",
     "enable.idempotence": "it is always on",
@@ -27,17 +27,17 @@ _OURS = {
     "delivery.timeout.ms": "set CHEST_EXPORT_TIMEOUT",
 }
 _SECRET = re.compile(r"password|secret|\.pem$|token|sasl\.oauthbearer\.config")
-# What stands at the front of a line that capture made: the rest need not be looked at.
+# The beginning of a line that capture encoded, so that the line need not be decoded.
 _START = re.compile(rb'\{"id":"(\w+)","time":(\d+),"request_id":"([^"\\]*)"')
-# By the names that librdkafka gives them. A message, not a broker, is at fault:
-_REFUSED = {"MSG_SIZE_TOO_LARGE", "INVALID_RECORD", "INVALID_TIMESTAMP", "INVALID_MSG_SIZE"}
-_MISSING = "create the topic, or name another one"
+# librdkafka's names of the errors that are caused by a message and not by a broker.
+_REJECTIONS = {"MSG_SIZE_TOO_LARGE", "INVALID_RECORD", "INVALID_TIMESTAMP", "INVALID_MSG_SIZE"}
+_NO_TOPIC = "create the topic, or name another one"
 _DENIED = "give this user the right to write to the topic"
 _CREDENTIALS = "check user, password and 'sasl.mechanism'"
 _REMEDIES = {
-    "UNKNOWN_TOPIC_OR_PART": _MISSING,
-    "_UNKNOWN_TOPIC": _MISSING,
-    "_UNKNOWN_PARTITION": _MISSING,
+    "UNKNOWN_TOPIC_OR_PART": _NO_TOPIC,
+    "_UNKNOWN_TOPIC": _NO_TOPIC,
+    "_UNKNOWN_PARTITION": _NO_TOPIC,
     "TOPIC_AUTHORIZATION_FAILED": _DENIED,
     "CLUSTER_AUTHORIZATION_FAILED": "give this user the right 'IdempotentWrite' on the cluster",
     "SASL_AUTHENTICATION_FAILED": _CREDENTIALS,
@@ -51,25 +51,26 @@ _REMEDIES |= dict.fromkeys(
     ("_TRANSPORT", "_ALL_BROKERS_DOWN", "_RESOLVE", "_TIMED_OUT"), _UNREACHABLE
 )
 _SLOW = (
-    "see that they keep up, and that the topic has the replicas in sync that its "
-    "'min.insync.replicas' asks for; or raise CHEST_EXPORT_TIMEOUT"
+    "check that they keep up, and that the topic has as many replicas in sync as its "
+    "'min.insync.replicas' requires; or raise CHEST_EXPORT_TIMEOUT"
 )
-_SMALLER = "see 'max.message.bytes' of the topic, and the option 'message.max.bytes'"
+_TOO_LARGE = "see 'max.message.bytes' of the topic, and the option 'message.max.bytes'"
 
 
 class FlaskChestKafka(Chest):
-    """One message per record, in a topic of Kafka, or of whatever else speaks its protocol.
+    """Sends one message per record to a topic of Kafka, or of a server with Kafka's protocol.
 
-    The value is the record as JSON, the key its request id, the time the request's; the header
-    ``chest-record-id`` is the record's id, by which a reader can tell a repetition from news.
+    The value of a message is the record as JSON, the key is its request id, the timestamp its time.
+    The header ``chest-record-id`` is the record's id, by which a consumer recognizes a record that
+    was sent twice.
 
-    :param url: ``"kafka://broker:9092,other:9092/topic"``. After a ``?`` may follow any `setting
-        <https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md>`_ of librdkafka,
-        e.g. ``compression.type=zstd``. With ``user:password@`` it is SASL, by default ``PLAIN``
-        over TLS.
+    :param url: e.g. ``"kafka://broker:9092,other:9092/topic"``. Any `setting
+        <https://github.com/confluentinc/librdkafka/blob/master/CONFIGURATION.md>`_ of librdkafka
+        may follow after a ``?``, e.g. ``compression.type=zstd``. With ``user:password@`` the chest
+        authenticates by SASL, by default ``PLAIN`` over TLS.
     :param options: further settings of librdkafka.
     :raises flask_chest.errors.ConfigError: confluent-kafka is not installed, the URL is malformed,
-        or a setting is one that delivery relies on.
+        or an option is one that the chest sets itself.
 
     .. versionadded:: 1.0
     """
@@ -88,11 +89,11 @@ class FlaskChestKafka(Chest):
         self.topic = self.address.path
         if not _TOPIC.fullmatch(self.topic):
             raise ConfigError(
-                f"a Kafka URL ends in the topic, of letters, digits, '.', '_' and '-'; "
-                f"{self.topic!r} is none"
+                f"a Kafka URL ends in a topic of letters, digits, '.', '_' and '-'; "
+                f"{self.topic!r} is not one"
             )
         super().__init__(**arguments)
-        self._options = _checked({**self.address.query, **(options or {})})
+        self._options = _check_options({**self.address.query, **(options or {})})
         self._producer = PerProcessClient(self._open_producer)
         self._knows_topic = False
 
@@ -118,11 +119,11 @@ class FlaskChestKafka(Chest):
         producer = self._producer.get()
         if not self._knows_topic:
             self._check_topic(producer)
-        left = producer.deliver(messages, self.timeout)
-        if producer.is_broken:
+        failed = producer.deliver(messages, self.timeout)
+        if producer.has_given_up:
             self.close()
-        if left:
-            self._judge(left, producer.trouble)
+        if failed:
+            self._raise_for_failed(failed, producer.last_error)
 
     def check(self) -> None:
         self._check_topic(self._producer.get())
@@ -137,7 +138,7 @@ class FlaskChestKafka(Chest):
         try:
             return IdempotentProducer(self.topic, self._settings(), self.logger)
         except KafkaException as error:
-            raise self._later(error.args[0]) from None
+            raise self._unavailable(error.args[0]) from None
 
     def _check_topic(self, producer: IdempotentProducer) -> None:
         from confluent_kafka import KafkaException
@@ -145,30 +146,30 @@ class FlaskChestKafka(Chest):
         try:
             error = producer.topic_error(self.timeout)
         except KafkaException as failure:
-            if producer.is_broken:
+            if producer.has_given_up:
                 self.close()
-            raise self._later(producer.trouble or failure.args[0]) from None
+            raise self._unavailable(producer.last_error or failure.args[0]) from None
         if error is not None:
-            raise self._later(error)
+            raise self._unavailable(error)
         self._knows_topic = True
 
-    def _judge(self, left: Mapping[bytes, Any], trouble: Any) -> None:
-        refused = {each: error for each, error in left.items() if _is_refusal(error)}
-        if len(refused) < len(left):
-            error = next(error for each, error in left.items() if each not in refused)
-            # The client holds on to what it knows of a topic until it is asked anew.
+    def _raise_for_failed(self, failed: Mapping[bytes, Any], last_error: Any) -> None:
+        rejected = {each: error for each, error in failed.items() if _is_rejection(error)}
+        if len(rejected) < len(failed):
+            error = next(error for each, error in failed.items() if each not in rejected)
+            # The client caches the metadata of a topic until it is asked for them.
             self._knows_topic = error is None and self._knows_topic
-            raise self._later(error or trouble)
-        reason = self.error_message(_told(next(iter(refused.values()))), _SMALLER)
-        # Brokers refuse messages in bundles: of several, each by itself might do.
-        blamed = [each.decode() for each in refused] if len(refused) == 1 else None
-        raise RejectedError(reason, record_ids=blamed)
+            raise self._unavailable(error or last_error)
+        reason = self.error_message(_describe(next(iter(rejected.values()))), _TOO_LARGE)
+        # Brokers reject messages in bundles: if several were rejected, some of them may be good.
+        ids = [each.decode() for each in rejected] if len(rejected) == 1 else None
+        raise RejectedError(reason, record_ids=ids)
 
-    def _later(self, error: Any) -> DeliveryError:
+    def _unavailable(self, error: Any) -> DeliveryError:
         if error is None:
             reason = f"the brokers have not acknowledged the records within {self.timeout:g} s"
             return DeliveryError(self.error_message(reason, _SLOW))
-        return DeliveryError(self.error_message(_told(error), _REMEDIES.get(error.name(), "")))
+        return DeliveryError(self.error_message(_describe(error), _REMEDIES.get(error.name(), "")))
 
     def _settings(self) -> dict[str, Any]:
         milliseconds = max(100, int(self.timeout * 1000))
@@ -176,10 +177,10 @@ class FlaskChestKafka(Chest):
             "client.id": "flask-chest",
             "socket.timeout.ms": milliseconds,
             "request.timeout.ms": milliseconds,
-            # Who is back after a pause must be found within one call.
+            # A broker that is back after a pause must be found within one call.
             "reconnect.backoff.max.ms": max(100, min(1000, milliseconds // 8)),
             "socket.keepalive.enable": True,
-            # What goes wrong is told by errors.
+            # The chest raises errors, so the client need not log them.
             "log_level": 0,
         }
         if self.address.username:
@@ -194,15 +195,15 @@ class FlaskChestKafka(Chest):
             **self._options,
             "bootstrap.servers": self.address.hosts,
             "enable.idempotence": True,
-            # The producer tries for as long as it lives, see Outbox.
+            # The producer retries until it is closed, see IdempotentProducer.
             "message.timeout.ms": 0,
         }
 
 
-def _checked(options: dict[str, Any]) -> dict[str, Any]:
+def _check_options(options: dict[str, Any]) -> dict[str, Any]:
     for name, value in options.items():
-        if name in _OURS:
-            raise ConfigError(f"option {name!r} is not to be set: {_OURS[name]}")
+        if name in _FIXED_OPTIONS:
+            raise ConfigError(f"option {name!r} must not be set: {_FIXED_OPTIONS[name]}")
         if not isinstance(value, (str, bool, int, float)):
             kind = type(value).__name__
             raise ConfigError(f"option {name!r} is of type {kind}; expected text or a number")
@@ -217,9 +218,9 @@ def _message(line: bytes) -> Message:
     return Message(values["id"].encode(), values["request_id"].encode(), line, values["time"])
 
 
-def _is_refusal(error: Any) -> bool:
-    return error is not None and error.name() in _REFUSED
+def _is_rejection(error: Any) -> bool:
+    return error is not None and error.name() in _REJECTIONS
 
 
-def _told(error: Any) -> str:
+def _describe(error: Any) -> str:
     return f"{error.name()}: {error.str()}"

@@ -1,4 +1,4 @@
-"""Messages in the hands of Kafka's client, and what its delivery reports say of them."""
+"""An idempotent producer, and the messages that it has not delivered yet."""
 
 from __future__ import annotations
 
@@ -9,21 +9,23 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-# As many acknowledged messages of batches that failed are remembered.
+# Acknowledged messages of failed batches that are remembered.
 _MAX_REMEMBERED = 100_000
-# Seconds between looks at a client whose queue is full.
-_PAUSE = 0.05
+# Seconds between two polls of a client whose queue is full.
+_POLL_INTERVAL = 0.05
 # Seconds to wait for the reason why a producer has given up.
-_REASON_SECONDS = 1.0
+_REASON_TIMEOUT = 1.0
 
-# What a producer that has given up says of messages; why it has, it tells apart from them.
+# Errors of the messages of a producer that has given up; it reports the reason separately.
 _GIVEN_UP = {"_FATAL", "_PURGE_QUEUE", "_PURGE_INFLIGHT"}
 
 
 class Message(NamedTuple):
     """One message.
 
-    :param id: the record's.
+    :param id: the record's id.
+    :param key: the record's request id.
+    :param value: the record's line.
     :param time: microseconds since 1970 UTC.
     """
 
@@ -34,156 +36,161 @@ class Message(NamedTuple):
 
 
 class _ClientLog:
-    """Passes on what the client logs, but for fatal errors: each attempt would log one anew.
+    """Forwards the client's log messages, without fatal errors.
 
-    It knows no level below that for them; they
-    are reported by what :class:`IdempotentProducer` raises or returns.
+    The client would log a fatal error at each attempt. :class:`IdempotentProducer` raises or
+    returns it.
     """
 
     def __init__(self, logger: logging.Logger) -> None:
         self._logger = logger
 
     def log(self, level: int, message: str, *details: object) -> None:
-        """What the client calls.
+        """Log a message; called by the client.
 
-        :param details: what it is about, as the client calls it, comes first.
+        :param details: the client's name for the subject, then further details.
         """
         if details[:1] != ("FATAL",):
             self._logger.log(level, message, *details)
 
 
 class IdempotentProducer:
-    """One idempotent producer, and the messages that it was given.
+    """Sends messages and remembers which of them the brokers have acknowledged.
 
-    What was not acknowledged in time stays with the producer, which tries on: only as long as it is
-    the same message to it can brokers tell a repetition from news.
+    A message that was not acknowledged in time stays in the producer, which retries it. Brokers can
+    only recognize a retry as such if it comes from the same producer.
 
-    :param topic: where messages go.
-    :param settings: of librdkafka.
-    :param logger: gets what the client logs.
-    :raises confluent_kafka.KafkaException: it takes no such settings.
+    :param topic: the topic of all messages.
+    :param settings: settings of librdkafka.
+    :param logger: receives the client's log messages.
+    :raises confluent_kafka.KafkaException: a setting is wrong.
     """
 
     def __init__(self, topic: str, settings: Mapping[str, Any], logger: logging.Logger) -> None:
         from confluent_kafka import KafkaException, Producer
 
-        self._failure = KafkaException
+        self._exception = KafkaException
         self._topic = topic
         self._waiting: set[bytes] = set()
         self._acknowledged: set[bytes] = set()
-        self._refused: dict[bytes, Any] = {}
-        #: What the client said last of its brokers; ``None`` once they took all that was asked of
-        #: them. It says the same only once in 30 seconds, so that one call may hear nothing new.
-        self.trouble: Any = None
+        self._rejected: dict[bytes, Any] = {}
+        #: The last error of the brokers that the client reported; ``None`` after a success. The
+        #: client reports the same error once in 30 seconds, so it is kept for the next calls.
+        self.last_error: Any = None
         #: Whether the producer has given up for good.
-        self.is_broken = False
-        told = {**settings, "error_cb": self._note}
-        self._producer: Any = Producer(told, logger=_ClientLog(logger))
-        # A fork has the object, and not its threads: it would wait for them for ever when it ends.
-        # So none but close() may let go of it.
+        self.has_given_up = False
+        self._producer: Any = Producer(
+            {**settings, "error_cb": self._on_error}, logger=_ClientLog(logger)
+        )
+        # A forked process has the object without its threads, and would wait for them forever if
+        # it destroyed the object. So only close() may release it.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._producer))
 
     def topic_error(self, seconds: float) -> Any:
-        """What the brokers have against the topic; ``None`` where it is there.
+        """Return the error of the topic; ``None`` if the topic exists.
 
+        :param seconds: how long to wait for a broker.
         :raises confluent_kafka.KafkaException: no broker answers, or the producer has given up.
         """
         try:
             found = self._producer.list_topics(self._topic, timeout=seconds)
         finally:
-            self._heed(self._producer.poll, 0)  # for what the client says of its brokers
-        if self.is_broken:
-            raise self._failure(self.trouble)
-        self.trouble = None
+            self._wait(self._producer.poll, 0)  # receives errors of the brokers
+        if self.has_given_up:
+            raise self._exception(self.last_error)
+        self.last_error = None
         return found.topics[self._topic].error
 
     def deliver(self, messages: Iterable[Message], seconds: float) -> dict[bytes, Any]:
-        """Send messages, but for those that the producer has already, and wait for the reports.
+        """Send messages that the producer does not have yet, and wait for all acknowledgements.
 
-        :returns: the error for each id that was not acknowledged; ``None`` where nothing is known.
+        :param seconds: how long to wait.
+        :returns: the error by id of each message that was not acknowledged; ``None`` for a message
+            without a report.
         """
         deadline = time.monotonic() + seconds
         messages = list(messages)
-        self._refused = {}
+        self._rejected = {}
         for message in messages:
             if message.id not in self._waiting and message.id not in self._acknowledged:
-                self._hand_over(message, deadline)
-        self._heed(self._producer.flush, max(0.0, deadline - time.monotonic()))
-        self._hear_why(deadline)
+                self._produce(message, deadline)
+        self._wait(self._producer.flush, max(0.0, deadline - time.monotonic()))
+        self._wait_for_reason(deadline)
         ids = [message.id for message in messages]
-        left = {each: self._refused.get(each) for each in ids if each not in self._acknowledged}
-        if not left:
-            self.trouble = None
+        failed = {each: self._rejected.get(each) for each in ids if each not in self._acknowledged}
+        if not failed:
+            self.last_error = None
             self._acknowledged.difference_update(ids)
         elif len(self._acknowledged) > _MAX_REMEMBERED:
             self._acknowledged.clear()
-        return left
+        return failed
 
-    def _hear_why(self, deadline: float) -> None:
-        # That it has given up, the client tells a moment before it tells why. Not for long: thrown
-        # through a report, that may be lost, and the next producer tells it again.
-        deadline = min(deadline, time.monotonic() + _REASON_SECONDS)
-        while self.is_broken and self.trouble is None and not self._refused:
+    def _wait_for_reason(self, deadline: float) -> None:
+        # The client reports the reason for giving up a moment after it gave up. The wait is short,
+        # since the reason may get lost; the next producer reports it again.
+        deadline = min(deadline, time.monotonic() + _REASON_TIMEOUT)
+        while self.has_given_up and self.last_error is None and not self._rejected:
             if time.monotonic() > deadline:
                 return
-            self._heed(self._producer.poll, _PAUSE)
+            self._wait(self._producer.poll, _POLL_INTERVAL)
 
-    def _heed(self, wait: Callable[[float], object], seconds: float) -> None:
+    def _wait(self, method: Callable[[float], object], seconds: float) -> None:
         try:
-            wait(seconds)
-        except (self._failure, SystemError) as error:
-            # A fatal error is thrown right through the reports, which the interpreter resents:
+            method(seconds)
+        except (self._exception, SystemError) as error:
+            # The client raises a fatal error inside of a callback, which Python may turn into a
+            # SystemError:
             # https://github.com/confluentinc/librdkafka/blob/master/INTRODUCTION.md#fatal-errors
-            cause = error if isinstance(error, self._failure) else error.__cause__
-            self.trouble = cause.args[0] if isinstance(cause, self._failure) else None
-            self.is_broken = True
+            cause = error if isinstance(error, self._exception) else error.__cause__
+            self.last_error = cause.args[0] if isinstance(cause, self._exception) else None
+            self.has_given_up = True
 
     def close(self) -> None:
-        """Give up what was not acknowledged, and let go of the connections."""
+        """Drop the messages that were not acknowledged, and close the connections."""
         self._producer.purge()
-        self._heed(self._producer.flush, 0)
+        self._wait(self._producer.flush, 0)
         producer, self._producer = self._producer, None
         ctypes.pythonapi.Py_DecRef(ctypes.py_object(producer))
 
-    def _hand_over(self, message: Message, deadline: float) -> None:
+    def _produce(self, message: Message, deadline: float) -> None:
         while True:
             try:
                 self._producer.produce(
                     self._topic,
                     message.value,
-                    # Without a key it may go anywhere.
+                    # A message without a key may go to any partition.
                     message.key or None,
-                    on_delivery=partial(self._report, message.id),
+                    on_delivery=partial(self._on_delivery, message.id),
                     timestamp=max(0, message.time // 1000),
                     headers=[("chest-record-id", message.id)],
                 )
             except BufferError:
                 if time.monotonic() > deadline:
                     return
-                self._producer.poll(_PAUSE)
-            except self._failure as error:
-                self._refuse(message.id, error.args[0])
+                self._producer.poll(_POLL_INTERVAL)
+            except self._exception as error:
+                self._reject(message.id, error.args[0])
                 return
             else:
                 self._waiting.add(message.id)
                 return
 
-    def _report(self, record_id: bytes, error: Any, _: Any) -> None:
+    def _on_delivery(self, record_id: bytes, error: Any, _: Any) -> None:
         self._waiting.discard(record_id)
         if error is None:
             self._acknowledged.add(record_id)
         else:
-            self._refuse(record_id, error)
+            self._reject(record_id, error)
 
-    def _refuse(self, record_id: bytes, error: Any) -> None:
+    def _reject(self, record_id: bytes, error: Any) -> None:
         if error.name() in _GIVEN_UP:
-            self.is_broken = True
+            self.has_given_up = True
             return
-        self._refused[record_id] = error
-        self.is_broken = self.is_broken or error.fatal()
+        self._rejected[record_id] = error
+        self.has_given_up = self.has_given_up or error.fatal()
 
-    def _note(self, error: Any) -> None:
-        # "All brokers are down" says less than what was said before.
-        if self.trouble is None or error.name() != "_ALL_BROKERS_DOWN":
-            self.trouble = error
-        self.is_broken = self.is_broken or error.fatal()
+    def _on_error(self, error: Any) -> None:
+        # "All brokers are down" says less than the error before it.
+        if self.last_error is None or error.name() != "_ALL_BROKERS_DOWN":
+            self.last_error = error
+        self.has_given_up = self.has_given_up or error.fatal()

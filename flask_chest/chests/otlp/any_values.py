@@ -1,4 +1,4 @@
-"""Plain values as attributes of OpenTelemetry's messages."""
+"""Encodes plain values as attributes of OpenTelemetry's messages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
     from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-_LEAST, _MOST = -(2**63), 2**63 - 1
+_MIN_INT, _MAX_INT = -(2**63), 2**63 - 1
 
 
 def add_attributes(holder: LogRecord | Resource, values: Mapping[str, Any]) -> None:
@@ -18,13 +18,13 @@ def add_attributes(holder: LogRecord | Resource, values: Mapping[str, Any]) -> N
     for name, value in values.items():
         pair = holder.attributes.add()
         pair.key = name
-        # Also where there is no value: it is an empty one then.
+        # So that ``None`` becomes an empty value and not a missing one.
         pair.value.SetInParent()
         set_value(pair.value, value)
 
 
 def set_value(holder: AnyValue, value: Any) -> None:
-    """Put a value in the place of the one that is there."""
+    """Set a value; the previous value of the message is replaced."""
     kind = type(value)
     if kind is str:
         holder.string_value = value
@@ -36,21 +36,21 @@ def set_value(holder: AnyValue, value: Any) -> None:
         holder.double_value = value
     else:
         holder.Clear()
-        _set_several(holder, value)
+        _set_compound(holder, value)
 
 
-def _set_several(holder: AnyValue, value: Any) -> None:
+def _set_compound(holder: AnyValue, value: Any) -> None:
     if type(value) is list:
         holder.array_value.SetInParent()
         for each in value:
             set_value(holder.array_value.values.add(), each)
     elif type(value) is dict:
         _set_mapping(holder.kvlist_value, value)
-    # None: a value that is empty.
+    # For None the value stays empty.
 
 
 def _set_integer(holder: AnyValue, value: int) -> None:
-    if _LEAST <= value <= _MOST:
+    if _MIN_INT <= value <= _MAX_INT:
         holder.int_value = value
     else:
         holder.string_value = str(value)  # a float would round it

@@ -1,4 +1,4 @@
-"""Records as log records of OpenTelemetry, by its conventions for HTTP.
+"""Encodes records as log records of OpenTelemetry, by its conventions for HTTP.
 
 https://opentelemetry.io/docs/specs/otel/logs/data-model/
 https://opentelemetry.io/docs/specs/semconv/http/http-spans/#http-server
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-#: Fields that many records have in common -> attribute.
+#: Fields that are equal in many records -> attribute.
 SHARED = {
     "method": "http.request.method",
     "route": "http.route",
@@ -30,7 +30,8 @@ SHARED = {
     "disconnected": "chest.disconnected",
 }
 
-#: Fields that are a record's own -> attribute. ``log.record.uid`` tells a reader that two are one:
+#: Fields that differ in each record -> attribute. A reader recognizes a record that was sent twice
+#: by ``log.record.uid``:
 #: https://opentelemetry.io/docs/specs/semconv/general/logs/#general-log-identification-attributes
 OWN = {
     "id": "log.record.uid",
@@ -39,7 +40,7 @@ OWN = {
     "bytes_sent": "http.response.body.size",
 }
 
-#: Tag of an app -> attribute of its resource, where there is a convention for it.
+#: Tag of an app -> attribute of its resource, if a convention names one.
 RESOURCE = {
     "service": "service.name",
     "version": "service.version",
@@ -51,14 +52,14 @@ _PREFIX = "var."
 _INFO, _ERROR = (9, "INFO"), (17, "ERROR")
 _TRACE_ID = re.compile(r"(?!0{32})[0-9a-f]{32}")
 _SPAN_ID = re.compile(r"(?!0{16})[0-9a-f]{16}")
-# As many shapes are remembered.
+# Shapes that are remembered.
 _MAX_SHAPES = 1024
 
 
 class LogEncoder:
-    """Makes requests to a collector of batches.
+    """Encodes batches as requests to a collector.
 
-    :param resource: attributes of the resource, beside those that the app's tags give.
+    :param resource: attributes of the resource, beside the app's tags.
     """
 
     def __init__(self, resource: Mapping[str, Any]) -> None:
@@ -66,13 +67,13 @@ class LogEncoder:
         self._shapes: dict[tuple[Any, ...], _Shape] = {}
 
     def encode(self, lines: Iterable[bytes], app_name: str) -> bytes:
-        """The body of one request.
+        """Return the body of one request.
 
-        :param app_name: the service's name, where no tag or resource attribute gives one.
+        :param app_name: the name of the service, unless a tag or resource attribute sets it.
         """
         from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-        # Records that waited may be of an earlier version of the app.
+        # Records in the journal may come from an earlier version of the app, with other tags.
         by_tags: dict[bytes, list[dict[str, Any]]] = {}
         for line in lines:
             values = loads(line)
@@ -91,13 +92,13 @@ class LogEncoder:
         app_name: str,
     ) -> None:
         named = {RESOURCE.get(name, name): value for name, value in tags.items() if name}
-        # https://opentelemetry.io/docs/specs/semconv/resource/#service: it must have a name.
+        # A service must have a name: https://opentelemetry.io/docs/specs/semconv/resource/#service
         default = {"service.name": app_name or "unknown_service"}
         part = request.resource_logs.add()
         add_attributes(part.resource, {**default, **named, **self._resource})
         scope = part.scope_logs.add()
         scope.scope.name, scope.scope.version = "flask_chest", __version__
-        add = scope.log_records.append  # a copy
+        add = scope.log_records.append  # it appends a copy
         for values in group:
             add(self._shape(values).fill(values))
 
@@ -114,10 +115,10 @@ class LogEncoder:
 
 
 class _Shape:
-    """Log records that differ in the values of their own attributes only.
+    """Log records that differ only in the attributes of ``OWN`` and of the variables.
 
-    There is one message, filled again and again: to make an attribute costs ten times as much as to
-    set its value.
+    One message is filled for all of them, since creating an attribute costs ten times as much as
+    setting its value.
     """
 
     def __init__(self, values: Mapping[str, Any]) -> None:
@@ -139,7 +140,7 @@ class _Shape:
         self._vars = list(zip(named.values(), holders[len(own) :], strict=True))
 
     def fill(self, values: Mapping[str, Any]) -> LogRecord:
-        """The log record of a record, until the next one is made."""
+        """Return the log record of a record; the next call changes it."""
         record: Any = self._record
         variables = values["vars"]
         time, spent = values["time"] * 1000, values["duration_ms"] or 0
@@ -151,14 +152,14 @@ class _Shape:
             set_value(holder, variables[name])
         trace = _id_in(_TRACE_ID, variables.get("trace_id"))
         trace = trace or _id_in(_TRACE_ID, values["trace_id"])
-        # A span is one of a trace.
+        # A span id without a trace id has no meaning.
         span = trace and _id_in(_SPAN_ID, variables.get("span_id"))
         record.trace_id, record.span_id = bytes.fromhex(trace), bytes.fromhex(span)
         return self._record
 
 
 def is_free(name: str) -> bool:
-    """Whether a variable's name can be that of its attribute; else it gets ``var.`` in front."""
+    """Whether a variable's name can name its attribute; otherwise ``var.`` is put in front."""
     return name not in _RESERVED and not name.startswith(_PREFIX) and name != ""
 
 
@@ -167,7 +168,7 @@ def _shared(values: Mapping[str, Any], failed: bool) -> dict[str, Any]:
     if values["sample_rate"] == 1:
         del found["chest.sample_rate"]
     if failed:
-        # By convention the status stands for an error that has no name.
+        # By convention the status names an error that has no class.
         found.setdefault("error.type", str(values["status"]))
     return found
 

@@ -1,4 +1,7 @@
-"""What a collector answers: https://opentelemetry.io/docs/specs/otlp/#otlphttp-response"""
+"""Reads the responses of a collector.
+
+https://opentelemetry.io/docs/specs/otlp/#otlphttp-response
+"""
 
 from __future__ import annotations
 
@@ -8,63 +11,63 @@ from ..http.response import Response
 
 _JSON = "json"
 _PROTOBUF = "protobuf"
-_QUOTED = 300
+_MAX_QUOTED_LENGTH = 300
 
 
 class Outcome(NamedTuple):
-    """What became of a request that was answered with success.
+    """The result of a request with a successful status.
 
-    :param rejected: how many of its records were not taken.
-    :param message: the collector's words.
+    :param rejected: number of records that the collector rejected.
+    :param message: the collector's explanation or warning.
     """
 
     rejected: int
     message: str
 
 
-def read_outcome(answer: Response) -> Outcome | None:
-    """The outcome; ``None`` where the answer is not one of a collector."""
-    if not answer.body:
+def read_outcome(response: Response) -> Outcome | None:
+    """Parse the body of a response; ``None`` if it is not the response of a collector."""
+    if not response.body:
         return Outcome(0, "")
     from google.protobuf.json_format import Parse, ParseError
     from google.protobuf.message import DecodeError
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
-    response = ExportLogsServiceResponse()
+    result = ExportLogsServiceResponse()
     try:
-        if _JSON in _type_of(answer):
-            Parse(answer.body, response, ignore_unknown_fields=True)
-        elif _PROTOBUF in _type_of(answer):
-            response.ParseFromString(answer.body)
+        if _JSON in _content_type(response):
+            Parse(response.body, result, ignore_unknown_fields=True)
+        elif _PROTOBUF in _content_type(response):
+            result.ParseFromString(response.body)
         else:
             return None
     except (DecodeError, ParseError):
         return None
-    partial = response.partial_success
+    partial = result.partial_success
     return Outcome(partial.rejected_log_records, _one_line(partial.error_message))
 
 
-def told(answer: Response) -> str:
-    """Status and message of an answer, on one line."""
-    if _PROTOBUF not in _type_of(answer):
-        return answer.told()
+def summarize(response: Response) -> str:
+    """Return the status and the message of a response on one line."""
+    if _PROTOBUF not in _content_type(response):
+        return response.summarize()
     from google.protobuf.message import DecodeError
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess
 
-    # It is a google.rpc.Status, which is no part of OpenTelemetry's package. This has the same
-    # fields: a number, then a text.
+    # The body is a google.rpc.Status, which OpenTelemetry's package does not contain. This message
+    # has the same fields: a number, then a text.
     status = ExportLogsPartialSuccess()
     try:
-        status.ParseFromString(answer.body)
+        status.ParseFromString(response.body)
     except DecodeError:
-        return f"it answered {answer.status} {answer.reason}"
-    words = _one_line(status.error_message)
-    return f"it answered {answer.status} {answer.reason} {words}".rstrip()
+        return f"it answered {response.status} {response.reason}"
+    quoted = _one_line(status.error_message)
+    return f"it answered {response.status} {response.reason} {quoted}".rstrip()
 
 
-def _type_of(answer: Response) -> str:
-    return answer.headers.get("Content-Type", "").lower()
+def _content_type(response: Response) -> str:
+    return response.headers.get("Content-Type", "").lower()
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())[:_QUOTED]
+    return " ".join(text.split())[:_MAX_QUOTED_LENGTH]

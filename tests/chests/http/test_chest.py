@@ -189,7 +189,7 @@ def test_success_status_codes_decide(server: HTTPRecorder) -> None:
 def test_generator_returns_what_json_cannot_carry(server: HTTPRecorder, result: object) -> None:
     """It is a rejected batch with the reason, and nothing is sent."""
     chest = FlaskChestCustomWriter(server.url, payload_generator=lambda _: result)
-    with pytest.raises(RejectedError, match="JSON cannot carry"):
+    with pytest.raises(RejectedError, match="JSON cannot represent"):
         chest.write(make_records(1))
     assert server.requests == []
 

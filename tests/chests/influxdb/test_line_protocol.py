@@ -39,9 +39,9 @@ def test_tags_of_any_type(value: object, tag: str) -> None:
 
 
 def test_names_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Routes and times that are forgotten are spelled as before when they come again."""
-    monkeypatch.setattr(line_protocol, "_MOST_NAMES", 2)
-    monkeypatch.setattr(line_protocol, "_RECENT", 2)
+    """Routes and times that left the cache are encoded as before when they come again."""
+    monkeypatch.setattr(line_protocol, "_MAX_SERIES", 2)
+    monkeypatch.setattr(line_protocol, "_MAX_RECENT", 2)
     encoder = LineEncoder("m", {})
     lines = [encode(replace(each, route=f"/{each.id}")) for each in make_records(9)]
     first = encoder.encode(lines)

@@ -6,7 +6,7 @@ from flask import Response, g, stream_with_context
 
 from flask_chest.app.state import get_state
 from flask_chest.chests.influxdb.line_protocol import LineEncoder
-from flask_chest.chests.influxdb.line_templates import LineShapes
+from flask_chest.chests.influxdb.line_templates import LineTemplates
 from flask_chest.record.encoding import SHARED, loads
 from tests.apps import Site
 
@@ -20,7 +20,7 @@ def captured(site: Site) -> list[bytes]:
     return lines
 
 
-def knows(shapes: LineShapes, line: bytes) -> bool:
+def knows(shapes: LineTemplates, line: bytes) -> bool:
     """Whether the short way is known of a line like this one, seen twice before."""
     record = loads(line)
     for _ in range(2):
@@ -28,9 +28,9 @@ def knows(shapes: LineShapes, line: bytes) -> bool:
     return finds(shapes, line)
 
 
-def finds(shapes: LineShapes, line: bytes) -> bool:
+def finds(shapes: LineTemplates, line: bytes) -> bool:
     at = line.rfind(SHARED)
-    return any(match(line, 0, at) for match, _ in shapes.by_end.get(line[at:], ()))
+    return any(match(line, 0, at) for match, _ in shapes.by_suffix.get(line[at:], ()))
 
 
 def test_what_capture_makes(site: Site) -> None:
@@ -50,7 +50,7 @@ def test_what_capture_makes(site: Site) -> None:
     for path, headers in (("/plain/7", {}), ("/plain/7", SOME_TRACE), ("/stream", {})):
         assert site.client.get(path, headers=headers).data
     assert len(lines) == 3
-    assert all(knows(LineShapes(), line) for line in lines)
+    assert all(knows(LineTemplates(), line) for line in lines)
 
 
 def test_other_records_of_a_route(site: Site) -> None:
@@ -64,7 +64,7 @@ def test_other_records_of_a_route(site: Site) -> None:
     lines = captured(site)
     for number in range(5):
         site.client.get(f"/{number}")
-    shapes = LineShapes()
+    shapes = LineTemplates()
     assert knows(shapes, lines[0])
     assert all(finds(shapes, line) for line in lines)
     fresh = [LineEncoder("m", {}).encode([line])[0] for line in lines]

@@ -26,7 +26,7 @@ from tests.servers.kafka import Kafka
 
 # The number of that request in the protocol; a producer that is idempotent begins with it.
 INIT_PRODUCER_ID = 22
-_SLOW = r"not acknowledged the records within 0\.2 s; see that they keep up.*CHEST_EXPORT_TIMEOUT"
+_SLOW = r"not acknowledged the records within 0\.2 s; check that they keep up.*CHEST_EXPORT_TIMEOUT"
 
 
 @pytest.fixture
@@ -332,10 +332,10 @@ def test_credentials_stay_out_of_errors(options: dict[str, Any], remedy: str) ->
     ("url", "options", "words"),
     [
         ("kafka://", {}, "names its brokers"),
-        ("kafka://b:9092", {}, "ends in the topic"),
-        ("kafka://b/a/b", {}, "'a/b' is none"),
-        ("kafka://b/..", {}, "is none"),
-        ("kafka://b/t?acks=1", {}, "'acks' is not to be set: all replicas"),
+        ("kafka://b:9092", {}, "ends in a topic"),
+        ("kafka://b/a/b", {}, "'a/b' is not one"),
+        ("kafka://b/..", {}, "is not one"),
+        ("kafka://b/t?acks=1", {}, "'acks' must not be set: all replicas"),
         ("kafka://b/t", {"enable.idempotence": False}, "it is always on"),
         ("kafka://b/t", {"error_cb": print}, "'error_cb' is of type builtin"),
     ],

@@ -123,7 +123,7 @@ def test_a_word_of_warning(server: Collector, caplog: pytest.LogCaptureFixture) 
         for record in make_records(2):
             chest.write([record])
     assert [record.message for record in caplog.records] == [
-        f"chest 'otlp' at otlp+http://127.0.0.1:{server.port}: it says: use v2"
+        f"chest 'otlp' at otlp+http://127.0.0.1:{server.port}: the collector warns: use v2"
     ]
 
 
@@ -227,7 +227,7 @@ def test_endpoint(url: str, endpoint: str) -> None:
 @pytest.mark.parametrize(
     ("url", "arguments", "words"),
     [
-        ("otlp+http://", {}, "names the collector"),
+        ("otlp+http://", {}, "names no host; write e.g. 'otlp"),
         ("otlp+http://c:x", {}, "no number"),
         ("otlp+http://c?compress=1", {}, "unknown URL parameter 'compress'"),
         ("otlp+http://c?compression=zip", {}, "expected 'gzip' or 'none'"),
