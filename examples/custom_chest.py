@@ -1,22 +1,25 @@
-"""A chest of one's own: a folder with one JSON file per record."""
+"""A custom chest: it writes each record to a JSON file, reads the files back and deletes them."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from flask import Flask, g
 
 from flask_chest import Chest, FlaskChest, Record
 from flask_chest.errors import DeliveryError
-from flask_chest.record.encoding import encoded_lines
+from flask_chest.query.eraser import Eraser
+from flask_chest.query.record_reader import RecordReader
+from flask_chest.record.encoding import EPOCH, Batch, encoded_lines
 
 
 class FolderChest(Chest):
-    """Keeps each record in a file of its own, called by the record's id.
+    """Writes each record to a file that is named after the record's id.
 
-    :param folder: made where it is missing.
+    :param folder: the folder of the files; created on first use.
     """
 
     scheme = "folder"
@@ -29,14 +32,16 @@ class FolderChest(Chest):
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for record, line in zip(records, encoded_lines(records), strict=True):
-                # Sent twice, it is written twice to one place. Readers see whole files only.
+                # A record that is sent twice replaces its own file, and a reader sees only whole
+                # files.
                 draft = self.folder / f".{record.id}"
                 draft.write_bytes(line + b"\n")
                 draft.replace(self.folder / f"{record.id}.json")
         except OSError as error:
-            raise DeliveryError(
-                self.error_message(error, "make room, or name another folder")
-            ) from None
+            raise self.to_delivery_error(error) from None
+
+    def remedy(self, error: BaseException) -> str:
+        return "make room, or name another folder"
 
     def check(self) -> None:
         if not self.folder.is_dir():
@@ -44,6 +49,50 @@ class FolderChest(Chest):
 
     def describe(self) -> str:
         return str(self.folder)
+
+    def reader(self) -> FolderReader:
+        return FolderReader(self)
+
+    def eraser(self) -> FolderEraser:
+        return FolderEraser(self)
+
+
+class FolderReader(RecordReader):
+    """Reads the records of a :class:`FolderChest`."""
+
+    def __init__(self, chest: FolderChest) -> None:
+        super().__init__(chest.name)
+        self.chest = chest
+
+    def records_between(self, since: datetime, until: datetime) -> Batch:
+        try:
+            return Batch([path.read_bytes() for path in self.chest.folder.glob("*.json")])
+        except OSError as error:
+            raise self.chest.to_read_error(error) from None
+
+
+class FolderEraser(Eraser):
+    """Deletes records of a :class:`FolderChest`."""
+
+    def __init__(self, chest: FolderChest) -> None:
+        self.chest = chest
+
+    def erase(self, ids: Sequence[str]) -> int:
+        found = [path for path in self.chest.folder.glob("*.json") if path.stem in ids]
+        try:
+            for path in found:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise self.chest.to_read_error(error) from None
+        return len(found)
+
+    def prune(self, before: datetime) -> Iterator[int]:
+        for record in self.chest.reader().records_between(EPOCH, before):
+            if record.time < before:
+                yield self.erase([record.id])
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
 
 def create_app(folder: Path) -> Flask:

@@ -19,7 +19,7 @@ def matches(record: Record, filters: Iterable[Filter]) -> bool:
 
 
 def _matches(record: Record, condition: Filter) -> bool:
-    value = _value(record, condition.field)
+    value = field_value(record, condition.field)
     if condition.is_ordered:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return False
@@ -36,7 +36,8 @@ def _matches(record: Record, condition: Filter) -> bool:
     return same == (condition.operator == "=")
 
 
-def _value(record: Record, field: Field) -> object:
+def field_value(record: Record, field: Field) -> object:
+    """The value of a record's field; ``None`` if the record has no such variable or tag."""
     if field.document:
         member: object = getattr(record, field.document).get(field.name)
         return member
