@@ -27,10 +27,12 @@ def replay(name: str | None, as_json: bool) -> None:
     for chest in select_chests(name):
         done = _replay_chest(state, chest)
         if as_json:
-            print_json({"chest": chest.name, "delivered": done.delivered, "left": len(done.left)})
+            print_json(
+                {"chest": chest.name, "delivered": done.delivered, "left": len(done.remaining)}
+            )
         else:
-            click.echo(f"{chest.name}: {done.delivered} delivered, {len(done.left)} left")
-        for location in sorted(done.strange):
+            click.echo(f"{chest.name}: {done.delivered} delivered, {len(done.remaining)} left")
+        for location in sorted(done.unknown_locations):
             print_warning(
                 f"{chest.name}: the store {location} rejected some of these records, but no chest "
                 "writes to it now; add it to CHEST_CHESTS, or give the chest that replaced it the "

@@ -1,4 +1,4 @@
-"""Erases one person's records: in a store, and among the dead letters that wait for it."""
+"""Erases one person's records from a store and from its dead letters."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ..record.record import Record
 
 
 class Erasure:
-    """The erasure of some records from one store.
+    """Erases the records of a query from one store.
 
-    :param chest: the store.
-    :param reader: reads it.
-    :param query: which records.
+    :param chest: the chest of the store.
+    :param reader: a reader of the store.
+    :param query: the records to erase.
     """
 
     def __init__(self, chest: Chest, reader: Reader, query: Query) -> None:
@@ -32,7 +32,7 @@ class Erasure:
         self._query = query
 
     def run(self) -> Iterator[int]:
-        """Erase, a batch at a time; yields the size of each.
+        """Erase records in batches; yield the size of each batch.
 
         :raises flask_chest.errors.ReadError: the store does not answer.
         """
@@ -41,56 +41,59 @@ class Erasure:
             return
         try:
             while records := self._reader.page(self._query, limit=BATCH_SIZE):
-                gone = eraser.erase([record.id for record in records])
-                yield gone
-                if not gone:
-                    return  # somebody else was faster, or the store does not delete
+                erased = eraser.erase([record.id for record in records])
+                yield erased
+                if not erased:
+                    return  # another process erased them, or the store ignores deletions
         finally:
             eraser.close()
 
 
 def erase_dead_letters(scope: JournalScope, chest: str, query: Query) -> int:
-    """Erase dead letters of a chest; returns how many there were.
+    """Erase matching dead letters of a chest; return how many were erased.
 
-    :param scope: the app that they belong to, and its journal.
-    :raises flask_chest.errors.ChestError: they are being sent again, or cannot be written.
+    :param scope: the app and its journal; dead letters of other apps are not erased.
+    :param chest: the name of the chest.
+    :param query: only its filters apply.
+    :raises flask_chest.errors.ChestError: a replay is running, or the file cannot be written.
     """
     letters = DeadLetters(scope, chest)
-    if not any(_is_meant(letter, query, scope) for letter in letters.read()):
+    if not any(_is_match(letter, query, scope.app_name) for letter in letters.read()):
         return 0
-    # A replay that ends now would put back what it had read; one that has ended has left others.
+    # A running replay would write back the letters that it has read. The letters are read again
+    # under the lock, since a replay may have ended in between.
     if not letters.replay_lock.acquire():
-        raise ChestError(f"chest {chest!r}: its dead letters are being sent again; try again later")
+        raise ChestError(f"chest {chest!r}: its dead letters are being replayed; try again later")
     try:
-        gone = _erase(letters, query, scope)
-        moved = Ledger()
-        account = moved.account(chest)
-        account.rejected, account.lost["forgotten"] = -gone, gone
-        add_to_totals(scope, moved)
+        erased = _erase(letters, query, scope.app_name)
+        change = Ledger()
+        account = change.account(chest)
+        account.rejected, account.lost["forgotten"] = -erased, erased
+        add_to_totals(scope, change)
     except OSError as error:
         raise ChestError(f"chest {chest!r}: its dead letters cannot be erased: {error}") from None
     finally:
         letters.replay_lock.release()
-    return gone
-
-
-def _erase(letters: DeadLetters, query: Query, scope: JournalScope) -> int:
-    there = letters.read()
-    kept = [letter for letter in there if not _is_meant(letter, query, scope)]
-    letters.replace(kept, taken=len(there))
-    return len(there) - len(kept)
+    return erased
 
 
 def matching_dead_letters(scope: JournalScope, chest: str, query: Query) -> list[Record]:
-    """The records of an app among the dead letters of a chest that are asked for."""
+    """The records of matching dead letters; parameters as for :func:`erase_dead_letters`."""
     letters = DeadLetters(scope, chest).read()
-    return [decode(each.line) for each in letters if _is_meant(each, query, scope)]
+    return [decode(each.line) for each in letters if _is_match(each, query, scope.app_name)]
 
 
-def _is_meant(letter: DeadLetter, query: Query, scope: JournalScope) -> bool:
-    if not letter.belongs_to(scope.app_name):
+def _erase(letters: DeadLetters, query: Query, app_name: str) -> int:
+    stored = letters.read()
+    kept = [letter for letter in stored if not _is_match(letter, query, app_name)]
+    letters.replace(kept, taken=len(stored))
+    return len(stored) - len(kept)
+
+
+def _is_match(letter: DeadLetter, query: Query, app_name: str) -> bool:
+    if not letter.belongs_to(app_name):
         return False
     try:
         return matches(decode(letter.line), query.where)
     except (KeyError, TypeError):
-        return False  # what a relay found in its stream, and is no record
+        return False  # an entry of a stream that is not a record, rejected by a relay

@@ -1,4 +1,4 @@
-"""Sends dead letters again."""
+"""Replays dead letters: sends rejected records to their chest again."""
 
 from __future__ import annotations
 
@@ -14,88 +14,88 @@ from ..record.encoding import Batch
 
 
 class Replay:
-    """Another try for the records that a chest rejected.
+    """One replay of the dead letters of a chest.
 
-    :param scope: the app and its journal; letters of other apps are left alone.
+    :param scope: the app and its journal; dead letters of other apps are not replayed.
     :param chest: the chest.
-    :param others: the app's other chests. Where chests were numbered anew, a letter goes to the one
-        that had rejected it, whatever that is called now.
-    :raises ChestError: they are being sent again already.
+    :param others: the app's other chests. A letter is sent to the chest whose store rejected it,
+        even if chests were renumbered since.
+    :raises ChestError: another replay of these letters is running, or the file is not writable.
     """
 
     def __init__(self, scope: JournalScope, chest: Chest, others: Iterable[Chest] = ()) -> None:
         self._scope = scope
         self._chest = chest
-        self._stores = {place: each for each in others if (place := each.location())}
-        self._stores[chest.location()] = chest
+        self._chests = {location: each for each in others if (location := each.location())}
+        self._chests[chest.location()] = chest
         self._letters = DeadLetters(scope, chest.name)
-        # Two at once would each put back what the other one has dealt with.
-        alone = self._letters.replay_lock.acquire()
-        everything = self._letters.read()
-        self._taken = len(everything)
-        found = [letter for letter in everything if letter.belongs_to(scope.app_name)]
-        self._of_others = [letter for letter in everything if not letter.belongs_to(scope.app_name)]
-        if found and not alone:
+        # Two replays at once would write back the letters that the other one delivered.
+        is_exclusive = self._letters.replay_lock.acquire()
+        stored = self._letters.read()
+        own = [letter for letter in stored if letter.belongs_to(scope.app_name)]
+        if own and not is_exclusive:
             raise ChestError(
-                f"chest {chest.name!r}: its dead letters in {self._letters.path} are being sent "
-                "again already, or are not writable; wait for the other replay to end"
+                f"chest {chest.name!r}: its dead letters in {self._letters.path} are being "
+                "replayed already, or are not writable; wait for the other replay to end"
             )
-        # One that was rejected in the moment of a crash may have been kept twice.
-        self._waiting = list({(each.line, each.store): each for each in found}.values())
-        #: How many were accepted this time.
+        self._taken = len(stored)
+        self._foreign = [letter for letter in stored if not letter.belongs_to(scope.app_name)]
+        # A crash during a rejection may have stored a letter twice.
+        self._waiting = list({(each.line, each.store): each for each in own}.values())
+        #: Number of letters that were delivered.
         self.delivered = 0
-        #: Those that are still rejected, or were not tried any more.
-        self.left: list[DeadLetter] = []
-        #: Where stores are that no chest leads to, and that have refused some of those.
-        self.strange: set[str] = set()
-        #: Why it was ended early.
+        #: Letters that were rejected again or not sent.
+        self.remaining: list[DeadLetter] = []
+        #: Locations of stores that rejected letters and that no chest writes to.
+        self.unknown_locations: set[str] = set()
+        #: The error that ended the replay early, if any.
         self.failure: DeliveryError | None = None
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def run(self) -> Iterator[DeadLetter]:
-        """Send each record by itself, so that one that is bad spoils no other; yields each one."""
-        tried = 0
+        """Send each letter on its own, since a batch is rejected as a whole; yield each letter."""
+        sent = 0
         try:
             for letter in self._waiting:
                 self._send(letter)
-                tried += 1
+                sent += 1
                 yield letter
         finally:
-            # Also when the user has had enough of it.
-            self.left += self._waiting[tried:]
-            self._settle()
+            # Also if the user interrupts the replay.
+            self.remaining += self._waiting[sent:]
+            self._finish()
 
-    def _settle(self) -> None:
-        self._letters.replace([*self._of_others, *self.left], taken=self._taken)
+    def _finish(self) -> None:
+        self._letters.replace([*self._foreign, *self.remaining], taken=self._taken)
         self._letters.replay_lock.release()
         if self.delivered:
-            moved = Ledger()
-            account = moved.account(self._chest.name)
+            change = Ledger()
+            account = change.account(self._chest.name)
             account.delivered, account.rejected = self.delivered, -self.delivered
-            add_to_totals(self._scope, moved)
+            add_to_totals(self._scope, change)
 
     def _send(self, letter: DeadLetter) -> None:
-        target = self._target_of(letter)
-        if target is None or self.failure is not None:
-            self.left.append(letter)
+        chest = self._chest_for(letter)
+        if chest is None or self.failure is not None:
+            self.remaining.append(letter)
             return
         try:
-            target.write(Batch([letter.line]))
+            chest.write(Batch([letter.line]))
         except RejectedError as error:
-            self.left.append(letter._replace(reason=str(error)))
+            self.remaining.append(letter._replace(reason=str(error)))
         except DeliveryError as error:
             self.failure = error
-            self.left.append(letter)
+            self.remaining.append(letter)
         else:
             self.delivered += 1
 
-    def _target_of(self, letter: DeadLetter) -> Chest | None:
-        found = self._stores.get(letter.store)
-        if found is None and (self._chest.name_was_given or not letter.store):
+    def _chest_for(self, letter: DeadLetter) -> Chest | None:
+        chest = self._chests.get(letter.store)
+        if chest is None and (self._chest.name_was_given or not letter.store):
             return self._chest
-        if found is None:
-            # The store may be gone, and its number another's.
-            self.strange.add(letter.store)
-        return found
+        if chest is None:
+            # The store was removed, and another store may have its number now.
+            self.unknown_locations.add(letter.store)
+        return chest

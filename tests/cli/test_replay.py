@@ -64,4 +64,4 @@ def test_two_at_once(app: Flask) -> None:
     finally:
         letters.replay_lock.release()
     assert result.exit_code == 1
-    assert "are being sent again already" in result.output
+    assert "are being replayed already" in result.output
