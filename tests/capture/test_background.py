@@ -20,7 +20,7 @@ from flask_chest.chests.sql.reader import SQLReader
 from tests import ROOT
 
 from ..apps import Site
-from ..torture.test_disk import rescan
+from ..torture.app import rescan
 
 
 def run(site: Site, *words: str) -> object:

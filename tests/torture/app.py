@@ -45,3 +45,10 @@ def environment(instance: Path, **config: Any) -> dict[str, str]:
 def proof_of(ident: str) -> str:
     """What a record must hold beside its id to be intact."""
     return f"ä\n{ident[::-1]}" * 20
+
+
+def rescan(app: Flask) -> None:
+    """Have the journal adopt, remove and trim now, not within the next seconds."""
+    worker = app.extensions["chest.state"].delivery._worker
+    worker.buffer._rescan_after = 0.0
+    worker.buffer.maintain()

@@ -17,10 +17,9 @@ from flask.testing import FlaskClient
 from tests import ROOT
 from tests.waiting import wait_until
 
-from .app import environment, make_torture_app
+from .app import environment, make_torture_app, rescan
 from .oracle import Oracle
 from .store import FaultyStore
-from .test_disk import rescan
 
 # Whole processes and large journals: too long for the fast tests.
 pytestmark = pytest.mark.server

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 
 from flask_chest import FlaskChest
 from flask_chest.chests.base import Chest
@@ -27,7 +26,7 @@ from flask_chest.errors import DeliveryError
 from tests.servers.programs import skip_without
 
 from ..delivery.journal.frames import pack
-from .app import make_torture_app
+from .app import make_torture_app, rescan
 
 _PAGE = resource.getpagesize()
 
@@ -258,10 +257,3 @@ def test_files_of_strangers(tmp_path: Path) -> None:
     visits.chest.close()
     assert (tmp_path / "chest-journal" / "photos" / "writer.json").read_text() == "{}"
     assert all((tmp_path / "chest-journal" / name).exists() for name in strange)
-
-
-def rescan(app: Flask) -> None:
-    """Have the journal looked at now, not within the next seconds."""
-    worker = app.extensions["chest.state"].delivery._worker
-    worker.buffer._rescan_after = 0.0
-    worker.buffer.maintain()

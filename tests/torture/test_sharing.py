@@ -18,7 +18,7 @@ from flask_chest.record.record import Record
 from tests.waiting import wait_until
 
 from ..cli.shop import run
-from .test_disk import rescan
+from .app import rescan
 
 
 class Store(Chest):

@@ -15,7 +15,7 @@ from flask_chest.delivery.journal.totals import read_ledger
 from flask_chest.operations.replay import Replay
 from tests import ROOT
 from tests.data.write_journal import FIRST_RECORDS, Store, make_app
-from tests.torture.test_disk import rescan
+from tests.torture.app import rescan
 
 ARCHIVE = ROOT / "tests" / "data" / "journal-1.0.tar.gz"
 
@@ -24,7 +24,7 @@ ARCHIVE = ROOT / "tests" / "data" / "journal-1.0.tar.gz"
 def expected(tmp_path: Path) -> dict[str, Any]:
     """The records of the journal, which is unpacked into the test's folder."""
     with tarfile.open(ARCHIVE) as file:
-        file.extractall(tmp_path)
+        file.extractall(tmp_path, filter="data")
     found: dict[str, Any] = json.loads((tmp_path / "expected.json").read_text())
     return found
 
@@ -58,9 +58,9 @@ def test_a_journal_of_an_older_version(tmp_path: Path, expected: dict[str, Any])
     rescan(app)
 
     passed = {*delivered, rejected["id"]}
-    early = main.records.pop()
-    assert early.route == "/early"
-    assert as_json(main) == [record for record in captured if record["id"] not in passed]
+    waiting = [record for record in captured if record["id"] not in passed]
+    assert [record for record in as_json(main) if record["route"] != "/early"] == waiting
+    assert len(main.records) == len(waiting) + 1
     assert as_json(down) == captured
 
     replay = Replay(scope, main)
