@@ -1,4 +1,4 @@
-"""The decorator without chests: one view's own words, above all rules of the app."""
+"""``@flask_chest`` without chests: settings of one view that override all rules of the app."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def without_wraps(view: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-def test_it_has_two_addresses() -> None:
-    """The name of the package and that of the module are the same decorator."""
+def test_import_paths() -> None:
+    """``flask_chest.flask_chest`` and ``flask_chest.decorator.flask_chest`` are the same object."""
     assert flask_chest is by_its_module
 
 
-def test_it_overrides_what_is_tracked(make_site: Callable[..., Site]) -> None:
-    """The view tracks what its decorator says, in place of config and rules, in that order."""
+def test_it_overrides_tracked_variables(make_site: Callable[..., Site]) -> None:
+    """The decorator's variables replace those of config and rules."""
     site = make_site(CHEST_TRACKED_VARS=["a"], CHEST_RULES=[{"rule": "/*", "track": ["c"]}])
     site.app.add_url_rule("/", "view", flask_chest(tracked_vars=["c", "b"])(put_three))
     site.app.add_url_rule("/other", "other", put_three)
@@ -55,7 +55,7 @@ def test_it_overrides_what_is_tracked(make_site: Callable[..., Site]) -> None:
 
 
 def test_tracked_by_method(site: Site) -> None:
-    """The names can differ by method."""
+    """The tracked variables may differ by HTTP method."""
     tracked = {"GET": ["a"], "POST": ["b"], "*": ["c"]}
     view = flask_chest(tracked_vars=tracked)(put_three)
     site.app.add_url_rule("/", "view", view, methods=["GET", "POST", "PUT"])
@@ -71,14 +71,14 @@ def test_tracked_by_method(site: Site) -> None:
 
 
 def test_nothing_tracked(site: Site) -> None:
-    """An empty list tracks nothing; the request is recorded all the same."""
+    """An empty list tracks nothing, but the request is recorded."""
     site.app.add_url_rule("/", "view", flask_chest(tracked_vars=[])(put_three))
     site.client.get("/")
     assert site.only().vars == {}
 
 
-def test_what_it_names_is_spared_redaction(site: Site) -> None:
-    """A variable that the decorator names is stored though it looks like a secret."""
+def test_named_variables_are_not_redacted(site: Site) -> None:
+    """A variable that the decorator names is stored even if its name looks like a secret."""
 
     @site.app.get("/")
     @flask_chest(tracked_vars=["session"])
@@ -90,8 +90,8 @@ def test_what_it_names_is_spared_redaction(site: Site) -> None:
     assert site.only().vars == {"session": {"id": 7, "token": "[REDACTED]"}}
 
 
-def test_a_request_id_of_the_views_own(site: Site) -> None:
-    """The generator is called once a request; its id is stored, echoed, and above the header."""
+def test_request_id_generator(site: Site) -> None:
+    """The generator is called once per request; its id is stored, sent back and wins."""
     calls: list[int] = []
 
     def generate() -> int:
@@ -108,7 +108,7 @@ def test_a_request_id_of_the_views_own(site: Site) -> None:
 
 
 def test_one_request_id_for_an_error(site: Site) -> None:
-    """The generator is called once for a view that raises as well."""
+    """The generator is called only once if the view raises."""
     calls: list[int] = []
 
     @site.app.get("/")
@@ -123,7 +123,7 @@ def test_one_request_id_for_an_error(site: Site) -> None:
 
 
 def test_a_long_request_id(site: Site) -> None:
-    """An id has at most 255 characters."""
+    """A request id is cut to 255 characters."""
     site.app.add_url_rule(
         "/", "view", flask_chest(request_id_generator=lambda: "x" * 1000)(put_three)
     )
@@ -132,7 +132,7 @@ def test_a_long_request_id(site: Site) -> None:
 
 
 def test_a_generator_that_raises(site: Site) -> None:
-    """The record keeps the id that it would have had without one."""
+    """If the generator raises, the record keeps its default request id."""
 
     def generate() -> str:
         raise LookupError
@@ -143,7 +143,7 @@ def test_a_generator_that_raises(site: Site) -> None:
 
 
 def test_an_async_view(site: Site) -> None:
-    """It works on ``async def`` views."""
+    """The decorator works on ``async def`` views."""
 
     @site.app.get("/")
     @flask_chest(tracked_vars=["b"])
@@ -156,8 +156,8 @@ def test_an_async_view(site: Site) -> None:
 
 @pytest.mark.parametrize("other", [with_wraps, without_wraps])
 @pytest.mark.parametrize("place", ["above", "below"])
-def test_another_decorator(site: Site, other: Any, place: str) -> None:
-    """It works above and below decorators, also those that hide what they wrap."""
+def test_other_decorators(site: Site, other: Any, place: str) -> None:
+    """It works above and below other decorators, even without ``functools.wraps``."""
     ours = flask_chest(tracked_vars=["b"])
     view = ours(other(put_three)) if place == "above" else other(ours(put_three))
     site.app.add_url_rule("/", "view", view)
@@ -169,7 +169,7 @@ def test_another_decorator(site: Site, other: Any, place: str) -> None:
 
 
 def test_below_login_required(site: Site) -> None:
-    """A request that a decorator above refused is recorded by the app's rules."""
+    """If a decorator above it refuses a request, the app's rules apply."""
 
     def login_required(view: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(view)
@@ -186,7 +186,7 @@ def test_below_login_required(site: Site) -> None:
 
 
 def test_a_whole_method_view(site: Site) -> None:
-    """In ``decorators`` it holds for every method of the view."""
+    """In a ``MethodView``'s ``decorators`` it applies to every method."""
 
     class Item(MethodView):
         decorators = [flask_chest(tracked_vars=["b"])]
@@ -206,7 +206,7 @@ def test_a_whole_method_view(site: Site) -> None:
 
 
 def test_one_method_of_a_view(site: Site) -> None:
-    """On one method it holds for that one alone."""
+    """On one method of a ``MethodView`` it applies to that method only."""
 
     class Item(MethodView):
         @flask_chest(tracked_vars=["b"])
@@ -234,7 +234,7 @@ def test_one_method_of_a_view(site: Site) -> None:
 
 
 def test_a_pluggable_view(site: Site) -> None:
-    """It works on the one method of a plain ``View``."""
+    """It works on ``dispatch_request()`` of a ``View``."""
 
     class Page(View):
         @flask_chest(tracked_vars=["a"])
@@ -247,7 +247,7 @@ def test_a_pluggable_view(site: Site) -> None:
 
 
 def test_two_views_of_one_decorator(site: Site) -> None:
-    """One decorator object serves many views, and one view several routes."""
+    """One decorator object may decorate several views, and one view may have several routes."""
     ours = flask_chest(tracked_vars=["a"])
     view = ours(put_three)
     site.app.add_url_rule("/1", "one", view)
@@ -259,7 +259,7 @@ def test_two_views_of_one_decorator(site: Site) -> None:
 
 
 def test_it_keeps_the_view(site: Site) -> None:
-    """The view keeps its name, arguments, return value and exceptions."""
+    """The view keeps its name, docstring, arguments, return value and exceptions."""
 
     @flask_chest()
     def view(number: int, *, word: str = "x") -> tuple[str, int]:
@@ -283,7 +283,7 @@ def test_it_keeps_the_view(site: Site) -> None:
 
 
 def test_an_app_without_the_extension(tmp_path: Path) -> None:
-    """Where there is no ``FlaskChest`` to override it does nothing, and leaves nothing."""
+    """In an app without a ``FlaskChest`` the decorator does nothing."""
     app = Flask("plain", instance_path=str(tmp_path))
     app.add_url_rule("/", "view", flask_chest(tracked_vars=["a"])(put_three))
     assert app.test_client().get("/").text == "done"
@@ -291,7 +291,7 @@ def test_an_app_without_the_extension(tmp_path: Path) -> None:
 
 
 def test_one_view_in_two_apps(tmp_path: Path) -> None:
-    """A decorated view can be served by several apps."""
+    """Several apps may serve the same decorated view."""
     view = flask_chest(tracked_vars=["a"])(put_three)
     first, second = Site(tmp_path), Site(tmp_path)
     with first.recording(), second.recording():
@@ -304,6 +304,6 @@ def test_one_view_in_two_apps(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tracked", ["a", 7, {"GET": "a"}, [7]])
 def test_wrong_arguments(tracked: Any) -> None:
-    """A wrong argument is told where the decorator stands, not at the first request."""
+    """A wrong argument raises an error at the decorator, not at the first request."""
     with pytest.raises(ConfigError):
         flask_chest(tracked_vars=tracked)

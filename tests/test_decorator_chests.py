@@ -1,4 +1,4 @@
-"""The decorator with chests of its own, in apps with and without ``FlaskChest``."""
+"""``@flask_chest`` with chests, in apps with and without ``FlaskChest``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .apps import Site, put
 
 
 class FailingChest(Chest):
-    """Never accepts anything."""
+    """A chest that accepts no records."""
 
     error: Exception = DeliveryError("out of order")
 
@@ -38,7 +38,7 @@ class FailingChest(Chest):
 
 
 class WaitingChest(MemoryChest):
-    """Says when records have arrived."""
+    """A chest that sets an event when records arrive."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -65,11 +65,11 @@ def plain(tmp_path: Path) -> Iterator[Flask]:
     app = Flask("plain", instance_path=str(tmp_path))
     app.config["CHEST_EXPORT_INTERVAL"] = 0.05
     yield app
-    end(app)
+    close_states(app)
 
 
-def end(app: Flask) -> None:
-    """End delivery, which goes on beside later tests otherwise, and logs what fails."""
+def close_states(app: Flask) -> None:
+    """Close all deliveries; otherwise they run, and log failures, during later tests."""
     for name in (STATE_KEY, STANDALONE_KEY):
         if state := app.extensions.get(name):
             state.close()
@@ -78,7 +78,7 @@ def end(app: Flask) -> None:
 def app_of_kind(
     kind: str, plain: Flask, make_site: Callable[..., Site]
 ) -> tuple[Flask, list[Record]]:
-    """An app of a kind, and the list of what its own ``FlaskChest`` writes."""
+    """Return an app with or without ``FlaskChest``, and the records of its ``FlaskChest``."""
     if kind == "plain":
         return plain, []
     site = make_site(CHEST_EXPORT_INTERVAL=0.05, CHEST_BUFFER="memory")
@@ -94,7 +94,7 @@ KINDS = pytest.mark.parametrize("kind", ["plain", "extended"])
 def test_written_when_the_view_has_returned(
     kind: str, plain: Flask, make_site: Callable[..., Site]
 ) -> None:
-    """The record is in the chest before the response, once, and nowhere else."""
+    """The record is in the chest before the response, once, and in no other chest."""
     app, own = app_of_kind(kind, plain, make_site)
     chest = MemoryChest()
     seen: list[int] = []
@@ -125,8 +125,8 @@ def flush(app: Flask) -> None:
         assert app.extensions["chest"].flush(60)
 
 
-def test_the_old_call(plain: Flask) -> None:
-    """All four arguments may be given by position."""
+def test_positional_arguments(plain: Flask) -> None:
+    """All four arguments may be positional."""
     chest = MemoryChest()
     view = flask_chest([chest], {"GET": ["a"]}, lambda: "the-id", True)(put_three)
     plain.add_url_rule("/", "view", view)
@@ -136,7 +136,7 @@ def test_the_old_call(plain: Flask) -> None:
 
 
 def test_several_chests(plain: Flask) -> None:
-    """The record goes to each of them, and it is the same record."""
+    """Each chest gets the same record."""
     chests = [MemoryChest(), MemoryChest()]
     plain.add_url_rule("/", "view", flask_chest(chests)(put_three))
     plain.test_client().get("/")
@@ -145,7 +145,7 @@ def test_several_chests(plain: Flask) -> None:
 
 
 def test_a_url(plain: Flask, tmp_path: Path) -> None:
-    """A chest made from a URL lies in the app's instance folder."""
+    """A file chest made from a URL is in the app's instance folder."""
     own = make_chest("sqlite:///own.db")
     plain.add_url_rule("/", "view", flask_chest([own])(put_three))
     plain.test_client().get("/")
@@ -157,14 +157,14 @@ def test_a_url(plain: Flask, tmp_path: Path) -> None:
 
 
 def test_a_wrong_url() -> None:
-    """A wrong chest is told where the decorator stands."""
+    """A wrong chest raises an error at the decorator."""
     with pytest.raises(ConfigError, match="flask_chest"):
         flask_chest(["nosuchthing://host"])
 
 
 @KINDS
 def test_a_failing_chest_surfaces(kind: str, plain: Flask, make_site: Callable[..., Site]) -> None:
-    """With ``raise_exceptions`` a failure to write is the response's."""
+    """With ``raise_exceptions`` a failed write becomes the response's error."""
     app, own = app_of_kind(kind, plain, make_site)
     app.config["PROPAGATE_EXCEPTIONS"] = True
     app.add_url_rule("/", "view", flask_chest([FailingChest()])(put_three))
@@ -177,10 +177,10 @@ def test_a_failing_chest_surfaces(kind: str, plain: Flask, make_site: Callable[.
 
 
 @KINDS
-def test_an_exception_of_a_chest_of_theirs_surfaces(
+def test_an_unknown_exception_of_a_chest_surfaces(
     kind: str, plain: Flask, make_site: Callable[..., Site]
 ) -> None:
-    """Whatever a backend raises is what the app sees."""
+    """With ``raise_exceptions`` any exception of a chest reaches the app."""
     app, _ = app_of_kind(kind, plain, make_site)
     app.config["PROPAGATE_EXCEPTIONS"] = True
     chest = FailingChest()
@@ -194,7 +194,7 @@ def test_an_exception_of_a_chest_of_theirs_surfaces(
 def test_the_views_own_exception_is_seen(
     kind: str, plain: Flask, make_site: Callable[..., Site]
 ) -> None:
-    """An exception of the view is never hidden by a chest that fails, and is recorded."""
+    """A failing chest does not hide the view's exception, which is recorded."""
     app, own = app_of_kind(kind, plain, make_site)
     app.config["PROPAGATE_EXCEPTIONS"] = True
     good = MemoryChest()
@@ -215,8 +215,8 @@ def test_the_views_own_exception_is_seen(
 
 
 @KINDS
-def test_an_end_of_the_process(kind: str, plain: Flask, make_site: Callable[..., Site]) -> None:
-    """``SystemExit`` in the view passes through, and its record goes to the view's chests."""
+def test_system_exit(kind: str, plain: Flask, make_site: Callable[..., Site]) -> None:
+    """``SystemExit`` in the view passes through, and the record goes to the view's chests."""
     app, own = app_of_kind(kind, plain, make_site)
     chest = MemoryChest()
 
@@ -236,7 +236,7 @@ def test_an_end_of_the_process(kind: str, plain: Flask, make_site: Callable[...,
 
 @KINDS
 def test_in_the_background(kind: str, plain: Flask, make_site: Callable[..., Site]) -> None:
-    """Without ``raise_exceptions`` the record is delivered after the response, once."""
+    """Without ``raise_exceptions`` the record is delivered once, after the response."""
     app, own = app_of_kind(kind, plain, make_site)
     chest = WaitingChest()
     app.add_url_rule("/", "view", flask_chest([chest], ["a"], raise_exceptions=False)(put_three))
@@ -253,7 +253,7 @@ def test_in_the_background(kind: str, plain: Flask, make_site: Callable[..., Sit
 def test_a_failing_chest_in_the_background(
     kind: str, plain: Flask, make_site: Callable[..., Site]
 ) -> None:
-    """Without ``raise_exceptions`` a failing chest never disturbs the response."""
+    """Without ``raise_exceptions`` a failing chest does not disturb the response."""
     app, own = app_of_kind(kind, plain, make_site)
     app.config["PROPAGATE_EXCEPTIONS"] = True
     chest = FailingChest()
@@ -261,12 +261,12 @@ def test_a_failing_chest_in_the_background(
     for _ in range(3):
         assert app.test_client().get("/").text == "done"
     assert chest.tried.wait(60)
-    end(app)
+    close_states(app)
     assert own == []
 
 
-def test_in_the_background_of_an_app_without_a_buffer(site: Site) -> None:
-    """Where the app itself has no background, the response is not disturbed either."""
+def test_a_failing_chest_without_a_buffer(site: Site) -> None:
+    """``raise_exceptions=False`` also protects the response if the app has no buffer."""
     view = flask_chest([FailingChest()], raise_exceptions=False)(put_three)
     site.app.add_url_rule("/", "view", view)
     site.app.config["PROPAGATE_EXCEPTIONS"] = True
@@ -274,7 +274,7 @@ def test_in_the_background_of_an_app_without_a_buffer(site: Site) -> None:
 
 
 def test_a_name_that_is_taken(make_site: Callable[..., Site]) -> None:
-    """A decorator's chest that is called as another one gets its records all the same."""
+    """A decorator's chest with the name of an app's chest gets its records under another name."""
     site = make_site(CHEST_BUFFER="memory")
     other = MemoryChest(name="memory")
     third = MemoryChest(name="memory")
@@ -287,13 +287,13 @@ def test_a_name_that_is_taken(make_site: Callable[..., Site]) -> None:
     assert [record.route for record in other.records] == ["/other"]
     assert [record.route for record in third.records] == ["/third"]
     assert site.store.records == []
-    # What waits for a chest is kept under its name: only newcomers get another one.
+    # The journal stores records under chest names: only new chests get another name.
     assert (site.store.name, other.name, third.name) == ("memory", "memory-2", "memory-3")
 
 
 @pytest.mark.parametrize("buffer", ["memory", "disk", "none"])
-def test_what_came_before_stays_in_the_ledger(make_site: Callable[..., Site], buffer: str) -> None:
-    """Also a request that found no route, which is the first of all: nothing is begun anew."""
+def test_attaching_keeps_the_ledger(make_site: Callable[..., Site], buffer: str) -> None:
+    """The first request attaches all chests, even a request without a route."""
     site = make_site(CHEST_BUFFER=buffer)
     view = flask_chest([MemoryChest()], raise_exceptions=False)(put_three)
     site.app.add_url_rule("/other", "other", view)
@@ -307,7 +307,7 @@ def test_what_came_before_stays_in_the_ledger(make_site: Callable[..., Site], bu
 def test_names_are_the_same_in_every_process(
     kind: str, plain: Flask, make_site: Callable[..., Site]
 ) -> None:
-    """Whichever view is asked first: what waits in the journal is kept by a chest's name."""
+    """The names of decorators' chests do not depend on which view serves the first request."""
     app, _ = app_of_kind(kind, plain, make_site)
     chests = [MemoryChest(name="m") for _ in range(3)]
     for number, chest in enumerate(chests):
@@ -317,10 +317,8 @@ def test_names_are_the_same_in_every_process(
     assert [chest.name for chest in chests] == ["m", "m-2", "m-3"]
 
 
-def test_more_chests_than_there_are_bits(
-    make_site: Callable[..., Site], caplog: pytest.LogCaptureFixture
-) -> None:
-    """Those that find no room are told of once; responses and all other records are whole."""
+def test_too_many_chests(make_site: Callable[..., Site], caplog: pytest.LogCaptureFixture) -> None:
+    """Chests beyond the limit are logged once; responses and all other records are complete."""
     site = make_site(CHEST_BUFFER="disk")
     chests = [MemoryChest() for _ in range(33)]
     for number, chest in enumerate(chests):
@@ -340,8 +338,8 @@ def test_more_chests_than_there_are_bits(
     assert len(told) == 1
 
 
-def test_chests_join_once(make_site: Callable[..., Site]) -> None:
-    """First requests at once do not take in a decorator's chest twice."""
+def test_chests_are_attached_once(make_site: Callable[..., Site]) -> None:
+    """Two first requests at once attach a decorator's chest only once."""
     site = make_site(CHEST_BUFFER="memory")
     entered = threading.Barrier(2)
 
@@ -349,7 +347,7 @@ def test_chests_join_once(make_site: Callable[..., Site]) -> None:
         def bind(self, app_info: AppInfo) -> None:
             super().bind(app_info)
             with suppress(threading.BrokenBarrierError):
-                entered.wait(0.2)  # in vain, where one waits for the other
+                entered.wait(0.2)  # this times out if one thread waits for the other
 
     slow = Slow()
     state = get_state(site.app)
@@ -362,7 +360,7 @@ def test_chests_join_once(make_site: Callable[..., Site]) -> None:
 
 
 def test_other_views_keep_the_apps_chests(make_site: Callable[..., Site]) -> None:
-    """Only the decorated view's records go elsewhere."""
+    """Only the records of the decorated view go to its chests."""
     site = make_site(CHEST_BUFFER="memory")
     now, later = MemoryChest(), MemoryChest()
     site.app.add_url_rule("/now", "now", flask_chest([now])(put_three))
@@ -381,7 +379,7 @@ def test_other_views_keep_the_apps_chests(make_site: Callable[..., Site]) -> Non
 @KINDS
 @pytest.mark.parametrize("ends", ["well", "badly"])
 def test_one_request_id(kind: str, ends: str, plain: Flask, make_site: Callable[..., Site]) -> None:
-    """The generator is called once a request, and the response echoes the id of the record."""
+    """The generator is called once per request, and the response sends the record's id back."""
     app, _ = app_of_kind(kind, plain, make_site)
     calls: list[int] = []
     chest = MemoryChest()
@@ -410,7 +408,7 @@ def test_one_request_id(kind: str, ends: str, plain: Flask, make_site: Callable[
 def test_a_header_without_a_generator(
     kind: str, plain: Flask, make_site: Callable[..., Site]
 ) -> None:
-    """Without a generator the caller's id is taken, or the record's own."""
+    """Without a generator, the caller's id or the record's own id is used."""
     app, _ = app_of_kind(kind, plain, make_site)
     chest = MemoryChest()
     app.add_url_rule("/", "view", flask_chest([chest])(put_three))
@@ -423,7 +421,7 @@ def test_a_header_without_a_generator(
 
 @KINDS
 def test_async_views(kind: str, plain: Flask, make_site: Callable[..., Site]) -> None:
-    """An ``async def`` view is recorded when it has ended, well or badly."""
+    """An ``async def`` view is recorded when it has returned or raised."""
     app, _ = app_of_kind(kind, plain, make_site)
     chest = MemoryChest()
 
@@ -487,8 +485,8 @@ STATUSES: list[tuple[Callable[[], Any], int | None]] = [
 ]
 
 
-def test_an_answer_that_is_none(plain: Flask) -> None:
-    """A view's slip is told by Flask, in Flask's words."""
+def test_an_invalid_return_value(plain: Flask) -> None:
+    """Flask reports a view's invalid return value in its usual way."""
     plain.config["PROPAGATE_EXCEPTIONS"] = True
     nothing: Any = ()
     plain.add_url_rule("/", "view", flask_chest([MemoryChest()])(lambda: nothing))
@@ -498,7 +496,7 @@ def test_an_answer_that_is_none(plain: Flask) -> None:
 
 @pytest.mark.parametrize(("answer", "status"), STATUSES)
 def test_the_status(plain: Flask, answer: Callable[[], Any], status: int | None) -> None:
-    """The status is the one that the view's return value, or its ``abort()``, asks for."""
+    """The status comes from the view's return value or its ``abort()``."""
     chest = MemoryChest()
     plain.add_url_rule("/", "view", flask_chest([chest])(lambda: answer()))
     response = plain.test_client().get("/")
@@ -509,7 +507,7 @@ def test_the_status(plain: Flask, answer: Callable[[], Any], status: int | None)
 
 @KINDS
 def test_a_stream(kind: str, plain: Flask, make_site: Callable[..., Site]) -> None:
-    """A view that streams is recorded once, when it has returned."""
+    """A streaming view is recorded once, when it has returned."""
     app, own = app_of_kind(kind, plain, make_site)
     chest = MemoryChest()
 
@@ -530,7 +528,7 @@ def test_a_stream(kind: str, plain: Flask, make_site: Callable[..., Site]) -> No
 def test_a_client_that_keeps_the_context(
     kind: str, plain: Flask, make_site: Callable[..., Site]
 ) -> None:
-    """``with client:`` leaves the one record of the view, and no job beside it."""
+    """With ``with client:`` the view's record is the only one; no job is recorded."""
     app, own = app_of_kind(kind, plain, make_site)
     chest = MemoryChest()
     app.add_url_rule("/", "view", flask_chest([chest])(put_three))
@@ -542,8 +540,8 @@ def test_a_client_that_keeps_the_context(
     assert own == []
 
 
-def test_rules_hold_for_sampling(make_site: Callable[..., Site]) -> None:
-    """What rules say besides the variables and the chests holds for a decorated view as well."""
+def test_rules_apply_to_sampling(make_site: Callable[..., Site]) -> None:
+    """Rules for ``sample`` and ``record`` apply to a decorated view."""
     site = make_site(CHEST_RULES=[{"rule": "/", "record": False}])
     chest = MemoryChest()
     site.app.add_url_rule("/", "view", flask_chest([chest])(put_three))
@@ -551,8 +549,8 @@ def test_rules_hold_for_sampling(make_site: Callable[..., Site]) -> None:
     assert chest.records == site.records == []
 
 
-def test_an_app_that_is_switched_off(tmp_path: Path) -> None:
-    """With ``CHEST_ENABLED`` off the decorator does nothing, whatever it says."""
+def test_a_disabled_app(tmp_path: Path) -> None:
+    """With ``CHEST_ENABLED=False`` the decorator does nothing."""
     app = Flask("off", instance_path=str(tmp_path))
     app.config["CHEST_ENABLED"] = False
     FlaskChest(app)
@@ -566,7 +564,7 @@ def test_an_app_that_is_switched_off(tmp_path: Path) -> None:
 
 
 def test_values_that_cannot_be_stored(plain: Flask) -> None:
-    """A view whose ``g`` holds the worst is answered and recorded."""
+    """A view that puts hostile values on ``g`` is answered and recorded."""
     from .record import hostile
 
     chest = MemoryChest()

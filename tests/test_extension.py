@@ -1,4 +1,4 @@
-"""``FlaskChest`` and its apps: how they come together, and what is left when they part."""
+"""``FlaskChest`` with one app and with many: ``init_app()``, ``flush()``, ``close()``, cleanup."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests import ROOT
 
 from .apps import make_plain_app
 
-# By hand with 1,000 and more: it is the same line.
+# 1,000 apps take longer and test the same code; set the number by hand.
 APPS = 30
 DRIVERS = (
     *("sqlite3", "psycopg", "pymysql", "pymongo", "influxdb_client", "requests", "urllib3"),
@@ -38,7 +38,7 @@ DRIVERS = (
 
 
 def number_app(folder: Path, **config: Any) -> Flask:
-    """An app with one view, its instance folder not made yet."""
+    """Make an app with one view; the instance folder does not exist yet."""
     given = {"CHEST_CHESTS": ["memory://"], "CHEST_SHUTDOWN_TIMEOUT": 60}
     app = make_plain_app(folder / "instance", **{**given, **config})
 
@@ -51,7 +51,7 @@ def number_app(folder: Path, **config: Any) -> Flask:
 
 
 def numbers(app: Flask) -> list[Any]:
-    """What was delivered to an app's first chest."""
+    """Return the numbers that the app's first chest has received."""
     memory = FlaskChest.of(app.extensions["chest"], app).chests[0]
     assert isinstance(memory, MemoryChest)
     return [record.vars["number"] for record in memory.records]
@@ -62,8 +62,8 @@ def own_threads() -> set[threading.Thread]:
 
 
 @pytest.fixture(autouse=True)
-def _no_thread_is_left() -> Iterator[None]:
-    """Every test ends with the threads that it began with."""
+def _no_threads_left() -> Iterator[None]:
+    """Check that every thread a test starts ends with the test."""
     before = own_threads()
     yield
     for thread in own_threads() - before:
@@ -72,7 +72,7 @@ def _no_thread_is_left() -> Iterator[None]:
 
 
 def run(code: str, folder: Path) -> str:
-    """Run a script in a process of its own, in an empty folder, and return what it prints."""
+    """Run a script in a new process, in an empty folder, and return its output."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
         cwd=folder,
@@ -86,8 +86,8 @@ def run(code: str, folder: Path) -> str:
     return done.stdout
 
 
-def test_a_factory(tmp_path: Path) -> None:
-    """init_app() works in a factory, before there are routes, and the app is served."""
+def test_app_factory(tmp_path: Path) -> None:
+    """``init_app()`` works in an app factory, before the app has routes."""
     chest = FlaskChest()
 
     def create_app() -> Flask:
@@ -111,7 +111,7 @@ def test_a_factory(tmp_path: Path) -> None:
 
 
 def test_many_apps_of_one_extension(tmp_path: Path) -> None:
-    """One extension serves apps with settings, chests and ledgers of their own."""
+    """The apps of one extension have separate settings, chests and ledgers."""
     chest = FlaskChest()
     apps = [
         number_app(tmp_path / str(n), CHEST_TAGS={"app": n}, CHEST_BUFFER=buffer)
@@ -131,8 +131,8 @@ def test_many_apps_of_one_extension(tmp_path: Path) -> None:
     chest.close()
 
 
-def test_many_apps_with_extensions_of_their_own(tmp_path: Path) -> None:
-    """Apps of one name in one process do not see each other's records."""
+def test_an_extension_per_app(tmp_path: Path) -> None:
+    """Apps with the same name in one process do not see each other's records."""
     apps = [number_app(tmp_path / str(n)) for n in range(3)]
     chests = [FlaskChest(app, tracked_vars=["number"]) for app in apps]
     for number, app in enumerate(apps):
@@ -144,7 +144,7 @@ def test_many_apps_with_extensions_of_their_own(tmp_path: Path) -> None:
 
 
 def test_one_chest_object_for_many_apps(tmp_path: Path) -> None:
-    """A chest that several apps share keeps to the folder of the first, and has all their rows."""
+    """A shared chest stays in the folder of its first app and stores the records of all apps."""
     chest = FlaskChest(chests=[{"url": "sqlite:///rows.db"}])
     apps = [number_app(tmp_path / str(n)) for n in range(2)]
     chest.init_app(apps[0])
@@ -162,8 +162,8 @@ def test_one_chest_object_for_many_apps(tmp_path: Path) -> None:
     other.close()
 
 
-def test_one_chest_object_beside_others(tmp_path: Path) -> None:
-    """In an app that has more chests it keeps the name by which the first one delivers to it."""
+def test_a_shared_chest_keeps_its_name(tmp_path: Path) -> None:
+    """A shared chest has the same name in its second app, which has more chests."""
     shared = MemoryChest()
     apps = [number_app(tmp_path / str(n)) for n in range(2)]
     extensions = [
@@ -180,8 +180,8 @@ def test_one_chest_object_beside_others(tmp_path: Path) -> None:
     assert set(accounts) == {"memory", "memory-2"}
 
 
-def test_one_chest_object_whose_name_is_taken(tmp_path: Path) -> None:
-    """Where it cannot be called the same in another app, that app says so."""
+def test_a_shared_chest_whose_name_is_taken(tmp_path: Path) -> None:
+    """If another chest of an app has the shared chest's name, the app raises an error."""
     shared, namesake = MemoryChest(), MemoryChest(name="memory")
     FlaskChest(number_app(tmp_path / "one"), chests=[shared])
     with pytest.raises(ConfigError, match=r"the name 'memory' is taken .* another 'name'"):
@@ -193,7 +193,7 @@ def test_one_chest_object_whose_name_is_taken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("enabled", [True, False])
 def test_a_second_init_app_is_refused_with_advice(tmp_path: Path, enabled: bool) -> None:
-    """An app is recorded once; who wants two backends reads where to name them."""
+    """The error of a second ``init_app()`` says where to name several chests."""
     app = number_app(tmp_path, CHEST_ENABLED=enabled)
     chest = FlaskChest(app)
     for again in (chest.init_app, FlaskChest):
@@ -206,8 +206,8 @@ def test_a_second_init_app_is_refused_with_advice(tmp_path: Path, enabled: bool)
     chest.close()
 
 
-def test_off_is_off(tmp_path: Path) -> None:
-    """With CHEST_ENABLED=False nothing is hooked, wrapped, made or started."""
+def test_disabled(tmp_path: Path) -> None:
+    """With ``CHEST_ENABLED=False`` nothing is hooked, wrapped, made or started."""
     app = number_app(tmp_path, CHEST_ENABLED=False, CHEST_CHESTS=["sqlite:///chest.db"])
     wsgi_app, hooks = app.wsgi_app, (app.before_request_funcs, app.after_request_funcs)
     before = own_threads()
@@ -221,8 +221,8 @@ def test_off_is_off(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_off_holds_for_decorated_views(tmp_path: Path) -> None:
-    """A decorator with chests of its own writes nothing where recording is off."""
+def test_disabled_for_decorated_views(tmp_path: Path) -> None:
+    """With recording off, a decorator with chests writes nothing."""
     memory = MemoryChest()
     for with_extension in (True, False):
         app = number_app(tmp_path, CHEST_ENABLED=False)
@@ -233,8 +233,8 @@ def test_off_holds_for_decorated_views(tmp_path: Path) -> None:
     assert memory.records == []
 
 
-def test_an_app_need_not_know_that_it_is_off(tmp_path: Path) -> None:
-    """stats(), flush() and close() work, in and out of contexts, and speak of this app only."""
+def test_methods_of_a_disabled_app(tmp_path: Path) -> None:
+    """``stats()``, ``flush()`` and ``close()`` work with recording off, for this app only."""
     off, on = (
         number_app(tmp_path / "off", CHEST_ENABLED=False),
         number_app(tmp_path / "on"),
@@ -255,7 +255,7 @@ def test_an_app_need_not_know_that_it_is_off(tmp_path: Path) -> None:
 
 
 def test_flush_and_stats_within_and_outside_of_contexts(tmp_path: Path) -> None:
-    """In a context they mean its app; outside all apps, and stats() the only one."""
+    """In a context they cover its app; outside, ``flush()`` covers all apps."""
     chest = FlaskChest()
     one, two = number_app(tmp_path / "1"), number_app(tmp_path / "2")
     chest.init_app(one)
@@ -278,7 +278,7 @@ def test_flush_and_stats_within_and_outside_of_contexts(tmp_path: Path) -> None:
 
 
 def test_requests_after_close(tmp_path: Path) -> None:
-    """A closed extension delivers again when a request comes, and close() may be called twice."""
+    """A request after ``close()`` starts the delivery again; a second ``close()`` does nothing."""
     app = number_app(tmp_path)
     chest = FlaskChest(app)
     for number in range(3):
@@ -290,7 +290,7 @@ def test_requests_after_close(tmp_path: Path) -> None:
 
 
 def test_flush_with_nothing_to_do(tmp_path: Path) -> None:
-    """Before the first request there is nothing to deliver, and asking starts nothing."""
+    """Before the first request, ``flush()`` and ``stats()`` start no thread and make no file."""
     before = own_threads()
     chest = FlaskChest(number_app(tmp_path))
     assert chest.flush()
@@ -302,18 +302,18 @@ def test_flush_with_nothing_to_do(tmp_path: Path) -> None:
 
 
 def open_files(folder: Path) -> list[str]:
-    """What is open in a folder; elsewhere other tests' threads may be at work."""
+    """Return the open files in a folder; threads of other tests may have opened others."""
     found = []
     for link in Path("/proc/self/fd").iterdir():
-        with suppress(OSError):  # the listing's own descriptor is closed by now
+        with suppress(OSError):  # iterdir()'s own descriptor is closed by now
             found.append(str(link.readlink()))
     return sorted(each for each in found if each.startswith(str(folder)))
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors in /proc")
 @pytest.mark.parametrize("shared", [True, False], ids=["one extension", "an extension each"])
-def test_apps_leave_nothing(tmp_path: Path, shared: bool) -> None:
-    """Apps that were made, used and closed are collected: no descriptor, thread or file is left."""
+def test_closed_apps_are_collected(tmp_path: Path, shared: bool) -> None:
+    """Closed apps are garbage-collected, and no descriptor, thread or file is left."""
     common = FlaskChest()
     alive: list[weakref.ref[Any]] = []
 
@@ -339,7 +339,7 @@ def test_apps_leave_nothing(tmp_path: Path, shared: bool) -> None:
     for thread in own_threads() - threads:
         thread.join(60)
     assert own_threads() <= threads
-    gc.collect()  # now: a thread that was about to end has held its app until then
+    gc.collect()  # only now: a thread that is about to end still refers to its app
     gc.collect()
     assert sum(each() is not None for each in alive) == 0
     assert open_files(tmp_path) == descriptors
@@ -347,7 +347,7 @@ def test_apps_leave_nothing(tmp_path: Path, shared: bool) -> None:
 
 
 def test_decorated_apps_without_an_extension_are_collected(tmp_path: Path) -> None:
-    """What a decorator keeps for an app goes with it."""
+    """The state that a decorator keeps for an app is collected with the app."""
     memory = MemoryChest()
     decorated = flask_chest(chests=[memory])(lambda: "ok")
     alive = []
@@ -373,7 +373,7 @@ def test_decorated_apps_without_an_extension_are_collected(tmp_path: Path) -> No
     ],
 )
 def test_version_tag(tmp_path: Path, content: str | None, tags: dict[str, str]) -> None:
-    """The version in version.json beside the app's package is a tag; a damaged file is none."""
+    """The version in ``version.json`` becomes a tag; a damaged file is ignored."""
     (tmp_path / "shop").mkdir()
     if content is not None:
         (tmp_path / "version.json").write_text(content)
@@ -386,8 +386,8 @@ def test_version_tag(tmp_path: Path, content: str | None, tags: dict[str, str]) 
     assert memory.records[0].tags == tags
 
 
-def test_a_tag_of_the_apps_own_wins_over_version_json(tmp_path: Path) -> None:
-    """Who sets the tag ``version`` knows better."""
+def test_a_configured_tag_wins_over_version_json(tmp_path: Path) -> None:
+    """``CHEST_TAGS`` may set ``version``."""
     (tmp_path / "version.json").write_text('{"version": "1"}')
     app = Flask("shop", root_path=str(tmp_path / "shop"), instance_path=str(tmp_path))
     app.config.update(CHEST_CHESTS=["memory://"], CHEST_BUFFER="none", CHEST_TAGS={"version": "2"})
@@ -399,7 +399,7 @@ def test_a_tag_of_the_apps_own_wins_over_version_json(tmp_path: Path) -> None:
 
 
 def wait_for_delivery(app: Flask, act: Callable[[], object]) -> None:
-    """Do something and wait until the scheduler has delivered what came of it."""
+    """Call a function and wait until the scheduler has delivered its records."""
     delivered = threading.Event()
 
     def note(sender: Flask, **_: Any) -> None:
@@ -411,7 +411,7 @@ def wait_for_delivery(app: Flask, act: Callable[[], object]) -> None:
 
 
 def test_a_lent_scheduler(tmp_path: Path) -> None:
-    """Delivery runs as named jobs on the app's own scheduler, beside the app's jobs, and leaves."""
+    """Delivery runs as named jobs on the app's scheduler and removes them in ``close()``."""
     scheduler = BackgroundScheduler()
     scheduler.add_job(print, "interval", hours=1, id="theirs", name="theirs")
     scheduler.start()
@@ -431,7 +431,7 @@ def test_a_lent_scheduler(tmp_path: Path) -> None:
 
 
 def test_flask_apscheduler(tmp_path: Path) -> None:
-    """Flask-APScheduler's extension can be lent as it is, and shows our jobs."""
+    """Flask-APScheduler's extension works as ``scheduler=``, and lists the jobs."""
     app = number_app(tmp_path, CHEST_EXPORT_INTERVAL=0.05)
     extension = APScheduler()
     extension.init_app(app)
@@ -445,7 +445,7 @@ def test_flask_apscheduler(tmp_path: Path) -> None:
 
 
 def test_one_lent_scheduler_for_apps_of_one_name(tmp_path: Path) -> None:
-    """Several apps may run on one scheduler, and one that closes leaves the others alone."""
+    """Apps with the same name may share a scheduler; closing one does not affect the others."""
     scheduler = BackgroundScheduler()
     scheduler.start()
     chest = FlaskChest(scheduler=scheduler)
@@ -462,7 +462,7 @@ def test_one_lent_scheduler_for_apps_of_one_name(tmp_path: Path) -> None:
 
 
 def test_a_lent_scheduler_that_is_not_started(tmp_path: Path) -> None:
-    """flush() and close() deliver all the same, and it can be started afterwards."""
+    """With a scheduler that is not started, ``flush()`` and ``close()`` deliver."""
     scheduler = BackgroundScheduler()
     app = number_app(tmp_path)
     chest = FlaskChest(app, scheduler=scheduler)
@@ -477,7 +477,7 @@ def test_a_lent_scheduler_that_is_not_started(tmp_path: Path) -> None:
 
 
 def test_a_lent_scheduler_that_was_shut_down(tmp_path: Path) -> None:
-    """An app that stops its scheduler first loses nothing: flush() and close() still deliver."""
+    """If the app stops its scheduler first, ``flush()`` and ``close()`` still deliver."""
     scheduler = BackgroundScheduler()
     scheduler.start()
     app = number_app(tmp_path, CHEST_EXPORT_INTERVAL=60)
@@ -491,7 +491,7 @@ def test_a_lent_scheduler_that_was_shut_down(tmp_path: Path) -> None:
 
 
 def test_importing_the_package_imports_no_driver(tmp_path: Path) -> None:
-    """A driver, SQLAlchemy and APScheduler wait until somebody needs them."""
+    """Importing ``flask_chest`` imports no driver, no SQLAlchemy and no APScheduler."""
     code = f"""
     import sys, threading
     import flask
@@ -507,7 +507,7 @@ def test_importing_the_package_imports_no_driver(tmp_path: Path) -> None:
 
 @pytest.mark.skipif("COVERAGE_RUN" in os.environ, reason="measuring imports some of them")
 def test_nothing_before_the_first_request(tmp_path: Path) -> None:
-    """An app with every kind of chest has no driver, thread, file or folder until it serves."""
+    """Before a request, an app with every kind of chest loads no driver and starts no thread."""
     code = f"""
     import sys, threading
     from pathlib import Path
@@ -541,8 +541,8 @@ def test_nothing_before_the_first_request(tmp_path: Path) -> None:
     assert second == "['sqlite3'];True;True"
 
 
-def test_exit_delivers(tmp_path: Path) -> None:
-    """A process that ends by itself delivers what it has captured, without being asked to."""
+def test_delivery_at_exit(tmp_path: Path) -> None:
+    """A process that ends delivers its records without a call of ``close()``."""
     code = """
     from flask import Flask, g
     from flask_chest import FlaskChest
@@ -560,10 +560,10 @@ def test_exit_delivers(tmp_path: Path) -> None:
     assert not list((tmp_path / "chest-journal").glob("*/writer.json")), "all was delivered"
 
 
-def test_where_no_thread_can_be_started(
+def test_no_thread_can_be_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Requests are served, records wait in the journal, it is logged once, and flush() delivers."""
+    """Requests are served, one warning is logged, and ``flush()`` delivers from the journal."""
     app = number_app(tmp_path)
     chest = FlaskChest(app)
 
@@ -583,7 +583,7 @@ def test_where_no_thread_can_be_started(
 
 
 def test_stats_can_be_written_as_json(tmp_path: Path) -> None:
-    """The ledger is plain."""
+    """The ledger contains only values that JSON can express."""
     app = number_app(tmp_path)
     chest = FlaskChest(app)
     app.test_client().get("/1")

@@ -1,4 +1,4 @@
-"""``capture_records``, for an app's own tests."""
+"""``capture_records`` of ``flask_chest.testing``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .apps import Site, put
 
 
 def test_the_records_of_a_block(site: Site) -> None:
-    """Records are collected within the block only, and delivered as always."""
+    """Records are collected within the block only, and delivered as usual."""
     site.app.add_url_rule("/<int:n>", "view", lambda n: put("n", n, "done"))
     client = site.client
     client.get("/1")
@@ -27,8 +27,8 @@ def test_the_records_of_a_block(site: Site) -> None:
     assert [record.vars["n"] for record in site.store.records] == [1, 2, 3]
 
 
-def test_blocks_within_blocks(site: Site) -> None:
-    """Each block has its own list."""
+def test_nested_blocks(site: Site) -> None:
+    """Each nested block has its own list."""
     site.app.add_url_rule("/", "view", lambda: "done")
     with capture_records(site.app) as outer:
         site.client.get("/")
@@ -38,7 +38,7 @@ def test_blocks_within_blocks(site: Site) -> None:
 
 
 def test_an_exception_in_the_block(site: Site) -> None:
-    """A block that fails has stopped collecting."""
+    """An exception ends the collecting."""
     site.app.add_url_rule("/", "view", lambda: "done")
     with pytest.raises(LookupError), capture_records(site.app) as records:
         raise LookupError
@@ -47,14 +47,14 @@ def test_an_exception_in_the_block(site: Site) -> None:
 
 
 def test_jobs(site: Site) -> None:
-    """Jobs are collected as well."""
+    """Records of background jobs are collected."""
     with capture_records(site.app) as records, site.app.app_context():
         g.rows = 1
     assert [record.kind for record in records] == ["job"]
 
 
-def test_rules_hold(make_site: Callable[..., Site]) -> None:
-    """What a rule leaves out is not collected."""
+def test_rules_apply(make_site: Callable[..., Site]) -> None:
+    """A request that a rule excludes is not collected."""
     site = make_site(CHEST_RULES=[{"rule": "/", "record": False}])
     site.app.add_url_rule("/", "view", lambda: "done")
     with capture_records(site.app) as records:
@@ -72,13 +72,13 @@ def test_another_app(site: Site, tmp_path: Path) -> None:
 
 
 def test_an_app_without_the_extension() -> None:
-    """An app that has no ``FlaskChest`` is told so."""
+    """For an app without a ``FlaskChest`` it raises an error with the remedy."""
     app = Flask("plain")
     with pytest.raises(RuntimeError, match=r"'plain' has no FlaskChest: call FlaskChest\(app\)"):
         capture_records(app).__enter__()
 
 
-def test_an_app_that_is_switched_off(tmp_path: Path) -> None:
+def test_a_disabled_app(tmp_path: Path) -> None:
     """With recording off the list stays empty."""
     app = Flask("off", instance_path=str(tmp_path))
     app.config["CHEST_ENABLED"] = False

@@ -1,7 +1,7 @@
-"""A user's program, for mypy --strict: whatever is public has types that say what it is.
+"""A user's program, checked with ``mypy --strict``: all public names have precise types.
 
-It is checked, not run. A line with ``type: ignore`` is one that mypy has to refuse: were it let
-through, the comment would be an error.
+The program never runs. A line with ``type: ignore`` must be an error for mypy: mypy reports an
+unused comment.
 """
 
 from __future__ import annotations
@@ -145,13 +145,13 @@ def check() -> tuple[str, ...]:
         return ()
 
 
-def what_a_decorated_view_is() -> None:
-    """The decorator leaves a view's type as it was."""
+def type_of_a_decorated_view() -> None:
+    """The decorator keeps the type of the view."""
     assert_type(pay(7), tuple[str, int])
     pay("seven")  # type: ignore[arg-type]
 
 
-def slips(app: Flask, record: Record) -> None:
+def mistakes(app: Flask, record: Record) -> None:
     FlaskChest(app, tracked=["total"])  # type: ignore[call-arg]
     FlaskChest(app, tracked_vars=7)  # type: ignore[arg-type]
     FlaskChestInfluxDB(bucket=7)  # type: ignore[arg-type]
