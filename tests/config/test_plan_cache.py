@@ -1,4 +1,4 @@
-"""Plans are made when they are first asked for, by whichever thread comes first."""
+"""Plans are compiled on first use, safely by several threads."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def make_plans(rules: RuleSet, late: Any = lambda: ()) -> PlanCache[EncodingCach
     )
 
 
-class Held(threading.Thread):
-    """Asks for a plan, in a thread of its own."""
+class PlanRequest(threading.Thread):
+    """Requests a plan in a new thread."""
 
     def __init__(self, plans: PlanCache[EncodingCache]) -> None:
         super().__init__()
@@ -39,29 +39,29 @@ class Held(threading.Thread):
 
 
 def test_two_first_requests_at_once() -> None:
-    """Both heed the rules that only the first one is told."""
-    telling, told = threading.Event(), threading.Event()
+    """Both threads apply the late rules, which only the first thread gets."""
+    yielding, continue_ = threading.Event(), threading.Event()
     waiting = [(LATE, "track('home')")]
 
     def late() -> Iterator[tuple[dict[str, Any], str]]:
         while waiting:
             found = waiting.pop()
-            telling.set()
-            told.wait(0.2)  # in vain, where the other one waits for this
+            yielding.set()
+            continue_.wait(0.2)  # this times out if the other thread waits for this one
             yield found
 
     plans = make_plans(RuleSet([], 1.0, []), late)
-    first = Held(plans)
+    first = PlanRequest(plans)
     first.start()
-    assert telling.wait(10)
+    assert yielding.wait(10)
     second = plans.get(ROUTE).plan
-    told.set()
+    continue_.set()
     first.join()
     assert (first.plan.names, second.names) == (("late",), ("late",))
 
 
-def test_a_rule_that_comes_while_a_plan_is_made() -> None:
-    """The plan was made without it; the next request gets another one."""
+def test_a_rule_added_during_compilation() -> None:
+    """The plan lacks the new rule, and the next request compiles another one."""
     begun, added = threading.Event(), threading.Event()
 
     class Slow(RuleSet):
@@ -73,7 +73,7 @@ def test_a_rule_that_comes_while_a_plan_is_made() -> None:
             return made
 
     plans = make_plans(Slow([], 1.0, []))
-    first = Held(plans)
+    first = PlanRequest(plans)
     first.start()
     assert begun.wait(10)
     plans.add_rule(LATE, "track('home')")

@@ -1,4 +1,4 @@
-"""What rules select, how they add up, and which of them wins."""
+"""Which routes rules select, how rules add up, and which rule wins."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ NAMES = ("a", "b", "c", "d")
 
 
 def answer(**_: object) -> str:
-    """A view that puts all names on g."""
+    """A view that puts all names on ``g``."""
     for name in NAMES:
         setattr(g, name, name.upper())
     return "ok"
 
 
 def make_shop(**config: Any) -> Flask:
-    """A shop: routes of the app, of a blueprint, and of a blueprint within it."""
+    """Make an app with routes, a blueprint, and a blueprint within the blueprint."""
     given = {"CHEST_CHESTS": ["memory://"], "CHEST_BUFFER": "none", "CHEST_TRACKED_VARS": []}
     app = make_app(**{**given, **config})
     methods = ["GET", "POST"]
@@ -50,7 +50,7 @@ def make_shop(**config: Any) -> Flask:
 
 
 def record(app: Flask, path: str, method: str = "GET") -> Record:
-    """The record of one request."""
+    """Send one request and return its record."""
     with capture_records(app) as records:
         app.test_client().open(path, method=method)
     [found] = records
@@ -62,7 +62,7 @@ def tracked(app: Flask, path: str, method: str = "GET") -> list[str]:
 
 
 def test_tracks_add_up_from_general_to_specific() -> None:
-    """Variables of the app, a blueprint, a glob and an exact rule are all recorded, in turn."""
+    """Variables of the app, a blueprint, a glob and an exact rule are recorded, in this order."""
     app = make_shop(
         CHEST_TRACKED_VARS=["a"],
         CHEST_RULES=[
@@ -76,13 +76,13 @@ def test_tracks_add_up_from_general_to_specific() -> None:
 
 
 def test_a_name_tracked_twice_is_recorded_once() -> None:
-    """The union keeps the first place of each name."""
+    """A repeated name keeps its first position."""
     rules = [{"rule": "/", "track": ["b", "a"]}, {"rule": "/*", "track": ["a"]}]
     assert tracked(make_shop(CHEST_RULES=rules), "/") == ["a", "b"]
 
 
 def test_none_tracks_all_of_g() -> None:
-    """``None`` in a rule adds everything, in the app's default too."""
+    """``None`` adds all of ``g``, in a rule and as the app's default."""
     assert tracked(make_shop(CHEST_TRACKED_VARS=None), "/") == list(NAMES)
     rules = [{"rule": "/", "track": None}]
     assert tracked(make_shop(CHEST_RULES=rules), "/") == list(NAMES)
@@ -90,7 +90,7 @@ def test_none_tracks_all_of_g() -> None:
 
 @pytest.mark.parametrize("general", [None, ["a", "b"]])
 def test_an_empty_list_clears(general: list[str] | None) -> None:
-    """``[]`` drops what more general rules track, and a more specific rule adds to nothing."""
+    """``[]`` drops the variables of more general rules; more specific rules still add theirs."""
     rules = [
         {"rule": "/api/*", "track": []},
         {"rule": "/api/users", "track": ["c"]},
@@ -102,7 +102,7 @@ def test_an_empty_list_clears(general: list[str] | None) -> None:
 
 
 def test_variables_by_method() -> None:
-    """A dict says what each method tracks; a method that it does not name is left as it was."""
+    """A dict sets variables by method, and does not affect methods that it does not name."""
     rules = [{"rule": "/api/users", "track": {"POST": ["b"]}}]
     app = make_shop(CHEST_TRACKED_VARS=["a"], CHEST_RULES=rules)
     assert tracked(app, "/api/users", "POST") == ["a", "b"]
@@ -110,7 +110,7 @@ def test_variables_by_method() -> None:
 
 
 def test_a_star_stands_for_every_method() -> None:
-    """``*`` adds to every method's own list; alone and empty it clears for those not named."""
+    """``*`` adds to the list of each method; alone and empty it clears all other methods."""
     app = make_shop(CHEST_TRACKED_VARS={"*": ["a"], "POST": ["b"]})
     assert tracked(app, "/api/users", "GET") == ["a"]
     assert tracked(app, "/api/users", "POST") == ["a", "b"]
@@ -122,7 +122,7 @@ def test_a_star_stands_for_every_method() -> None:
 
 
 def test_head_is_like_get() -> None:
-    """What GET tracks and what selects GET holds for HEAD, unless HEAD is named itself."""
+    """Variables and rules for GET also apply to HEAD, unless HEAD is named."""
     app = make_shop(
         CHEST_TRACKED_VARS={"GET": ["a"]},
         CHEST_RULES=[{"rule": "/", "methods": ["GET"], "track": ["b"]}],
@@ -134,7 +134,7 @@ def test_head_is_like_get() -> None:
 
 
 def test_methods_select() -> None:
-    """A rule for POST leaves GET alone, and methods may be written in small letters."""
+    """A rule for POST does not affect GET, and methods may be in lower case."""
     app = make_shop(CHEST_RULES=[{"rule": "/api/*", "methods": ["post"], "track": ["a"]}])
     assert tracked(app, "/api/users", "POST") == ["a"]
     assert tracked(app, "/api/users", "GET") == []
@@ -169,14 +169,14 @@ def test_methods_select() -> None:
     ],
 )
 def test_selectors(selector: dict[str, str], paths: set[str]) -> None:
-    """A rule selects by URL rule, endpoint and blueprint, exactly or by glob, and all must fit."""
+    """Selectors match URL rule, endpoint and blueprint, exactly or by glob, and all must match."""
     app = make_shop(CHEST_RULES=[{**selector, "track": ["a"]}])
     every = ("/", "/api/users", "/api/users/7", "/api/[odd]", "/shop/", "/shop/admin/")
     assert {path for path in every if tracked(app, path)} == paths
 
 
-def sample_of(app: Flask, path: str, method: str = "GET") -> Plan:
-    """The plan of a request."""
+def plan_of(app: Flask, path: str, method: str = "GET") -> Plan:
+    """Return the plan of a request."""
     adapter = app.url_map.bind("localhost")
     rule, _ = adapter.match(path, method=method, return_rule=True)
     plan: Plan = get_state(app).plans.show(Route(rule.rule, rule.endpoint, method))
@@ -184,7 +184,7 @@ def sample_of(app: Flask, path: str, method: str = "GET") -> Plan:
 
 
 def test_options_come_from_the_most_specific_rule() -> None:
-    """App, blueprint, glob, exact: of ``sample``, ``record`` and ``chests`` the last one holds."""
+    """For ``sample``, ``record`` and ``chests`` the most specific rule wins."""
     app = make_shop(
         CHEST_CHESTS=["memory://", {"url": "memory://", "name": "second"}],
         CHEST_SAMPLE_RATE=0.9,
@@ -195,11 +195,11 @@ def test_options_come_from_the_most_specific_rule() -> None:
             {"methods": ["GET"], "sample": 0.4},
         ],
     )
-    admin, shop, home = (sample_of(app, path) for path in ("/shop/admin/", "/shop/", "/"))
+    admin, shop, home = (plan_of(app, path) for path in ("/shop/admin/", "/shop/", "/"))
     assert (admin.sample, admin.record, admin.mask) == (0.1, True, 0b10)
     assert (shop.sample, shop.record, shop.mask) == (0.2, False, 0b10)
     assert (home.sample, home.record, home.mask) == (0.4, True, 0b11)
-    assert sample_of(app, "/api/users", "POST").sample == 0.9
+    assert plan_of(app, "/api/users", "POST").sample == 0.9
 
 
 @pytest.mark.parametrize(
@@ -214,23 +214,23 @@ def test_options_come_from_the_most_specific_rule() -> None:
     ids=["longer", "methods", "later", "glob over blueprint", "exact over glob"],
 )
 def test_specificity(weaker: dict[str, Any], stronger: dict[str, Any]) -> None:
-    """Of two rules the one that says more holds; of equals the later."""
+    """The longer pattern wins; of equally specific rules the later one wins."""
     rules = [{**stronger, "sample": 0.2}, {**weaker, "sample": 0.1}]
     if weaker == stronger:
         rules.reverse()
-    assert sample_of(make_shop(CHEST_RULES=rules), "/api/users").sample == 0.2
+    assert plan_of(make_shop(CHEST_RULES=rules), "/api/users").sample == 0.2
 
 
 def test_an_inner_blueprint_is_more_specific_than_its_outer() -> None:
-    """What ``shop.admin`` says stands above what ``shop`` says, in whatever order."""
+    """A rule for ``shop.admin`` wins over a rule for ``shop``, in any order."""
     options = {"shop.admin": {"sample": 0.1}, "shop": {"sample": 0.2}}
     app = make_shop(CHEST_BLUEPRINTS=options)
-    assert sample_of(app, "/shop/admin/").sample == 0.1
-    assert sample_of(app, "/shop/").sample == 0.2
+    assert plan_of(app, "/shop/admin/").sample == 0.1
+    assert plan_of(app, "/shop/").sample == 0.2
 
 
 def test_blueprint_options_and_methods() -> None:
-    """CHEST_BLUEPRINTS takes a list, lists by method, or a rule's options."""
+    """``CHEST_BLUEPRINTS`` accepts a list, lists by method, or a rule's options."""
     assert tracked(make_shop(CHEST_BLUEPRINTS={"shop": ["a"]}), "/shop/admin/") == ["a"]
     by_method = make_shop(CHEST_BLUEPRINTS={"shop": {"POST": ["b"]}})
     assert tracked(by_method, "/shop/", "POST") == ["b"]
@@ -240,7 +240,7 @@ def test_blueprint_options_and_methods() -> None:
 
 
 def test_record_false_leaves_no_record() -> None:
-    """A route that is not to be recorded leaves nothing, and the others do."""
+    """``record: False`` keeps no records of its route and does not affect others."""
     app = make_shop(CHEST_RULES=[{"rule": "/", "record": False}])
     with capture_records(app) as records:
         app.test_client().get("/")
@@ -263,7 +263,7 @@ def test_chests_of_a_rule_get_its_records() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PSOT"])
 def test_a_request_without_a_route(method: str) -> None:
-    """404 and 405 follow the app's own words and the rules that name methods only."""
+    """404 and 405 follow the app's defaults and the rules that select by method only."""
     app = make_shop(
         CHEST_TRACKED_VARS=["a"],
         CHEST_RULES=[
@@ -285,15 +285,15 @@ def test_a_request_without_a_route(method: str) -> None:
 
 
 def test_routes_added_after_init_app_and_after_the_first_request() -> None:
-    """A rule selects routes that come after it; plans are made when a route is first asked for."""
+    """Rules also apply to routes that the app adds later."""
     app = make_shop(CHEST_RULES=[{"rule": "/late*", "track": ["a"]}])
     app.add_url_rule("/late", "late", answer)
     assert tracked(app, "/late") == ["a"]
     assert tracked(app, "/") == []
 
 
-def test_unmatched_rules_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    """With the first request, and never again, each rule that selects no route is logged."""
+def test_unmatched_rules_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The first request logs each rule that matches no route; later requests log nothing."""
     rules = [
         {"rule": "/api/*", "track": ["a"]},
         {"rule": "/apo/*", "track": ["a"]},
@@ -314,7 +314,7 @@ def test_unmatched_rules_are_told_once(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_rules_for_commands(caplog: pytest.LogCaptureFixture) -> None:
-    """An endpoint may be a command's name, within its group, and then it is no rule without one."""
+    """An endpoint may be the name of a CLI command; such a rule is not reported as unmatched."""
     rules = [{"endpoint": "import-data", "track": ["a"]}, {"endpoint": "stock *", "record": False}]
     app = make_shop(CHEST_RULES=rules)
     app.cli.command("import-data")(answer)
@@ -330,7 +330,7 @@ def test_rules_for_commands(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_log_is_not_flooded_with_unmatched_rules(caplog: pytest.LogCaptureFixture) -> None:
-    """Of many rules without a route ten are named, and the number of the others."""
+    """Ten unmatched rules are logged one by one, and the others only counted."""
     app = make_shop(CHEST_RULES=[{"rule": f"/{n}", "track": []} for n in range(1000)])
     app.test_client().get("/")
     assert len(caplog.records) == 11
@@ -340,7 +340,7 @@ def test_a_log_is_not_flooded_with_unmatched_rules(caplog: pytest.LogCaptureFixt
 @pytest.mark.parametrize("early", [True, False], ids=["before init_app", "after init_app"])
 @pytest.mark.parametrize("by_name", [True, False], ids=["by name", "by blueprint"])
 def test_track(early: bool, by_name: bool) -> None:
-    """track() adds to what a blueprint's routes track, whenever it is called."""
+    """``track()`` adds to the variables of a blueprint's routes, before or after ``init_app()``."""
     app = Flask(__name__)
     app.config.update(CHEST_CHESTS=["memory://"], CHEST_BUFFER="none", CHEST_TRACKED_VARS=["a"])
     shop = Blueprint("shop", __name__, url_prefix="/shop")
@@ -352,12 +352,12 @@ def test_track(early: bool, by_name: bool) -> None:
         chest.init_app(app)
     app.register_blueprint(shop)
     assert tracked(app, "/shop/", "POST") == ["a", "b"]
-    assert sample_of(app, "/shop/").names == ("a", "c")
-    assert sample_of(app, "/shop/").sample == 0.5
+    assert plan_of(app, "/shop/").names == ("a", "c")
+    assert plan_of(app, "/shop/").sample == 0.5
 
 
 def test_track_after_the_first_request() -> None:
-    """A later call holds from the next request on."""
+    """A later call applies from the next request on."""
     app = make_shop()
     assert tracked(app, "/shop/") == []
     app.extensions["chest"].track("shop", ["a"])
@@ -365,17 +365,17 @@ def test_track_after_the_first_request() -> None:
 
 
 def test_track_with_options_only() -> None:
-    """Without variables, track() leaves those that other rules track."""
+    """Without variables, ``track()`` keeps those of other rules."""
     app = make_shop(CHEST_TRACKED_VARS=["a"])
     app.extensions["chest"].track("shop", sample=0.5)
-    assert sample_of(app, "/shop/").names == ("a",)
-    assert sample_of(app, "/shop/").sample == 0.5
+    assert plan_of(app, "/shop/").names == ("a",)
+    assert plan_of(app, "/shop/").sample == 0.5
 
 
 def test_track_finds_a_blueprint_wherever_it_is_registered(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A blueprint within another, or under another name, is known by the object."""
+    """A blueprint object is found within another blueprint or under another name."""
     app = Flask(__name__)
     app.config.update(CHEST_CHESTS=["memory://"], CHEST_BUFFER="none", CHEST_TRACKED_VARS=[])
     chest = FlaskChest(app)
@@ -391,20 +391,20 @@ def test_track_finds_a_blueprint_wherever_it_is_registered(
     assert not caplog.records
 
 
-def test_track_of_a_blueprint_that_is_nowhere(caplog: pytest.LogCaptureFixture) -> None:
-    """A blueprint that no app has is reported like any rule without a route."""
+def test_track_of_an_unregistered_blueprint(caplog: pytest.LogCaptureFixture) -> None:
+    """A blueprint that no app has registered is reported as an unmatched rule."""
     app = make_shop()
     app.extensions["chest"].track(Blueprint("lost", __name__), ["a"])
     app.test_client().get("/")
     assert "track('lost') matches no route of the app: blueprint 'lost'" in caplog.text
 
 
-def test_the_decorator_stands_above_all_rules() -> None:
-    """What a view's decorator tracks is all that is tracked for it."""
+def test_the_decorator_overrides_all_rules() -> None:
+    """The variables of a view's decorator replace those of all rules."""
     app = make_shop(CHEST_TRACKED_VARS=["a"], CHEST_RULES=[{"rule": "/own", "track": ["b"]}])
     app.add_url_rule("/own", "own", flask_chest(tracked_vars=["d"])(answer))
     assert tracked(app, "/own") == ["d"]
-    assert sample_of(app, "/own").sources == ("CHEST_RULES[0]", "@flask_chest")
+    assert plan_of(app, "/own").sources == ("CHEST_RULES[0]", "@flask_chest")
 
 
 def compiled(count: int) -> tuple[RuleSet, list[Route]]:
@@ -415,8 +415,8 @@ def compiled(count: int) -> tuple[RuleSet, list[Route]]:
 
 
 @pytest.fixture
-def tried(monkeypatch: pytest.MonkeyPatch) -> list[Rule]:
-    """The rules that were tried on a route, each as often as it was."""
+def attempts(monkeypatch: pytest.MonkeyPatch) -> list[Rule]:
+    """Count how often each rule is matched against a route."""
     found: list[Rule] = []
     real = Rule.matches
 
@@ -428,21 +428,21 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[Rule]:
     return found
 
 
-def test_ten_thousand_rules_and_routes(tried: list[Rule]) -> None:
-    """Rules are found by name: of 10,000 rules one is tried for each route."""
+def test_ten_thousand_rules_and_routes(attempts: list[Rule]) -> None:
+    """Rules are looked up by name: of 10,000 rules one is tried for each route."""
     rules, routes = compiled(10_000)
     assert rules.unmatched(routes) == []
     plans = [rules.plan(route) for route in routes]
-    assert len(tried) == 2 * 10_000
+    assert len(attempts) == 2 * 10_000
     assert plans[1234].named == {"v1234"}
     assert plans[9999].sources == ("CHEST_RULES[9999]",)
 
 
-def test_ten_thousand_globs(tried: list[Rule]) -> None:
+def test_ten_thousand_globs(attempts: list[Rule]) -> None:
     """Globs are tried one by one, once for each route."""
     rules = RuleSet((), 1.0, ["memory"])
     for number in range(10_000):
         rules.add({"rule": f"/r{number}/*", "track": [f"v{number}"]}, f"CHEST_RULES[{number}]")
     assert rules.plan(Route("/r77/x", "e", "GET")).names == ("v77",)
     assert rules.plan(Route("/r78/x", "e", "GET")).names == ("v78",)
-    assert len(tried) == 2 * 10_000
+    assert len(attempts) == 2 * 10_000

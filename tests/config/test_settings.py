@@ -1,4 +1,4 @@
-"""Every ``CHEST_*`` key: its default, what is allowed, and what a wrong value is told."""
+"""Every ``CHEST_*`` key: default, allowed values, and the error message for a wrong value."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from flask_chest.errors import ConfigError
 
 
 class Unprintable:
-    """A value that cannot be shown."""
+    """A value whose ``repr`` raises."""
 
     def __repr__(self) -> str:
         raise RuntimeError("no")
 
 
 class OldWriter:
-    """A backend of the older interface."""
+    """A writer with the interface of 0.0.x."""
 
     def write(self, context_tuple_list: list[Any]) -> None:
-        """Keep nothing."""
+        """Store nothing."""
 
 
 def app_with(**config: Any) -> Flask:
@@ -64,14 +64,14 @@ DEFAULTS = {
 
 
 def test_defaults() -> None:
-    """An app that says nothing gets the documented defaults, and every key has one."""
+    """An app without config gets the documented defaults, and every key has one."""
     settings = read_settings({})
     assert {field.name: getattr(settings, field.name) for field in fields(Settings)} == DEFAULTS
     assert {key.field for key in KEYS.values()} == set(DEFAULTS)
 
 
 def test_every_key_has_a_meaning() -> None:
-    """The reference is made from the table, so no key is without a sentence."""
+    """Every key has a sentence, from which the reference is generated."""
     assert all(key.meaning.endswith(".") for key in KEYS.values())
 
 
@@ -118,8 +118,8 @@ def test_every_key_has_a_meaning() -> None:
         ("CHEST_DASHBOARD_TOKEN", "open sesame", "open sesame"),
     ],
 )
-def test_good_values(key: str, value: object, found: object) -> None:
-    """What is allowed is taken as the code uses it."""
+def test_allowed_values(key: str, value: object, found: object) -> None:
+    """An allowed value is normalized."""
     settings = read_settings({key: value})
     assert getattr(settings, KEYS[key].field) == (value if found is None else found)
 
@@ -198,7 +198,7 @@ def test_good_values(key: str, value: object, found: object) -> None:
     ],
 )
 def test_wrong_values(key: str, value: object, remedy: str) -> None:
-    """A wrong value is refused with the key, the value and what is allowed."""
+    """A wrong value raises an error with the key, the value and what is allowed."""
     with pytest.raises(ConfigError) as caught:
         FlaskChest(app_with(**{key: value}))
     message = str(caught.value)
@@ -209,13 +209,13 @@ def test_wrong_values(key: str, value: object, remedy: str) -> None:
 
 
 def test_a_value_that_cannot_be_shown_is_named_by_its_type() -> None:
-    """A value whose repr raises does not hide the message."""
+    """If a value's ``repr`` raises, the message names its type."""
     with pytest.raises(ConfigError, match="CHEST_BATCH_SIZE: a Unprintable is not allowed"):
         read_settings({"CHEST_BATCH_SIZE": Unprintable()})
 
 
 def test_a_long_value_is_cut() -> None:
-    """Ten megabytes in the wrong place do not become a message of ten megabytes."""
+    """A value of ten megabytes does not make a message of ten megabytes."""
     with pytest.raises(ConfigError) as caught:
         read_settings({"CHEST_BUFFER": "x" * 10_000_000})
     assert len(str(caught.value)) < 300
@@ -230,7 +230,7 @@ def test_a_long_value_is_cut() -> None:
     ],
 )
 def test_no_message_quotes_a_credential(key: str, value: object) -> None:
-    """Where credentials may stand, a message tells the type of a wrong value in its place."""
+    """For settings that may hold credentials, the message names only the value's type."""
     with pytest.raises(ConfigError) as caught:
         read_settings({key: value})
     assert "hunter2" not in str(caught.value)
@@ -246,25 +246,25 @@ def test_no_message_quotes_a_credential(key: str, value: object) -> None:
         ("CHEST_REDACTED", "CHEST_REDACT"),
     ],
 )
-def test_a_misspelt_key_is_told_with_the_nearest(misspelt: str, meant: str) -> None:
-    """A key that does not exist is an error that names the one that was meant."""
+def test_a_misspelt_key(misspelt: str, meant: str) -> None:
+    """The error for an unknown key suggests the closest known key."""
     with pytest.raises(ConfigError, match=rf"^{misspelt}: .* did you mean '{meant}'\?"):
         FlaskChest(app_with(**{misspelt: None}))
 
 
-def test_a_key_like_no_other_is_told_all_keys() -> None:
-    """Where nothing is near, all keys are listed."""
+def test_an_unknown_key() -> None:
+    """If no known key is close, the error lists all keys."""
     with pytest.raises(ConfigError, match=r"known keys: CHEST_ENABLED, .*CHEST_DASHBOARD_TOKEN"):
         read_settings({"CHEST_QQQQQQQQQQQQQQQQ": 1})
 
 
-def test_keys_of_others_are_left_alone() -> None:
-    """Only keys that begin with CHEST_ are ours."""
+def test_keys_of_other_extensions() -> None:
+    """Keys that do not begin with ``CHEST_`` are ignored."""
     assert read_settings({"CHESTNUT": 1, "SECRET_KEY": "x"}) == read_settings({})
 
 
 def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """FLASK_CHEST_* variables reach the settings through app.config.from_prefixed_env()."""
+    """``FLASK_CHEST_*`` variables reach the settings through ``app.config.from_prefixed_env()``."""
     values = {
         "FLASK_CHEST_CHESTS": '["memory://"]',
         "FLASK_CHEST_BATCH_SIZE": "10",
@@ -291,7 +291,7 @@ def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_number_in_the_environment_for_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token of digits comes from the environment as a number; the message says what to write."""
+    """If a token of digits arrives as a number, the message says how to quote it."""
     monkeypatch.setenv("FLASK_CHEST_DASHBOARD_TOKEN", "12345")
     app = Flask(__name__)
     app.config.from_prefixed_env()
@@ -327,7 +327,7 @@ def test_toml(tmp_path: Path) -> None:
 
 
 def test_keyword_arguments_win() -> None:
-    """What the constructor is given stands above the config, None included."""
+    """Keyword arguments win over the config, even ``None``."""
     chest = MemoryChest(name="given")
     app = app_with(
         CHEST_TRACKED_VARS=["a"], CHEST_RULES=[{"rule": "/a", "track": ["x"]}], CHEST_BATCH_SIZE=7
@@ -352,7 +352,7 @@ def test_keyword_arguments_win() -> None:
     ],
 )
 def test_wrong_arguments(arguments: dict[str, Any], message: str) -> None:
-    """A wrong argument of FlaskChest is refused as it would be in the config."""
+    """A wrong keyword argument raises the same error as a wrong config value."""
     with pytest.raises(ConfigError, match=message):
         FlaskChest(app_with(), **arguments)
 
@@ -395,21 +395,21 @@ def test_wrong_arguments(arguments: dict[str, Any], message: str) -> None:
     ],
 )
 def test_wrong_chests(spec: object, message: str) -> None:
-    """An entry of CHEST_CHESTS that is no chest is refused by its place, with the remedy."""
+    """A wrong entry of ``CHEST_CHESTS`` raises an error with its index and the remedy."""
     with pytest.raises(ConfigError, match=r"^CHEST_CHESTS\[1\]: ") as caught:
         FlaskChest(app_with(CHEST_CHESTS=["memory://", spec]))
     assert caught.match(message)
 
 
 def test_two_chests_of_one_name() -> None:
-    """A name is a chest's place in ledger and journal, so it is given once."""
+    """Names must be unique, because ledger and journal use them as keys."""
     chests = [{"url": "memory://", "name": "a"}, {"url": "memory://", "name": "a"}]
     with pytest.raises(ConfigError, match=r"CHEST_CHESTS\[1\]: the name 'a' is taken by .*\[0\]"):
         FlaskChest(app_with(CHEST_CHESTS=chests))
 
 
 def test_unnamed_chests_are_numbered() -> None:
-    """Chests that nobody named have names that differ, and given names stay."""
+    """Chests without a name get numbered names; given names stay."""
     chests = ["memory://", "memory://", {"url": "memory://", "name": "memory-2"}]
     app = app_with(CHEST_CHESTS=chests)
     state = FlaskChest(app).of()
@@ -417,13 +417,13 @@ def test_unnamed_chests_are_numbered() -> None:
 
 
 def test_too_many_chests() -> None:
-    """More chests than a journal's mask has bits are refused."""
+    """An app cannot have more chests than a journal's mask has bits."""
     with pytest.raises(ConfigError, match="CHEST_CHESTS: 33 chests are too many; at most 32 in"):
         FlaskChest(app_with(CHEST_CHESTS=["memory://"] * 33))
 
 
 def test_an_agent_needs_a_journal() -> None:
-    """What an agent is to deliver must lie on disk."""
+    """``CHEST_EXPORTER='agent'`` requires ``CHEST_BUFFER='disk'``."""
     with pytest.raises(ConfigError, match=r"CHEST_EXPORTER: 'agent' .* 'memory' .* use 'disk'"):
         FlaskChest(app_with(CHEST_EXPORTER="agent", CHEST_BUFFER="memory"))
 
@@ -456,7 +456,7 @@ def test_an_agent_needs_a_journal() -> None:
     ],
 )
 def test_wrong_rules(rule: dict[Any, Any], message: str) -> None:
-    """A wrong rule is refused by its place in the list, with what is wrong and the remedy."""
+    """A wrong rule raises an error with its index, the mistake and the remedy."""
     with pytest.raises(ConfigError) as caught:
         FlaskChest(app_with(CHEST_RULES=[{"rule": "/", "track": []}, rule]))
     assert str(caught.value).startswith("CHEST_RULES[1]: ")
@@ -474,7 +474,7 @@ def test_wrong_rules(rule: dict[Any, Any], message: str) -> None:
     ],
 )
 def test_wrong_blueprints(options: object, message: str) -> None:
-    """A wrong entry of CHEST_BLUEPRINTS is refused by the blueprint's name."""
+    """A wrong entry of ``CHEST_BLUEPRINTS`` raises an error with the blueprint's name."""
     with pytest.raises(ConfigError) as caught:
         FlaskChest(app_with(CHEST_BLUEPRINTS={"billing": options}))
     assert str(caught.value).startswith("CHEST_BLUEPRINTS['billing']: ")
@@ -495,7 +495,7 @@ def test_wrong_blueprints(options: object, message: str) -> None:
 def test_wrong_track(
     arguments: tuple[Any, ...], options: dict[str, Any], message: str, early: bool
 ) -> None:
-    """A wrong call of track() fails there and then, and leaves nothing behind."""
+    """A wrong call of ``track()`` raises at once and changes nothing."""
     chest = FlaskChest() if early else FlaskChest(app_with())
     with pytest.raises(ConfigError, match=message):
         chest.track(*arguments, **options)
@@ -503,7 +503,7 @@ def test_wrong_track(
 
 
 def test_track_with_a_chest_that_no_app_has() -> None:
-    """Chests are an app's, so a wrong name is told as soon as there is an app."""
+    """Chests belong to apps, so a wrong chest name raises as soon as there is an app."""
     chest = FlaskChest()
     chest.track("shop", ["sku"], chests=["influx"])
     with pytest.raises(ConfigError, match=r"track\('shop'\): .* there is no chest 'influx'"):
@@ -523,13 +523,13 @@ def test_track_with_a_chest_that_no_app_has() -> None:
     ],
 )
 def test_wrong_decorator_arguments(arguments: dict[str, Any], message: str) -> None:
-    """A wrong argument of the decorator is refused where it is written."""
+    """A wrong argument of the decorator raises an error at the decorator."""
     with pytest.raises(ConfigError, match=message):
         flask_chest(**arguments)
 
 
 def test_a_decorator_without_parentheses() -> None:
-    """The usual slip with decorators that take arguments is told as that."""
+    """``@flask_chest`` without parentheses raises an error with the remedy."""
 
     def view() -> str:
         return ""
@@ -539,14 +539,14 @@ def test_a_decorator_without_parentheses() -> None:
 
 
 def test_no_credential_of_the_decorators_chests_is_quoted() -> None:
-    """A lone URL in place of a list is refused without its password."""
+    """The error for a single URL instead of a list does not quote the URL's password."""
     with pytest.raises(ConfigError) as caught:
         flask_chest(chests="postgresql://user:hunter2@db/app")
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_refused_app_can_be_tried_again() -> None:
-    """An init_app() that failed leaves the app as it was."""
+def test_init_app_can_be_repeated_after_an_error() -> None:
+    """An ``init_app()`` that fails leaves the app unchanged."""
     app = app_with(CHEST_RULES=[{"rule": "/"}])
     before = app.wsgi_app
     with pytest.raises(ConfigError):
@@ -558,7 +558,7 @@ def test_a_refused_app_can_be_tried_again() -> None:
 
 
 def test_config_is_read_once() -> None:
-    """What an app changes after init_app() has no effect, and cannot break a request."""
+    """Changes of the config after ``init_app()`` have no effect."""
     app = app_with(CHEST_BUFFER="memory", CHEST_TAGS={"env": "a"})
     chest = FlaskChest(app)
     app.config["CHEST_TAGS"] = "wrong"
@@ -570,14 +570,14 @@ def test_config_is_read_once() -> None:
     chest.close()
 
 
-def test_a_chest_of_ones_own_may_stand_in_the_list() -> None:
-    """A Chest object is taken as it is, with its own logger."""
+def test_a_custom_chest() -> None:
+    """``CHEST_CHESTS`` accepts a ``Chest`` object, which keeps its logger."""
 
     class Mine(Chest):
         def write(self, records: Any) -> None:
             """Keep nothing."""
 
     mine = Mine(logger=logging.getLogger("mine"))
-    app = app_with(CHEST_CHESTS=[mine, "memory://"])  # of which the extension keeps none alive
+    app = app_with(CHEST_CHESTS=[mine, "memory://"])  # the extension holds apps weakly
     assert FlaskChest(app).of().chests[0] is mine
     assert mine.logger.name == "mine"

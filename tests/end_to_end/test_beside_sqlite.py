@@ -1,4 +1,4 @@
-"""The shop, its records going to SQLite and to an outlet that fails meanwhile: both have all."""
+"""The shop writes to SQLite and to a second store that fails for a while: both end up complete."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REQUESTS = 240
 
 
 class Row(NamedTuple):
-    """What is compared of a record."""
+    """The compared fields of a record."""
 
     id: str
     route: str | None
@@ -33,25 +33,25 @@ class Row(NamedTuple):
     total: float
 
 
-class Outlet(Protocol):
-    """Something that records go to beside SQLite."""
+class SecondStore(Protocol):
+    """A store that gets the same records as SQLite."""
 
     @property
     def url(self) -> str:
-        """For ``CHEST_CHESTS``."""
+        """The entry of ``CHEST_CHESTS``."""
 
     def stop(self) -> None:
-        """Fail."""
+        """Make the store fail."""
 
     def start(self) -> None:
-        """Be there again."""
+        """Make the store work again."""
 
     def rows(self) -> Iterable[Row]:
-        """What arrived, each record as often as it did."""
+        """Return the received records, duplicates included."""
 
 
-class ToCollector(Collector):
-    """A collector of OpenTelemetry."""
+class CollectorStore(Collector):
+    """An OpenTelemetry collector."""
 
     @property
     def url(self) -> str:
@@ -68,8 +68,8 @@ class ToCollector(Collector):
             )
 
 
-class ToKafka(Kafka):
-    """A topic of Kafka."""
+class KafkaStore(Kafka):
+    """A Kafka topic."""
 
     def rows(self) -> Iterable[Row]:
         for message in self.messages():
@@ -83,18 +83,18 @@ class ToKafka(Kafka):
             )
 
 
-OUTLETS: dict[str, Callable[[], AbstractContextManager[Outlet]]] = {
-    "kafka": ToKafka,
-    "otlp": ToCollector,
+SECOND_STORES: dict[str, Callable[[], AbstractContextManager[SecondStore]]] = {
+    "kafka": KafkaStore,
+    "otlp": CollectorStore,
 }
 
 
-@pytest.mark.parametrize("name", OUTLETS)
+@pytest.mark.parametrize("name", SECOND_STORES)
 def test_same_counts_and_sums(name: str, tmp_path: Path) -> None:
-    """Each record is there, by its id once; so are counts by route and status, and sums."""
-    with OUTLETS[name]() as outlet:
+    """Both stores have the same ids, counts by route and status, and sums, without duplicates."""
+    with SECOND_STORES[name]() as second:
         environment = {
-            "FLASK_CHEST_CHESTS": json.dumps(["sqlite:///chest.db", outlet.url]),
+            "FLASK_CHEST_CHESTS": json.dumps(["sqlite:///chest.db", second.url]),
             "FLASK_CHEST_EXPORT_TIMEOUT": "2",
             "FLASK_CHEST_EXPORT_INTERVAL": "0.2",
             "FLASK_CHEST_SHUTDOWN_TIMEOUT": "20",
@@ -103,34 +103,34 @@ def test_same_counts_and_sums(name: str, tmp_path: Path) -> None:
         with gunicorn(shop, tmp_path, workers=2, threads=2, env=environment) as server:
             for number, _ in enumerate(drive(server.url, count=REQUESTS, seed=9)):
                 if number == REQUESTS // 3:
-                    outlet.stop()
+                    second.stop()
                 if number == REQUESTS * 2 // 3:
-                    outlet.start()
-            arrived = wait_for(outlet, lambda: server.log)
-        kept = in_sqlite(tmp_path / "chest.db")
-    assert len(kept) == REQUESTS
-    assert summed_up(arrived) == summed_up(kept)
+                    second.start()
+            arrived = wait_until_complete(second, lambda: server.log)
+        stored = rows_in_sqlite(tmp_path / "chest.db")
+    assert len(stored) == REQUESTS
+    assert summarize(arrived) == summarize(stored)
 
 
-def wait_for(outlet: Outlet, log: Callable[[], str]) -> list[Row]:
-    """What has arrived, each record once, when it is all."""
+def wait_until_complete(second: SecondStore, log: Callable[[], str]) -> list[Row]:
+    """Wait until all records have arrived, and return each of them once."""
     found: dict[str, Row] = {}
 
     def is_all() -> bool:
-        found.update({row.id: row for row in outlet.rows()})
+        found.update({row.id: row for row in second.rows()})
         return len(found) >= REQUESTS
 
     wait_until(is_all, lambda: log()[-2000:])
     return list(found.values())
 
 
-def in_sqlite(database: Path) -> list[Row]:
+def rows_in_sqlite(database: Path) -> list[Row]:
     query = "SELECT id, route, status, duration_ms, coalesce(json_extract(vars, '$.total'), 0)"
     with closing(sqlite3.connect(database)) as connection:
         return [Row(*found) for found in connection.execute(f"{query} FROM chest_records")]
 
 
-def summed_up(rows: list[Row]) -> Any:
+def summarize(rows: list[Row]) -> Any:
     counts = Counter((row.route, row.status) for row in rows)
     spent = sum(row.duration_ms for row in sorted(rows))
     return sorted(row.id for row in rows), counts, spent, sum(row.total for row in sorted(rows))

@@ -1,4 +1,4 @@
-"""The shop under gunicorn, writing to five stores at once, one of them down the whole time."""
+"""The shop under gunicorn writes to five stores at once, one of them down the whole time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Ids = Callable[[], list[str]]
 
 
 class Stores:
-    """Five servers, and what each of them holds."""
+    """Five servers, and queries for their records."""
 
     def __init__(self, stack: ExitStack) -> None:
         self.postgresql = stack.enter_context(PostgreSQL())
@@ -83,7 +83,7 @@ def stores() -> Iterator[Stores]:
 
 
 def test_four_complete_and_the_fifth_catches_up(stores: Stores, tmp_path: Path) -> None:
-    """Four stores have every request, once; the fifth has them too soon after it starts."""
+    """Four stores have every request once; the fifth has them too soon after its start."""
     stores.mongodb.stop()
     environment = {"FLASK_CHEST_CHESTS": stores.config(), "FLASK_CHEST_EXPORT_TIMEOUT": "2"}
     shop = f"examples.shop:create_app({str(tmp_path)!r})"
@@ -101,18 +101,18 @@ def test_four_complete_and_the_fifth_catches_up(stores: Stores, tmp_path: Path) 
             stores.in_http,
         ]
         for store in four:
-            expect(store, sent, lambda: server.log)
+            wait_until_complete(store, sent, lambda: server.log)
         stores.mongodb.start()
-        expect(stores.in_mongodb, sent, lambda: server.log)
+        wait_until_complete(stores.in_mongodb, sent, lambda: server.log)
     for secret in ("secret", "influx-token"):
         assert secret not in server.log
 
 
-def expect(store: Ids, sent: list[str], log: Callable[[], str]) -> None:
-    """Wait until a store holds what was sent, each once."""
+def wait_until_complete(store: Ids, sent: list[str], log: Callable[[], str]) -> None:
+    """Wait until a store has each sent request once."""
 
     def found() -> list[str]:
-        # The table may not be there yet.
+        # The table may not exist yet.
         with suppress(psycopg.Error, pymysql.Error):
             return sorted(store())
         return []
@@ -124,8 +124,8 @@ def expect(store: Ids, sent: list[str], log: Callable[[], str]) -> None:
     assert found() == sent, told()
 
 
-def test_sqlite_is_one_of_them(tmp_path: Path) -> None:
-    """The store that needs no server does the same beside them."""
+def test_sqlite_among_servers(tmp_path: Path) -> None:
+    """SQLite, which needs no server, works together with the others."""
     shop = f"examples.shop:create_app({str(tmp_path)!r})"
     environment = {"FLASK_CHEST_SHUTDOWN_TIMEOUT": "20"}
     with gunicorn(shop, tmp_path, workers=2, env=environment) as server:

@@ -1,4 +1,4 @@
-"""The main job under real servers: every answered request is one row, whoever answered it."""
+"""Flask-Chest under real WSGI servers: every answered request is one row, from any worker."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from ..waiting import wait_until
 pytestmark = pytest.mark.server
 
 APP = "tests.servers.apps.counting:create_app()"
-# By hand with twenty and more: it is the same line.
+# Twenty and more take longer and test the same code; set the number by hand.
 SECONDS = 4
 ROWS = "select count(*), count(distinct id) from chest_records where route = '/'"
 
 
 def ask(server: WebServer, path: str = "/") -> requests.Response:
     with requests.Session() as session:
-        session.trust_env = False  # no proxy stands between this machine and itself
+        session.trust_env = False  # no proxy for requests to this machine
         return session.get(server.url + path, timeout=60)
 
 
 def ask_all_workers(server: WebServer, workers: int) -> Counter[str]:
-    """Make requests, several at once, until every worker has answered some."""
+    """Send requests, several at once, until every worker has answered some."""
     answers: Counter[str] = Counter()
     deadline = time.monotonic() + 120
     with ThreadPoolExecutor(8) as pool:
@@ -56,7 +56,7 @@ def select(instance: Path, sql: str) -> list[Any]:
 
 
 def wait_for_rows(instance: Path, sql: str, wanted: object) -> None:
-    """Wait until a query gives what is wanted: another process delivers in its own time."""
+    """Wait until a query returns the expected rows; another process delivers them."""
 
     def found() -> object:
         try:
@@ -94,7 +94,7 @@ Serve = Callable[..., WebServer]
 def test_every_worker_delivers(
     serve: Serve, threads: int, options: Sequence[str], tmp_path: Path
 ) -> None:
-    """While the server runs, each worker's records arrive, one for each of its answers."""
+    """While the server runs, each worker delivers one record per answer."""
     app = APP
     server = serve(
         app, tmp_path, workers=2, threads=threads, options=options, env=environment(tmp_path)
@@ -122,13 +122,13 @@ class Load:
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
     def wait(self) -> str:
-        """What it prints at its end."""
+        """Return the output of ``wrk`` when it ends."""
         output, _ = self.process.communicate(timeout=300)
         return output
 
 
 def answered(server: WebServer) -> int:
-    """Requests that gunicorn says it has answered."""
+    """Return the number of requests in gunicorn's access log."""
     return len(re.findall(r'"GET / HTTP/1\.1" 200 ', server.log))
 
 
@@ -139,7 +139,7 @@ ACCESS_LOG = ["--access-logfile=-"]
     "options", [[], ["--preload"], ["--threads=4"]], ids=["sync", "preload", "gthread"]
 )
 def test_rows_are_answers_at_full_speed(options: list[str], tmp_path: Path) -> None:
-    """Under wrk there are as many rows as answers, each variable as often as the views set it."""
+    """Under ``wrk`` the number of rows equals the number of answers, with all variables."""
     instance = tmp_path / "instance"
     env = environment(tmp_path)
     server = gunicorn(APP, tmp_path, workers=2, options=[*ACCESS_LOG, *options], env=env)
@@ -158,14 +158,14 @@ def test_rows_are_answers_at_full_speed(options: list[str], tmp_path: Path) -> N
     assert dict(select(instance, by_name)) == dict(set_by_views)
     numbers = "select count(distinct json_extract(vars, '$.pid') || ' ' || "
     numbers += "json_extract(vars, '$.number')) from chest_records where route = '/'"
-    assert select(instance, numbers) == [(rows,)], "nothing twice under another id"
+    assert select(instance, numbers) == [(rows,)], "no duplicates under another id"
 
 
 def deliver_the_rest(folder: Path) -> None:
-    """Start a server on the same folder until it has delivered what others left."""
+    """Run a server on the same folder until it has delivered the records of earlier processes."""
     with gunicorn(APP, folder, env=environment(folder)) as server:
         ask(server, "/log")  # the first record starts delivery
-        # Of its own requests the last one may still wait.
+        # The last of this server's own requests may still be waiting.
         wait_until(
             lambda: ask(server, "/stats").json()["sqlite"]["pending"] <= 1, lambda: server.log
         )
@@ -173,7 +173,7 @@ def deliver_the_rest(folder: Path) -> None:
 
 
 def test_sigterm_while_serving(tmp_path: Path) -> None:
-    """What was answered before SIGTERM and not delivered is delivered after the next start."""
+    """Requests answered before SIGTERM are delivered, some of them after the next start."""
     settings = {"CHEST_EXPORT_INTERVAL": 3600, "CHEST_SHUTDOWN_TIMEOUT": 0}
     settings["CHEST_BATCH_SIZE"] = 10**9
     env = environment(tmp_path, **settings)
@@ -191,16 +191,16 @@ def test_sigterm_while_serving(tmp_path: Path) -> None:
 
 
 def warnings(server: WebServer) -> list[str]:
-    """What Flask-Chest has logged, which is on stderr where an app sets up no logging."""
+    """Return the warnings of Flask-Chest; without logging config they go to stderr."""
     lines = server.log.splitlines()
     return [line for line in lines if re.search(r"record|chest '", line) and "[INFO]" not in line]
 
 
 def test_a_read_only_instance_folder(tmp_path: Path) -> None:
-    """The app serves; what is lost is counted, and logged once by each worker."""
+    """The app serves; lost records are counted, and each worker logs one warning."""
     instance = tmp_path / "instance"
     instance.mkdir()
-    # Root writes where it may not, unless that right of its is taken away.
+    # Root may write everywhere, unless the server drops that capability.
     rights = "-dac_override,-dac_read_search"
     under = ["setpriv", f"--bounding-set={rights}", f"--inh-caps={rights}"]
     if os.geteuid() != 0:
@@ -212,14 +212,14 @@ def test_a_read_only_instance_folder(tmp_path: Path) -> None:
         account = stats["sqlite"]
         assert account["lost"] == {"journal": answers[str(stats["pid"])]}
         assert account["captured"] == account["lost"]["journal"]
-        told = warnings(server)
-    assert len(told) == 2, told
-    assert all("is lost: [Errno 13]" in line and "CHEST_JOURNAL_DIR" in line for line in told)
+        lines = warnings(server)
+    assert len(lines) == 2, lines
+    assert all("is lost: [Errno 13]" in line and "CHEST_JOURNAL_DIR" in line for line in lines)
     assert list(instance.iterdir()) == []
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    """The app serves; what is lost is counted and logged once, and with room it goes on."""
+    """The app serves; lost records are counted and logged once, until space is free again."""
     with gunicorn(APP, tmp_path, env=environment(tmp_path)) as server:
         ask(server)
         wait_for_rows(tmp_path / "instance", "select count(*) from chest_records", [(1,)])
@@ -227,21 +227,21 @@ def test_a_full_disk(tmp_path: Path) -> None:
         for _ in range(20):
             assert ask(server).status_code == 200
         account = ask(server, "/stats").json()["sqlite"]
-        assert account["lost"] == {"journal": 21}, "those and the request that took the room away"
+        assert account["lost"] == {"journal": 21}, "these and the request that fills the disk"
         ask(server, "/room")
         assert ask(server).status_code == 200
-        # The requests for stats and for room have told of themselves when there was, or was none.
+        # The requests for stats and for free space are recorded too.
         rows = "select count(*) from chest_records where route = '/'"
         wait_for_rows(tmp_path / "instance", rows, [(2,)])
         account = ask(server, "/stats").json()["sqlite"]
         assert account["captured"] - account["delivered"] - account["pending"] == 22
-        told = [line for line in ask(server, "/log").json() if "lost" in line]
-    assert len(told) == 1
-    assert "is lost: [Errno 27] File too large; make that writable, with room" in told[0]
+        lines = [line for line in ask(server, "/log").json() if "lost" in line]
+    assert len(lines) == 1
+    assert "is lost: [Errno 27] File too large; make that writable, with room" in lines[0]
 
 
 def test_a_driver_that_is_missing(tmp_path: Path) -> None:
-    """A chest whose driver cannot be imported keeps its records waiting; the others get theirs."""
+    """A chest whose driver is missing keeps its records waiting; the other chests get theirs."""
     env = environment(tmp_path, NEEDS_DRIVER=True)
     with gunicorn(APP, tmp_path, workers=2, env=env) as server:
         answers = ask_all_workers(server, 2)
@@ -249,7 +249,7 @@ def test_a_driver_that_is_missing(tmp_path: Path) -> None:
         wait_for_rows(tmp_path / "instance", "select count(*) from chest_records", [(total,)])
         account = ask(server, "/stats").json()["needs-driver"]
         assert (account["captured"], account["pending"], account["delivered"]) == (total, total, 0)
-        told = [line for line in warnings(server) if "driver_that_is_not_there" in line]
+        lines = [line for line in warnings(server) if "driver_that_is_not_there" in line]
         assert server.stop() == 0
-    assert len(told) == 2, "once in each worker"
-    assert "chest 'needs-driver': delivery failed, its records wait" in told[0]
+    assert len(lines) == 2, "once in each worker"
+    assert "chest 'needs-driver': delivery failed, its records wait" in lines[0]

@@ -15,12 +15,12 @@ MOVED = _ROW.findall((ROOT / "docs" / "upgrading.rst").read_text())
 
 @pytest.mark.parametrize(("before", "now"), MOVED)
 def test_the_new_name_exists_and_the_old_one_is_gone(before: str, now: str) -> None:
-    """Code that follows the table runs."""
+    """Each new name can be imported, and no old name can."""
     assert resolve_name(now) is not None
     with pytest.raises((ImportError, AttributeError)):
         resolve_name(before)
 
 
 def test_the_table_is_found() -> None:
-    """The test above reads rows: a table in another form would pass unread."""
+    """The regular expression finds the rows of the table."""
     assert ("flask_chest.encoding.Batch", "flask_chest.record.encoding.Batch") in MOVED

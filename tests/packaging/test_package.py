@@ -1,4 +1,4 @@
-"""What users install: built here, installed in an environment of its own, used outside the tree."""
+"""The built package: built here, installed in a new environment, used outside the repository."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ..docs.pages import find_blocks
 
 pytest.importorskip("build")
 
-# It starts no server, but takes as long as one: it belongs to their environment.
+# No server starts here, but building takes as long, so these tests run with the server tests.
 pytestmark = pytest.mark.server
 
 IGNORED = shutil.ignore_patterns(
@@ -91,7 +91,7 @@ def run(*command: str | Path, folder: Path, **others: str) -> str:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the repository, as a clone has it: building leaves files behind."""
+    """A copy of the repository without build products, like a clone."""
     copy = tmp_path_factory.mktemp("clone") / "flask-chest"
     shutil.copytree(ROOT, copy, ignore=IGNORED)
     shutil.copytree(ROOT / ".ci", copy / ".ci")
@@ -100,7 +100,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def built(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """``python -m build``, which makes the wheel from the sdist, so that it lacks nothing."""
+    """``python -m build``, which builds the wheel from the sdist, so the sdist must be complete."""
     folder = tmp_path_factory.mktemp("dist")
     run(sys.executable, "-m", "build", "--outdir", folder, tree, folder=folder)
     [wheel], [sdist] = folder.glob("*.whl"), folder.glob("*.tar.gz")
@@ -109,7 +109,7 @@ def built(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 @pytest.fixture(scope="module")
 def python(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment that has the wheel and what it asks for, nothing else."""
+    """The Python of an environment with the wheel and its requirements only."""
     folder = tmp_path_factory.mktemp("installed")
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
@@ -118,7 +118,7 @@ def python(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_the_package(tree: Path, built: Built) -> None:
-    """Every file of the package is in it, code or not, and no other."""
+    """The wheel contains every file of the package, and no other file."""
     package = {
         str(path.relative_to(tree)) for path in (tree / "flask_chest").rglob("*") if path.is_file()
     }
@@ -131,22 +131,22 @@ def test_the_wheel_holds_the_package(tree: Path, built: Built) -> None:
 
 
 def test_one_wheel_for_all_pythons(built: Built) -> None:
-    """What was compiled keeps to the stable ABI."""
+    """The compiled module uses the stable ABI only."""
     assert "-cp310-abi3-" in built.wheel.name
 
 
 def test_the_sdist_holds_the_repository(tree: Path, built: Built) -> None:
-    """Whoever gets the sdist can run the tests, read the pages, and build it again."""
+    """The sdist contains what is needed to run the tests, build the docs and build the package."""
     with tarfile.open(built.sdist) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
     files = {str(path.relative_to(tree)) for path in tree.rglob("*") if path.is_file()}
-    # What building left in the tree.
+    # The build leaves these in the tree.
     files = {name for name in files if ".egg-info/" not in name and not name.startswith("build/")}
     assert files <= names
 
 
 def test_the_metadata(built: Built) -> None:
-    """Version, Pythons and extras are those of the tree; each extra asks for what it names."""
+    """Version, Pythons and extras match the repository, and each extra lists its requirements."""
     with zipfile.ZipFile(built.wheel) as wheel:
         [name] = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
         told = Parser().parsestr(wheel.read(name).decode())
@@ -171,7 +171,7 @@ def test_the_metadata(built: Built) -> None:
 
 
 def test_the_readme_runs(python: Path, tmp_path: Path) -> None:
-    """The ten lines leave their row, far from the tree, and no driver is needed."""
+    """The README's first example stores its row in the new environment, without any driver."""
     text = (ROOT / "README.rst").read_text(encoding="utf-8")
     example = next(block.body for block in find_blocks(text) if block.kind == "python")
     (tmp_path / "app.py").write_text(example)
@@ -184,15 +184,15 @@ def test_the_readme_runs(python: Path, tmp_path: Path) -> None:
     assert rows == [("POST", "/orders/<int:order_id>", 200)]
 
 
-def test_the_command_is_there(python: Path, tmp_path: Path) -> None:
+def test_the_command(python: Path, tmp_path: Path) -> None:
     """``flask chest`` comes with the package."""
     (tmp_path / "app.py").write_text(APP)
     told = run(python.with_name("flask"), "chest", "rules", folder=tmp_path)
     assert re.search(r"^GET +/static/<path:filename> +all of g +sqlite", told, re.MULTILINE)
 
 
-def test_what_is_installed_fits_together(python: Path, tmp_path: Path) -> None:
-    """pip finds nothing missing, and every module can be imported without any extra."""
+def test_the_installation_is_consistent(python: Path, tmp_path: Path) -> None:
+    """pip finds no conflict, and every module can be imported without any extra."""
     run(python, "-m", "pip", "check", folder=tmp_path)
     program = """
 import pkgutil, importlib, flask_chest
@@ -214,7 +214,7 @@ def test_the_sdist_installs(built: Built, python: Path, tmp_path: Path) -> None:
     run(python, *command, built.sdist, folder=tmp_path)
     with zipfile.ZipFile(built.wheel) as wheel:
         names = [name for name in wheel.namelist() if name.startswith("flask_chest/")]
-        names.remove(COMPILED)  # it knows where it was compiled
+        names.remove(COMPILED)  # the debug information contains the build folder
         for name in names:
             assert (target / name).read_bytes() == wheel.read(name)
     assert (target / COMPILED).exists()
@@ -223,10 +223,10 @@ def test_the_sdist_installs(built: Built, python: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "without", [{"CC": "/bin/false"}, {"PURE_FLASK_CHEST": "1"}], ids=["compiler", "wish"]
 )
-def test_nothing_compiled(
+def test_without_the_compiled_module(
     built: Built, python: Path, tmp_path: Path, without: dict[str, str]
 ) -> None:
-    """Without a compiler, or where it is not wanted, it installs all the same, and records."""
+    """Without a compiler, or with compiling turned off, the package installs and records."""
     target = tmp_path / "target"
     command = ["-m", "pip", "install", "--quiet", "--no-deps", f"--target={target}"]
     run(python, *command, built.sdist, folder=tmp_path, **without)

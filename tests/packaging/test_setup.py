@@ -1,4 +1,4 @@
-"""setup.cfg and the files that repeat something from it."""
+"""``setup.cfg``, and the files that repeat parts of it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tests import ROOT
 
 
 def test_oldest_holds_the_lower_bounds() -> None:
-    """``tests/oldest.txt`` pins what setup.cfg gives as the lower bounds, and nothing else."""
+    """``tests/oldest.txt`` pins exactly the lower bounds of ``setup.cfg``."""
     config = ConfigParser()
     config.read(ROOT / "setup.cfg")
     extras = config["options.extras_require"]
-    # Those beside them are for the work on this project, and the examples.
+    # The excluded extras are for development and for the examples.
     drivers = [extras[name] for name in extras if name not in {"all", "shop", "dev"}]
     allowed = "\n".join([config["options"]["install_requires"], *drivers])
     pins = (ROOT / "tests" / "oldest.txt").read_text()
