@@ -226,21 +226,79 @@ def test_every_extra() -> None:
     assert {"postgresql", "mysql", "mongodb", "clickhouse"} <= named
 
 
-def test_every_room() -> None:
-    """CONTRIBUTING.rst says what each file and folder of the package is for, and names no other."""
-    text = (ROOT / "CONTRIBUTING.rst").read_text(encoding="utf-8")
-    table = text.partition("room of ``flask_chest/``")[2].partition("\n\n")[0]
-    first = "\n".join(line[:42] for line in table.splitlines())
-    listed = set(re.findall(r"``([a-z_]+)(?:/|\.py)``", first))
-    rooms = {name for _, name, _ in pkgutil.iter_modules(flask_chest.__path__)}
-    assert listed == {name for name in rooms if not name.startswith("_")}
+CONTRIBUTING = (ROOT / "CONTRIBUTING.rst").read_text(encoding="utf-8")
+
+# The store that CONTRIBUTING.rst adds as an example.
+_TO_BE_WRITTEN = {
+    "flask_chest/chests/ndjson/chest.py",
+    "tests/chests/ndjson",
+    "tests/chests/ndjson/test_chest.py",
+}
+
+
+def map_rows() -> dict[str, str]:
+    """Return the rows of the map in CONTRIBUTING.rst: the text by the file or folder."""
+    table = CONTRIBUTING.partition("in ``flask_chest/`` ")[2].partition("\n\n")[0]
+    rows: dict[str, str] = {}
+    name = ""
+    for line in table.splitlines()[2:-1]:
+        name = line[:25].strip("` ") or name
+        rows[name] = rows.get(name, "") + line[25:] + "\n"
+    return rows
+
+
+def test_the_map_names_every_package() -> None:
+    """The map in CONTRIBUTING.rst lists every public file and folder of the package."""
+    top = {name.removesuffix(".py").strip("/") for name in map_rows() if name.count("/") < 2}
+    found = {name for _, name, _ in pkgutil.iter_modules(flask_chest.__path__)}
+    assert top == {name for name in found if not name.startswith("_")}
+
+
+def test_the_map_names_files_that_exist() -> None:
+    """Every file that the map in CONTRIBUTING.rst lists in a package exists there."""
+    package = ROOT / "flask_chest"
+    listed = [
+        (folder, name)
+        for folder, text in map_rows().items()
+        if folder.endswith("/")
+        for name in re.findall(r"``([a-z_]+)``", text)
+    ]
+    assert listed
+    assert [
+        f"{folder}{name}"
+        for folder, name in listed
+        if not (package / folder / f"{name}.py").exists() and not (package / folder / name).is_dir()
+    ] == []
+
+
+def test_every_path_that_contributors_are_given() -> None:
+    """Every path in CONTRIBUTING.rst exists, but for the files that a reader is to write."""
+    quoted = re.findall(r"``([\w./-]+(?:\.py|\.rst|\.cfg|\.ini|\.txt|/))``", CONTRIBUTING)
+    in_commands = re.findall(r"(?<![\w/.])(?:flask_chest|tests|docs)/[\w./]*\w", CONTRIBUTING)
+    paths = {path for path in (*quoted, *in_commands) if path not in _TO_BE_WRITTEN}
+    roots = (ROOT, ROOT / "flask_chest")
+    assert sorted(path for path in paths if not any((root / path).exists() for root in roots)) == []
+
+
+def test_every_function_on_the_way_of_the_data() -> None:
+    """Each step that CONTRIBUTING.rst describes names a function of the file that it names."""
+    steps = re.findall(r"``([\w/]+)\.py``:\s+``(\w+(?:\.\w+)?)``", CONTRIBUTING)
+    steps = [
+        (file, name) for file, name in steps if not file.startswith(("flask_chest/", "tests/"))
+    ]
+    assert len(steps) > 15
+    for file, name in steps:
+        found: Any = import_module(f"flask_chest.{file.replace('/', '.')}")
+        for part in name.split("."):
+            assert hasattr(found, part), f"{file}.py has no {name}"
+            found = getattr(found, part)
 
 
 def test_every_tox_environment() -> None:
     """CONTRIBUTING.rst lists every environment of tox.ini, and no other."""
     tox = ConfigParser(interpolation=None)
     tox.read(ROOT / "tox.ini")
-    table = (ROOT / "CONTRIBUTING.rst").read_text(encoding="utf-8").partition("=====\n``")[2]
+    table = CONTRIBUTING.partition("=====\n``")[2]
     listed = re.findall(r"^(?:``)?([a-z0-9 ]+)``  ", table.partition("\n\n")[0], re.MULTILINE)
     sections = {name.removeprefix("testenv:") for name in tox if re.match("testenv:[a-z]", name)}
     assert set(" ".join(listed).split()) == sections | set(re.split(r"\W+", tox["tox"]["env_list"]))
@@ -250,5 +308,4 @@ def test_every_variable_for_a_test_server() -> None:
     """CONTRIBUTING.rst names every variable that gives the tests the URL of a server."""
     pattern = r"\bCHEST_TEST_[A-Z]+_URL\b"
     read = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")]
-    text = (ROOT / "CONTRIBUTING.rst").read_text(encoding="utf-8")
-    assert set(re.findall(pattern, text)) == set(re.findall(pattern, "\n".join(read)))
+    assert set(re.findall(pattern, CONTRIBUTING)) == set(re.findall(pattern, "\n".join(read)))
