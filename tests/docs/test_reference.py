@@ -274,7 +274,7 @@ def test_the_map_names_files_that_exist() -> None:
 def test_every_path_that_contributors_are_given() -> None:
     """Every path in CONTRIBUTING.rst exists, but for the files that a reader is to write."""
     quoted = re.findall(r"``([\w./-]+(?:\.py|\.rst|\.cfg|\.ini|\.txt|/))``", CONTRIBUTING)
-    in_commands = re.findall(r"(?<![\w/.])(?:flask_chest|tests|docs)/[\w./]*\w", CONTRIBUTING)
+    in_commands = re.findall(r"(?<![\w/.])(?:flask_chest|tests|docs)/[\w./-]*\w", CONTRIBUTING)
     paths = {path for path in (*quoted, *in_commands) if path not in _TO_BE_WRITTEN}
     roots = (ROOT, ROOT / "flask_chest")
     assert sorted(path for path in paths if not any((root / path).exists() for root in roots)) == []
