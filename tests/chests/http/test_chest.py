@@ -1,4 +1,4 @@
-"""Any HTTP endpoint, against a real one on loopback."""
+"""The HTTP chest, against a real endpoint on loopback."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def server() -> Iterator[HTTPRecorder]:
 
 
 def stored_ids(server: HTTPRecorder) -> list[str]:
-    """What an endpoint that knows Idempotency-Key has: each record once."""
+    """The ids in an endpoint that ignores a repeated Idempotency-Key."""
     posts = [request for request in server.requests if request.method == "POST"]
     good = [post for post in posts if server.reject is None or server.reject not in post.body]
     return list({record["id"] for post in good for record in post.json})
 
 
 def test_conforms(server: HTTPRecorder) -> None:
-    """It passes the suite that every backend must pass."""
+    """The chest passes the suite that every chest must pass."""
     server.reject = b"no-such-thing"
     poison = replace(make_records(1)[0], request_id="no-such-thing")
     done = check_chest(
@@ -48,7 +48,7 @@ def test_conforms(server: HTTPRecorder) -> None:
 
 
 def test_default_payload(server: HTTPRecorder) -> None:
-    """Without a generator a batch is one array of records."""
+    """Without a generator the payload is one array of records."""
     records = make_records(3)
     FlaskChestCustomWriter(server.url).write(records)
     [request] = server.requests
@@ -87,7 +87,7 @@ def test_headers_params_and_address(server: HTTPRecorder) -> None:
 
 
 def test_one_connection_is_kept(server: HTTPRecorder) -> None:
-    """Batches go over one connection."""
+    """All batches use one connection."""
     chest = FlaskChestCustomWriter(server.url)
     for record in make_records(5):
         chest.write([record])
@@ -95,7 +95,7 @@ def test_one_connection_is_kept(server: HTTPRecorder) -> None:
 
 
 def test_idempotency_key(server: HTTPRecorder) -> None:
-    """The same records have the same key, others another one."""
+    """Equal batches have equal keys, and different batches have different keys."""
     chest, records = FlaskChestCustomWriter(server.url), make_records(2)
     for batch in (records, records, records[:1]):
         chest.write(batch)
@@ -107,7 +107,7 @@ def test_idempotency_key(server: HTTPRecorder) -> None:
     ("status", "reachable"), [(405, True), (200, True), (401, False), (503, False)]
 )
 def test_check(server: HTTPRecorder, status: int, reachable: bool) -> None:
-    """It asks without sending anything; an endpoint that knows no OPTIONS is there, too."""
+    """The check sends no records; an endpoint that does not know OPTIONS is reachable, too."""
     server.replies.append(Reply(status))
     chest = FlaskChestCustomWriter(server.url)
     if reachable:
@@ -119,8 +119,8 @@ def test_check(server: HTTPRecorder, status: int, reachable: bool) -> None:
     chest.close()
 
 
-def test_an_answer_without_end(server: HTTPRecorder) -> None:
-    """Of a long answer as much is read as an error needs; the connection is let go."""
+def test_endless_response(server: HTTPRecorder) -> None:
+    """Only the beginning of a long response is read, and its connection is closed."""
     server.replies.append(Reply(500, body=b"x" * 50_000_000))
     chest = FlaskChestCustomWriter(server.url)
     with pytest.raises(DeliveryError) as caught:
@@ -132,8 +132,8 @@ def test_an_answer_without_end(server: HTTPRecorder) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 401, 403, 407, 301, 307, 204])
-def test_answers_that_mean_later(server: HTTPRecorder, status: int) -> None:
-    """Overload, outages, wrong credentials and redirects: the records wait."""
+def test_temporary_errors(server: HTTPRecorder, status: int) -> None:
+    """After overload, outages, wrong credentials and redirects the records wait."""
     server.replies.append(Reply(status, {"Location": "https://elsewhere.invalid/x"}, b""))
     with pytest.raises(DeliveryError):
         FlaskChestCustomWriter(server.url).write(make_records(1))
@@ -141,8 +141,8 @@ def test_answers_that_mean_later(server: HTTPRecorder, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 413, 422])
-def test_answers_that_mean_never(server: HTTPRecorder, status: int) -> None:
-    """Other 4xx reject the batch."""
+def test_rejections(server: HTTPRecorder, status: int) -> None:
+    """Any other 4xx status rejects the batch."""
     server.replies.append(Reply(status))
     with pytest.raises(RejectedError) as caught:
         FlaskChestCustomWriter(server.url).write(make_records(2))
@@ -159,7 +159,7 @@ def test_answers_that_mean_never(server: HTTPRecorder, status: int) -> None:
     ],
 )
 def test_retry_after(server: HTTPRecorder, value: str, least: float, most: float) -> None:
-    """Retry-After is obeyed, as a number and as a date."""
+    """Retry-After may be a number or a date."""
     server.replies.append(Reply(503, {"Retry-After": value}))
     with pytest.raises(DeliveryError) as caught:
         FlaskChestCustomWriter(server.url).write(make_records(1))
@@ -168,16 +168,16 @@ def test_retry_after(server: HTTPRecorder, value: str, least: float, most: float
 
 
 @pytest.mark.parametrize("value", ["soon", "inf", "nan", "1e999"])
-def test_retry_after_of_nonsense(server: HTTPRecorder, value: str) -> None:
-    """A Retry-After that is neither number nor date is passed over."""
+def test_malformed_retry_after(server: HTTPRecorder, value: str) -> None:
+    """A Retry-After that is neither a number nor a date is ignored."""
     server.replies.append(Reply(503, {"Retry-After": value}))
     with pytest.raises(DeliveryError) as caught:
         FlaskChestCustomWriter(server.url).write(make_records(1))
     assert caught.value.retry_after is None
 
 
-def test_success_status_codes_decide(server: HTTPRecorder) -> None:
-    """An answer that is listed is a success, whatever it is; an unlisted 2xx names the remedy."""
+def test_success_status_codes(server: HTTPRecorder) -> None:
+    """A listed status is a success, and the error for an unlisted 2xx names the remedy."""
     server.replies.extend([Reply(418), Reply(202)])
     chest = FlaskChestCustomWriter(server.url, success_status_codes=[418])
     chest.write(make_records(1))
@@ -186,8 +186,8 @@ def test_success_status_codes_decide(server: HTTPRecorder) -> None:
 
 
 @pytest.mark.parametrize("result", [object(), float("nan"), {1, 2}, b"bytes"])
-def test_generator_returns_what_json_cannot_carry(server: HTTPRecorder, result: object) -> None:
-    """It is a rejected batch with the reason, and nothing is sent."""
+def test_generator_returns_no_json(server: HTTPRecorder, result: object) -> None:
+    """If JSON cannot represent the payload, the batch is rejected and nothing is sent."""
     chest = FlaskChestCustomWriter(server.url, payload_generator=lambda _: result)
     with pytest.raises(RejectedError, match="JSON cannot represent"):
         chest.write(make_records(1))
@@ -195,7 +195,7 @@ def test_generator_returns_what_json_cannot_carry(server: HTTPRecorder, result: 
 
 
 def test_generator_raises(server: HTTPRecorder) -> None:
-    """It is a rejected batch with the reason."""
+    """If the generator raises, the batch is rejected with the reason."""
 
     def generate(_: list[ContextTuple]) -> Any:
         return {}["missing"]  # type: ignore[index]
@@ -206,8 +206,8 @@ def test_generator_raises(server: HTTPRecorder) -> None:
     assert caught.value.record_ids is None
 
 
-def test_redirect_takes_no_credentials_along(server: HTTPRecorder) -> None:
-    """A redirect is not followed; the error names the host it leads to."""
+def test_redirect_gets_no_credentials(server: HTTPRecorder) -> None:
+    """A redirect is not followed; the error names the new host."""
     with HTTPRecorder() as thief:
         server.replies.append(Reply(307, {"Location": thief.url}))
         chest = FlaskChestCustomWriter(server.url, headers={"Authorization": "Bearer tok-123"})
@@ -217,7 +217,7 @@ def test_redirect_takes_no_credentials_along(server: HTTPRecorder) -> None:
 
 
 def test_private_ca(tmp_path: Path) -> None:
-    """A certificate is checked: refused when its CA is unknown, or when it is for another name."""
+    """A certificate is refused if its CA is unknown or if it is for another host."""
     ours, other = PrivateCA(tmp_path), PrivateCA(_folder(tmp_path / "other"))
     with HTTPRecorder(ours.server_context("127.0.0.1")) as server:
         make_chest({"url": server.url, "verify": str(ours.file)}).write(make_records(1))
@@ -233,8 +233,8 @@ def test_private_ca(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("spec", ["otlp+https://{}?verify=true", "otlp+https://{}"])
-def test_the_word_for_the_usual(tmp_path: Path, spec: str) -> None:
-    """In a URL "true" is no file: the certificate is checked as it is without it."""
+def test_verify_true_in_a_url(tmp_path: Path, spec: str) -> None:
+    """``verify=true`` in a URL checks the certificate as usual; it is not the name of a file."""
     ours = PrivateCA(tmp_path)
     with HTTPRecorder(ours.server_context("127.0.0.1")) as server:
         address = server.url.removeprefix("https://").rstrip("/")
@@ -243,17 +243,17 @@ def test_the_word_for_the_usual(tmp_path: Path, spec: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["https", "otlp+https"])
-def test_a_ca_that_is_not_there(scheme: str) -> None:
-    """It is told as what it is: which chest, which file, what to do."""
+def test_missing_ca_file(scheme: str) -> None:
+    """The error names the chest, the file and the remedy."""
     chest = make_chest({"url": f"{scheme}://127.0.0.1:1", "verify": "/nowhere/ca.pem"})
     with pytest.raises(DeliveryError, match=r"chest '\w+' at .*/nowhere/ca\.pem; .*'verify'"):
         chest.check()
 
 
-def test_unchecked_certificate_is_told_once(
+def test_unchecked_certificate_is_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """verify=False with https works, and is logged once."""
+    """verify=False with https works and logs one warning."""
     context = PrivateCA(tmp_path).server_context("127.0.0.1")
     with HTTPRecorder(context) as server, caplog.at_level(logging.WARNING):
         chest = FlaskChestCustomWriter(server.url, verify=False)
@@ -265,7 +265,7 @@ def test_unchecked_certificate_is_told_once(
 
 
 def test_credentials_stay_out_of_errors() -> None:
-    """Neither path nor query nor user info nor headers of the endpoint are shown."""
+    """An error shows neither path, query, credentials nor headers of the endpoint."""
     url = f"http://me:pass-word@127.0.0.1:{free_port()}/T000/path-secret?key=query-secret"
     chest = FlaskChestCustomWriter(
         url, headers={"X": "header-secret"}, params={"t": "param-secret"}
@@ -277,8 +277,8 @@ def test_credentials_stay_out_of_errors() -> None:
         assert "pass-word" not in text
 
 
-def test_headers_that_are_echoed_stay_out_of_errors(server: HTTPRecorder) -> None:
-    """An endpoint that quotes our token in its answer does not bring it into our log."""
+def test_echoed_headers_stay_out_of_errors(server: HTTPRecorder) -> None:
+    """If the response of an endpoint quotes the token, the error blanks it out."""
     server.replies.append(Reply(400, body=b"bad token tok-123456"))
     chest = FlaskChestCustomWriter(server.url, headers={"X-Token": "tok-123456"})
     with pytest.raises(RejectedError, match=r"bad token \*\*\*"):
@@ -287,7 +287,7 @@ def test_headers_that_are_echoed_stay_out_of_errors(server: HTTPRecorder) -> Non
 
 @pytest.mark.parametrize("arguments", [{}, {"url": "http://h", "host": "h"}, {"url": "ftp://h"}])
 def test_wrong_address(arguments: dict[str, str]) -> None:
-    """Neither address, both, or another scheme: told at start-up."""
+    """No address, two addresses or another scheme are reported at start-up."""
     with pytest.raises(ConfigError):
         FlaskChestCustomWriter(**arguments)  # type: ignore[arg-type]
 

@@ -1,4 +1,4 @@
-"""InfluxDB, against its own engine, against VictoriaMetrics, and against answers made up."""
+"""The InfluxDB chest, against InfluxDB and VictoriaMetrics."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def chest_of(server: InfluxDB, measurement: str, **arguments: Any) -> FlaskChest
 
 @pytest.mark.server
 def test_conforms(server: InfluxDB, measurement: str) -> None:
-    """It passes the suite that every backend must pass; a tag beyond Influx' limit is rejected."""
+    """The chest passes the suite; a tag that is too long for InfluxDB is rejected."""
     sent: dict[str, str] = {}
 
     class Chest(FlaskChestInfluxDB):
         def write(self, records: Any) -> None:
-            # The id is no part of a point; tell the points of this test by their request id.
+            # A point has no record id, so this test identifies points by their request id.
             marked = [replace(record, request_id=record.id) for record in records]
             sent.update({record.id: record.request_id for record in marked})
             super().write(marked)
@@ -59,7 +59,7 @@ def test_conforms(server: InfluxDB, measurement: str) -> None:
 
 @pytest.mark.server
 def test_given_server_conforms(measurement: str) -> None:
-    """A server of the user's own passes the suite too, as far as it may be disturbed."""
+    """The chest passes the suite with a server that the user provides."""
     url = os.environ.get("CHEST_TEST_INFLUXDB_URL")
     if not url:
         pytest.skip("CHEST_TEST_INFLUXDB_URL names no server")
@@ -82,7 +82,7 @@ def test_given_server_conforms(measurement: str) -> None:
 
 @pytest.mark.server
 def test_point(server: InfluxDB, measurement: str) -> None:
-    """Tags are the facts and the constant tags; fields are variables, duration, request id."""
+    """A point has the request's facts and the constant tags as tags, and variables as fields."""
     [record] = make_records(1)
     record = replace(record, tags={"env": "test"}, error="KeyError", sample_rate=0.5)
     chest = chest_of(server, measurement, custom_tags={"host": "web 1, rack=2"})
@@ -111,7 +111,7 @@ def test_point(server: InfluxDB, measurement: str) -> None:
 
 @pytest.mark.server
 def test_int_then_float(server: InfluxDB, measurement: str) -> None:
-    """A variable that is an int now and a float later is one field of numbers."""
+    """A variable that is first an int and then a float is stored in one field."""
     values = [1, 2.5, 2**60, -3, 1e308]
     records = [
         replace(record, vars={"total": value})
@@ -123,8 +123,8 @@ def test_int_then_float(server: InfluxDB, measurement: str) -> None:
 
 
 @pytest.mark.server
-def test_types_that_change_altogether(server: InfluxDB, measurement: str) -> None:
-    """Text where a number was is kept beside it, in the batch in which it came, and ever after."""
+def test_changing_types(server: InfluxDB, measurement: str) -> None:
+    """If a number becomes text, the text goes to a second field, also in later batches."""
     records = make_records(6)
     values: list[Any] = [1, "one", True, 2, "two", None]
     records = [
@@ -150,7 +150,7 @@ def test_types_that_change_altogether(server: InfluxDB, measurement: str) -> Non
 
 @pytest.mark.server
 def test_only_the_bad_line_is_rejected(server: InfluxDB, measurement: str) -> None:
-    """One line that Influx cannot take is rejected by its id, all others are stored."""
+    """A line that InfluxDB refuses is rejected by its id; all others are stored."""
     records = make_records(9)
     records[4] = replace(records[4], route="x" * 70_000)
     with pytest.raises(RejectedError) as caught:
@@ -161,7 +161,7 @@ def test_only_the_bad_line_is_rejected(server: InfluxDB, measurement: str) -> No
 
 @pytest.mark.server
 def test_same_microsecond(server: InfluxDB, measurement: str) -> None:
-    """A thousand records of one route and microsecond are a thousand points, also when resent."""
+    """A thousand records of one route and microsecond are a thousand points, also after a retry."""
     records = make_records(1000)
     records = [replace(record, time=records[0].time) for record in records]
     chest = chest_of(server, measurement)
@@ -173,7 +173,7 @@ def test_same_microsecond(server: InfluxDB, measurement: str) -> None:
 
 @pytest.mark.server
 def test_two_workers_in_the_same_microsecond(server: InfluxDB, measurement: str) -> None:
-    """Two workers whose records meet in one microsecond keep both, by the digits of the ids."""
+    """Records of two workers in one microsecond are two points, thanks to their ids."""
     one, two = make_records(2)
     one, two = replace(one, id="0" * 31 + "1"), replace(two, id="0" * 31 + "2", time=one.time)
     for record in (one, two, two, one):
@@ -184,7 +184,7 @@ def test_two_workers_in_the_same_microsecond(server: InfluxDB, measurement: str)
 
 @pytest.mark.server
 def test_too_large_for_one_request() -> None:
-    """413 splits the batch; a record that is too large alone is rejected."""
+    """Status 413 halves the batch; a single record that is too large is rejected."""
     with InfluxDB(max_body_bytes=4000) as server:
         records = make_records(100)
         records[50] = replace(records[50], vars={"text": "x" * 5000})
@@ -205,7 +205,7 @@ def test_too_large_for_one_request() -> None:
     ],
 )
 def test_wrong_address(server: InfluxDB, old: str, new: str, remedy: str) -> None:
-    """A wrong setting is told with chest, address and remedy, and without the token."""
+    """The error for a wrong setting has chest, address and remedy, but not the token."""
     chest = FlaskChestInfluxDB.from_url(server.url.replace(old, new), name="orders")
     with pytest.raises(DeliveryError, match=remedy) as caught:
         chest.write(make_records(1))
@@ -219,7 +219,7 @@ def test_wrong_address(server: InfluxDB, old: str, new: str, remedy: str) -> Non
 
 @pytest.mark.server
 def test_victoriametrics() -> None:
-    """VictoriaMetrics takes the same lines: sums and means of numbers read back right."""
+    """VictoriaMetrics accepts the same lines, and returns the right sums and means."""
     records = [
         replace(record, vars={"number": number, "text": 'a\nb,c="\\'})
         for number, record in enumerate(make_records(100))

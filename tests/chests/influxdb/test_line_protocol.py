@@ -1,4 +1,4 @@
-"""How line protocol spells names, tags and times."""
+"""The encoding of names, tags and times in line protocol."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from flask_chest.testing import make_records
 [RECORD] = make_records(1)
 
 
-def spelled(record: Record, **custom_tags: Any) -> str:
+def encoded(record: Record, **custom_tags: Any) -> str:
     [line] = LineEncoder("m", custom_tags).encode([encode(record)])
     return line.decode()
 
 
-def test_names_that_become_one() -> None:
-    """Two variables whose names are spelled alike keep a field each."""
-    line = spelled(replace(RECORD, vars={"status": 1, "var_status": 2, "a\n": 3, "a\u240a": 4}))
+def test_equal_encoded_names() -> None:
+    """Two variables whose encoded names are equal get two fields."""
+    line = encoded(replace(RECORD, vars={"status": 1, "var_status": 2, "a\n": 3, "a\u240a": 4}))
     assert " var_status=1,var_status_=2,a\u240a=3,a\u240a_=4," in line
 
 
@@ -32,13 +32,13 @@ def test_names_that_become_one() -> None:
     [(7, ",of=7,"), (True, ",of=true,"), (0.5, ",of=0.5,"), ([1, 2], ",of=[1\\,2],"), ("", "")],
 )
 def test_tags_of_any_type(value: object, tag: str) -> None:
-    """A tag is text; an empty one is none."""
-    line = spelled(replace(RECORD, tags={}), of=value)
+    """A tag is encoded as text, and an empty tag is left out."""
+    line = encoded(replace(RECORD, tags={}), of=value)
     assert tag in line
     assert ("of=" in line) == bool(tag)
 
 
-def test_names_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Routes and times that left the cache are encoded as before when they come again."""
     monkeypatch.setattr(line_protocol, "_MAX_SERIES", 2)
     monkeypatch.setattr(line_protocol, "_MAX_RECENT", 2)

@@ -1,4 +1,4 @@
-"""Which lines take the short way to line protocol."""
+"""Lines that are converted to line protocol without being decoded."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ SOME_TRACE = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b71692033
 
 
 def captured(site: Site) -> list[bytes]:
-    """The lines of a site's records, as they are from now on."""
+    """A list of the lines that a site records from now on."""
     lines: list[bytes] = []
     get_state(site.app).sink.hand_over = lambda line, mask: lines.append(line)
     return lines
 
 
-def knows(shapes: LineTemplates, line: bytes) -> bool:
-    """Whether the short way is known of a line like this one, seen twice before."""
+def has_template(templates: LineTemplates, line: bytes) -> bool:
+    """Whether a line has a template after two lines of its shape."""
     record = loads(line)
     for _ in range(2):
-        shapes.learn(line, record, "series", [*record["vars"]])
-    return finds(shapes, line)
+        templates.learn(line, record, "series", [*record["vars"]])
+    return matches(templates, line)
 
 
-def finds(shapes: LineTemplates, line: bytes) -> bool:
+def matches(templates: LineTemplates, line: bytes) -> bool:
     at = line.rfind(SHARED)
-    return any(match(line, 0, at) for match, _ in shapes.by_suffix.get(line[at:], ()))
+    return any(match(line, 0, at) for match, _ in templates.by_suffix.get(line[at:], ()))
 
 
-def test_what_capture_makes(site: Site) -> None:
-    """Records of requests take the short way: plain ones, streams, and those within a trace."""
+def test_records_of_requests(site: Site) -> None:
+    """Records of plain requests, of streams and of requests with a trace have templates."""
 
     @site.app.get("/plain/<int:number>")
     def plain(number: int) -> str:
@@ -50,11 +50,11 @@ def test_what_capture_makes(site: Site) -> None:
     for path, headers in (("/plain/7", {}), ("/plain/7", SOME_TRACE), ("/stream", {})):
         assert site.client.get(path, headers=headers).data
     assert len(lines) == 3
-    assert all(knows(LineTemplates(), line) for line in lines)
+    assert all(has_template(LineTemplates(), line) for line in lines)
 
 
 def test_other_records_of_a_route(site: Site) -> None:
-    """A shape serves all records of its route, whatever their numbers and texts."""
+    """A template serves all records of its route, with any numbers and texts."""
 
     @site.app.get("/<int:number>")
     def view(number: int) -> str:
@@ -64,8 +64,8 @@ def test_other_records_of_a_route(site: Site) -> None:
     lines = captured(site)
     for number in range(5):
         site.client.get(f"/{number}")
-    shapes = LineTemplates()
-    assert knows(shapes, lines[0])
-    assert all(finds(shapes, line) for line in lines)
+    templates = LineTemplates()
+    assert has_template(templates, lines[0])
+    assert all(matches(templates, line) for line in lines)
     fresh = [LineEncoder("m", {}).encode([line])[0] for line in lines]
     assert LineEncoder("m", {}).encode(lines) == fresh

@@ -1,4 +1,4 @@
-"""InfluxDB: what its kin may answer, made up, and what is told at start-up."""
+"""Responses of InfluxDB and of compatible servers, and wrong settings of the chest."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ VERSION_3 = {"error": "partial write", "data": [{"line_number": 2, "error_messag
 
 
 @pytest.mark.parametrize("answer", [CLOUD, VERSION_2, VERSION_3])
-def test_answers_that_name_lines(endpoint: HTTPRecorder, answer: dict[str, Any]) -> None:
-    """The line that an answer names is rejected; the others are sent again without it."""
+def test_responses_that_name_lines(endpoint: HTTPRecorder, answer: dict[str, Any]) -> None:
+    """A line that the response names is rejected; the other lines are sent again."""
     endpoint.replies.append(Reply(400, body=json.dumps(answer).encode()))
     records = make_records(3)
     with pytest.raises(RejectedError) as caught:
@@ -48,8 +48,8 @@ def test_answers_that_name_lines(endpoint: HTTPRecorder, answer: dict[str, Any])
 
 
 @pytest.mark.parametrize("answer", [b'{"message": "partial write: dropped=1"}', b"<html>", b"[]"])
-def test_answers_that_name_no_line(endpoint: HTTPRecorder, answer: bytes) -> None:
-    """Where it is not known which line is bad, delivery must find out; one alone is to blame."""
+def test_responses_that_name_no_line(endpoint: HTTPRecorder, answer: bytes) -> None:
+    """If the bad line is unknown, no id is named; a single record is named itself."""
     endpoint.replies.extend([Reply(422, body=answer), Reply(422, body=answer)])
     records = make_records(2)
     with pytest.raises(RejectedError) as caught:
@@ -60,8 +60,8 @@ def test_answers_that_name_no_line(endpoint: HTTPRecorder, answer: bytes) -> Non
     assert caught.value.record_ids == frozenset([records[0].id])
 
 
-def test_conflicts_without_end(endpoint: HTTPRecorder) -> None:
-    """A server that calls everything a conflict does not keep delivery busy for ever."""
+def test_endless_conflicts(endpoint: HTTPRecorder) -> None:
+    """A server that reports a conflict for each request does not keep delivery busy forever."""
     answer = (
         'partial write: field type conflict: input field "number" on measurement "flask_chest" '
         "is type float, already exists as type string dropped=2"
@@ -75,15 +75,15 @@ def test_conflicts_without_end(endpoint: HTTPRecorder) -> None:
 
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_overload(endpoint: HTTPRecorder, status: int) -> None:
-    """Overload and outages are later, with the server's Retry-After."""
+    """After overload or an outage the records are sent again, after the server's Retry-After."""
     endpoint.replies.append(Reply(status, {"Retry-After": "7"}))
     with pytest.raises(DeliveryError) as caught:
         chest_at(endpoint).write(make_records(1))
     assert caught.value.retry_after == 7
 
 
-def test_redirect_takes_no_token_along(endpoint: HTTPRecorder) -> None:
-    """A redirect to another host gets neither token nor records."""
+def test_redirect_gets_no_token(endpoint: HTTPRecorder) -> None:
+    """A host that a redirect leads to gets neither token nor records."""
     with HTTPRecorder() as thief:
         endpoint.replies.append(Reply(307, {"Location": thief.url}))
         with pytest.raises(DeliveryError):
@@ -92,7 +92,7 @@ def test_redirect_takes_no_token_along(endpoint: HTTPRecorder) -> None:
 
 
 def test_one_connection_is_kept(endpoint: HTTPRecorder) -> None:
-    """Batches go over one connection, as bytes with the token."""
+    """All batches use one connection, with the token."""
     chest = chest_at(endpoint)
     for record in make_records(5):
         chest.write([record])
@@ -101,7 +101,7 @@ def test_one_connection_is_kept(endpoint: HTTPRecorder) -> None:
 
 
 def test_private_ca(tmp_path: Path) -> None:
-    """A certificate is checked: refused unless its CA is given, in the URL or as an argument."""
+    """A certificate is refused unless its CA is given in the URL or as an argument."""
     ca = PrivateCA(tmp_path)
     with HTTPRecorder(ca.server_context("127.0.0.1")) as server:
         url = f"influxdb+https://:{TOKEN}@127.0.0.1:{server.port}/org/bucket"
@@ -122,7 +122,7 @@ def test_private_ca(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_url(url: str) -> None:
-    """What is missing or too much in a URL is told at start-up."""
+    """A missing or unknown part of a URL is reported at start-up."""
     with pytest.raises(ConfigError):
         make_chest(url)
 
@@ -138,20 +138,20 @@ def test_wrong_url(url: str) -> None:
     ],
 )
 def test_wrong_arguments(arguments: dict[str, Any]) -> None:
-    """So are arguments that cannot be."""
+    """Wrong arguments are reported at start-up."""
     with pytest.raises(ConfigError):
         FlaskChestInfluxDB(**arguments)
 
 
 def test_both_shapes_of_the_address() -> None:
-    """url= and https/host/port lead to the same place; a URL without port has TLS' own."""
+    """url= and https/host/port give the same address; a URL without a port uses the port of TLS."""
     assert FlaskChestInfluxDB(url="https://h:8086").url == "https://h:8086"
     assert FlaskChestInfluxDB(https=True, host="h", port=8086).url == "https://h:8086"
     assert FlaskChestInfluxDB.from_url("influxdb+https://:t@h/o/b").url == "https://h:443"
 
 
 def test_request_without_a_route() -> None:
-    """Facts that are missing leave no tag."""
+    """A request without a route has no tag for it."""
     record = Record(id="0" * 32, time=make_records(1)[0].time, kind="job")
     with HTTPRecorder() as endpoint:
         chest_at(endpoint).write([record])

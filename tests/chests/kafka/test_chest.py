@@ -1,4 +1,4 @@
-"""Kafka, against librdkafka's own cluster and its faults."""
+"""The Kafka chest, against the mock cluster of librdkafka and its injected errors."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ from flask_chest.testing import check_chest, make_records
 from tests.servers.daemon import free_port
 from tests.servers.kafka import Kafka
 
-# The number of that request in the protocol; a producer that is idempotent begins with it.
+# The number of this request in Kafka's protocol; it is the first request of an idempotent producer.
 INIT_PRODUCER_ID = 22
 _SLOW = r"not acknowledged the records within 0\.2 s; check that they keep up.*CHEST_EXPORT_TIMEOUT"
 
 
 @pytest.fixture
 def fresh() -> Iterator[Kafka]:
-    """A cluster that no client has been to."""
+    """A new cluster."""
     with Kafka() as cluster:
         yield cluster
 
 
 @pytest.fixture(scope="module")
-def at_home(request: pytest.FixtureRequest) -> Iterator[list[tuple[Kafka, FlaskChestKafka]]]:
-    """One cluster for each test that asks for it, with a chest that knows it.
+def connected(request: pytest.FixtureRequest) -> Iterator[list[tuple[Kafka, FlaskChestKafka]]]:
+    """A cluster and a connected chest for each test that needs one.
 
-    Half a second passes before a client asks for its producer's id again that found no broker yet:
-    https://github.com/confluentinc/librdkafka/blob/master/src/rdkafka_idempotence.c. So all of them
-    begin with that at once.
+    A client that finds no broker at first waits half a second before it asks for a producer id:
+    https://github.com/confluentinc/librdkafka/blob/master/src/rdkafka_idempotence.c. So all clients
+    connect here at the same time.
     """
     wanted = sum("pair" in getattr(item, "fixturenames", ()) for item in request.session.items)
     with ExitStack() as stack:
@@ -50,14 +50,14 @@ def at_home(request: pytest.FixtureRequest) -> Iterator[list[tuple[Kafka, FlaskC
         chests = [FlaskChestKafka(cluster.url) for cluster in clusters]
         for chest in chests:
             stack.callback(chest.close)
-            wait_for(chest, 60)
+            set_timeout(chest, 60)
             chest._producer.get()
         yield list(zip(clusters, chests, strict=True))
 
 
 @pytest.fixture
-def pair(at_home: list[tuple[Kafka, FlaskChestKafka]]) -> tuple[Kafka, FlaskChestKafka]:
-    return at_home.pop()
+def pair(connected: list[tuple[Kafka, FlaskChestKafka]]) -> tuple[Kafka, FlaskChestKafka]:
+    return connected.pop()
 
 
 @pytest.fixture
@@ -70,13 +70,13 @@ def chest(pair: tuple[Kafka, FlaskChestKafka]) -> FlaskChestKafka:
     return pair[1]
 
 
-def wait_for(chest: FlaskChestKafka, seconds: float) -> None:
-    """Tell a chest how long a call may take."""
+def set_timeout(chest: FlaskChestKafka, seconds: float) -> None:
+    """Set the timeout of a chest."""
     chest.bind(AppInfo(instance_path=Path(), timeout=seconds))
 
 
-def write_until_told(chest: FlaskChestKafka, records: Sequence[Record], words: str) -> str:
-    """Write until the chest has heard from its client what is wrong, in whichever call that is."""
+def write_until_error(chest: FlaskChestKafka, records: Sequence[Record], words: str) -> str:
+    """Write until an error contains some words: the client may report the cause in a later call."""
     deadline = time.monotonic() + 120
     while True:
         with pytest.raises(DeliveryError) as caught:
@@ -93,13 +93,13 @@ def record_id(message: Message) -> str:
 
 
 def stored_ids(cluster: Kafka) -> list[str]:
-    """The ids of all messages, each as often as it is there."""
+    """The ids of all messages, with duplicates."""
     return [record_id(message) for message in cluster.messages()]
 
 
 @pytest.mark.server
 def test_conforms(fresh: Kafka) -> None:
-    """It passes the suite, read by the header: a log keeps all that it gets, also what it had."""
+    """The chest passes the suite; duplicates in the log are recognized by the header."""
     poison = make_records(1)[0]
     poison = replace(poison, vars={"text": "x" * 2_000_000})
     done = check_chest(
@@ -113,7 +113,7 @@ def test_conforms(fresh: Kafka) -> None:
 
 @pytest.mark.parametrize("request_id", ["check-0", "ä\0 \n😀"])
 def test_message(cluster: Kafka, chest: FlaskChestKafka, request_id: str) -> None:
-    """A message is the record's line; its key the request's id, its time the record's."""
+    """A message has the record's line as value, the request id as key and the record's time."""
     [record] = make_records(1)
     record = replace(
         record, request_id=request_id, vars={**record.vars, "": {"nul\0": [2**64 - 1]}}
@@ -129,7 +129,7 @@ def test_message(cluster: Kafka, chest: FlaskChestKafka, request_id: str) -> Non
 
 
 def test_no_key(cluster: Kafka, chest: FlaskChestKafka) -> None:
-    """A record without a request id has no key, so that not all such go to one partition."""
+    """A record without a request id has no key, so such records go to all partitions."""
     [record] = make_records(1)
     chest.write([replace(record, request_id="")])
     [message] = cluster.messages()
@@ -137,7 +137,7 @@ def test_no_key(cluster: Kafka, chest: FlaskChestKafka) -> None:
 
 
 def test_one_key_one_partition(cluster: Kafka, chest: FlaskChestKafka) -> None:
-    """Records of one request id are in one partition, in their order; others are spread."""
+    """Records of one request id go to one partition, in order; others are distributed."""
     records = [replace(record, request_id="same") for record in make_records(20)]
     chest.write(records + make_records(20))
     messages = cluster.messages()
@@ -148,39 +148,39 @@ def test_one_key_one_partition(cluster: Kafka, chest: FlaskChestKafka) -> None:
 
 
 def test_down_and_up_again(cluster: Kafka, chest: FlaskChestKafka) -> None:
-    """Records that waited are there once: the producer still had them, and was not given more."""
+    """After an outage each record is stored once: the producer kept the messages and sent them."""
     records = make_records(8)
     chest.write(records[:4])
     cluster.stop()
-    wait_for(chest, 0.3)
-    write_until_told(chest, records[4:], "check hosts and ports")
-    wait_for(chest, 0.01)  # too short to be told again
+    set_timeout(chest, 0.3)
+    write_until_error(chest, records[4:], "check hosts and ports")
+    set_timeout(chest, 0.01)  # too short to be told again
     for _ in range(2):
         with pytest.raises(DeliveryError, match="check hosts and ports"):
             chest.write(records[4:])
     cluster.start()
-    wait_for(chest, 60)
+    set_timeout(chest, 60)
     chest.write(records[4:])
     assert sorted(stored_ids(cluster)) == sorted(record.id for record in records)
 
 
-def test_a_broker_that_takes_and_does_not_answer(cluster: Kafka, chest: FlaskChestKafka) -> None:
-    """The records wait; when it answers at last, they are there once."""
+def test_broker_without_acknowledgement(cluster: Kafka, chest: FlaskChestKafka) -> None:
+    """If a broker does not acknowledge, the records wait; they are stored once when it does."""
     records = make_records(4)
     chest.write(records[:1])
-    wait_for(chest, 0.2)
+    set_timeout(chest, 0.2)
     cluster.pause()
     with pytest.raises(DeliveryError, match=_SLOW) as caught:
         chest.write(records[1:])
     assert f"chest 'kafka' at {cluster.url}: " in str(caught.value)
     cluster.resume()
-    wait_for(chest, 60)
+    set_timeout(chest, 60)
     chest.write(records[1:])
     assert sorted(stored_ids(cluster)) == sorted(record.id for record in records)
 
 
-def test_what_was_acknowledged_is_not_sent_again(cluster: Kafka, chest: FlaskChestKafka) -> None:
-    """Of a batch that failed in part, the rest is sent the next time, however it is cut then."""
+def test_acknowledged_messages_are_not_sent_again(cluster: Kafka, chest: FlaskChestKafka) -> None:
+    """If a part of a batch failed, the next write sends only this part, however it is split."""
     records = make_records(6)
     too_long = replace(records[2], vars={"text": "x" * 2_000_000})
     another = replace(records[4], vars={"text": "x" * 2_000_000})
@@ -193,8 +193,8 @@ def test_what_was_acknowledged_is_not_sent_again(cluster: Kafka, chest: FlaskChe
 
 
 @pytest.mark.parametrize("code", [KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD])
-def test_a_broker_refuses(cluster: Kafka, chest: FlaskChestKafka, code: int) -> None:
-    """It refuses a bundle, in which one is to blame: by halves it is found; the others arrive."""
+def test_rejected_by_a_broker(cluster: Kafka, chest: FlaskChestKafka, code: int) -> None:
+    """A broker rejects a bundle for one message: halving finds it, and the others are stored."""
     records = make_records(8)
     cluster.fail([code] * 20)  # in how many bundles they go is the client's choice
     with pytest.raises(RejectedError, match=r"see 'max\.message\.bytes'") as caught:
@@ -209,7 +209,7 @@ def test_a_broker_refuses(cluster: Kafka, chest: FlaskChestKafka, code: int) -> 
 
 
 def test_too_large_is_rejected_alone(cluster: Kafka, chest: FlaskChestKafka) -> None:
-    """One that the client itself refuses is named; all others were stored."""
+    """A message that the client rejects is named; all others are stored."""
     records = make_records(5)
     records[3] = replace(records[3], vars={"text": "x" * 2_000_000})
     with pytest.raises(RejectedError, match="MSG_SIZE_TOO_LARGE") as caught:
@@ -219,10 +219,10 @@ def test_too_large_is_rejected_alone(cluster: Kafka, chest: FlaskChestKafka) -> 
     assert sorted(stored_ids(cluster)) == sorted(good)
 
 
-def test_a_topic_that_does_not_exist(fresh: Kafka) -> None:
-    """It is told by name, records wait, and go there once it exists."""
+def test_missing_topic(fresh: Kafka) -> None:
+    """The error names the topic; the records wait and are stored once the topic exists."""
     chest = FlaskChestKafka(fresh.url)
-    wait_for(chest, 60)
+    set_timeout(chest, 60)
     records = make_records(2)
     fresh.deny_topic(fresh.topic, KafkaError.UNKNOWN_TOPIC_OR_PART)
     with pytest.raises(DeliveryError, match=r"/records: UNKNOWN_TOPIC.*; create the topic"):
@@ -237,7 +237,7 @@ def test_a_topic_that_does_not_exist(fresh: Kafka) -> None:
 
 
 def test_not_allowed_to_write(cluster: Kafka, chest: FlaskChestKafka) -> None:
-    """A right that is lacking is named, and the records wait."""
+    """The error names the missing permission, and the records wait."""
     chest.write(make_records(1))
     cluster.fail([KafkaError.TOPIC_AUTHORIZATION_FAILED])
     records = make_records(1)
@@ -247,8 +247,8 @@ def test_not_allowed_to_write(cluster: Kafka, chest: FlaskChestKafka) -> None:
     assert len(stored_ids(cluster)) == 2
 
 
-def test_a_producer_that_gave_up_is_replaced(cluster: Kafka, chest: FlaskChestKafka) -> None:
-    """What the client calls fatal is not its end: the next batch has a new producer."""
+def test_producer_that_gave_up_is_replaced(cluster: Kafka, chest: FlaskChestKafka) -> None:
+    """After a fatal error of the client the next batch gets a new producer."""
     chest.write(make_records(1))
     cluster.fail([KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER])
     records = make_records(2)
@@ -258,21 +258,19 @@ def test_a_producer_that_gave_up_is_replaced(cluster: Kafka, chest: FlaskChestKa
     assert {record.id for record in records} < set(stored_ids(cluster))
 
 
-def test_brokers_that_are_too_old(fresh: Kafka, caplog: pytest.LogCaptureFixture) -> None:
-    """They are told with the remedy, records wait, and the client logs nothing of its own."""
+def test_old_brokers(fresh: Kafka, caplog: pytest.LogCaptureFixture) -> None:
+    """The error has a remedy, the records wait, and the client itself logs nothing."""
     chest = FlaskChestKafka(fresh.url)
-    wait_for(chest, 60)
+    set_timeout(chest, 60)
     fresh.limit_version(INIT_PRODUCER_ID, -1)
     for _ in range(2):
-        write_until_told(chest, make_records(1), r"/records: .*upgrade the brokers to Kafka 0\.11")
+        write_until_error(chest, make_records(1), r"/records: .*upgrade the brokers to Kafka 0\.11")
     assert caplog.records == []
     chest.close()
 
 
-def test_the_client_logs_what_it_is_asked_to(
-    fresh: Kafka, caplog: pytest.LogCaptureFixture
-) -> None:
-    """With librdkafka's own settings it tells how it goes, in the chest's log."""
+def test_client_log(fresh: Kafka, caplog: pytest.LogCaptureFixture) -> None:
+    """Settings of librdkafka enable its log messages, which go to the chest's logger."""
     options = {"debug": "topic", "log_level": 7}
     chest = make_chest({"url": fresh.url, "options": options})
     with caplog.at_level(logging.DEBUG, "flask_chest.chests"):
@@ -282,17 +280,17 @@ def test_the_client_logs_what_it_is_asked_to(
 
 
 def test_check(cluster: Kafka, chest: FlaskChestKafka) -> None:
-    """It asks for the topic, and leaves no message."""
+    """The check asks for the topic and sends no message."""
     chest.check()
     assert stored_ids(cluster) == []
     cluster.stop()
-    wait_for(chest, 0.2)
+    set_timeout(chest, 0.2)
     with pytest.raises(DeliveryError, match="check hosts and ports"):
         chest.check()
 
 
-def test_a_setting_that_is_none(fresh: Kafka) -> None:
-    """What librdkafka does not know is told when it is first asked, and the records wait."""
+def test_unknown_setting(fresh: Kafka) -> None:
+    """A setting that librdkafka does not know is reported by the first write; the records wait."""
     chest = make_chest(f"{fresh.url}?compresion.type=zstd")
     with pytest.raises(DeliveryError, match=r"compresion\.type.*see the URL's parameters"):
         chest.write(make_records(1))
@@ -316,12 +314,12 @@ def test_settings(fresh: Kafka) -> None:
     ],
 )
 def test_credentials_stay_out_of_errors(options: dict[str, Any], remedy: str) -> None:
-    """Neither password nor any secret setting is shown; address and remedy are."""
+    """An error shows address and remedy, but neither the password nor a secret setting."""
     url = f"kafka://me:pass-word@127.0.0.1:{free_port()}/records?ssl.key.password=key-secret"
     chest = FlaskChestKafka(url, {"ssl.key.pem": "pem-secret", **options})
-    wait_for(chest, 0.1)
+    set_timeout(chest, 0.1)
     words = rf"kafka://me@127\.0\.0\.1:\d+/records: .*{remedy}"
-    told = write_until_told(chest, make_records(1), words)
+    told = write_until_error(chest, make_records(1), words)
     for text in (told, repr(chest)):
         assert "secret" not in text
         assert "pass-word" not in text
@@ -341,12 +339,12 @@ def test_credentials_stay_out_of_errors(options: dict[str, Any], remedy: str) ->
     ],
 )
 def test_wrong_address(url: str, options: dict[str, Any], words: str) -> None:
-    """What cannot be is told at start-up."""
+    """A wrong URL or option is reported at start-up."""
     with pytest.raises(ConfigError, match=words):
         make_chest({"url": url, "options": options})
 
 
 def test_another_scheme() -> None:
-    """The constructor takes no other URL."""
+    """The constructor refuses a URL with another scheme."""
     with pytest.raises(ConfigError, match="is not 'kafka://'"):
         FlaskChestKafka("redis://b/t")

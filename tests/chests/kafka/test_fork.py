@@ -1,4 +1,4 @@
-"""A fork has the producer of its parent, and not its threads."""
+"""A forked process has the producer of its parent, but not the producer's threads."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ if sys.argv[2] == "closes":
 
 @pytest.mark.server
 @pytest.mark.parametrize(("what", "count"), [("nothing", 1), ("closes", 1), ("writes", 2)])
-def test_a_fork_ends(what: str, count: int) -> None:
-    """A process whose parent had a producer comes to its end, whatever it did with it."""
+def test_forked_process_ends(what: str, count: int) -> None:
+    """A process whose parent had a producer can exit, whether it uses the producer or not."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with Kafka() as cluster:
         command = [sys.executable, "-c", _FORKS, cluster.url, what]

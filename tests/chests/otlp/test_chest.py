@@ -1,4 +1,4 @@
-"""OpenTelemetry, against a collector that reads with OpenTelemetry's own messages."""
+"""The OTLP chest, against a collector that parses requests with OpenTelemetry's package."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def server() -> Iterator[Collector]:
 
 
 def test_conforms(server: Collector) -> None:
-    """It passes the suite, read as one reads it who goes by ``log.record.uid``."""
+    """The chest passes the suite; ``log.record.uid`` identifies duplicates."""
     server.reject = b"no-such-thing"
     done = check_chest(
         lambda: FlaskChestOTLP(server.url),
@@ -50,7 +50,7 @@ def test_gzip(server: Collector) -> None:
 
 
 def test_headers_and_connection(server: Collector) -> None:
-    """Each request has the headers given, and batches go over one connection."""
+    """Each request has the configured headers, and all batches use one connection."""
     chest = FlaskChestOTLP(server.url, headers={"X-Key": "k"})
     for record in make_records(3):
         chest.write([record])
@@ -59,8 +59,8 @@ def test_headers_and_connection(server: Collector) -> None:
 
 
 @pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 504, 401, 403, 404, 405, 415, 301])
-def test_answers_that_mean_later(server: Collector, code: int) -> None:
-    """Throttling, outages, wrong credentials and addresses: the records wait."""
+def test_temporary_errors(server: Collector, code: int) -> None:
+    """After throttling, outages, wrong credentials and wrong addresses the records wait."""
     server.replies.append(Reply(code, {"Retry-After": "7"}))
     with pytest.raises(DeliveryError) as caught:
         FlaskChestOTLP(server.url).write(make_records(1))
@@ -70,8 +70,8 @@ def test_answers_that_mean_later(server: Collector, code: int) -> None:
 
 
 @pytest.mark.parametrize("code", [400, 413, 422])
-def test_answers_that_mean_never(server: Collector, code: int) -> None:
-    """Nothing was taken: a batch is halved, a single record named, and the reason told."""
+def test_rejections(server: Collector, code: int) -> None:
+    """A rejected batch names no id and a single record its own; the error has the reason."""
     server.replies.extend([Reply(code, TYPE, status("bad data"))] * 2)
     chest = FlaskChestOTLP(server.url)
     for records, blamed in ((make_records(2), None), (make_records(1), 1)):
@@ -81,8 +81,8 @@ def test_answers_that_mean_never(server: Collector, code: int) -> None:
         assert (caught.value.record_ids and len(caught.value.record_ids)) == blamed
 
 
-def test_a_body_that_is_too_large_is_split() -> None:
-    """Delivery halves the batch until its parts fit; nothing is rejected, nothing comes twice."""
+def test_too_large_body_is_halved() -> None:
+    """Delivery halves a batch until its parts fit; each record is stored once."""
     with Collector(max_body_bytes=10_000) as server:
         records, left = make_records(100), 100
         chest, size = FlaskChestOTLP(server.url), 100
@@ -97,7 +97,7 @@ def test_a_body_that_is_too_large_is_split() -> None:
 
 
 def test_partial_success(server: Collector) -> None:
-    """Who rejects some and does not say which is not asked again; the number is told."""
+    """If the collector rejects records without naming them, they are only counted."""
     server.refuses = lambda record: record["number"] in {1, 2}
     with pytest.raises(RejectedError, match=r"rejected 2 of 5 .*: not these") as caught:
         FlaskChestOTLP(server.url).write(make_records(5))
@@ -105,8 +105,8 @@ def test_partial_success(server: Collector) -> None:
     assert len(server.requests) == 1
 
 
-def test_partial_success_of_none(server: Collector) -> None:
-    """Where all were rejected, it is known which."""
+def test_all_rejected(server: Collector) -> None:
+    """If the collector rejects all records, all ids are named."""
     server.refuses = lambda record: True
     records = make_records(3)
     with pytest.raises(RejectedError, match="not these") as caught:
@@ -115,8 +115,8 @@ def test_partial_success_of_none(server: Collector) -> None:
     assert caught.value.unnamed == 0
 
 
-def test_a_word_of_warning(server: Collector, caplog: pytest.LogCaptureFixture) -> None:
-    """A collector that takes all and has something to say is logged, once a minute."""
+def test_warning(server: Collector, caplog: pytest.LogCaptureFixture) -> None:
+    """The warning of a collector that accepts all records is logged once a minute."""
     server.replies.extend([Reply(200, TYPE, partial(0, "use v2"))] * 2)
     chest = FlaskChestOTLP(server.url)
     with caplog.at_level(logging.WARNING):
@@ -136,15 +136,15 @@ def test_a_word_of_warning(server: Collector, caplog: pytest.LogCaptureFixture) 
         Reply(202, TYPE, b""),
     ],
 )
-def test_other_ways_to_say_yes(server: Collector, reply: Reply) -> None:
-    """JSON, or nothing at all, is an answer of a collector too."""
+def test_successful_responses(server: Collector, reply: Reply) -> None:
+    """A collector may respond with JSON or with an empty body."""
     server.replies.append(reply)
     FlaskChestOTLP(server.url).write(make_records(1))
     assert len(server.requests) == 1
 
 
 def test_partial_success_in_json(server: Collector) -> None:
-    """Its numbers are read from JSON, where they are text."""
+    """In JSON the number of rejected records is text."""
     body = b'{"partialSuccess": {"rejectedLogRecords": "1", "errorMessage": "old"}}'
     server.replies.append(Reply(200, {"Content-Type": "application/json"}, body))
     with pytest.raises(RejectedError, match=r"1 of 2 .*old"):
@@ -159,8 +159,8 @@ def test_partial_success_in_json(server: Collector) -> None:
         Reply(200, TYPE, b"<h1>Welcome</h1>"),
     ],
 )
-def test_something_else_says_yes(server: Collector, reply: Reply) -> None:
-    """A web page that answers is not taken for a collector: the records wait."""
+def test_not_a_collector(server: Collector, reply: Reply) -> None:
+    """If another server responds with success, the records wait."""
     server.replies.append(reply)
     with pytest.raises(DeliveryError, match="no OTLP collector; set 'url'"):
         FlaskChestOTLP(server.url).write(make_records(1))
@@ -168,7 +168,7 @@ def test_something_else_says_yes(server: Collector, reply: Reply) -> None:
 
 @pytest.mark.parametrize("code", [401, 503])
 def test_check(server: Collector, code: int) -> None:
-    """It stores nothing, and tells of what would keep records from being stored."""
+    """The check stores nothing, and reports errors that would prevent delivery."""
     chest = FlaskChestOTLP(server.url)
     chest.check()
     assert server.records == []
@@ -179,15 +179,15 @@ def test_check(server: Collector, code: int) -> None:
         chest.check()
 
 
-def test_binary_answers_are_not_shown(server: Collector) -> None:
-    """A status that cannot be read is left out of the error."""
+def test_binary_responses_are_not_quoted(server: Collector) -> None:
+    """An error does not quote a body that cannot be parsed."""
     server.replies.append(Reply(400, TYPE, b"\xff\xff"))
     with pytest.raises(RejectedError, match=r"it answered 400 Bad Request$"):
         FlaskChestOTLP(server.url).write(make_records(1))
 
 
 def test_private_ca(tmp_path: Path) -> None:
-    """A certificate is checked, by the file that is given."""
+    """A certificate is checked against the file of a private CA."""
     authority = PrivateCA(tmp_path)
     with Collector(authority.server_context("127.0.0.1")) as server:
         make_chest(f"otlp+{server.url}?verify={authority.file}").write(make_records(1))
@@ -197,7 +197,7 @@ def test_private_ca(tmp_path: Path) -> None:
 
 
 def test_credentials_stay_out_of_errors() -> None:
-    """Neither the path nor user info nor headers are shown; host and remedy are."""
+    """An error shows host and remedy, but neither path, credentials nor headers."""
     port = free_port()
     url = f"otlp+http://me:pass-word@127.0.0.1:{port}/path-secret"
     chest = make_chest({"url": url, "headers": {"X": "header-secret"}})
@@ -218,7 +218,7 @@ def test_credentials_stay_out_of_errors() -> None:
     ],
 )
 def test_endpoint(url: str, endpoint: str) -> None:
-    """The path of the protocol is added, and so is its port."""
+    """The path and the port of the protocol are added to the URL."""
     chest = make_chest(url)
     assert isinstance(chest, FlaskChestOTLP)
     assert chest.url == endpoint
@@ -239,13 +239,13 @@ def test_endpoint(url: str, endpoint: str) -> None:
     ],
 )
 def test_wrong_address(url: str, arguments: dict[str, Any], words: str) -> None:
-    """What cannot be is told at start-up."""
+    """A wrong URL or argument is reported at start-up."""
     with pytest.raises(ConfigError, match=words):
         make_chest({"url": url, **arguments})
 
 
 @pytest.mark.parametrize("url", ["ftp://c", "http://c?key=1"])
 def test_wrong_url(url: str) -> None:
-    """Another scheme, or a query, is no endpoint."""
+    """The constructor refuses a URL with another scheme or with a query."""
     with pytest.raises(ConfigError, match="'url'"):
         FlaskChestOTLP(url)

@@ -1,4 +1,4 @@
-"""What a record is for OpenTelemetry, read with its own messages."""
+"""Log records of OpenTelemetry, parsed with its own package."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def server() -> Iterator[Collector]:
 
 
 def send(server: Collector, record: Record, **arguments: Any) -> Any:
-    """What arrives of a record."""
+    """Send a record, and return the log record that the collector gets."""
     FlaskChestOTLP(server.url, **arguments).write([record])
     return records_of(server.taken[-1])[0]
 
 
 def test_attributes(server: Collector) -> None:
-    """A request has the attributes of OpenTelemetry's conventions, and its variables."""
+    """A log record has the attributes of OpenTelemetry's conventions, and the variables."""
     [record] = make_records(1)
     record = replace(record, blueprint="shop", bytes_sent=12, disconnected=False, sample_rate=0.5)
     arrived = send(server, record)
@@ -58,8 +58,8 @@ def test_attributes(server: Collector) -> None:
     assert arrived.observed_time_unix_nano == nanoseconds + 1_500_000
 
 
-def test_what_is_not_known_is_left_out(server: Collector) -> None:
-    """A command has no attribute of HTTP."""
+def test_missing_facts(server: Collector) -> None:
+    """The log record of a command has no attributes of HTTP."""
     [record] = make_records(1)
     command = Record(id=record.id, time=record.time, kind="command", endpoint="import-data")
     arrived = send(server, command)
@@ -76,7 +76,7 @@ def test_what_is_not_known_is_left_out(server: Collector) -> None:
     [({"error": "KeyError", "status": 500}, "KeyError"), ({"status": 503}, "503")],
 )
 def test_error(server: Collector, facts: dict[str, Any], kind: str) -> None:
-    """An exception's class is the error's type; without one it is the status."""
+    """The type of an error is the class of its exception, or else the status."""
     arrived = send(server, replace(make_records(1)[0], **facts))
     assert attributes_of(arrived)["error.type"] == kind
     assert (arrived.severity_number, arrived.severity_text) == (17, "ERROR")
@@ -97,13 +97,13 @@ def test_error(server: Collector, facts: dict[str, Any], kind: str) -> None:
 def test_trace_and_span(
     server: Collector, record_trace: str | None, variables: dict[str, Any], trace: str, span: str
 ) -> None:
-    """The trace is the header's or the variable's, the span the variable's; no other text is."""
+    """The trace id comes from the header or a variable, the span id from a variable."""
     arrived = send(server, replace(make_records(1)[0], trace_id=record_trace, vars=variables))
     assert (arrived.trace_id.hex(), arrived.span_id.hex()) == (trace, span)
 
 
 def test_resource(server: Collector) -> None:
-    """Tags are attributes of the resource; records of another version are in one of their own."""
+    """Tags become attributes of the resource; records with other tags get another resource."""
     chest = FlaskChestOTLP(server.url, resource={"region": "eu"})
     chest.bind(AppInfo(instance_path=Path(), app_name="the-app"))
     one, two, three = make_records(3)
@@ -127,14 +127,14 @@ def test_resource(server: Collector) -> None:
 
 
 def test_resource_without_an_app(server: Collector) -> None:
-    """A service must have a name."""
+    """The service gets a default name if there is no app."""
     send(server, make_records(1)[0])
     found = attributes_of(server.taken[0].resource_logs[0].resource)
     assert found == {"service.name": "unknown_service"}
 
 
-def test_names_that_are_taken(server: Collector) -> None:
-    """A variable that is called like an attribute of ours has ``var.`` in front."""
+def test_reserved_names(server: Collector) -> None:
+    """A variable with the name of an attribute of the chest gets ``var.`` in front."""
     variables: dict[str, Any] = {
         "http.route": "mine",
         "var.http.route": 2,
@@ -152,14 +152,14 @@ def test_names_that_are_taken(server: Collector) -> None:
 
 
 def test_integers_past_63_bits(server: Collector) -> None:
-    """They are text, which keeps all of their digits."""
+    """Integers past 63 bits become text, which keeps all digits."""
     variables = {"least": -(2**63), "most": 2**63 - 1, "more": 2**63}
     found = attributes_of(send(server, replace(make_records(1)[0], vars=variables)))
     assert {name: found[name] for name in variables} == {**variables, "more": str(2**63)}
 
 
-def test_a_variable_whose_type_changes(server: Collector) -> None:
-    """Each record has its own values, whatever those of the one before it were."""
+def test_changing_types(server: Collector) -> None:
+    """Each log record has its own values, although the encoder reuses one message."""
     values: list[Any] = [{"a": [1]}, None, [None, "x"], 7, {}, 2.5, [], True, "text", 2**64 - 1]
     records = [
         replace(record, vars={"value": value})
