@@ -1,0 +1,1 @@
+"""The settings of an app and its rules, validated, and the plans that rules compile to."""
