@@ -1,4 +1,4 @@
-"""Dockerflow for Flask: health, version, logging and request summaries."""
+"""Dockerflow for Flask: heartbeat, version, mozlog logging and request summaries."""
 
 from __future__ import annotations
 

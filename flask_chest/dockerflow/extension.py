@@ -1,4 +1,4 @@
-"""The Dockerflow extension: joins version, heartbeat and summary, owns none of their work."""
+"""The ``Dockerflow`` extension: adds views, heartbeat and request summaries to an app."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .summary import Summary, behind, flask_login_user_id, request_fields
 from .version import VersionFile
 from .views import Views
 
-#: Gets the folder that holds the version file; returns the version object, or ``None``.
+#: Called with the folder of the version file; returns the version object, or ``None``.
 VersionCallback: TypeAlias = Callable[[Any], Any]
 
 _Check = TypeVar("_Check", bound=CheckFn)
@@ -34,16 +34,17 @@ _Callback = TypeVar("_Callback", bound=VersionCallback)
 
 
 class Dockerflow:
-    """What a Flask service needs to be run by others.
+    """Adds the endpoints and the log lines that Dockerflow requires of a service.
 
-    Adds ``/__version__``, ``/__heartbeat__``, ``/__lbheartbeat__`` and ``/__error__``, and logs one
-    ``request.summary`` for each request. One object may serve many apps; its checks are theirs.
+    The endpoints are ``/__version__``, ``/__heartbeat__``, ``/__lbheartbeat__`` and ``/__error__``.
+    Each request logs one ``request.summary``. One object may serve many apps, which then share its
+    checks.
 
     :param app: the app; without it, call :meth:`init_app` later.
-    :param db: a Flask-SQLAlchemy extension, whose connection is then checked.
-    :param redis: a client of redis-py or a Flask-Redis extension, which is then checked.
-    :param migrate: a Flask-Migrate extension, whose migrations are then checked.
-    :param silenced_checks: ids of check messages to leave out.
+    :param db: a Flask-SQLAlchemy extension; adds a check of its connection.
+    :param redis: a client of redis-py or a Flask-Redis extension; adds a check of it.
+    :param migrate: a Flask-Migrate extension; adds a check of its migrations.
+    :param silenced_checks: ids of check messages that the heartbeat ignores.
     :param version_path: the folder of ``version.json``; default: the parent of the app's root path.
 
     .. versionadded:: 1.0
@@ -77,15 +78,15 @@ class Dockerflow:
     def init_app(self, app: Flask) -> None:
         """Add the views and the summary to an app.
 
-        :raises flask_chest.errors.ConfigError: the app has a Dockerflow already, or a
-            ``DOCKERFLOW_*`` key has a value that cannot be.
+        :raises flask_chest.errors.ConfigError: the app has a Dockerflow already, or the value of a
+            ``DOCKERFLOW_*`` key is wrong.
         """
         if "dockerflow" in app.extensions:
             raise ConfigError(
                 f"the app {app.name!r} has a Dockerflow already; drop one of the two "
                 "Dockerflow(app) or init_app(app) calls"
             )
-        # A wrong value shows now, not at the first heartbeat.
+        # Validate now, not at the first heartbeat.
         heartbeat_settings(app.config)
         chest_settings(app.config)
         chest = ChestCheck(app)
@@ -112,9 +113,9 @@ class Dockerflow:
         """Register a check for the apps of this Dockerflow: ``@dockerflow.check`` or
         ``@dockerflow.check(name="...")``.
 
-        :param func: called without arguments, may be ``async``; returns a list of messages.
-        :param name: how the heartbeat calls it; default: the function's name.
-        :raises TypeError: it cannot be called, or has no name.
+        :param func: called without arguments; returns a list of messages. It may be ``async``.
+        :param name: the check's name in the heartbeat; default: the function's name.
+        :raises TypeError: ``func`` is not callable, or has no name.
         """
         return add_or_decorate(self._registry, func, name)
 
@@ -128,24 +129,24 @@ class Dockerflow:
         return self._registry.checks
 
     def version_callback(self, func: _Callback) -> _Callback:
-        """Decorate a function that gives the version object in place of ``version.json``.
+        """Decorate a function that returns the version object instead of ``version.json``.
 
-        :param func: gets the folder that would hold the file; returns a dict, or ``None``.
+        :param func: called with the folder of ``version.json``; returns a dict, or ``None``.
         """
         self._version_callback = func
         return func
 
     def user_id(self) -> object:
-        """The ``uid`` of the request's summary: Flask-Login's user. Override for other logins."""
+        """Return the ``uid`` of the request's summary: Flask-Login's user id, unless overridden."""
         return flask_login_user_id(behind(current_app))
 
     def summary_extra(self) -> dict[str, Any]:
-        """The fields of the request's summary. Override to add some."""
+        """Return the fields of the request's summary. Override it to add fields."""
         return request_fields(behind(request), behind(current_app).config, self.user_id())
 
     def _version_reader(self, app: Flask) -> Callable[[], Any]:
         root = Path(app.root_path).parent if self.version_path is None else self.version_path
-        # python-dockerflow hands the callback a text where nobody named a folder.
+        # Without version_path, python-dockerflow calls the callback with a str as well.
         root = str(root) if self.version_path is None else root
         file = VersionFile(root)
 

@@ -1,4 +1,4 @@
-"""The heartbeat of one app: a storm of requests runs each check once."""
+"""Runs the heartbeat's checks, once for all requests that arrive at the same time."""
 
 from __future__ import annotations
 
@@ -11,42 +11,41 @@ from typing import TypeAlias
 from flask import Flask
 
 from .checks.registry import CheckFn
-from .checks.results import ChecksResults, sum_up
+from .checks.results import ChecksResults, summarize
 from .checks.runner import CheckRunner
 from .settings import HeartbeatSettings
 
-#: The checks and the silenced ids: with other ones, an earlier result is no answer.
+#: The checks and the silenced ids; a result is only valid for the same ones.
 _Key: TypeAlias = tuple[tuple[tuple[str, CheckFn], ...], tuple[str, ...]]
 
-# Seconds beyond the checks' timeout after which a waiting request no longer trusts the one that
-# runs them.
-_GRACE = 1.0
+# Seconds after the checks' timeout at which a waiting request stops waiting for the other one.
+_GRACE_SECONDS = 1.0
 
 
-class _Flight:
-    """One run of all checks, that several requests may wait for."""
+class _Run:
+    """One run of all checks. Several requests may wait for it."""
 
     def __init__(self, key: _Key) -> None:
         self.key = key
-        self.landed = threading.Event()
+        self.done = threading.Event()
         self.results: ChecksResults | None = None
-        self.landed_at = 0.0
+        self.ended_at = 0.0
 
 
 class _State:
-    """What one process knows. Made where requests are served, never before a fork."""
+    """The state of one process, created by its first heartbeat and so after any fork."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.runner = CheckRunner()
-        self.flight: _Flight | None = None
+        self.run: _Run | None = None
 
 
 class Heartbeat:
     """Runs the checks of one app.
 
-    :param checks: gives the checks to run, by name.
-    :param silenced: ids of messages to leave out.
+    :param checks: returns the checks to run, by name.
+    :param silenced: returns the ids of messages to ignore.
     """
 
     def __init__(
@@ -61,47 +60,49 @@ class Heartbeat:
         self._states: dict[int, _State] = {}
 
     def results(self, settings: HeartbeatSettings) -> ChecksResults:
-        """What the checks find now, or found within the last ``settings.cache`` seconds."""
+        """Return the checks' results, which may be up to ``settings.cache`` seconds old."""
         state = self._state()
         key = tuple(self._checks().items()), tuple(self._silenced())
         while True:
-            flight, leads = self._join(state, key, settings)
-            if leads:
-                return self._fly(state, flight, settings)
-            flight.landed.wait(settings.timeout + _GRACE)
-            if flight.results is not None and flight.key == key:
-                return flight.results
+            run, is_new = self._join_or_start(state, key, settings)
+            if is_new:
+                return self._execute(state, run, settings)
+            run.done.wait(settings.timeout + _GRACE_SECONDS)
+            if run.results is not None and run.key == key:
+                return run.results
             with state.lock:
-                if state.flight is flight:
-                    state.flight = None  # its leader is gone, or it was for other checks
+                if state.run is run:
+                    state.run = None  # its request is gone, or it was for other checks
 
     def _state(self) -> _State:
-        # By pid: a lock that was held while the process forked is never let go in the child.
+        # By pid: a lock that was held during a fork is never released in the child.
         pid = os.getpid()
         return self._states.get(pid) or self._states.setdefault(pid, _State())
 
-    def _join(self, state: _State, key: _Key, settings: HeartbeatSettings) -> tuple[_Flight, bool]:
-        """The flight to wait for, and whether the caller has to fly it."""
+    def _join_or_start(
+        self, state: _State, key: _Key, settings: HeartbeatSettings
+    ) -> tuple[_Run, bool]:
+        """Return the current run, and whether the caller has to execute it."""
         with state.lock:
-            flight = state.flight
-            if flight is not None and not self._is_stale(flight, key, settings):
-                return flight, False
-            flight = state.flight = _Flight(key)
-            return flight, True
+            run = state.run
+            if run is not None and not self._is_stale(run, key, settings):
+                return run, False
+            run = state.run = _Run(key)
+            return run, True
 
     @staticmethod
-    def _is_stale(flight: _Flight, key: _Key, settings: HeartbeatSettings) -> bool:
-        if not flight.landed.is_set():
+    def _is_stale(run: _Run, key: _Key, settings: HeartbeatSettings) -> bool:
+        if not run.done.is_set():
             return False
-        age = monotonic() - flight.landed_at
-        return flight.results is None or flight.key != key or age >= settings.cache
+        age = monotonic() - run.ended_at
+        return run.results is None or run.key != key or age >= settings.cache
 
-    def _fly(self, state: _State, flight: _Flight, settings: HeartbeatSettings) -> ChecksResults:
+    def _execute(self, state: _State, run: _Run, settings: HeartbeatSettings) -> ChecksResults:
         try:
-            checks, silenced = flight.key
+            checks, silenced = run.key
             found = state.runner.run(checks, settings.timeout, self._app.app_context)
-            flight.results = sum_up(found, silenced)
-            return flight.results
+            run.results = summarize(found, silenced)
+            return run.results
         finally:
-            flight.landed_at = monotonic()
-            flight.landed.set()
+            run.ended_at = monotonic()
+            run.done.set()

@@ -1,4 +1,4 @@
-"""Log records as mozlog 2.0: one line of JSON each, whatever stands in them.
+"""Formats log records as mozlog 2.0: one line of JSON each.
 
 See https://github.com/mozilla-services/Dockerflow/blob/main/docs/mozlog.md
 """
@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
 from .request_id import get_or_generate_request_id, request_id_context
-from .safe_json import plain, safe_repr, safe_str, to_line
+from .safe_json import safe_repr, safe_str, to_line, to_plain
 
 __all__ = [
     "JsonLogFormatter",
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 else:
     _StreamHandler = logging.StreamHandler  # takes no parameter before Python 3.11
 
-# Values of these types go to JSON as they are. Not float: NaN is one.
+# Values of these types need no conversion. Not float, because NaN is a float.
 _PLAIN = frozenset((str, int, bool))
 
 _A_RECORD = vars(logging.LogRecord("", 0, "", 0, "", (), None))
@@ -42,9 +42,9 @@ _OWN_ATTRIBUTES = len(_A_RECORD)
 class MozlogFormatter(logging.Formatter):
     """Formats a record as one line of mozlog 2.0.
 
-    What ``extra=`` put on the record goes into ``Fields``, with the message as ``msg`` and, where
-    an exception was logged, ``error`` and ``traceback``. Values that JSON cannot carry are written
-    by their ``repr``; ``None`` is left out, since mozlog knows no null.
+    ``Fields`` has the values of ``extra=``, the message as ``msg`` and, for a logged exception,
+    ``error`` and ``traceback``. Values that JSON does not support are written as their ``repr``.
+    ``None`` is left out, since mozlog has no null.
 
     :param logger_name: the ``Logger`` of each line: the service's name.
 
@@ -62,10 +62,10 @@ class MozlogFormatter(logging.Formatter):
         logging.DEBUG: 7,
     }
 
-    #: The severity of a level that is none of those.
+    #: The severity of any other level.
     DEFAULT_SYSLOG_LEVEL = 7
 
-    #: What every record has; all else on a record is a field.
+    #: The attributes of every log record; all others are fields.
     EXCLUDED_LOGRECORD_ATTRS: ClassVar[set[str]] = {
         *_A_RECORD,
         "asctime",
@@ -86,11 +86,11 @@ class MozlogFormatter(logging.Formatter):
         self.hostname = socket.gethostname()
 
     def is_value_jsonlike(self, value: str) -> bool:
-        """Whether a message is a JSON object of its own, which ``Fields`` would only repeat."""
+        """Return whether a message looks like a JSON object; ``Fields`` then leaves it out."""
         return value.startswith("{") and value.endswith("}")
 
     def convert_record(self, record: logging.LogRecord) -> dict[str, Any]:
-        """The record as the dict that :meth:`format` writes; override to add to it."""
+        """Return the record as the dict that :meth:`format` writes. Override it to add entries."""
         return {
             "Timestamp": int(record.created * 1e9),
             "Type": record.name,
@@ -103,19 +103,19 @@ class MozlogFormatter(logging.Formatter):
         }
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line of JSON in ASCII, without the newline at its end."""
+        """Return one line of JSON in ASCII, without a newline at its end."""
         return to_line(self.convert_record(record))
 
     def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
         attributes = vars(record)
-        # LogRecord sets its own attributes first, "name" before all; pass over them at once.
+        # LogRecord sets its own attributes first, starting with "name": skip them all at once.
         own = _OWN_ATTRIBUTES if next(iter(attributes), None) == "name" else 0
         fields = dict(islice(attributes.items(), own, None))
         fields.pop("logger_name", None)
         excluded = self.EXCLUDED_LOGRECORD_ATTRS
         if not (_PLAIN.issuperset(map(type, fields.values())) and excluded.isdisjoint(fields)):
             fields = {
-                key: value if type(value) in _PLAIN else plain(value)
+                key: value if type(value) in _PLAIN else to_plain(value)
                 for key, value in fields.items()
                 if key not in excluded and value is not None
             }
@@ -126,7 +126,7 @@ class MozlogFormatter(logging.Formatter):
             fields["error"] = safe_repr(record.exc_info[1])
             fields["traceback"] = safer_format_traceback(*record.exc_info)
         if not fields:
-            fields["msg"] = message  # mozlog wants at least one field
+            fields["msg"] = message  # mozlog requires at least one field
         return fields
 
 
@@ -140,7 +140,7 @@ class JsonLogFormatter(MozlogFormatter):
 class MozlogHandler(_StreamHandler):
     """Writes mozlog lines to a stream.
 
-    :param stream: where to; default ``sys.stdout``.
+    :param stream: the stream; default ``sys.stdout``.
     :param name: the ``Logger`` of each line: the service's name.
 
     .. versionadded:: 1.0
@@ -152,25 +152,25 @@ class MozlogHandler(_StreamHandler):
         self.setFormatter(MozlogFormatter())
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the record under this handler's name."""
+        """Write the record, with this handler's name as its ``Logger``."""
         record.logger_name = self.logger_name
         try:
             self.stream.write(self.format(record) + self.terminator)
             self.flush()
         except RecursionError:
             raise
-        except Exception:  # noqa: BLE001 - as every handler: logging must not end the program
+        except Exception:  # noqa: BLE001 - as in every handler: logging must not stop the program
             self.handleError(record)
 
 
 class RequestIdLogFilter(logging.Filter):
-    """Puts the id of the request being served on each record, as ``rid``.
+    """Sets ``rid`` on each log record: the id of the current request.
 
     .. versionadded:: 1.0
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record pass; keep an id that it already has where no request is served."""
+        """Accept every record; outside of requests, keep a ``rid`` that it already has."""
         request_id = request_id_context.get()
         if request_id is not None or not hasattr(record, "rid"):
             record.rid = request_id
@@ -182,9 +182,9 @@ def safer_format_traceback(
     exc_val: BaseException | None,
     exc_tb: TracebackType | None,
 ) -> str:
-    """A traceback whose exception is written by ``repr``.
+    """Return a traceback that has the exception's ``repr`` instead of its text.
 
-    An exception's text may come from a request: its newlines must not look like lines of the log.
+    An exception's text may come from a request, and its newlines must not look like log lines.
 
     .. versionadded:: 1.0
     """
@@ -199,7 +199,7 @@ def safer_format_traceback(
 
 
 def _message(record: logging.LogRecord) -> str:
-    """The record's message; a log call with wrong arguments still gives a line."""
+    """Return the record's message, also if the log call had wrong arguments."""
     if type(record.msg) is str and not record.args:
         return record.msg
     try:

@@ -1,4 +1,4 @@
-"""Any Python value to JSON on one line, whatever the value is."""
+"""Converts any Python value to JSON on one line."""
 
 from __future__ import annotations
 
@@ -8,52 +8,52 @@ from typing import Any
 
 import orjson
 
-# Deeper than any log line is read, far from Python's and orjson's own limits.
+# Far below Python's and orjson's own limits, and deep enough for any log line.
 _MAX_DEPTH = 32
 
 _MAX_BITS = 4096
 
-_AS_THEY_ARE = frozenset((bool, type(None)))
+_UNCHANGED_TYPES = frozenset((bool, type(None)))
 
 
 def safe_repr(value: object) -> str:
-    """``repr``, also of a value whose ``repr`` fails."""
+    """Return the value's ``repr``, or a placeholder if ``repr`` fails."""
     try:
         return _without_surrogates(repr(value))
-    except Exception:  # noqa: BLE001 - somebody else's __repr__ may raise anything
+    except Exception:  # noqa: BLE001 - another class's __repr__ may raise anything
         return f"<unprintable {type(value).__name__}>"
 
 
 def safe_str(value: object) -> str:
-    """``str``, also of a value whose ``str`` fails."""
+    """Return the value's ``str``, or its ``repr`` if ``str`` fails."""
     try:
         return _without_surrogates(str(value))
-    except Exception:  # noqa: BLE001 - somebody else's __str__ may raise anything
+    except Exception:  # noqa: BLE001 - another class's __str__ may raise anything
         return safe_repr(value)
 
 
 def to_line(value: object) -> str:
-    """JSON in printable ASCII on one line.
+    """Return the value as JSON in printable ASCII, on one line.
 
-    Not only a newline breaks a line: readers split at U+0085, U+2028 and U+2029 as well. ASCII has
-    none of them, and any stream takes it, whatever its encoding.
+    Besides newlines, some readers split lines at U+0085, U+2028 and U+2029. ASCII has none of them,
+    and streams of any encoding accept it.
 
-    :param value: best of plain types; what is not is spelt by :func:`plain`.
+    :param value: the value; types that JSON does not have are converted by :func:`to_plain`.
     """
     try:
         line = orjson.dumps(value)
     except TypeError:
-        # Half a surrogate pair, a key that is no text, an integer past 64 bits.
-        return json.dumps(plain(value))
+        # Lone surrogates, keys that are not strings, integers of more than 64 bits.
+        return json.dumps(to_plain(value))
     if line.isascii():
         return line.decode("ascii")
     return json.dumps(value, default=safe_repr)
 
 
-def plain(value: object, depth: int = 0) -> Any:
-    """The value, with all that JSON cannot carry spelt by ``repr``."""
+def to_plain(value: object, depth: int = 0) -> Any:
+    """Return the value, with its ``repr`` for each part that JSON does not support."""
     kind = type(value)
-    if kind in _AS_THEY_ARE:
+    if kind in _UNCHANGED_TYPES:
         return value
     try:
         if isinstance(value, str):
@@ -63,16 +63,16 @@ def plain(value: object, depth: int = 0) -> Any:
         if isinstance(value, float):
             return _plain_float(value)
         if depth < _MAX_DEPTH and isinstance(value, (list, tuple)):
-            return [plain(item, depth + 1) for item in value]
+            return [to_plain(item, depth + 1) for item in value]
         if depth < _MAX_DEPTH and isinstance(value, dict):
-            return {_plain_key(key): plain(item, depth + 1) for key, item in value.items()}
-    except Exception:  # noqa: BLE001 - a subclass may raise anything while it is looked through
+            return {_plain_key(key): to_plain(item, depth + 1) for key, item in value.items()}
+    except Exception:  # noqa: BLE001 - a subclass may raise anything while it is iterated
         return safe_repr(value)
     return safe_repr(value)
 
 
 def _plain_int(value: int) -> int | str:
-    # Python refuses to spell out thousands of digits.
+    # Python refuses to convert thousands of digits to text.
     number = int.__index__(value)
     return number if number.bit_length() <= _MAX_BITS else safe_repr(number)
 
@@ -91,7 +91,7 @@ def _plain_key(key: object) -> str:
 
 
 def _without_surrogates(text: str) -> str:
-    """Half a surrogate pair is no Unicode text; it is spelt as its escape."""
+    """Replace lone surrogates, which are not valid Unicode text, by their escapes."""
     if text.isascii():
         return text
     return text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""The ``DOCKERFLOW_*`` config keys: name, default, check."""
+"""Reads and validates the ``DOCKERFLOW_*`` config keys."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ DEFAULT_CACHE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatSettings:
-    """What the heartbeat of one app goes by.
+    """The settings of one app's heartbeat.
 
-    :param failed_status: HTTP status of a failing heartbeat.
+    :param failed_status: the HTTP status of a failing heartbeat.
     :param timeout: seconds that each check may take.
-    :param cache: seconds for which a result answers later heartbeats.
+    :param cache: seconds for which later heartbeats return the same result.
     """
 
     failed_status: int
@@ -39,25 +39,25 @@ class HeartbeatSettings:
 
 
 def heartbeat_settings(config: Mapping[str, Any]) -> HeartbeatSettings:
-    """Read the heartbeat's keys.
+    """Return the heartbeat's settings.
 
     :raises ConfigError: naming the key, the value and what is allowed.
     """
-    # A test changes the world and asks again at once; an old answer would make it lie.
+    # A test that changes something and asks again must not get the old result.
     default_cache = 0.0 if config.get("TESTING") else DEFAULT_CACHE
     return HeartbeatSettings(
         failed_status=_whole(config, FAILED_STATUS_CODE, 500),
-        timeout=_seconds(config, CHECK_TIMEOUT, DEFAULT_TIMEOUT, above_zero),
-        cache=_seconds(config, HEARTBEAT_CACHE, default_cache, zero_or_above),
+        timeout=_seconds(config, CHECK_TIMEOUT, DEFAULT_TIMEOUT, _is_positive),
+        cache=_seconds(config, HEARTBEAT_CACHE, default_cache, _is_not_negative),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class ChestSettings:
-    """From where on the check of the chests warns and fails; ``None`` for never.
+    """The thresholds of the chests' check: a warning and an error each; ``None`` means never.
 
-    :param pending: age in seconds of the oldest record that is not delivered.
-    :param lost: number of records lost within an hour.
+    :param pending: age of the oldest undelivered record, in seconds.
+    :param lost: number of records that were lost within an hour.
     """
 
     pending: tuple[float | None, float | None]
@@ -65,7 +65,7 @@ class ChestSettings:
 
 
 def chest_settings(config: Mapping[str, Any]) -> ChestSettings:
-    """Read the keys for the check of the chests.
+    """Return the settings of the chests' check.
 
     :raises ConfigError: naming the key, the value and what is allowed.
     """
@@ -75,11 +75,11 @@ def chest_settings(config: Mapping[str, Any]) -> ChestSettings:
     )
 
 
-def above_zero(number: float) -> bool:
+def _is_positive(number: float) -> bool:
     return number > 0
 
 
-def zero_or_above(number: float) -> bool:
+def _is_not_negative(number: float) -> bool:
     return number >= 0
 
 

@@ -1,8 +1,8 @@
 """The signals of the heartbeat.
 
-Each is sent once for a heartbeat that was asked for, with ``level``, the highest level that a check
-found. Receivers connected for the Flask app and for the :class:`~flask_chest.dockerflow.Dockerflow`
-both hear it. A receiver that raises is logged, and nothing else happens::
+Each heartbeat sends one of them, with ``level``: the highest level of its checks' messages.
+Receivers may connect to the Flask app or to the :class:`~flask_chest.dockerflow.Dockerflow`. If a
+receiver raises, the exception is logged and has no other effect::
 
     @heartbeat_failed.connect_via(app)
     def count_failure(sender, level, **extra):
@@ -20,17 +20,17 @@ logger = logging.getLogger("dockerflow.flask")
 
 dockerflow_signals = Namespace()
 
-#: All checks are below error. Keyword: ``level``.
+#: Sent if all messages are below error. Keyword: ``level``.
 heartbeat_passed = dockerflow_signals.signal("heartbeat-passed")
 
-#: A check is at error or above. Keyword: ``level``.
+#: Sent if a message is at error or above. Keyword: ``level``.
 heartbeat_failed = dockerflow_signals.signal("heartbeat-failed")
 
 
 def send_to_all(signal: NamedSignal, senders: tuple[object, ...], **keywords: Any) -> None:
-    """Send a signal in the name of several senders, to each receiver once.
+    """Send a signal for several senders, but to each receiver only once.
 
-    python-dockerflow sends in the extension's name while its documentation connects for the app;
+    In python-dockerflow the sender is the extension, but its documentation connects to the app, so
     users have written both.
     """
     called: list[object] = []

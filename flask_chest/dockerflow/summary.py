@@ -1,4 +1,4 @@
-"""One log record for each request: ``request.summary``."""
+"""Logs one ``request.summary`` for each request."""
 
 from __future__ import annotations
 
@@ -35,29 +35,29 @@ def make_record(
     exc_info: ExcInfo,
     fields: Mapping[str, Any],
 ) -> logging.LogRecord:
-    """What ``logger.makeRecord`` would give, at a third of its cost.
+    """Return the record that ``logger.makeRecord`` would return, in a third of its time.
 
-    Where somebody has their own record factory or logger class, theirs is asked.
+    If the app has its own record factory or logger class, that makes the record.
 
-    :param fields: further attributes, as ``extra=`` would set them.
+    :param fields: further attributes, as in ``extra=``.
     """
     if (
         logging.getLogRecordFactory() is not logging.LogRecord
         or type(logger).makeRecord is not logging.Logger.makeRecord
     ):
-        record = _made(logger, level, message, exc_info)
+        record = _make_with(logger, level, message, exc_info)
         vars(record).update(fields)
         return record
-    pattern = _pattern(logger, level, os.getpid())
+    template = _template(logger, level, os.getpid())
     now = time()
     record = logging.LogRecord.__new__(logging.LogRecord)
     record.__dict__ = {
-        **pattern,
+        **template,
         "msg": message,
         "exc_info": exc_info,
         "created": now,
         "msecs": int((now - int(now)) * 1000) + 0.0,
-        "relativeCreated": pattern["relativeCreated"] + (now - pattern["created"]) * 1000,
+        "relativeCreated": template["relativeCreated"] + (now - template["created"]) * 1000,
         "thread": threading.get_ident(),
         "threadName": threading.current_thread().name,
         **fields,
@@ -65,36 +65,38 @@ def make_record(
     return record
 
 
-def _made(logger: logging.Logger, level: int, message: str, exc_info: ExcInfo) -> logging.LogRecord:
+def _make_with(
+    logger: logging.Logger, level: int, message: str, exc_info: ExcInfo
+) -> logging.LogRecord:
     return logger.makeRecord(
         logger.name, level, __file__, 0, message, (), exc_info, "request_summary"
     )
 
 
 @lru_cache(maxsize=64)
-def _pattern(logger: logging.Logger, level: int, pid: int) -> dict[str, Any]:
-    """The attributes of such a record; by pid, since a record holds its process."""
-    return dict(vars(_made(logger, level, "", None)))
+def _template(logger: logging.Logger, level: int, pid: int) -> dict[str, Any]:
+    """Return attributes to copy, by pid because they include the process."""
+    return dict(vars(_make_with(logger, level, "", None)))
 
 
 logger = logging.getLogger("dockerflow.flask")
 
 
-# Where the progress of a request is kept. Not on g: an app context may outlive a request, and views
-# may clear g.
+# The key in the WSGI environment. Not on g: an app context may outlive a request, and views may
+# clear g.
 _PROGRESS = "flask_chest.dockerflow"
 
 
 _LOAD_BALANCER = "dockerflow.lbheartbeat"
 
 
-# Characters. A header of 8 kB of control characters would be a line of 48 kB, which Docker's own
-# log driver cuts into pieces that are no JSON any more.
+# Characters. A header of 8 kB of control characters would make a line of 48 kB, which Docker's log
+# driver splits into pieces that are not JSON.
 _MAX_TEXT = 2048
 
 
 class _Summarizing(Protocol):
-    """What the summary asks of the extension; users override these two methods."""
+    """The attributes of the extension that the summary uses; users may override them."""
 
     summary_logger: logging.Logger
 
@@ -102,7 +104,7 @@ class _Summarizing(Protocol):
 
 
 class _Progress:
-    """What is known of a request before its end."""
+    """The state of one request."""
 
     __slots__ = ("error", "request_id", "started", "written")
 
@@ -116,15 +118,15 @@ class _Progress:
 class Summary:
     """Writes the summaries of one app."""
 
-    def __init__(self, app: Flask, dockerflow: _Summarizing, meeting: ChestIntegration) -> None:
+    def __init__(self, app: Flask, dockerflow: _Summarizing, chest: ChestIntegration) -> None:
         self._app = app
         self._dockerflow = dockerflow
-        self._meeting = meeting
+        self._chest = chest
 
     def connect(self) -> None:
-        """Hook into the app's requests."""
-        # Called before every before_request function, of which an earlier one may answer and keep
-        # ours from running; and at a third of what a signal costs.
+        """Connect to the app's requests."""
+        # Flask calls it before all before_request functions, one of which may return a response and
+        # skip the others. It takes a third of the time of a signal.
         self._app.url_value_preprocessor(self._preprocess)
         got_request_exception.connect(self._fail, self._app)
         self._app.after_request(self._finish)
@@ -134,32 +136,32 @@ class Summary:
 
     def _begin(self) -> _Progress:
         environ = request.environ
-        request_id = self._meeting.request_id() or _request_id(environ, self._app.config)
+        request_id = self._chest.request_id() or _request_id(environ, self._app.config)
         request_id_context.set(request_id)
-        here = behind(g)
-        # Code written for python-dockerflow reads these three.
-        here._request_id = request_id
-        here._start_timestamp = time()
-        here.setdefault("request_id", request_id)
+        namespace = behind(g)
+        # Code written for python-dockerflow reads these attributes.
+        namespace._request_id = request_id
+        namespace._start_timestamp = time()
+        namespace.setdefault("request_id", request_id)
         progress = environ[_PROGRESS] = _Progress(request_id)
         return progress
 
     def _fail(self, sender: Flask, exception: BaseException, **_: object) -> None:
         served = behind(request)
-        # Opening the session may fail before the request was preprocessed.
+        # Opening the session may fail before the preprocessor runs.
         progress = served.environ.get(_PROGRESS) or self._begin()
         progress.error = exception
-        # Saving the session may fail after a good end was written; that is not how it ended.
+        # Saving the session may fail after a summary of success was written: write another one.
         progress.written = False
         if propagates(sender):
-            self._write(served, progress, 500)  # what the server answers; nothing else comes
+            self._write(served, progress, 500)  # the server answers with it; no hook runs later
             return
-        # Before all after_request functions: one of them may be what failed, and fail again. Not in
-        # a teardown function, which would cost every request.
+        # It runs before all after_request functions, one of which may have failed and would fail
+        # again. A teardown function would cost time in every request.
         after_this_request(self._finish)
 
     def _finish(self, response: Any) -> Any:
-        # Tests may call app.process_response() for a request that was never started.
+        # Tests may call app.process_response() without starting the request.
         served = behind(request)
         progress = served.environ.get(_PROGRESS) or self._begin()
         if not progress.written:
@@ -177,32 +179,32 @@ class Summary:
             fields = self._dockerflow.summary_extra()
             fields["code"] = status
             fields["route"] = served.url_rule.rule if served.url_rule is not None else ""
-            self._meeting.add_variables(fields)
+            self._chest.add_variables(fields)
             _log(summary_logger, level, error, fields)
         except Exception:
-            # A log line must not cost the answer: an override or a handler raised.
+            # An override or a handler raised: a log line must not prevent the response.
             logger.exception("no request.summary for this request")
 
 
 def propagates(app: Flask) -> bool:
-    """Whether exceptions of an app's views reach the server."""
+    """Return whether exceptions of the app's views reach the server."""
     configured = app.config["PROPAGATE_EXCEPTIONS"]
     return bool(app.testing or app.debug if configured is None else configured)
 
 
 def behind(proxy: Any) -> Any:
-    """The object that ``request``, ``g`` or ``current_app`` stands for now.
+    """Return the object behind the proxy ``request``, ``g`` or ``current_app``.
 
-    Each look through a proxy costs as much as the work that the summary does with it.
+    Each access through a proxy takes as long as the summary's work with it.
     """
     return proxy._get_current_object()
 
 
 def request_fields(request: Request, config: Mapping[str, Any], user_id: object) -> dict[str, Any]:
-    """The fields of a request, as python-dockerflow names them.
+    """Return a request's fields, with python-dockerflow's names.
 
     :param config: the app's config.
-    :param user_id: the user's id, ``None`` where there is none.
+    :param user_id: the user's id, or ``None``.
     """
     environ = request.environ
     fields = {
@@ -223,10 +225,10 @@ def request_fields(request: Request, config: Mapping[str, Any], user_id: object)
 
 
 def flask_login_user_id(app: Flask) -> object:
-    """The id of Flask-Login's user; ``None`` where there is none or it is not used.
+    """Return the id of Flask-Login's user, or ``None`` without a user or without Flask-Login.
 
-    Loading a user is the app's own code and may fail; the summary then goes without. For the load
-    balancer none is loaded: it asks whether the process is there, and no database has a say in it.
+    The app's own code loads the user. If that fails, the summary has no ``uid``. For the load
+    balancer's requests no user is loaded: their answer must not depend on a database.
     """
     if "login_manager" not in vars(app) or request.endpoint == _LOAD_BALANCER:
         return None
@@ -258,7 +260,7 @@ def _log(
     error: BaseException | None,
     fields: dict[str, Any],
 ) -> None:
-    """Log by hand what ``logger.log(..., extra=fields)`` would, without its search for a caller."""
+    """Log like ``logger.log(..., extra=fields)``, but without searching for the caller."""
     message, exc_info = "", None
     if error is not None:
         fields["errno"] = 500
@@ -272,7 +274,7 @@ def _short(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """The text with its control characters escaped: it may hold what a client sent."""
+    """Return the text with its control characters escaped, since it may come from a client."""
     if text.isprintable():
         return text
     return "".join(

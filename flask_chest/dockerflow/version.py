@@ -1,4 +1,4 @@
-"""The version object of a container, read from ``version.json``."""
+"""Reads the version object from ``version.json``."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from ..errors import ChestError
 
 FILE_NAME = "version.json"
 
-#: Bytes. A version object has four short entries; whatever is larger is something else.
+#: Bytes. A version object has four short entries, so a larger file is something else.
 MAX_BYTES = 64 * 1024
 
-# A file changed twice within one tick of the file system's clock looks unchanged, so one that is
-# younger than this, in nanoseconds, is not remembered.
-_TOO_YOUNG = 2_000_000_000
+# Nanoseconds. A younger file is not cached, because a second change within the same tick of the
+# file system's clock would go unnoticed.
+_MIN_CACHE_AGE = 2_000_000_000
 
 _Stamp = tuple[int, int, int, int]
 
 
 class VersionError(ChestError, ValueError):
-    """``version.json`` is there, but it is no version object.
+    """``version.json`` exists, but is not a version object.
 
     .. versionadded:: 1.0
     """
 
 
 def get_version(root: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """The content of ``version.json``, ``None`` where there is no such file.
+    """Return the content of ``version.json``, or ``None`` if the file does not exist.
 
-    :param root: the folder that holds it.
-    :raises VersionError: it cannot be read, is larger than 64 KiB, or holds no JSON object.
+    :param root: the folder of the file.
+    :raises VersionError: the file cannot be read, exceeds 64 KiB, or is not a JSON object.
 
     .. versionadded:: 1.0
     """
@@ -43,9 +43,9 @@ def get_version(root: str | os.PathLike[str]) -> dict[str, Any] | None:
 
 
 class VersionFile:
-    """A ``version.json`` that is read anew only when it has changed.
+    """A ``version.json`` that is read again only if it has changed.
 
-    :param root: the folder that holds it.
+    :param root: the folder of the file.
 
     .. versionadded:: 1.0
     """
@@ -55,9 +55,9 @@ class VersionFile:
         self._seen: tuple[_Stamp, dict[str, Any]] | None = None
 
     def read(self) -> dict[str, Any] | None:
-        """The content; ``None`` where there is no such file.
+        """Return the content, or ``None`` if the file does not exist.
 
-        :raises VersionError: it cannot be read, is larger than 64 KiB, or holds no JSON object.
+        :raises VersionError: the file cannot be read, exceeds 64 KiB, or is not a JSON object.
         """
         try:
             found = self.path.stat()
@@ -70,14 +70,14 @@ class VersionFile:
         if seen is not None and seen[0] == stamp:
             return seen[1]
         content = self._load(found)
-        if time_ns() - found.st_mtime_ns > _TOO_YOUNG:
+        if time_ns() - found.st_mtime_ns > _MIN_CACHE_AGE:
             self._seen = (stamp, content)
         return content
 
     def _load(self, found: os.stat_result) -> dict[str, Any]:
-        # Asked before it is opened: opening a pipe would wait for a writer.
+        # Checked before opening, because opening a pipe would wait for a writer.
         if not stat.S_ISREG(found.st_mode):
-            raise VersionError(f"{FILE_NAME} is no regular file; put a JSON object there")
+            raise VersionError(f"{FILE_NAME} is not a regular file; write a JSON object to it")
         try:
             with self.path.open("rb") as file:
                 raw = file.read(MAX_BYTES + 1)
@@ -86,7 +86,7 @@ class VersionFile:
         if len(raw) > MAX_BYTES:
             raise VersionError(
                 f"{FILE_NAME} is larger than {MAX_BYTES} bytes; "
-                "it should hold source, version, commit and build only"
+                "it should have source, version, commit and build only"
             )
         return _parse(raw)
 
@@ -98,7 +98,7 @@ def _parse(raw: bytes) -> dict[str, Any]:
         raise VersionError(f"{FILE_NAME} is not valid JSON: {error}") from error
     if not isinstance(content, dict):
         raise VersionError(
-            f"{FILE_NAME} holds a JSON {_kind(content)}; it must hold an object "
+            f"{FILE_NAME} has a JSON {_kind(content)}; it must have an object "
             "with source, version, commit and build"
         )
     return content
@@ -113,6 +113,6 @@ def _kind(content: object) -> str:
 
 
 def _unreadable(error: Exception) -> str:
-    # The reason without the path: the answer is open to all.
+    # Without the path, because everybody can read the response.
     reason = error.strerror if isinstance(error, OSError) else str(error)
     return f"{FILE_NAME} cannot be read: {reason}; see that the app's user may read it"

@@ -1,4 +1,4 @@
-"""The four URLs that a Dockerflow container answers."""
+"""The views of the four Dockerflow URLs."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ logger = logging.getLogger("dockerflow.flask")
 class Views:
     """The views of one app.
 
-    :param sender: in whose name, besides the app's, the heartbeat's signals are sent.
-    :param version: gives the version object, ``None`` where there is none.
+    :param sender: a second sender of the heartbeat's signals, besides the app.
+    :param version: returns the version object, or ``None``.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Views:
         self._version = version
 
     def blueprint(self) -> Blueprint:
-        """The views under their URLs, in a new blueprint ``dockerflow``."""
+        """Return a new blueprint ``dockerflow`` with the views."""
         blueprint = Blueprint("dockerflow", __name__)
         blueprint.add_url_rule("/__version__", "version", self.version)
         blueprint.add_url_rule("/__heartbeat__", "heartbeat", self.heartbeat)
@@ -43,7 +43,7 @@ class Views:
         return blueprint
 
     def version(self) -> ResponseReturnValue:
-        """The version object; 404 where there is none, 500 where it is broken."""
+        """Return the version object; 404 if there is none, 500 if it is invalid."""
         try:
             content = self._version()
             if content is None:
@@ -57,7 +57,7 @@ class Views:
             return _failure(f"the version callback raised {type(error).__name__}", 500)
 
     def heartbeat(self) -> ResponseReturnValue:
-        """What the checks find; the failed status where that is an error or worse."""
+        """Return the checks' results, with the failed status for an error or worse."""
         try:
             settings = heartbeat_settings(self._app.config)
             results = self._heartbeat.results(settings)
@@ -77,11 +77,11 @@ class Views:
         return answer
 
     def lbheartbeat(self) -> ResponseReturnValue:
-        """The process answers. 200, not 204: Amazon's load balancer takes nothing else."""
+        """Return 200: the process answers. Amazon's load balancer accepts no other status."""
         return "", 200
 
     def error(self) -> ResponseReturnValue:
-        """Raise, to see that errors are reported.
+        """Raise an exception, to test error reporting.
 
         :raises Exception: always.
         """

@@ -28,7 +28,7 @@ class Health:
 
 
 class HealthChecker:
-    """Checks chests. A chest that hangs neither delays the others nor is checked twice at once."""
+    """Checks chests. A hanging chest does not delay the others, and runs only one check at once."""
 
     def __init__(self) -> None:
         self._calls: TimedCalls[None] = TimedCalls("chest-health")

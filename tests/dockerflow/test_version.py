@@ -136,11 +136,11 @@ def test_symlink_loop(tmp_path: Path) -> None:
 def test_pipe_and_folder(tmp_path: Path) -> None:
     """What is no regular file is an error, and a pipe is not waited for."""
     os.mkfifo(tmp_path / "version.json")
-    with pytest.raises(VersionError, match="no regular file"):
+    with pytest.raises(VersionError, match="not a regular file"):
         get_version(tmp_path)
     (tmp_path / "version.json").unlink()
     (tmp_path / "version.json").mkdir()
-    with pytest.raises(VersionError, match="no regular file"):
+    with pytest.raises(VersionError, match="not a regular file"):
         get_version(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Checks for the heartbeat: messages, the registry, and the built-in checks."""
+"""Checks for the heartbeat: their messages, their registry, and the built-in checks."""
 
 from __future__ import annotations
 

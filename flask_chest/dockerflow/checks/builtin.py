@@ -1,4 +1,4 @@
-"""The checks for what most services stand on. Each library is imported in its own check only."""
+"""The built-in checks of databases, migrations and Redis; each imports its library itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .runner import when_late
     Error("The database gave no answer in time", id=health.ERROR_CANNOT_CONNECT_DATABASE),
 )
 def check_database_connected(db: Any) -> list[CheckMessage]:
-    """See whether the default database answers a query.
+    """Check that the default database answers a query.
 
     :param db: a Flask-SQLAlchemy extension, or anything with an ``engine`` of SQLAlchemy.
 
@@ -36,7 +36,7 @@ def check_database_connected(db: Any) -> list[CheckMessage]:
     Info("Can't check migrations: no answer in time", id=health.INFO_CANT_CHECK_MIGRATIONS),
 )
 def check_migrations_applied(migrate: Any) -> list[CheckMessage]:
-    """See whether the database is at the newest Alembic revision of the code.
+    """Check that the database is at the newest Alembic revision of the code.
 
     :param migrate: a Flask-Migrate extension.
 
@@ -53,20 +53,20 @@ def check_migrations_applied(migrate: Any) -> list[CheckMessage]:
     except SQLAlchemyError as error:
         text = f"Can't connect to database to check migrations: {error}"
         return [Info(text, id=health.INFO_CANT_CHECK_MIGRATIONS)]
-    wanted = set(script.get_heads())
-    if applied == wanted:
+    expected = set(script.get_heads())
+    if applied == expected:
         return []
-    text = f"Unapplied migrations found: {', '.join(sorted(wanted))}"
+    text = f"Unapplied migrations found: {', '.join(sorted(expected))}"
     return [Warning(text, id=health.WARNING_UNAPPLIED_MIGRATION)]
 
 
-# A client of redis-py 6 or newer retries for seconds before it gives up, so "no answer in time"
-# is how a stopped server often shows.
+# Clients of redis-py 6 or newer retry for seconds before they fail, so a stopped server often
+# results in "no answer in time".
 @when_late(
     Error("Could not connect to redis: no answer in time", id=health.ERROR_CANNOT_CONNECT_REDIS),
 )
 def check_redis_connected(client: Any) -> list[CheckMessage]:
-    """See whether Redis answers a ``PING``.
+    """Check that Redis answers a ``PING``.
 
     :param client: a client of redis-py, or a Flask-Redis extension.
 

@@ -1,4 +1,4 @@
-"""What a check answers with: messages, each with a level."""
+"""The messages that checks return, each with a level."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STATUSES = {
 
 
 def level_to_text(level: int) -> str:
-    """The word for a level, ``"unknown"`` for a number that is none of the five.
+    """Return the word for a level; ``"unknown"`` for other numbers.
 
     .. versionadded:: 1.0
     """
@@ -27,19 +27,19 @@ def level_to_text(level: int) -> str:
 
 
 class CheckMessage:
-    """One finding of a check; use one of :class:`Debug`, :class:`Info`, :class:`Warning`,
-    :class:`Error`, :class:`Critical`.
+    """A message of a check; use one of the subclasses :class:`Debug`, :class:`Info`,
+    :class:`Warning`, :class:`Error`, :class:`Critical`.
 
-    :param msg: what was found, for people.
-    :param level: in place of the class' own level; same scale as :mod:`logging`.
-    :param hint: what to do about it; shows in ``str()`` only.
-    :param obj: what it is about; an exception here goes to the log with its traceback.
-    :param id: a fixed name by which dashboards and ``silenced_checks`` know the finding.
+    :param msg: the text.
+    :param level: overrides the level of the class; same scale as :mod:`logging`.
+    :param hint: a remedy; only ``str()`` shows it.
+    :param obj: the subject; the traceback of an exception is logged.
+    :param id: a fixed name for dashboards and ``silenced_checks``.
 
     .. versionadded:: 1.0
     """
 
-    # A bare CheckMessage without a level must not pass as "ok".
+    # A CheckMessage without a level must not count as "ok".
     level: int = ERROR
 
     def __init__(
@@ -58,15 +58,15 @@ class CheckMessage:
         self.id = id
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, type(self)) and other._facts() == self._facts()
+        return isinstance(other, type(self)) and other._values() == self._values()
 
-    __hash__ = None  # type: ignore[assignment]  # its attributes may change
+    __hash__ = None  # type: ignore[assignment]  # mutable
 
     def __str__(self) -> str:
-        about = "?" if self.obj is None else self.obj
+        subject = "?" if self.obj is None else self.obj
         name = f"({self.id}) " if self.id else ""
         hint = f"\n\tHINT: {self.hint}" if self.hint else ""
-        return f"{about}: {name}{self.msg}{hint}"
+        return f"{subject}: {name}{self.msg}{hint}"
 
     def __repr__(self) -> str:
         return (
@@ -74,16 +74,16 @@ class CheckMessage:
             f"hint={self.hint!r}, obj={self.obj!r}, id={self.id!r}>"
         )
 
-    def _facts(self) -> tuple[object, ...]:
+    def _values(self) -> tuple[object, ...]:
         return self.level, self.msg, self.hint, self.obj, self.id
 
     def is_serious(self, level: int = ERROR) -> bool:
-        """Whether this message is at ``level`` or above."""
+        """Return whether this message is at ``level`` or above."""
         return self.level >= level
 
 
 class Debug(CheckMessage):
-    """Of interest to developers only.
+    """Of interest only to developers.
 
     .. versionadded:: 1.0
     """
@@ -92,7 +92,7 @@ class Debug(CheckMessage):
 
 
 class Info(CheckMessage):
-    """Worth knowing, nothing to do.
+    """Information that requires no action.
 
     .. versionadded:: 1.0
     """
@@ -101,7 +101,7 @@ class Info(CheckMessage):
 
 
 class Warning(CheckMessage):  # noqa: A001 - the name that users write
-    """Needs a look; the heartbeat still passes.
+    """A problem to look at; the heartbeat still passes.
 
     .. versionadded:: 1.0
     """
@@ -110,7 +110,7 @@ class Warning(CheckMessage):  # noqa: A001 - the name that users write
 
 
 class Error(CheckMessage):
-    """Something the service needs is broken; the heartbeat fails.
+    """A part that the service needs is broken; the heartbeat fails.
 
     .. versionadded:: 1.0
     """

@@ -1,4 +1,4 @@
-"""Which checks there are, by name."""
+"""Registers checks by name, for one app or for the whole process."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Any, TypeAlias, TypeVar, overload
 
 from flask import current_app, has_app_context
 
-#: A check: called without arguments, plain or ``async``, returns a list of messages. The ``Any``
-#: is honest: a wrong answer is a finding, not a crash.
+#: A check: called without arguments, plain or ``async``, returns a list of messages. The type is
+#: ``Any`` because a wrong return value is reported as a critical message.
 CheckFn: TypeAlias = Callable[..., Any]
 
 _Check = TypeVar("_Check", bound=CheckFn)
 
 
 class Registry:
-    """Checks by name, in the order of registration; a later check of the same name replaces it."""
+    """Checks by name, in the order of registration; a later check replaces one of the same name."""
 
     def __init__(self) -> None:
         self.checks: dict[str, CheckFn] = {}
 
     def add(self, check: CheckFn, name: str | None = None) -> None:
-        """Take a check.
+        """Register a check.
 
-        :param name: how the heartbeat calls it; default: the function's name.
-        :raises TypeError: it cannot be called, or has no name of its own and was given none.
+        :param name: the check's name in the heartbeat; default: the function's name.
+        :raises TypeError: the check is not callable, or has no name.
         """
         if not callable(check):
             raise TypeError(f"a check must be callable, not {type(check).__name__}: {check!r}")
@@ -35,13 +35,13 @@ class Registry:
         self.checks[name] = check
 
     def add_partial(self, check: CheckFn, *arguments: Any, name: str | None = None) -> CheckFn:
-        """Take a check that is to be called with ``arguments``; return the bound check."""
+        """Register a check that is called with ``arguments``; return the bound check."""
         bound = functools.wraps(check)(functools.partial(check, *arguments))
         self.add(bound, name)
         return bound
 
 
-# The registry of the process, for checks in modules that know no Dockerflow. Every app runs these.
+# Every app of the process runs these checks; they come from modules that have no Dockerflow object.
 _shared = Registry()
 
 
@@ -58,9 +58,9 @@ def register(
 ) -> _Check | Callable[[_Check], _Check]:
     """Register a check for every app of the process; for one app use ``@dockerflow.check``.
 
-    :param func: the check; without it, a decorator is returned.
-    :param name: how the heartbeat calls it; default: the function's name.
-    :raises TypeError: it cannot be called, or has no name.
+    :param func: the check; without it, ``register`` returns a decorator.
+    :param name: the check's name in the heartbeat; default: the function's name.
+    :raises TypeError: ``func`` is not callable, or has no name.
 
     .. versionadded:: 1.0
     """
@@ -76,7 +76,7 @@ def register_partial(func: CheckFn, *args: Any, name: str | None = None) -> Chec
 
 
 def get_checks() -> dict[str, CheckFn]:
-    """The checks of the process, by name; in an app context with those of that app's Dockerflow.
+    """Return the checks of the process by name; in an app context, also those of its Dockerflow.
 
     .. versionadded:: 1.0
     """
@@ -87,12 +87,12 @@ def get_checks() -> dict[str, CheckFn]:
 
 
 def shared_checks() -> dict[str, CheckFn]:
-    """The checks that every app of the process runs."""
+    """Return the checks that every app of the process runs."""
     return _shared.checks
 
 
 def clear_checks() -> None:
-    """Forget the checks of the process; those of a ``Dockerflow`` stay.
+    """Remove the checks of the process; those of a ``Dockerflow`` stay.
 
     .. versionadded:: 1.0
     """
@@ -102,7 +102,7 @@ def clear_checks() -> None:
 def add_or_decorate(
     registry: Registry, func: _Check | None, name: str | None
 ) -> _Check | Callable[[_Check], _Check]:
-    """Serve both spellings of a registering decorator, with and without parentheses."""
+    """Register ``func``, or return a decorator if the caller used parentheses."""
 
     def add(check: _Check) -> _Check:
         registry.add(check, name)
