@@ -1,4 +1,4 @@
-"""What is left by commands and by jobs: app contexts outside of any request."""
+"""Records of commands and jobs: app contexts outside of requests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run(site: Site, *words: str) -> object:
 
 
 def test_a_job(site: Site) -> None:
-    """An app context that puts values on ``g`` leaves a record of a job."""
+    """An app context with values on ``g`` leaves a record of the kind ``job``."""
     with site.app.app_context():
         g.rows = 10
     record = site.only()
@@ -42,7 +42,7 @@ def test_a_job(site: Site) -> None:
 
 
 def test_a_job_that_fails(site: Site) -> None:
-    """A job that raises leaves what it had put on ``g``, and its error's name."""
+    """A job that raises leaves a record with its variables and the name of its error."""
     with pytest.raises(LookupError), site.app.app_context():
         g.rows = 10
         raise LookupError
@@ -54,7 +54,7 @@ def test_a_job_that_fails(site: Site) -> None:
 def test_a_context_that_tracks_nothing(
     make_site: Callable[..., Site], tracked: list[str] | None
 ) -> None:
-    """An app context without tracked values on its ``g`` leaves nothing."""
+    """An app context without tracked values on ``g`` leaves no record."""
     site = make_site(CHEST_TRACKED_VARS=tracked)
     with site.app.app_context():
         pass
@@ -74,7 +74,7 @@ def test_a_context_within_a_context(site: Site) -> None:
 
 
 def test_a_job_after_a_request(site: Site) -> None:
-    """A job in the thread that served a request before is a job."""
+    """A context after a request in the same thread leaves a record of a job."""
     site.app.add_url_rule("/", "home", lambda: "home")
     site.client.get("/")
     with site.app.app_context():
@@ -83,7 +83,7 @@ def test_a_job_after_a_request(site: Site) -> None:
 
 
 def test_a_job_of_another_app(site: Site, tmp_path: Path) -> None:
-    """A view that opens a context of another app leaves that app's job and its own request."""
+    """A view that opens a context of another app leaves a job there and a request here."""
     other = Site(tmp_path)
 
     @site.app.get("/")
@@ -129,7 +129,7 @@ def test_a_command(site: Site) -> None:
 
 
 def test_a_command_of_a_test_runner(site: Site) -> None:
-    """A command that an app's own test runs leaves a record with its name."""
+    """A command that the app's test runner calls leaves a record with its name."""
     add_commands(site.app)
     site.app.test_cli_runner().invoke(args=["import-data"])
     record = site.only()
@@ -137,7 +137,7 @@ def test_a_command_of_a_test_runner(site: Site) -> None:
 
 
 def test_a_command_of_a_group(site: Site) -> None:
-    """A command of a group that an app's own test runs is known by its group, too."""
+    """A command within a group that the test runner calls has the name of its group too."""
     add_commands(site.app)
     site.app.test_cli_runner().invoke(args=["stock", "count", "--by=2"])
     record = site.only()
@@ -157,7 +157,7 @@ ENDS: list[tuple[Callable[[], object], str | None]] = [
 
 @pytest.mark.parametrize(("end", "error"), ENDS)
 def test_how_a_command_ends(site: Site, end: Callable[[], object], error: str | None) -> None:
-    """An exit that says that all went well is no error, any other is."""
+    """Exit code 0 is no error; any other exit is."""
 
     @site.app.cli.command("end")
     def command() -> None:
@@ -174,7 +174,7 @@ def test_how_a_command_ends(site: Site, end: Callable[[], object], error: str | 
     [("celery.bin.celery", "job"), ("rq.cli.cli", "job"), ("shop.manage", "command")],
 )
 def test_a_job_of_a_worker(site: Site, module: str, kind: str) -> None:
-    """What ``celery worker`` and ``rq worker`` run are jobs; other programs have commands."""
+    """Jobs of ``celery worker`` and ``rq worker`` are jobs; other programs run commands."""
 
     def program() -> None:
         pass
@@ -194,7 +194,7 @@ def test_a_job_of_a_worker(site: Site, module: str, kind: str) -> None:
 
 
 def test_a_job_within_a_command(site: Site) -> None:
-    """An app context within a command carries the command's name."""
+    """An app context within a command has the name of the command."""
 
     @site.app.cli.command("outer")
     def outer() -> None:
@@ -207,7 +207,7 @@ def test_a_job_within_a_command(site: Site) -> None:
 
 
 def test_a_command_that_fails(site: Site) -> None:
-    """A command that raises leaves its error's name."""
+    """A command that raises leaves a record with the name of its error."""
     add_commands(site.app)
     run(site, "fail")
     record = site.only()
@@ -243,7 +243,7 @@ def create(name):
 
 @pytest.mark.parametrize("words", ["import-data", "users admins create users"])
 def test_a_process_of_its_own(tmp_path: Path, words: str) -> None:
-    """The ``flask`` program has delivered a command's record, with its full name, at its end."""
+    """The ``flask`` program delivers a command's record, with its full name, before it exits."""
     (tmp_path / "program.py").write_text(PROGRAM.format(folder=str(tmp_path)))
     subprocess.run(
         [sys.executable, "-W", "error", "-m", "flask", "--app", "program", *words.split()],
@@ -295,7 +295,7 @@ except SystemExit:
 @pytest.mark.server  # a whole process
 @pytest.mark.parametrize("end", ["exit", "raise", "_exit"])
 def test_a_job_in_a_child_of_a_view(tmp_path: Path, end: str) -> None:
-    """It is a job as any other, and the request's record is the parent's."""
+    """A context in a forked child leaves a job; the parent records the request."""
     subprocess.run([sys.executable, "-c", FORKING, str(tmp_path), end], check=True, cwd=ROOT)
     app = Flask("forking", instance_path=str(tmp_path))
     extension = FlaskChest(app)

@@ -1,4 +1,4 @@
-"""Which variables a record has, what is hidden of them, and how large they may get."""
+"""Which variables are recorded, which are redacted, and how large they may be."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..apps import Site
 
 
 def visit(site: Site, **values: Any) -> dict[str, Any]:
-    """What is stored of values that a view puts on ``g``."""
+    """Return the stored variables of a view that puts values on ``g``."""
 
     def view() -> str:
         for name, value in values.items():
@@ -30,13 +30,13 @@ def visit(site: Site, **values: Any) -> dict[str, Any]:
 
 
 def test_all_of_g(site: Site) -> None:
-    """Without tracked variables all plain public values are stored, and nothing else of ``g``."""
+    """Without tracked variables all plain public values on ``g`` are stored, and nothing else."""
     found = visit(site, a=1, b="x", _private=2, connection=object(), payload=b"x", get=3)
     assert found == {"a": 1, "b": "x", "get": 3}
 
 
 def test_named_variables(make_site: Callable[..., Site]) -> None:
-    """Named ones are stored in the order of their naming, private and odd ones too."""
+    """Named variables are stored in the order of their names, private and unusual ones too."""
     site = make_site(CHEST_TRACKED_VARS=["b", "_private", "connection", "missing", "a"])
     found = visit(site, a=1, b="x", c="not named", _private=2, connection=object())
     assert list(found.items()) == [
@@ -47,8 +47,8 @@ def test_named_variables(make_site: Callable[..., Site]) -> None:
     ]
 
 
-def test_a_named_variable_that_is_taken_away_meanwhile(make_site: Callable[..., Site]) -> None:
-    """Another thread may do that between a look at it and the taking of its value."""
+def test_a_named_variable_that_another_thread_removes(make_site: Callable[..., Site]) -> None:
+    """Another thread may remove a variable between the look-up and the read."""
 
     class Fleeting(dict[str, Any]):
         def __setattr__(self, name: str, value: object) -> None:
@@ -85,14 +85,14 @@ def test_a_named_variable_that_is_taken_away_meanwhile(make_site: Callable[..., 
         "client_secret",
     ],
 )
-def test_what_nobody_named_is_guarded(site: Site, name: str) -> None:
-    """A variable that looks like a secret is hidden where it was not named, whatever it holds."""
+def test_unnamed_secrets_are_redacted(site: Site, name: str) -> None:
+    """A variable with the name of a secret is redacted unless it was named, whatever its type."""
     for value in ("x", 1, None, {"a": 1}, object()):
         assert visit(site, **{name: value}) == {name: "[REDACTED]"}
 
 
-def test_what_was_named_is_spared(make_site: Callable[..., Site]) -> None:
-    """The default patterns leave a variable alone that was named; keys inside it are checked."""
+def test_named_variables_are_not_redacted(make_site: Callable[..., Site]) -> None:
+    """The default patterns do not redact a named variable, but they do redact keys inside it."""
     site = make_site(CHEST_TRACKED_VARS=["session", "author"])
     found = visit(site, session={"id": 7, "token": "x", "deep": [{"password": "x"}]}, author="ann")
     assert found == {
@@ -101,14 +101,14 @@ def test_what_was_named_is_spared(make_site: Callable[..., Site]) -> None:
     }
 
 
-def test_what_a_rule_named_is_spared(make_site: Callable[..., Site]) -> None:
-    """A rule's names are spared, too, while all the rest of ``g`` is guarded."""
+def test_variables_named_by_a_rule_are_not_redacted(make_site: Callable[..., Site]) -> None:
+    """Names in a rule are not redacted either; all other variables on ``g`` are checked."""
     site = make_site(CHEST_RULES=[{"rule": "/", "track": ["author"]}])
     assert visit(site, author="ann", token="x") == {"author": "ann", "token": "[REDACTED]"}
 
 
-def test_patterns_of_the_app_hold_everywhere(make_site: Callable[..., Site]) -> None:
-    """Patterns that the app set hide named variables as well, and replace the default ones."""
+def test_patterns_of_the_app_redact_named_variables(make_site: Callable[..., Site]) -> None:
+    """The app's own patterns replace the default ones, and redact named variables too."""
     site = make_site(CHEST_TRACKED_VARS=["email", "token", "user"], CHEST_REDACT=["*mail*"])
     found = visit(site, email="a@b", token="shown", user={"E-Mail": "a@b", "password": "shown"})
     assert found == {
@@ -119,7 +119,7 @@ def test_patterns_of_the_app_hold_everywhere(make_site: Callable[..., Site]) -> 
 
 
 def test_no_patterns(make_site: Callable[..., Site]) -> None:
-    """An empty list of patterns hides nothing."""
+    """An empty list of patterns redacts nothing."""
     site = make_site(CHEST_REDACT=[])
     assert visit(site, token="x", user={"password": "x"}) == {
         "token": "x",
@@ -127,22 +127,22 @@ def test_no_patterns(make_site: Callable[..., Site]) -> None:
     }
 
 
-def test_the_value_on_g_stays(site: Site) -> None:
-    """What is hidden and cut in the record is as it was on ``g``."""
+def test_the_value_on_g_is_not_changed(site: Site) -> None:
+    """Redaction and truncation change the record, not the value on ``g``."""
     user = {"password": "x", "text": "y" * 100_000, "items": {3, 1}}
     visit(site, user=user)
     assert user == {"password": "x", "text": "y" * 100_000, "items": {3, 1}}
 
 
 def test_a_large_value(make_site: Callable[..., Site]) -> None:
-    """A value over the limit is cut and marked; its neighbours are stored whole."""
+    """A value over the limit is cut and marked; the other values are stored whole."""
     site = make_site(CHEST_MAX_VALUE_BYTES=100)
     found = visit(site, before=1, text="x" * 101, fits="y" * 100, after=2)
     assert found == {"before": 1, "text": "x" * 100 + CUT, "fits": "y" * 100, "after": 2}
 
 
 def test_a_large_record(make_site: Callable[..., Site]) -> None:
-    """A record over the limit leaves variables out, and says how many."""
+    """A record over the limit omits variables, and contains their number."""
     site = make_site(CHEST_MAX_RECORD_BYTES=4096)
     found = visit(site, before=1, **{f"text{n}": "x" * 1000 for n in range(10)}, after=2)
     left_out = found.pop(CUT)
@@ -153,14 +153,14 @@ def test_a_large_record(make_site: Callable[..., Site]) -> None:
 
 @pytest.mark.parametrize("tags", [{}, {"service": "x" * 3000}])
 def test_a_record_keeps_to_its_limit(make_site: Callable[..., Site], tags: Any) -> None:
-    """With all its facts and tags, a record is no larger than allowed."""
+    """A record with all its fields and tags is no larger than the limit."""
     site = make_site(CHEST_MAX_RECORD_BYTES=4096, CHEST_TAGS=tags)
     visit(site, **{f"n{n}": "x" * 30 for n in range(500)})
     assert 3500 < len(encode(site.store.records[-1])) <= 4096
 
 
 def test_cut_values_of_a_large_record(make_site: Callable[..., Site]) -> None:
-    """A value that was cut says the same in a record that is too large as in a small one."""
+    """A cut value looks the same in a record that is too large as in a small one."""
     site = make_site(CHEST_MAX_VALUE_BYTES=1000, CHEST_MAX_RECORD_BYTES=2048)
     values: dict[str, Any] = {"table": {f"key{n}": n for n in range(1000)}}
     small = visit(site, **values)
@@ -170,7 +170,7 @@ def test_cut_values_of_a_large_record(make_site: Callable[..., Site]) -> None:
 
 
 def test_five_thousand_variables(site: Site) -> None:
-    """As many as fit are stored, and the record says how many did not."""
+    """As many variables as fit are stored, and the record contains the number of the others."""
     found = visit(site, **{f"variable_{n}": n for n in range(5000)})
     assert found.pop(CUT) == 5000 - len(found)
     assert len(found) > 2000
@@ -178,20 +178,20 @@ def test_five_thousand_variables(site: Site) -> None:
 
 
 def test_names_that_are_made_up(site: Site) -> None:
-    """A view that makes up names is recorded like any other, however many there were before."""
+    """A view that makes up names is recorded like any other, however many names came before."""
     for start in range(0, 10_000, 500):
         found = visit(site, **{f"v{n}": n for n in range(start, start + 500)}, _p=1)
         assert found == {f"v{n}": n for n in range(start, start + 500)}
 
 
 def test_an_awkward_name(site: Site) -> None:
-    """A name with NUL or a lone surrogate is made clean, a very long one is cut if it must be."""
+    """NUL and lone surrogates in a name are replaced; a name that is too long is cut."""
     found = visit(site, **{"a\0b": 1, "c\ud800": "x", "d" * 100_000: 2})
     assert found == {"a\u2400b": 1, "c\ufffd": "x", "d" * 255: 2}
 
 
-def test_names_that_are_no_text(site: Site) -> None:
-    """What is on ``g`` under something else than text is passed over; text of a class is text."""
+def test_names_that_are_not_text(site: Site) -> None:
+    """Names on ``g`` that are not text are ignored; subclasses of ``str`` are text."""
 
     class Name(str):
         pass
@@ -211,8 +211,8 @@ def test_names_that_are_no_text(site: Site) -> None:
     assert site.take().vars == {"tenant": "acme", "user_id": 42}
 
 
-def test_a_name_of_a_class_of_its_own_judges_nobody_else(site: Site) -> None:
-    """A name that is not plain text has no say in what becomes of the plain one."""
+def test_a_name_of_a_str_subclass_does_not_affect_the_plain_name(site: Site) -> None:
+    """A name of a ``str`` subclass does not decide what happens to the equal plain name."""
 
     class Name(str):
         pass
@@ -226,8 +226,8 @@ def test_text_that_looks_like_nul(site: Site) -> None:
     assert visit(site, path="C:\\u0000", n=2**64) == {"path": "C:\\u0000", "n": str(2**64)}
 
 
-def test_facts_are_clean(make_site: Callable[..., Site]) -> None:
-    """A request id of the app's own with NUL or a lone surrogate is stored clean."""
+def test_fields_are_clean(make_site: Callable[..., Site]) -> None:
+    """NUL and lone surrogates in a request id of the app are replaced."""
     site = make_site(arguments={"request_id_generator": lambda: "a\0b\ud800c"})
     site.app.add_url_rule("/", "home", lambda: "home")
     assert site.client.get("/").status_code == 200
@@ -235,7 +235,7 @@ def test_facts_are_clean(make_site: Callable[..., Site]) -> None:
 
 
 def test_dicts_of_texts(site: Site) -> None:
-    """A short dict of plain values is stored as it is, but for what must not be."""
+    """A short dict of plain values is stored unchanged, except for redacted keys."""
     plain = {"text": "x", "number": 1, "share": 0.5, "flag": True, "nothing": None}
     found = visit(
         site,

@@ -1,4 +1,4 @@
-"""A request that ends with an exception leaves one record, and the exception stays the app's."""
+"""A request that ends with an exception leaves one record, and the app's exception is unchanged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..apps import Site, facts
 
 
 def test_an_exception(site: Site) -> None:
-    """A view that raises is recorded with what it had put on ``g``, and with its 500."""
+    """A view that raises leaves a record with its variables and the status 500."""
     add_broken(site.app)
     assert site.client.get("/broken").status_code == 500
     record = site.only()
@@ -23,7 +23,7 @@ def test_an_exception(site: Site) -> None:
 
 @pytest.mark.parametrize("switch", ["PROPAGATE_EXCEPTIONS", "TESTING", "DEBUG"])
 def test_a_propagated_exception(site: Site, switch: str) -> None:
-    """An exception that Flask hands on to the server is recorded once, as the 500 it becomes."""
+    """An exception that Flask passes on to the server is recorded once, with the status 500."""
     add_broken(site.app)
     site.app.config[switch] = True
     with pytest.raises(LookupError, match="what nobody may store"):
@@ -43,7 +43,7 @@ def add_broken(app: Flask) -> None:
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
 def test_an_exception_that_ends_the_process(site: Site, kind: type[BaseException]) -> None:
-    """``SystemExit`` and its like pass through, and leave a record without a status."""
+    """``SystemExit`` and similar exceptions pass through, and the record has no status."""
 
     @site.app.get("/")
     def view() -> str:
@@ -55,11 +55,11 @@ def test_an_exception_that_ends_the_process(site: Site, kind: type[BaseException
     record = site.only()
     assert (record.status, record.error) == (None, kind.__name__)
     assert record.vars == {"seen": "so far"}
-    assert record.route is None  # no signal tells of such an end
+    assert record.route is None  # Flask sends no signal for such an end
 
 
 def test_a_handled_exception(site: Site) -> None:
-    """What an error handler made good is recorded as the answer that it gave."""
+    """An exception that an error handler answers is recorded as that response."""
 
     @site.app.errorhandler(LookupError)
     def handle(error: LookupError) -> ResponseReturnValue:
@@ -74,7 +74,7 @@ def test_a_handled_exception(site: Site) -> None:
 
 
 def test_a_page_for_the_500(site: Site) -> None:
-    """What the handler of the 500 puts on ``g`` is recorded, and the exception is named."""
+    """Values that the handler for 500 puts on ``g`` are recorded, with the exception's name."""
 
     @site.app.errorhandler(500)
     def handle(error: Exception) -> ResponseReturnValue:
@@ -89,7 +89,7 @@ def test_a_page_for_the_500(site: Site) -> None:
 
 
 def test_a_broken_error_handler(site: Site) -> None:
-    """An exception of an error handler is the one that the record names."""
+    """If an error handler raises, the record names its exception."""
 
     @site.app.errorhandler(LookupError)
     def handle(error: LookupError) -> ResponseReturnValue:
@@ -101,7 +101,7 @@ def test_a_broken_error_handler(site: Site) -> None:
 
 
 def test_an_exception_of_a_package(site: Site) -> None:
-    """An error is named with its module."""
+    """The name of an error contains its module."""
 
     class TroubleError(Exception):
         pass
@@ -117,7 +117,7 @@ def test_an_exception_of_a_package(site: Site) -> None:
 
 @pytest.mark.parametrize("place", ["after_request", "teardown_request"])
 def test_an_exception_after_the_view(site: Site, place: str) -> None:
-    """A function after the view that raises leaves one record, with its error."""
+    """An ``after_request`` function that raises leaves one record, with its error."""
 
     def finish(subject: Any) -> Any:
         raise LookupError
@@ -137,7 +137,7 @@ def test_an_exception_after_the_view(site: Site, place: str) -> None:
 
 
 def test_a_store_that_fails_before_the_response(make_site: Callable[..., Site]) -> None:
-    """Without a buffer a failing store is the request's failure, but hides no error of the app."""
+    """Without a buffer a failing store fails the request, but does not hide the app's error."""
     from flask_chest.errors import DeliveryError
 
     site = make_site()
@@ -156,7 +156,7 @@ def test_a_store_that_fails_before_the_response(make_site: Callable[..., Site]) 
 
 
 def test_a_propagated_exception_is_the_apps_own(site: Site) -> None:
-    """It is the app's object, raised where the view did it, while nothing else was handled."""
+    """The propagated exception is the app's object, without an exception of ours as context."""
     error = LookupError("mine")
 
     @site.app.get("/")

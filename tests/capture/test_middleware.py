@@ -1,4 +1,4 @@
-"""Streams and files: when their records are made, and that they reach the server as they are."""
+"""Streams and files: when they are recorded, and that they reach the server unchanged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..apps import Site
 
 
 def test_a_stream_with_context(site: Site) -> None:
-    """The record is made at the end of the stream, with what the generator put on ``g``."""
+    """The record is made at the end of the stream, with the generator's values on ``g``."""
 
     @site.app.get("/")
     def view() -> Response:
@@ -48,7 +48,7 @@ def test_a_stream_with_context(site: Site) -> None:
 
 
 def test_a_stream_without_context(site: Site) -> None:
-    """A stream that cannot reach ``g`` is recorded at its end, with what the view put there."""
+    """A stream that cannot reach ``g`` is recorded at its end, with the view's values."""
 
     @site.app.get("/")
     def view() -> Response:
@@ -62,7 +62,7 @@ def test_a_stream_without_context(site: Site) -> None:
 
 
 def test_a_stream_that_is_dropped(site: Site) -> None:
-    """A body that is closed before its end says that the client left, and how much it got."""
+    """The record of a body that is closed early says so, and how many bytes were sent."""
 
     @site.app.get("/")
     def view() -> Response:
@@ -116,7 +116,7 @@ def test_a_stream_that_nobody_reads(site: Site) -> None:
 
 
 def test_a_stream_that_is_dropped_unread(tmp_path: Path) -> None:
-    """It ends at once, also where another middleware leaves ``start_response`` behind."""
+    """A body that nobody reads ends at once, also if ``start_response`` is in the environment."""
     site = Site(tmp_path)
     ended: list[bool] = []
     served = site.app.wsgi_app
@@ -148,7 +148,7 @@ def test_a_stream_that_is_dropped_unread(tmp_path: Path) -> None:
 
 
 def test_streams_in_turns(site: Site) -> None:
-    """Streams that one thread sends in turns keep apart what their generators put on ``g``."""
+    """Streams that one thread sends in turns keep their generators' variables apart."""
 
     @site.app.get("/<name>")
     def view(name: str) -> Response:
@@ -174,7 +174,7 @@ def test_streams_in_turns(site: Site) -> None:
 
 
 def test_an_error_page_is_not_a_stream(site: Site) -> None:
-    """The page of ``abort()`` is there before it is sent, so its record is too."""
+    """The page of ``abort()`` is complete, so it is recorded before it is sent."""
     body, status, _ = run_wsgi_app(site.app, EnvironBuilder("/missing").get_environ())
     assert status == "404 NOT FOUND"
     record = site.only()
@@ -183,7 +183,7 @@ def test_an_error_page_is_not_a_stream(site: Site) -> None:
 
 
 class Wrapper:
-    """What a server offers as ``wsgi.file_wrapper``."""
+    """A ``wsgi.file_wrapper`` as a server offers it."""
 
     def __init__(self, file: Any, size: int = 8192) -> None:
         self.file = file
@@ -196,7 +196,7 @@ class Wrapper:
 
 
 def test_the_file_wrapper_stays_intact(site: Site, tmp_path: Path) -> None:
-    """A file goes to the server as the server's own wrapper, so it may use ``sendfile()``."""
+    """The server gets its own file wrapper back, so that it can use ``sendfile()``."""
     (tmp_path / "report.txt").write_text("report")
 
     @site.app.get("/")

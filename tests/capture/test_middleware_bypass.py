@@ -1,4 +1,4 @@
-"""An app whose ``wsgi_app`` somebody took before ``FlaskChest`` wrapped it, as Connexion does."""
+"""Requests that bypass the middleware: code saved ``wsgi_app`` earlier, as Connexion does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..apps import Site, facts
 
 @pytest.fixture
 def bypassed(tmp_path: Path) -> Iterator[tuple[Site, Client]]:
-    """A site, and a client that knows only what its ``wsgi_app`` was at first."""
+    """A site, and a client of the ``wsgi_app`` from before ``FlaskChest`` wrapped it."""
     site = Site(tmp_path, PROPAGATE_EXCEPTIONS=False)
     client = Client(site.app.wsgi_app)
 
@@ -33,7 +33,7 @@ def bypassed(tmp_path: Path) -> Iterator[tuple[Site, Client]]:
 
 
 def test_each_request_has_its_record(bypassed: tuple[Site, Client]) -> None:
-    """A request that comes by itself is one record of a request, none of a job."""
+    """Each request leaves one record of a request, and none of a job."""
     site, client = bypassed
     site.app.add_url_rule("/none", "none", lambda: abort(404))
     answers = [client.get(path) for path in ("/?n=1", "/?n=2", "/?n=0", "/none", "/missing")]
@@ -51,8 +51,8 @@ def test_each_request_has_its_record(bypassed: tuple[Site, Client]) -> None:
     assert site.store.records == site.records
 
 
-def test_how_long_it_took(bypassed: tuple[Site, Client]) -> None:
-    """Only of the first nobody knows: nothing told when it began."""
+def test_duration(bypassed: tuple[Site, Client]) -> None:
+    """Only the first request has no duration: its start was not observed."""
     site, client = bypassed
     for _ in range(2):
         client.get("/?n=1")
@@ -61,8 +61,8 @@ def test_how_long_it_took(bypassed: tuple[Site, Client]) -> None:
     assert second.duration_ms is not None
 
 
-def test_an_exception_that_goes_on(bypassed: tuple[Site, Client]) -> None:
-    """One that is propagated is the record's error, and is seen by who called."""
+def test_a_propagated_exception(bypassed: tuple[Site, Client]) -> None:
+    """A propagated exception is the record's error, and reaches the caller."""
     site, client = bypassed
     site.app.config["PROPAGATE_EXCEPTIONS"] = True
     with pytest.raises(ZeroDivisionError):
@@ -71,7 +71,7 @@ def test_an_exception_that_goes_on(bypassed: tuple[Site, Client]) -> None:
 
 
 class RefusalError(Exception):
-    """What Connexion makes of ``abort()``, for it to be answered outside of Flask."""
+    """The exception that Connexion makes of ``abort()`` to answer it outside of Flask."""
 
     __module__ = "starlette.exceptions"
 
@@ -80,7 +80,7 @@ class RefusalError(Exception):
 
 
 def test_an_abort_that_is_answered_outside(bypassed: tuple[Site, Client]) -> None:
-    """It is no error, as everywhere else."""
+    """An ``abort()`` that is answered outside of Flask is no error."""
     site, client = bypassed
     site.app.config["PROPAGATE_EXCEPTIONS"] = True
 
@@ -93,8 +93,8 @@ def test_an_abort_that_is_answered_outside(bypassed: tuple[Site, Client]) -> Non
     assert facts(site.only()) == ("GET", None, None, 404, None)
 
 
-def test_values_of_the_end(bypassed: tuple[Site, Client]) -> None:
-    """What the other teardown functions put on ``g`` is recorded."""
+def test_values_of_teardown_functions(bypassed: tuple[Site, Client]) -> None:
+    """Values that other teardown functions put on ``g`` are recorded."""
     site, client = bypassed
 
     @site.app.teardown_request
@@ -106,7 +106,7 @@ def test_values_of_the_end(bypassed: tuple[Site, Client]) -> None:
 
 
 def test_a_stream(bypassed: tuple[Site, Client]) -> None:
-    """A stream has its record, too, and arrives whole."""
+    """A stream leaves a record, and arrives complete."""
     site, client = bypassed
 
     @site.app.get("/stream")
@@ -119,8 +119,8 @@ def test_a_stream(bypassed: tuple[Site, Client]) -> None:
     assert (record.route, record.status, record.vars) == ("/stream", 200, {"kind": "stream"})
 
 
-def test_both_ways_in(bypassed: tuple[Site, Client]) -> None:
-    """Requests that do come through the middleware have one record as before."""
+def test_requests_with_and_without_the_middleware(bypassed: tuple[Site, Client]) -> None:
+    """Requests that do pass through the middleware leave one record."""
     site, client = bypassed
     for _ in range(2):
         client.get("/?n=1")
@@ -129,7 +129,7 @@ def test_both_ways_in(bypassed: tuple[Site, Client]) -> None:
 
 
 def test_a_decorated_view(bypassed: tuple[Site, Client]) -> None:
-    """A decorator's words hold, and its own chests get the one record."""
+    """A decorator's settings apply, and only its own chests get the record."""
     site, client = bypassed
     store = MemoryChest()
 
@@ -139,7 +139,7 @@ def test_a_decorated_view(bypassed: tuple[Site, Client]) -> None:
         return "here"
 
     elsewhere = flask_chest([store], ["b"])(here)
-    # As Connexion has them: by a callable that shows nothing of the view.
+    # Connexion registers a callable that hides the view.
     site.app.add_url_rule("/here", "here", lambda: here())
     site.app.add_url_rule("/elsewhere", "elsewhere", lambda: elsewhere())
     for path in ("/?n=1", "/here", "/elsewhere"):
@@ -150,7 +150,7 @@ def test_a_decorated_view(bypassed: tuple[Site, Client]) -> None:
 
 
 def test_an_app_within(bypassed: tuple[Site, Client], tmp_path: Path) -> None:
-    """An app that answers with the same environment for another has a record of its own."""
+    """An inner app that uses the same environment leaves a record of its own."""
     site, client = bypassed
     inner = Flask("inner", instance_path=str(tmp_path / "inner"), static_folder=None)
     inner.config["CHEST_BUFFER"] = "none"
@@ -166,10 +166,10 @@ def test_an_app_within(bypassed: tuple[Site, Client], tmp_path: Path) -> None:
     assert [facts(record) for record in store.records] == [("GET", None, None, 404, None)]
 
 
-def test_nothing_of_ours_breaks_it(
+def test_a_state_that_cannot_be_created(
     bypassed: tuple[Site, Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the state of a request cannot be made, the request is answered all the same."""
+    """A request is answered even if its state cannot be created."""
     _, client = bypassed
     client.get("/?n=1")
     monkeypatch.setattr("flask_chest.capture.middleware_bypass.RequestState", None)

@@ -28,7 +28,7 @@ from ..apps import Site, put
 
 
 def test_a_request_within_a_request(site: Site) -> None:
-    """A view that asks its own app leaves two records, each with its own variables."""
+    """A view that sends a request to its own app leaves two records with their own variables."""
 
     @site.app.get("/inner")
     def inner() -> str:
@@ -54,7 +54,7 @@ def test_a_request_within_a_request(site: Site) -> None:
 
 
 def test_a_client_that_keeps_the_context(site: Site) -> None:
-    """``with client:`` leaves one record a request, though its contexts end later."""
+    """``with client:`` leaves one record per request, although the contexts end later."""
     site.app.add_url_rule("/<int:n>", "view", lambda n: put("n", n, "ok"))
     with site.app.test_client() as client:
         client.get("/1")
@@ -93,7 +93,7 @@ def test_an_exception_for_a_client_that_keeps_the_context(site: Site) -> None:
 
 
 def test_a_client_within_an_app_context(site: Site) -> None:
-    """Requests made within an app context are requests, and the context is not a job of its own."""
+    """Requests within an app context are requests, and that context leaves no job."""
     site.app.add_url_rule("/<int:n>", "view", lambda n: put(f"n{n}", n, "ok"))
     with site.app.app_context():
         site.client.get("/1")
@@ -119,7 +119,7 @@ def make_other(folder: Path) -> tuple[Flask, MemoryChest]:
 
 @pytest.mark.parametrize("chest_is_outside", [False, True])
 def test_apps_below_a_dispatcher(tmp_path: Path, chest_is_outside: bool) -> None:
-    """Each request is recorded by the one app that served it, with its route as that app has it."""
+    """Each request is recorded by the app that served it, with the route of that app."""
     site = Site(tmp_path)
     other, store = make_other(tmp_path)
     site.app.add_url_rule("/", "home", lambda: put("main", 1, "main"))
@@ -151,7 +151,7 @@ def visit_both(site: Site, other: Flask, store: MemoryChest) -> None:
 
 
 def test_an_inner_error_of_another_request(site: Site) -> None:
-    """An exception that comes out of a nested request is the outer request's error as well."""
+    """An exception that leaves a nested request is the outer request's error as well."""
 
     @site.app.get("/inner")
     def inner() -> str:
@@ -168,7 +168,7 @@ def test_an_inner_error_of_another_request(site: Site) -> None:
 
 
 class Shouting:
-    """A middleware of another extension: changes the body, adds a header."""
+    """The middleware of another extension, which changes the body and adds a header."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -186,7 +186,7 @@ class Shouting:
 
 
 class Lazy(Shouting):
-    """A middleware that is a generator: the app is called when the body is first asked for."""
+    """A middleware that is a generator: it calls the app when the server first reads the body."""
 
     def __call__(self, environ: Any, start_response: Any) -> Iterator[bytes]:
         yield from super().__call__(environ, start_response)
@@ -195,7 +195,7 @@ class Lazy(Shouting):
 @pytest.mark.parametrize("middleware", [Shouting, Lazy, ProxyFix])
 @pytest.mark.parametrize("place", ["inside", "outside"])
 def test_another_middleware(tmp_path: Path, middleware: Any, place: str) -> None:
-    """An extension that wraps ``wsgi_app`` too, before or after, changes nothing of the record."""
+    """Another extension that wraps ``wsgi_app`` before or after does not change the record."""
     site = Site(tmp_path)
 
     @site.app.get("/")
@@ -226,8 +226,8 @@ def test_another_middleware(tmp_path: Path, middleware: Any, place: str) -> None
         assert site.take().status == 404
 
 
-def test_a_middleware_that_gathers_a_stream(tmp_path: Path) -> None:
-    """The list that it makes of a stream goes to the server, which takes the length from it."""
+def test_a_middleware_that_collects_a_stream(tmp_path: Path) -> None:
+    """If a middleware collects a stream in a list, the server can measure it."""
     site = Site(tmp_path)
 
     @site.app.get("/")
@@ -243,7 +243,7 @@ def test_a_middleware_that_gathers_a_stream(tmp_path: Path) -> None:
 
 
 def test_a_middleware_that_answers_itself(tmp_path: Path) -> None:
-    """What never reached the app leaves no record of the app."""
+    """A request that never reaches the app leaves no record."""
     site = Site(tmp_path)
 
     def closed(environ: Any, start_response: Any) -> list[bytes]:
@@ -257,7 +257,7 @@ def test_a_middleware_that_answers_itself(tmp_path: Path) -> None:
 
 
 def test_a_lazy_middleware_whose_client_leaves(tmp_path: Path) -> None:
-    """A generator that is closed before the app was called leaves nothing, and nothing breaks."""
+    """A generator that is closed before it calls the app leaves no record and no error."""
     site = Site(tmp_path)
     site.app.wsgi_app = Lazy(site.app.wsgi_app)  # type: ignore[method-assign]
     with site.recording():
@@ -267,9 +267,9 @@ def test_a_lazy_middleware_whose_client_leaves(tmp_path: Path) -> None:
 
 
 def test_a_thread_with_the_requests_context(site: Site) -> None:
-    """A thread with a copy of the request's context leaves the one record of the request as it is.
+    """A thread with a copy of the request's context does not change the request's one record.
 
-    What the thread puts on ``g`` is on a ``g`` of its own, so it is a job's.
+    The thread has a ``g`` of its own, so its values are those of a job.
     """
 
     @site.app.get("/")
@@ -299,7 +299,7 @@ def test_a_thread_with_the_requests_context(site: Site) -> None:
 
 
 def test_an_app_context_within_a_request(site: Site) -> None:
-    """A context that a view pushes is part of the request, not a job."""
+    """A context that a view pushes belongs to the request and leaves no job."""
 
     @site.app.get("/")
     def view() -> str:

@@ -1,4 +1,4 @@
-"""What other extensions and servers do on their way, and what the record makes of it."""
+"""Other extensions and servers that send signals or raise exceptions: what the records contain."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from ..apps import Site, facts
 
 
-def tell_of_every_exception(app: Flask) -> None:
-    """As Flask-RESTful and Flask-RESTX do: the signal is sent for what they answer themselves."""
+def send_exception_signal(app: Flask) -> None:
+    """Send Flask's signal for exceptions that are answered, as Flask-RESTful and Flask-RESTX do."""
 
     @app.errorhandler(HTTPException)
     def answer(error: HTTPException) -> Any:
@@ -33,16 +33,16 @@ def tell_of_every_exception(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 500])
-def test_an_abort_that_is_told_of(site: Site, status: int) -> None:
-    """``abort()`` is no error, also where an extension sends Flask's signal of exceptions."""
-    tell_of_every_exception(site.app)
+def test_an_abort_with_an_exception_signal(site: Site, status: int) -> None:
+    """``abort()`` is no error, even if an extension sends Flask's exception signal for it."""
+    send_exception_signal(site.app)
     site.app.add_url_rule("/", "home", lambda: abort(status))
     assert site.client.get("/").status_code == status
     assert facts(site.only()) == ("GET", "/", "home", status, None)
 
 
 def test_an_abort_that_comes_too_late(site: Site) -> None:
-    """Flask answers 500 to an ``abort(404)`` in ``after_request``: that is an error."""
+    """``abort(404)`` in ``after_request`` is an error: Flask answers 500."""
     site.app.add_url_rule("/", "home", lambda: "home")
     site.app.after_request(lambda response: abort(404))
     assert site.client.get("/").status_code == 500
@@ -50,7 +50,7 @@ def test_an_abort_that_comes_too_late(site: Site) -> None:
 
 
 def test_an_abort_within_a_stream(site: Site) -> None:
-    """What has begun with 200 and breaks off is an error, whatever broke it."""
+    """A stream that began with 200 and stops early is an error, whatever exception stopped it."""
 
     @site.app.get("/")
     def view() -> Response:
@@ -66,7 +66,7 @@ def test_an_abort_within_a_stream(site: Site) -> None:
 
 
 class TakenOver(Response):
-    """What Flask-Sock answers with, once a WebSocket has been closed."""
+    """The response of Flask-Sock after a WebSocket was closed."""
 
     end: type[Exception]
 
@@ -76,7 +76,7 @@ class TakenOver(Response):
 
 @pytest.mark.parametrize("end", [StopIteration, ConnectionError])
 def test_a_websocket(site: Site, end: type[Exception]) -> None:
-    """What tells gunicorn, and Werkzeug's server, that the connection is gone is no error."""
+    """The exception that tells a server that the connection is gone is no error."""
 
     @site.app.get("/socket")
     def socket() -> Response:
@@ -95,8 +95,8 @@ def test_a_websocket(site: Site, end: type[Exception]) -> None:
     assert facts(site.take()) == ("GET", "/socket", "socket", 500, end.__name__)
 
 
-def test_a_websocket_that_the_app_knows_nothing_of(tmp_path: Any) -> None:
-    """One that a middleware within has served, Flask-SocketIO's say, leaves no record."""
+def test_a_websocket_below_the_app(tmp_path: Any) -> None:
+    """A WebSocket that an inner middleware serves, such as Flask-SocketIO's, leaves no record."""
     site = Site(tmp_path)
 
     def serve(environ: Any, start_response: Any) -> Iterable[bytes]:
@@ -112,7 +112,7 @@ def test_a_websocket_that_the_app_knows_nothing_of(tmp_path: Any) -> None:
 def test_an_app_that_always_sends_the_same_headers(
     tmp_path: Any, kind: Callable[[Any], Any]
 ) -> None:
-    """The request id of one request is not sent with the next; the app's own list stays its own."""
+    """A request id is not sent with the next response; the app's own list is not changed."""
     site = Site(tmp_path)
     headers = kind([("Content-Type", "text/plain")])
 
@@ -128,7 +128,7 @@ def test_an_app_that_always_sends_the_same_headers(
 
 
 class Base(MappedAsDataclass, DeclarativeBase):
-    """Models that are dataclasses."""
+    """A base of models that are dataclasses."""
 
 
 class User(Base):
@@ -145,8 +145,8 @@ class Order(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey(User.id))
 
 
-def test_a_row_is_not_loaded_further(site: Site) -> None:
-    """A model on ``g`` that is a dataclass shows what was loaded; the database is not asked."""
+def test_a_row_is_not_queried(site: Site) -> None:
+    """Only loaded fields of a dataclass model are recorded, without a database query."""
     engine = create_engine("sqlite://")
     Base.metadata.create_all(engine)
     with Session(engine) as first:
@@ -158,7 +158,7 @@ def test_a_row_is_not_loaded_further(site: Site) -> None:
     @site.app.get("/")
     def view() -> str:
         g.order = session.get(Order, 1)
-        session.commit()  # which forgets what was loaded
+        session.commit()  # which expires the loaded fields
         g.user = session.get(User, 7)
         event.listen(engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
         return "done"

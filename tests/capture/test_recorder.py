@@ -1,4 +1,4 @@
-"""Each kind of request leaves exactly one record, with what its view put on ``g``."""
+"""Each kind of request leaves exactly one record, with the values that its view put on ``g``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..apps import Site, facts, put
 
 
 def test_a_plain_view(site: Site) -> None:
-    """The record has the request's facts, and the variables in the order of the view."""
+    """The record has the fields of the request, and the variables in the order of the view."""
 
     @site.app.post("/orders/<int:order_id>")
     def pay(order_id: int) -> str:
@@ -39,7 +39,7 @@ def test_a_plain_view(site: Site) -> None:
 
 
 def test_an_async_view(site: Site) -> None:
-    """What an ``async def`` view and its tasks put on ``g`` is recorded like any other."""
+    """Values that an ``async def`` view and its tasks put on ``g`` are recorded."""
 
     @site.app.get("/")
     async def view() -> str:
@@ -58,7 +58,7 @@ def test_an_async_view(site: Site) -> None:
 
 
 def test_a_method_view(site: Site) -> None:
-    """Each method of a ``MethodView`` is recorded under its own name."""
+    """Each method of a ``MethodView`` is recorded under its own method."""
 
     class Item(MethodView):
         def get(self) -> str:
@@ -78,20 +78,20 @@ def test_a_method_view(site: Site) -> None:
 
 
 def test_not_found(site: Site) -> None:
-    """A path that no route has leaves a record without a route, whatever the stranger typed."""
+    """A path without a route leaves a record without a route, whatever the client sent."""
     assert site.client.get("/wp-login.php").status_code == 404
     assert facts(site.only()) == ("GET", None, None, 404, None)
 
 
 def test_method_not_allowed(site: Site) -> None:
-    """A method that the route does not take leaves a record without a route."""
+    """A method that the route does not accept leaves a record without a route."""
     site.app.add_url_rule("/", view_func=lambda: "home")
     assert site.client.delete("/").status_code == 405
     assert facts(site.only()) == ("DELETE", None, None, 405, None)
 
 
 def test_a_made_up_method(site: Site) -> None:
-    """A method that HTTP does not know is not written down."""
+    """A method that HTTP does not define is not stored."""
     site.app.add_url_rule("/", view_func=lambda: "home")
     assert site.client.open("/", method="X" * 5000).status_code == 405
     assert site.only().method == "_OTHER"
@@ -99,7 +99,7 @@ def test_a_made_up_method(site: Site) -> None:
 
 @pytest.mark.parametrize("decorate", [lambda view: view, flask_chest(tracked_vars=["n"])])
 def test_a_route_for_any_method(site: Site, decorate: Any) -> None:
-    """Where a rule leaves methods open, they are a stranger's words as well: none is remembered."""
+    """If a rule accepts any method, unknown methods are neither stored nor cached."""
     site.app.url_map.add(Rule("/any", endpoint="any"))
     site.app.view_functions["any"] = decorate(lambda: put("n", 1, "any"))
     for method in ("X" * 5000, "Y" * 5000, "DELETE"):
@@ -114,15 +114,15 @@ def test_a_route_for_any_method(site: Site, decorate: Any) -> None:
     assert not [key for key in plans._overrides if "X" in key[1]]
 
 
-def test_a_method_of_the_apps_own(site: Site) -> None:
-    """What the app itself names is no stranger's word."""
+def test_an_unusual_method_of_the_app(site: Site) -> None:
+    """An unusual method that the app itself declares is stored."""
     site.app.add_url_rule("/", view_func=lambda: "found", methods=["PROPFIND"])
     assert site.client.open("/", method="PROPFIND").status_code == 200
     assert site.only().method == "PROPFIND"
 
 
-def test_an_end_before_the_view(site: Site) -> None:
-    """A ``before_request`` function that ends the request leaves its ``g`` and the route."""
+def test_a_response_before_the_view(site: Site) -> None:
+    """A ``before_request`` function that answers leaves a record with its ``g`` and the route."""
 
     @site.app.before_request
     def guard() -> None:
@@ -137,7 +137,7 @@ def test_an_end_before_the_view(site: Site) -> None:
 
 
 def test_an_exception_before_the_view(site: Site) -> None:
-    """A ``before_request`` function that raises is recorded with the route."""
+    """A ``before_request`` function that raises leaves a record with the route."""
 
     @site.app.before_request
     def guard() -> None:
@@ -151,7 +151,7 @@ def test_an_exception_before_the_view(site: Site) -> None:
 
 @pytest.mark.parametrize("place", ["after_request", "teardown_request", "teardown_appcontext"])
 def test_functions_after_the_view(site: Site, place: str) -> None:
-    """What functions after the view put on ``g`` is recorded as well."""
+    """Values that functions after the view put on ``g`` are recorded."""
 
     def finish(subject: Any) -> Any:
         g.late = place
@@ -164,7 +164,7 @@ def test_functions_after_the_view(site: Site, place: str) -> None:
 
 
 def test_a_redirect(site: Site) -> None:
-    """A redirect and what it leads to are two requests."""
+    """A redirect and its target are two requests."""
     site.app.add_url_rule("/old", "old", lambda: redirect("/new"))
     site.app.add_url_rule("/new", "new", lambda: "new")
     site.client.get("/old", follow_redirects=True)
@@ -172,14 +172,14 @@ def test_a_redirect(site: Site) -> None:
 
 
 def test_a_redirect_by_the_url_map(site: Site) -> None:
-    """A missing slash is redirected by the router, and leaves one record."""
+    """The router's redirect for a missing slash leaves one record."""
     site.app.add_url_rule("/folder/", "folder", lambda: "folder")
     assert site.client.get("/folder").status_code == 308
     assert facts(site.only()) == ("GET", None, None, 308, None)
 
 
 def test_head_and_options(site: Site) -> None:
-    """HEAD is recorded as HEAD, and an OPTIONS that Flask answers itself as one request."""
+    """HEAD is recorded as HEAD; an OPTIONS that Flask answers leaves one record."""
 
     @site.app.get("/")
     def view() -> str:
@@ -206,7 +206,7 @@ def test_a_status_without_a_number(site: Site) -> None:
 
 
 def test_a_blueprint(site: Site) -> None:
-    """A record names its blueprint, nested ones in full."""
+    """A record contains its blueprint's full name."""
     from flask import Blueprint
 
     shop, admin = Blueprint("shop", __name__), Blueprint("admin", __name__)
@@ -220,7 +220,7 @@ def test_a_blueprint(site: Site) -> None:
 
 
 def test_without_a_record(make_site: Callable[..., Site]) -> None:
-    """A route whose rule says so leaves nothing."""
+    """A route with ``record: False`` leaves no record."""
     site = make_site(CHEST_RULES=[{"rule": "/healthz", "record": False}])
     site.app.add_url_rule("/healthz", "health", lambda: put("seen", 1, "well"))
     assert site.client.get("/healthz").text == "well"
@@ -230,7 +230,7 @@ def test_without_a_record(make_site: Callable[..., Site]) -> None:
 
 
 def test_delivery_in_the_background(make_site: Callable[..., Site]) -> None:
-    """With a buffer each request is in the store once it is flushed, and once only."""
+    """With a buffer each request is stored exactly once after a flush."""
     site = make_site(CHEST_BUFFER="memory")
     site.app.add_url_rule("/<int:number>", "view", lambda number: put("n", number, "ok"))
     for number in range(50):
@@ -241,8 +241,8 @@ def test_delivery_in_the_background(make_site: Callable[..., Site]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["slots", "dict"])
-def test_a_g_of_the_apps_own(make_site: Callable[..., Site], kind: str) -> None:
-    """An ``app_ctx_globals_class`` without ``__dict__`` or without a hash is read as well."""
+def test_a_custom_g_class(make_site: Callable[..., Site], kind: str) -> None:
+    """An ``app_ctx_globals_class`` without ``__dict__`` or without a hash is recorded too."""
     site = make_site()
     site.app.app_ctx_globals_class = {"slots": SlottedG, "dict": DictG}[kind]  # type: ignore[assignment]
 
@@ -280,8 +280,8 @@ class DictG(dict[str, Any]):
         self[name] = value
 
 
-def test_no_app_pays_for_another(site: Site, tmp_path: Any) -> None:
-    """Two apps in one process record each its own requests."""
+def test_two_apps(site: Site, tmp_path: Any) -> None:
+    """Two apps in one process each record their own requests only."""
     other = Flask("other", instance_path=str(tmp_path))
     other.config["CHEST_BUFFER"] = "none"
     store = MemoryChest()

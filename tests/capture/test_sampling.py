@@ -1,40 +1,51 @@
-"""A share of the records is kept; errors and slow requests always are."""
+"""Sampling keeps a fraction of the records; errors and slow requests are always kept."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import abort, g
+
+from flask_chest.capture import sampling
 
 from ..apps import Site, put
 
 RARE = 1e-9
 
 
-@pytest.fixture(autouse=True)
-def _same_luck() -> Iterator[None]:
-    state = random.getstate()
-    random.seed(7)
-    yield
-    random.setstate(state)
-
-
-def test_a_share(make_site: Callable[..., Site]) -> None:
-    """About that share is kept, and each record says which share it stands for."""
+def test_a_sample_rate(make_site: Callable[..., Site], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The configured fraction is kept, and each record stores it as its sample rate."""
+    monkeypatch.setattr(sampling, "_random", random.Random(7))
     site = make_site(CHEST_SAMPLE_RATE=0.25)
     site.app.add_url_rule("/", "home", lambda: put("n", 1, "home"))
     client = site.client
     for _ in range(200):
         client.get("/")
-    assert 30 < len(site.records) < 70
+    same = random.Random(7)
+    kept = sum(same.random() < 0.25 for _ in range(200))
+    assert 40 <= kept <= 60
+    assert len(site.records) == kept
     assert {record.sample_rate for record in site.records} == {0.25}
 
 
-def test_a_rule_says_the_share(make_site: Callable[..., Site]) -> None:
-    """A rule's share is the route's, and the app's that of all others."""
+def test_a_seed_of_the_app(make_site: Callable[..., Site]) -> None:
+    """Sampling neither uses nor changes the generator that the app may have seeded."""
+    site = make_site(CHEST_SAMPLE_RATE=0.5)
+    site.app.add_url_rule("/", "home", lambda: put("n", random.random(), "home"))
+    client = site.client
+    random.seed(7)
+    for _ in range(20):
+        client.get("/")
+    drawn = random.random()
+    random.seed(7)
+    assert [random.random() for _ in range(21)][-1] == drawn
+
+
+def test_the_sample_rate_of_a_rule(make_site: Callable[..., Site]) -> None:
+    """A rule's sample rate applies to its route, the app's rate to all others."""
     site = make_site(CHEST_RULES=[{"rule": "/search", "sample": RARE}])
     for path in ("/", "/search"):
         site.app.add_url_rule(path, path, lambda: "found")
@@ -48,7 +59,7 @@ def test_a_rule_says_the_share(make_site: Callable[..., Site]) -> None:
 
 @pytest.mark.parametrize(("status", "kept"), [(200, 0), (404, 0), (500, 1), (503, 1)])
 def test_server_errors_are_kept(make_site: Callable[..., Site], status: int, kept: int) -> None:
-    """An answer of 500 and above is always kept, with a rate of one."""
+    """A response with a status of 500 or more is always kept, with the sample rate 1."""
     site = make_site(CHEST_SAMPLE_RATE=RARE)
     site.app.add_url_rule("/", "home", lambda: ("answer", status))
     site.client.get("/")
@@ -77,8 +88,8 @@ def test_exceptions_are_kept(make_site: Callable[..., Site], propagate: bool) ->
 @pytest.mark.parametrize(
     "config", [{"CHEST_SAMPLE_RATE": 0}, {"CHEST_RULES": [{"rule": "/*", "sample": 0}]}]
 )
-def test_none_but_what_is_always_kept(make_site: Callable[..., Site], config: Any) -> None:
-    """A share of 0 leaves errors and slow requests alone, each of which counts as one."""
+def test_a_sample_rate_of_zero(make_site: Callable[..., Site], config: Any) -> None:
+    """A rate of 0 keeps only errors and slow requests, each with the sample rate 1."""
     site = make_site(CHEST_SLOW_MS=60_000, **config)
     site.app.add_url_rule("/<int:status>", "home", lambda status: ("answer", status))
     client = site.client
@@ -88,7 +99,7 @@ def test_none_but_what_is_always_kept(make_site: Callable[..., Site], config: An
 
 
 def test_an_abort_is_no_error(make_site: Callable[..., Site]) -> None:
-    """What a visitor did wrong is sampled like any answer."""
+    """A client error is sampled like any response."""
     site = make_site(CHEST_SAMPLE_RATE=RARE)
     site.app.add_url_rule("/", "home", lambda: abort(404))
     site.client.get("/")
@@ -99,7 +110,7 @@ def test_an_abort_is_no_error(make_site: Callable[..., Site]) -> None:
 def test_slow_requests_are_kept(
     make_site: Callable[..., Site], slow_ms: float | None, kept: int
 ) -> None:
-    """A request of that many milliseconds is always kept, with a rate of one."""
+    """A request that takes ``CHEST_SLOW_MS`` or more is always kept, with the sample rate 1."""
     site = make_site(CHEST_SAMPLE_RATE=RARE, CHEST_SLOW_MS=slow_ms)
     site.app.add_url_rule("/", "home", lambda: "home")
     site.client.get("/")
@@ -107,7 +118,7 @@ def test_slow_requests_are_kept(
 
 
 def test_jobs_are_kept(make_site: Callable[..., Site]) -> None:
-    """Jobs and commands are few, and are not sampled."""
+    """Jobs and commands are not sampled, since there are few of them."""
     site = make_site(CHEST_SAMPLE_RATE=RARE)
     with site.app.app_context():
         g.rows = 1

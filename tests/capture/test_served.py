@@ -1,4 +1,4 @@
-"""Requests that a real gunicorn serves: each leaves its one record, whatever happens to it."""
+"""Requests to a real gunicorn: each leaves one record, however it ends."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Serve = Callable[..., WebServer]
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Serve:
-    """Starts the app of ``tests/servers/apps/responses.py`` under gunicorn."""
+    """Start the app of ``tests/servers/apps/responses.py`` under gunicorn."""
 
     def start(*, env: dict[str, str] | None = None, **settings: Any) -> WebServer:
         more = {
@@ -51,8 +51,8 @@ def reader(tmp_path: Path) -> Iterator[SQLReader]:
 
 
 def wait_for(reader: SQLReader, count: int) -> list[Record]:
-    """The records in the store, once there are so many."""
-    # SQLite tells nobody when another process has written.
+    """Return the records in the store, once there are enough of them."""
+    # SQLite does not notify readers when another process writes.
     wait_until(lambda: len(reader.latest(10_000)) >= count, lambda: str(reader.latest(10_000)))
     return reader.latest(10_000)
 
@@ -65,7 +65,7 @@ def ask(server: WebServer, text: bytes) -> socket.socket:
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_a_client_that_hangs_up(serve: Serve, reader: SQLReader, threads: int) -> None:
-    """A stream whose client has left ends, and its record says what it got."""
+    """A stream ends when its client disconnects, and the record has the bytes that were sent."""
     with serve(threads=threads) as server:
         connection = ask(server, b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
         assert connection.recv(100_000)
@@ -83,7 +83,7 @@ def test_a_client_that_hangs_up(serve: Serve, reader: SQLReader, threads: int) -
 
 
 def test_a_stream_to_its_end(serve: Serve, reader: SQLReader) -> None:
-    """A stream that was sent whole says so."""
+    """The record of a complete stream says that the client stayed."""
     with serve() as server:
         assert requests.get(f"{server.url}/rows/1000", timeout=60).text == "row\n" * 1000
         [record] = wait_for(reader, 1)
@@ -92,7 +92,7 @@ def test_a_stream_to_its_end(serve: Serve, reader: SQLReader) -> None:
 
 
 def test_a_file(serve: Serve, reader: SQLReader, tmp_path: Path) -> None:
-    """``send_file`` still goes through gunicorn's file wrapper, which sends by ``sendfile()``."""
+    """``send_file`` still uses gunicorn's file wrapper, which calls ``sendfile()``."""
     content = bytes(range(256)) * 4096
     (tmp_path / "report.bin").write_bytes(content)
     with serve() as server:
@@ -114,7 +114,7 @@ def test_an_async_view(serve: Serve, reader: SQLReader) -> None:
 
 
 def test_errors(serve: Serve, reader: SQLReader) -> None:
-    """What a browser sees of errors is what the records say."""
+    """The records contain the same statuses that a browser gets."""
     with serve() as server:
         assert requests.get(f"{server.url}/broken", timeout=60).status_code == 500
         assert requests.get(f"{server.url}/missing", timeout=60).status_code == 404
@@ -128,7 +128,7 @@ def test_errors(serve: Serve, reader: SQLReader) -> None:
 
 
 def test_a_view_that_ends_the_worker(serve: Serve, reader: SQLReader) -> None:
-    """A view that calls ``exit()`` takes its worker along, and leaves its record."""
+    """A view that calls ``exit()`` ends its worker, and leaves a record."""
     with serve() as server:
         with suppress(requests.ConnectionError):  # gunicorn answers, or hangs up
             requests.get(f"{server.url}/exit", timeout=60)
@@ -147,7 +147,7 @@ HOSTILE = [
 
 
 def test_hostile_headers(serve: Serve, reader: SQLReader) -> None:
-    """A request id that is not safe is replaced by the record's own before it goes anywhere."""
+    """An unsafe request id is replaced by the record's own id everywhere."""
     options = ["--limit-request-field_size=16380"]
     with serve(options=options) as server:
         for header in HOSTILE:
@@ -160,19 +160,19 @@ def test_hostile_headers(serve: Serve, reader: SQLReader) -> None:
     assert [record.request_id for record in records] == [record.id for record in records]
 
 
-def test_kill_right_after_the_answer(serve: Serve, tmp_path: Path) -> None:
-    """A worker killed as soon as its client has the answer has left the record in the journal."""
+def test_kill_right_after_the_response(serve: Serve, tmp_path: Path) -> None:
+    """If a worker is killed right after its response, the record is in the journal."""
     rounds = 8
     with serve(env={"FLASK_CHEST_EXPORTER": "agent"}) as server:
-        killed = [kill_after_answer(server, number) for number in range(rounds)]
+        killed = [kill_after_response(server, number) for number in range(rounds)]
         server.kill()
     records = read_journal(tmp_path / "chest-journal")
     assert [record.vars["number"] for record in records] == list(range(rounds))
     assert [record.vars["pid"] for record in records] == killed
 
 
-def kill_after_answer(server: WebServer, number: int) -> int:
-    """Ask, and kill the worker with the answer's first byte in hand."""
+def kill_after_response(server: WebServer, number: int) -> int:
+    """Send a request, and kill the worker as soon as the first byte of the response arrives."""
     head = f"GET /pid/{number} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     with ask(server, head.encode()) as connection:
         assert connection.recv(1) == b"H"
@@ -180,9 +180,9 @@ def kill_after_answer(server: WebServer, number: int) -> int:
 
 
 def read_journal(folder: Path) -> list[Record]:
-    """What waits in a journal, in the order of the requests.
+    """Return the records of all writers in a journal, in the order of the requests.
 
-    Of all writers: one that was killed a moment ago may not have let go of its lock yet.
+    A writer that was killed a moment ago may still have its lock.
     """
     scope = JournalScope(folder, "served", ("sqlite",))
     journal = JournalBuffer(scope, 2**28, lambda *_: None, Reads.ALL)

@@ -1,1 +1,1 @@
-"""What a request costs, held to what it cost before."""
+"""The cost of a request compared to stored figures."""

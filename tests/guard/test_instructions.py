@@ -1,10 +1,10 @@
-"""A request runs no more instructions than it did: counted by callgrind, so it cannot be flaky.
+"""A request runs no more instructions than before; callgrind counts them, so the test is stable.
 
-What Flask-Chest adds to the bare app lies in ``instructions.json``, for each version of Python, and
-apart from that for what is not compiled.
-Another build of that Python takes more or fewer instructions for everything: the bare app's tell
-how many. ``python -m tests.guard.test_instructions`` writes the figures of the Python that runs it;
-say in the commit why they rose.
+``instructions.json`` has the counts with and without Flask-Chest, for each version of Python, with
+the compiled request path and without. Another build of the same Python needs more or fewer
+instructions for everything, so the test compares shares of the bare app's count.
+``python -m tests.guard.test_instructions`` stores the counts of the current Python; the commit that
+raises them says why.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RISE = 1.05
 @pytest.mark.server
 @pytest.mark.skipif("COVERAGE_RUN" in os.environ, reason="measuring runs instructions, too")
 def test_a_request_runs_no_more_instructions_than_before() -> None:
-    """Each mode of the buffer, beside the bare app."""
+    """The share of Flask-Chest is at most 5 % higher than stored, for each buffer."""
     valgrind = find_program("valgrind", "valgrind")
     before = json.loads(STORED.read_text()).get(VERSION)
     if before is None:

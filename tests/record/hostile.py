@@ -1,4 +1,4 @@
-"""Values whose classes do the worst they can when they are asked anything."""
+"""Values of hostile classes: their methods raise, or return wrong results."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from uuid import UUID
 
 
 def refuse(*_: object, **__: object) -> NoReturn:
-    """What every method of theirs does."""
+    """Raise, as every method of a hostile class does."""
     raise SystemExit("asked")
 
 
 def hostile(base: type, *names: str) -> Any:
-    """A subclass whose methods of these names refuse."""
+    """Return a subclass whose methods with these names raise."""
     return type(f"Hostile{base.__name__.title()}", (base,), dict.fromkeys(names, refuse))
 
 
@@ -46,14 +46,14 @@ Day = hostile(date, *SHOWING, "isoformat")
 
 
 class Strange(type):
-    """A class that does not say anything of itself either."""
+    """A class without a usable name or representation."""
 
     def __getattribute__(cls, name: str) -> Any:
         raise SystemExit(name)
 
 
 class Anything(metaclass=Strange):
-    """Refuses everything that can be refused."""
+    """A class whose special methods all raise."""
 
     __slots__ = ()
 
@@ -97,7 +97,7 @@ class LateDataclass:
 
 
 class WordKey(str):
-    """A dict's key that says it is another word."""
+    """A dict key that claims to be another text."""
 
     def lower(self) -> str:
         return "harmless"

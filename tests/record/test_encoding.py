@@ -1,4 +1,4 @@
-"""A batch: encoded records that are decoded where somebody looks at them."""
+"""A batch decodes a record only when the record is accessed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ BATCH = Batch([encode(record) for record in RECORDS])
 
 
 def test_a_batch_is_a_sequence_of_records() -> None:
-    """One record, some of them, all of them, from either end."""
+    """A batch supports indexes and slices from both ends."""
     assert len(BATCH) == 5
     assert list(BATCH) == RECORDS
     assert BATCH[0] == RECORDS[0]
@@ -20,7 +20,7 @@ def test_a_batch_is_a_sequence_of_records() -> None:
 
 
 def test_a_batch_is_not_encoded_again() -> None:
-    """What was encoded once is passed on; other records are encoded now."""
+    """Lines of a batch are passed on; other records are encoded."""
     assert encoded_lines(BATCH) is BATCH.lines
     assert encoded_lines(RECORDS) == BATCH.lines
     assert [each["id"] for each in loads(json_array(RECORDS))] == [each.id for each in RECORDS]

@@ -1,4 +1,4 @@
-"""Whatever a view puts on ``g``: the request is answered, and everything else is stored."""
+"""Whatever value a view puts on ``g``, the request is answered and the other values are stored."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MAX_RECORD_BYTES = 64 * 1024
 
 
 class LineChest(MemoryChest):
-    """Keeps the last line as it came."""
+    """Keeps the last line unchanged."""
 
     line = b""
 
@@ -42,7 +42,7 @@ class LineChest(MemoryChest):
 
 
 class ManySite(Site):
-    """An app whose one view puts on ``g`` what it is told to."""
+    """An app with one view, which puts given values on ``g``."""
 
     def __init__(self, folder: Any, **config: Any) -> None:
         super().__init__(folder, **config)
@@ -59,7 +59,7 @@ class ManySite(Site):
         self.own_client = self.app.test_client()
 
     def visit(self, *values: tuple[str, Any]) -> dict[str, Any]:
-        """What is stored; the answer and the line are checked."""
+        """Return the stored variables, after checking the response and the line."""
         self.values = list(values)
         assert self.own_client.get("/").text == "done"
         del self.values
@@ -170,7 +170,7 @@ MAKERS: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_one_value(site: ManySite, name: str) -> None:
-    """A value that nobody named disturbs neither the request nor its neighbours."""
+    """A value that was not named affects neither the request nor the other values."""
     found = site.visit(("before", 1), ("value", MAKERS[name]()), ("after", "x"))
     assert (found["before"], found["after"]) == (1, "x")
     assert set(found) <= {"before", "value", "after"}
@@ -178,13 +178,13 @@ def test_one_value(site: ManySite, name: str) -> None:
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_one_named_value(naming_site: ManySite, name: str) -> None:
-    """A value that was named is in the record, as itself or as a stand-in."""
+    """A named value is in the record, normalized or as a placeholder."""
     found = naming_site.visit(("before", 1), ("value", MAKERS[name]()), ("after", "x"))
     assert list(found) == ["before", "value", "after"]
     assert (found["before"], found["after"]) == (1, "x")
 
 
-# Not those of the neighbours.
+# Not the other values.
 NAMES = st.text(min_size=1, max_size=20).filter(lambda name: name not in {"before", "after"})
 PLAIN_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=50)
 INTS = st.integers(-(2**63), 2**63 - 1)
@@ -220,14 +220,14 @@ WILD = st.recursive(
     max_leaves=20,
 )
 SECRETS = [pattern.strip("*") for pattern in DEFAULT_REDACT]
-# A request for each.
+# One request for each value.
 SPARING = settings(max_examples=settings().max_examples // 2)
 
 
 @SPARING
 @given(value=PLAIN)
-def test_plain_values_come_back_as_they_were(naming_site: ManySite, value: Any) -> None:
-    """What JSON can carry is stored with its values and types."""
+def test_plain_values_keep_their_types(naming_site: ManySite, value: Any) -> None:
+    """Plain values are stored with their values and types."""
     assume(not re.search("|".join(SECRETS), repr(value), re.IGNORECASE))
     found = naming_site.visit(("value", value))["value"]
     assert repr(found) == repr(value)
@@ -236,7 +236,7 @@ def test_plain_values_come_back_as_they_were(naming_site: ManySite, value: Any) 
 @SPARING
 @given(values=st.dictionaries(NAMES, WILD, max_size=6))
 def test_wild_values(site: ManySite, values: dict[str, Any]) -> None:
-    """Anything that Python can build leaves its neighbours whole, and is not changed itself."""
+    """A value of any Python type leaves the other values whole, and is not changed itself."""
     as_they_were = repr(values)
     found = site.visit(("before", 1), *values.items(), ("after", "x"))
     assert (found["before"], found["after"]) == (1, "x")
@@ -246,7 +246,7 @@ def test_wild_values(site: ManySite, values: dict[str, Any]) -> None:
 @SPARING
 @given(kinds=st.lists(st.sampled_from(sorted(set(MAKERS) - {"g"})), max_size=5))
 def test_several_at_once(site: ManySite, kinds: list[str]) -> None:
-    """Several awkward values in one request leave their neighbours whole."""
+    """Several hostile values in one request leave the other values whole."""
     values = [(f"value{n}", MADE[kind]) for n, kind in enumerate(kinds)]
     found = site.visit(("before", 1), *values, ("after", "x"))
     assert (found["before"], found["after"]) == (1, "x")
@@ -256,7 +256,7 @@ MADE = {kind: make() for kind, make in MAKERS.items()}
 
 
 def test_a_dict_that_another_thread_changes(site: ManySite) -> None:
-    """A dict that changes while it is captured is stored as it was at one moment."""
+    """A dict that changes during capture is stored as it was at one moment."""
     shared: dict[str, int] = {f"n{n}": n for n in range(100)}
     stop = threading.Event()
 
@@ -278,7 +278,7 @@ def test_a_dict_that_another_thread_changes(site: ManySite) -> None:
 
 
 def test_a_dict_that_changes_while_it_is_read(naming_site: ManySite) -> None:
-    """Where garbage is collected in the midst, and others get their turn, it is read anew."""
+    """A dict is read again if a garbage collection lets another thread change it."""
     shared = dict.fromkeys(range(500))
     left = [500, 501, 502]
 
@@ -289,12 +289,12 @@ def test_a_dict_that_changes_while_it_is_read(naming_site: ManySite) -> None:
     before = gc.get_threshold()
     gc.callbacks.append(collected)
     gc.set_threshold(50)
-    # From 3.12 on nothing is collected in the midst of a call: https://docs.python.org/3/whatsnew/3.12.html
+    # From 3.12 on no collection starts within a call: https://docs.python.org/3/whatsnew/3.12.html
     changes = sys.version_info < (3, 12)
-    # Pairs that were let go of are used again without a thought of garbage; these leave none.
+    # CPython reuses freed tuples without a collection, so this keeps all of them.
     pairs = [(n, n) for n in range(3000)]
     try:
-        # While another thread collects, nobody else does: so it may take more than one request.
+        # Only one thread collects at a time, so this may take more than one request.
         for _ in range(100):
             found = naming_site.visit(("before", 1), ("value", shared), ("after", "x"))
             assert (found["before"], found["after"]) == (1, "x")
@@ -309,7 +309,7 @@ def test_a_dict_that_changes_while_it_is_read(naming_site: ManySite) -> None:
 
 
 def test_a_g_that_another_thread_changes(make_site: Callable[..., Site]) -> None:
-    """A thread that puts values on the request's ``g`` all the time disturbs nothing."""
+    """A thread that constantly puts values on the request's ``g`` breaks nothing."""
     site = make_site()
     stop = threading.Event()
     threads = []

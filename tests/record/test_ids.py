@@ -1,4 +1,4 @@
-"""Ids of records and requests: what is accepted, what is made, what is echoed."""
+"""Ids of records and requests: which are accepted, generated and sent back."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_record_id() -> None:
 
 
 def test_record_ids_sort_by_time() -> None:
-    """A later record has a greater id, to the microsecond; ids of one moment differ."""
+    """A later record has a greater id, to the microsecond; ids of the same moment differ."""
     maker = IdMaker()
     ids = [maker.make(NOW + n) for n in range(2000)]
     assert ids == sorted(ids)
@@ -40,7 +40,7 @@ def test_record_ids_sort_by_time() -> None:
 
 
 def test_record_ids_of_threads() -> None:
-    """Threads never make the same id."""
+    """Threads never generate the same id."""
     maker = IdMaker()
     made: list[str] = []
 
@@ -69,7 +69,7 @@ else:
 
 
 def test_record_ids_of_a_fork() -> None:
-    """A forked process goes on with random bits of its own."""
+    """A forked process draws random bits of its own."""
     done = subprocess.run(
         [sys.executable, "-c", FORK], capture_output=True, check=True, text=True, cwd=ROOT
     )
@@ -80,7 +80,7 @@ def test_record_ids_of_a_fork() -> None:
 
 @pytest.mark.parametrize("header", ["a", "A-b_c.9", "0" * 128, str(uuid.UUID(int=7))])
 def test_an_accepted_header(site: Site, header: str) -> None:
-    """A request id that is safe everywhere is taken over and echoed."""
+    """A valid request id is used and sent back."""
     site.app.add_url_rule("/", "home", lambda: "home")
     response = site.client.get("/", headers={"X-Request-ID": header})
     assert site.only().request_id == header
@@ -106,7 +106,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("header", HOSTILE, ids=lambda header: ascii(header)[:20])
 def test_a_hostile_header(site: Site, header: str) -> None:
-    """Any other request id is replaced by the record's own, and neither stored nor echoed."""
+    """An invalid request id is neither stored nor sent back; the record's id replaces it."""
     site.app.add_url_rule("/", "home", lambda: "home")
     response = site.client.get("/", environ_overrides={"HTTP_X_REQUEST_ID": header})
     record = site.only()
@@ -116,7 +116,7 @@ def test_a_hostile_header(site: Site, header: str) -> None:
 
 
 def test_another_header(make_site: Callable[..., Site]) -> None:
-    """The header can have another name, and then no other is looked at."""
+    """The header can have another name, and then only that header is read."""
     site = make_site(CHEST_REQUEST_ID_HEADER="X-Correlation-Id")
     site.app.add_url_rule("/", "home", lambda: "home")
     headers = {"X-Correlation-Id": "right", "X-Request-ID": "wrong"}
@@ -126,16 +126,16 @@ def test_another_header(make_site: Callable[..., Site]) -> None:
 
 
 @pytest.mark.parametrize("name", ["X-Request-ID", "x-request-id"])
-def test_an_echo_of_the_views_own(site: Site, name: str) -> None:
-    """A header that the view set itself is neither doubled nor changed."""
+def test_a_header_of_the_view(site: Site, name: str) -> None:
+    """A header that the view set is neither duplicated nor changed."""
     site.app.add_url_rule("/", "home", lambda: Response("home", headers={name: "mine"}))
     assert site.client.get("/").headers.getlist("X-Request-ID") == ["mine"]
     assert site.only().request_id == site.records[0].id
 
 
 @pytest.mark.parametrize("path", ["/missing", "/refused", "/broken", "/stream"])
-def test_an_echo_on_every_response(site: Site, path: str) -> None:
-    """Errors and streams carry the request id as well."""
+def test_the_header_on_every_response(site: Site, path: str) -> None:
+    """Errors and streams have the request id as well."""
 
     @site.app.get("/broken")
     def broken() -> str:
@@ -149,13 +149,13 @@ def test_an_echo_on_every_response(site: Site, path: str) -> None:
 
 
 def make_ids(*made: Any) -> Callable[[], Any]:
-    """A generator of request ids that gives these, each once."""
+    """Return a generator of request ids that returns these ids, one after another."""
     left = iter(made)
     return lambda: next(left)
 
 
 def test_a_generator(make_site: Callable[..., Site]) -> None:
-    """A generator is called once for each request that brings no id, and makes its id."""
+    """The app's generator is called once for each request without a valid id."""
     site = make_site(arguments={"request_id_generator": make_ids("one", 2)})
     site.app.add_url_rule("/", "home", lambda: "home")
     client = site.client
@@ -167,7 +167,7 @@ def test_a_generator(make_site: Callable[..., Site]) -> None:
 
 @pytest.mark.parametrize("made", ["a\r\nSet-Cookie: x=1", "a\nb", "ä", "a\x7f", ""])
 def test_a_generator_of_odd_ids(make_site: Callable[..., Site], made: str) -> None:
-    """What cannot stand in a header is stored and not echoed."""
+    """An id that does not fit into a header is stored but not sent back."""
     site = make_site(arguments={"request_id_generator": lambda: made})
     site.app.add_url_rule("/", "home", lambda: "home")
     response = site.client.get("/")
@@ -185,7 +185,7 @@ class Unspeakable:
 def test_a_generator_that_raises(
     make_site: Callable[..., Site], made: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The record's own id takes its place, which is logged once."""
+    """If the generator raises, the record's own id is used, and one message is logged."""
     generator = make_ids() if made is StopIteration else made
     site = make_site(arguments={"request_id_generator": generator})
     site.app.add_url_rule("/", "home", lambda: "home")
@@ -198,8 +198,8 @@ def test_a_generator_that_raises(
     ]
 
 
-def test_a_long_made_id() -> None:
-    """A made id has at most 255 characters."""
+def test_a_long_generated_id() -> None:
+    """A generated id has at most 255 characters."""
     assert normalize_request_id("x" * 1000) == "x" * 255
     assert normalize_request_id(7) == "7"
 
@@ -229,7 +229,7 @@ SPAN = "00f067aa0ba902b7"
     ],
 )
 def test_traceparent(header: str, expected: str | None) -> None:
-    """The trace id is taken from headers that the W3C's words allow, and from no others."""
+    """The trace id is read from headers that the W3C's specification allows, and from no others."""
     assert parse_traceparent(header) == expected
 
 

@@ -1,4 +1,4 @@
-"""Each row of the table in ``values.py``, and the bounds."""
+"""Each row of the table in ``record/normalizer.py``, and the limits."""
 
 from __future__ import annotations
 
@@ -116,8 +116,8 @@ IDENTITY = UUID("0193d0d4-0000-7000-8000-000000000001")
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_spelling(value: object, expected: object) -> None:
-    """Each type has its one documented spelling."""
+def test_plain_form(value: object, expected: object) -> None:
+    """Each type has one documented plain form."""
     made = plain(value)
     assert made == expected
     assert type(made) is type(expected)
@@ -128,20 +128,20 @@ def test_spelling(value: object, expected: object) -> None:
     [object(), b"bytes", Point, print, 1j, range(3), iter(()), threading.Lock()],
     ids=lambda value: type(value).__name__,
 )
-def test_no_spelling(value: object) -> None:
-    """Whatever else there is has no spelling."""
+def test_no_plain_form(value: object) -> None:
+    """All other types have no plain form."""
     with pytest.raises(NotPlainError):
         plain(value)
 
 
 def test_a_set_of_mixed_types() -> None:
-    """A set that cannot be sorted is a list all the same."""
+    """A set that cannot be sorted becomes a list in any order."""
     made = plain({1, "a", None})
     assert sorted(made, key=str) == [1, None, "a"]
 
 
 def test_cycles() -> None:
-    """A value that holds itself ends there; one that is held twice is told twice."""
+    """A value that contains itself ends with a mark; one that occurs twice is stored twice."""
     items: list[Any] = [1]
     items.append(items)
     assert plain(items) == [1, CYCLE]
@@ -153,7 +153,7 @@ def test_cycles() -> None:
 
 
 def test_depth() -> None:
-    """Sixteen levels are told, what is below is not."""
+    """Sixteen levels are stored; deeper ones are replaced by a mark."""
     value: Any = "bottom"
     for _ in range(16):
         value = [value]
@@ -161,12 +161,12 @@ def test_depth() -> None:
     made = plain([value])
     assert "bottom" not in str(made)
     assert DEEP in str(made)
-    assert str(made).count("[") == 16 + 1  # one is the mark's
+    assert str(made).count("[") == 16 + 1  # one level is the mark
 
 
 @pytest.mark.parametrize("letter", ["x", "ü", "🎁"])
 def test_a_long_text(letter: str) -> None:
-    """A text over the limit is cut between letters, and marked."""
+    """A text over the limit is cut between characters, and marked."""
     made = plain(letter * MAX * 2)
     assert made.endswith(CUT)
     kept = made.removesuffix(CUT)
@@ -175,7 +175,7 @@ def test_a_long_text(letter: str) -> None:
 
 
 def test_a_text_at_the_limit() -> None:
-    """A text of exactly the limit stays whole, one more letter is too many."""
+    """A text of exactly the limit is stored whole; with one more character it is cut."""
     assert plain("x" * MAX) == "x" * MAX
     assert plain("x" * MAX + "y") == "x" * MAX + CUT
 
@@ -188,7 +188,7 @@ def test_a_long_list() -> None:
 
 
 def test_a_large_dict() -> None:
-    """A dict over the limit says how many items were left out."""
+    """A dict over the limit contains the number of omitted items."""
     value = {f"key{n:04}": "x" * 92 for n in range(50)}
     made = plain(value)
     assert made.pop(CUT) == 50 - len(made)
@@ -218,19 +218,19 @@ LARGE: list[Callable[[], Any]] = [
 
 @pytest.mark.parametrize("make", LARGE)
 def test_many_small_things(make: Callable[[], Any]) -> None:
-    """However little each part takes, all of them together stay bounded."""
+    """The total size stays limited, however small each part is."""
     assert len(dumps(plain(make()))) < MAX * 10
 
 
 def test_a_list_of_itself() -> None:
-    """A list that holds itself a hundred thousand times is bounded too."""
+    """A list that contains itself a hundred thousand times stays limited."""
     value: list[Any] = []
     value.extend([value] * 100_000)
     assert len(dumps(plain(value))) < MAX * 10
 
 
-def test_keys_are_hidden_at_any_depth() -> None:
-    """A key that is redacted hides its value wherever it stands, in any case, and for any type."""
+def test_keys_are_redacted_at_any_depth() -> None:
+    """A sensitive key is redacted at any depth, in any case, and for values of any type."""
     value = {
         "user": {"PassWord": "x", "deep": [{"api_token": ["x"]}]},
         "password": {"x": "x"},
@@ -243,7 +243,7 @@ def test_keys_are_hidden_at_any_depth() -> None:
     }
 
 
-#: For each default pattern a name that it hides, and one like it that is spared.
+#: For each default pattern a name that it redacts, and a similar name that it does not.
 REDACTED = {
     "password": ("Password", "passport"),
     "passwd": ("passwd", "passers"),
@@ -266,7 +266,7 @@ REDACTED = {
 
 @pytest.mark.parametrize("pattern", DEFAULT_REDACT)
 def test_default_patterns(pattern: str) -> None:
-    """Each pattern hides what it is there for, by itself, and no name that only looks like it."""
+    """Each pattern redacts the names it is for, and no name that only looks similar."""
     hidden, spared = REDACTED[pattern]
     alone = Normalizer(Redaction([pattern]), max_bytes=MAX)
     assert alone.normalize({hidden: 1}) == {hidden: "[REDACTED]"}
@@ -274,8 +274,8 @@ def test_default_patterns(pattern: str) -> None:
     assert together.normalize({hidden: 1, spared: 2}) == {hidden: "[REDACTED]", spared: 2}
 
 
-def test_a_field_is_hidden() -> None:
-    """A dataclass' field is redacted like a key."""
+def test_a_field_is_redacted() -> None:
+    """A field of a dataclass is redacted like a key."""
 
     @dataclass
     class Login:
@@ -285,14 +285,14 @@ def test_a_field_is_hidden() -> None:
     assert plain(Login("ann", "x")) == {"name": "ann", "password": "[REDACTED]"}
 
 
-def test_a_key_that_is_cut_is_hidden() -> None:
-    """A key that no longer fits is judged by its whole name."""
+def test_a_key_that_is_cut_is_redacted() -> None:
+    """A key that no longer fits is checked by its complete name."""
     made = plain({"filler": "x" * (MAX - 10), "password": 4711})
     assert "4711" not in str(made)
 
 
 def test_a_key_of_a_subclass() -> None:
-    """The exact text of a key counts, whatever its class says."""
+    """The exact text of a key counts, whatever its class claims."""
 
     assert plain({hostile.WordKey("password"): "x"}) == {"password": "[REDACTED]"}
 
@@ -306,7 +306,7 @@ def test_names() -> None:
 
 
 def test_a_placeholder_runs_no_code() -> None:
-    """A stand-in never fails, whatever the class does about being asked."""
+    """A placeholder never fails, whatever the class does."""
     assert placeholder(object()) == "<builtins.object>"
     assert placeholder(hostile.Anything()) == "<unknown>"
     named = type("x" * 5000, (), {"__module__": "a\0b"})
@@ -340,7 +340,7 @@ def test_a_placeholder_runs_no_code() -> None:
     ],
 )
 def test_hostile_classes(make: Callable[[], object], expected: object) -> None:
-    """A subclass is read as the type that it is one of; its own methods are not asked."""
+    """A subclass is read as its base type; its own methods are not called."""
     made = plain(make())
     assert made == expected
     assert type(made) is type(expected)
@@ -349,14 +349,14 @@ def test_hostile_classes(make: Callable[[], object], expected: object) -> None:
 @pytest.mark.parametrize(
     "make", [lambda: hostile.Anything(), lambda: datetime(2026, 1, 2, tzinfo=hostile.Zone())]
 )
-def test_what_cannot_be_read(make: Callable[[], object]) -> None:
-    """A value that ends the process when it is asked has no spelling, and nothing ends."""
+def test_a_value_that_cannot_be_read(make: Callable[[], object]) -> None:
+    """A value that raises ``SystemExit`` when it is read has no plain form, and ends nothing."""
     with pytest.raises(NotPlainError):
         plain(make())
 
 
 def test_a_dict_that_changes_while_it_is_read() -> None:
-    """A dict that another thread changes all the time is read as it is at one moment."""
+    """A dict that another thread constantly changes is read as it is at one moment."""
     value: dict[Any, Any] = {n: n for n in range(50)}
     stop = threading.Event()
 

@@ -1,4 +1,4 @@
-"""A process knows itself, and its ids are its own."""
+"""The current process id, and ids that differ between processes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import ctypes, os
 from flask_chest._process import current_pid
 from flask_chest.record.ids import record_ids as ids
 
-# What an id begins its count with: the rest of it goes up.
+# The random start of the counter; its last digits change with each id.
 def tell():
     print(current_pid() == os.getpid(), ids.make(0)[16:24], flush=True)
 
 tell()
-# Not by Python, which hears nothing of it: as uWSGI does.
+# Without Python's fork hooks, as uWSGI forks.
 child = ctypes.CDLL(None).fork()
 if not child:
     tell()
@@ -31,8 +31,8 @@ tell()
 """
 
 
-def test_a_fork_that_python_hears_nothing_of() -> None:
-    """The child knows that it is another process, and makes ids of its own."""
+def test_a_fork_without_pythons_hooks() -> None:
+    """A child of a fork without Python's hooks has its own process id and its own ids."""
     command = [sys.executable, "-c", FORKED]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     told = [line.split() for line in done.stdout.splitlines()]
@@ -41,7 +41,7 @@ def test_a_fork_that_python_hears_nothing_of() -> None:
 
 
 def test_ids_are_the_same() -> None:
-    """Both make the same of a time, but for what is drawn."""
+    """Both implementations return the same id for a time, except for the random bits."""
     for moment in (0, 999, 1000, NOW, NOW + 1, 2**50):
         made = [maker.make(moment) for maker in (IdMaker(), _python.IdMaker())]
         assert made[0][:16] == made[1][:16]

@@ -1,4 +1,4 @@
-"""A record's line: by the short cut it is what it is by the way for all."""
+"""The fast path returns the same line as the encoder."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from flask_chest.record.encoding import decode
 from .sides import SUFFIX, begun, stopped
 
 
-def plan_of(names: tuple[str, ...] | None, known: set[tuple[str, ...]]) -> EncodingCache:
-    """A plan that knows some names."""
+def encoding_of(names: tuple[str, ...] | None, known: set[tuple[str, ...]]) -> EncodingCache:
+    """Return the cache of a route that has seen some names."""
     plan = Plan(Route("/", "view", "GET"), names, frozenset(names or ()), 1, 1.0, record=True)
     return EncodingCache(plan, plain_key_sets=known)
 
@@ -32,7 +32,7 @@ def plan_of(names: tuple[str, ...] | None, known: set[tuple[str, ...]]) -> Encod
 def both_lines(
     state: RequestState, values: Mapping[str, Any], plan: EncodingCache, limit: int
 ) -> tuple[bytes | None, bytes]:
-    """A record's line by the short cut, and by the way for all."""
+    """Return a record's line from the fast path and from the encoder."""
     capture = RecordEncoder(None, 400, limit)
     plan.static_suffix = SUFFIX
     fast_path_args = capture.fast_path_args(plan)
@@ -45,7 +45,7 @@ def both_lines(
         )
 
 
-# Few names and small values, so that many examples are of what is kept whole.
+# Few names and small values, so that many examples reach the fast path.
 VALUES = st.dictionaries(
     st.sampled_from(["user", "tenant", "total", "password", "_own"]),
     st.none()
@@ -77,13 +77,13 @@ def test_a_line_is_the_same(
     status: int | None,
     request_id: str,
 ) -> None:
-    """The short cut to a line ends where the way for all does, or is not taken."""
+    """The fast path returns the encoder's line, or ``None``."""
     with stopped():
         state = begun({})
     state.status, state.request_id = status, request_id
-    plan = plan_of(names, set())
+    plan = encoding_of(names, set())
     capture = RecordEncoder(None, 400, limit)
-    capture.collect(values, plan)  # learns which names are kept whole
+    capture.collect(values, plan)  # fills the cache
     fast_path_args = capture.fast_path_args(plan)
     assert fast_path_args is not None
     state.g = SimpleNamespace(**values)
@@ -95,10 +95,10 @@ def test_a_line_is_the_same(
             )
 
 
-def test_the_short_cut_is_taken() -> None:
-    """Of common values it makes the line; of any that needs a look, it does not."""
+def test_the_fast_path_is_taken() -> None:
+    """The fast path encodes common values, and returns ``None`` for all others."""
     common = {"user": 42, "tenant": "acme", "total": 99.5, "cached": True, "coupon": None}
-    plan = plan_of(None, {tuple(common), ("user",)})
+    plan = encoding_of(None, {tuple(common), ("user",)})
     state = begun({})
     state.status = 200
     short, whole = both_lines(state, common, plan, 2048)
@@ -126,8 +126,8 @@ def test_the_short_cut_is_taken() -> None:
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_the_short_cut_is_not_taken(change: dict[str, Any]) -> None:
-    """What seldom happens is left to Python."""
+def test_the_fast_path_is_not_taken(change: dict[str, Any]) -> None:
+    """Rare cases are left to the encoder."""
     state = begun({})
     state.status, state.g = 200, SimpleNamespace(user=1)
     taken: tuple[Any, ...] = (None, {("user",)}, 100, SUFFIX, 2048)
@@ -137,8 +137,8 @@ def test_the_short_cut_is_not_taken(change: dict[str, Any]) -> None:
     assert state.fast_line(*taken) is None
 
 
-def test_values_of_a_class_of_the_apps_own() -> None:
-    """A ``g`` that is a dict, or has slots, is looked at by Python."""
+def test_a_custom_g_class() -> None:
+    """A ``g`` that is a dict, or has slots, is left to the encoder."""
 
     class Slots:
         __slots__ = ("user",)

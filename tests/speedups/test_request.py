@@ -1,4 +1,4 @@
-"""A request begins, and so does its response: compiled as in Python."""
+"""The start of a request and of its response: C and Python do the same."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from .sides import NOW, SUFFIX, begun, in_python, opened, recorder, stopped
 def test_a_request_begins(
     kind: str, environ: dict[str, Any], generator: Any, expected: str | None
 ) -> None:
-    """A request has the id that was sent, where it is accepted; one that the app makes; or ours."""
+    """A request has the valid id that was sent, else the app's generated id, else the record's."""
 
     def generate_request_id(state: Any, generator: Callable[[], str]) -> None:
         state.request_id = generator()
@@ -56,7 +56,7 @@ def test_a_request_begins(
 
 
 def test_a_generator_that_fails() -> None:
-    """What a request asks of Python may fail; the one who began it hears of it."""
+    """An exception of Python code that C calls reaches the caller."""
 
     def generate_request_id(*_: Any) -> None:
         raise RuntimeError("no id")
@@ -87,7 +87,7 @@ HEADERS: list[Any] = [
 )
 @pytest.mark.parametrize("more", [(), (None,), (("kind", "value", "trace"),)], ids=repr)
 def test_a_response_starts(headers: Any, status: str, more: tuple[Any, ...]) -> None:
-    """The server gets what Python would send it, and what the app gave is left as it was."""
+    """The server gets the same from both, and the app's headers are not changed."""
     seen: list[Any] = []
     for start in (request_state, in_python(request_state)):
         for echoed in (True, False):
@@ -106,8 +106,8 @@ def test_a_response_starts(headers: Any, status: str, more: tuple[Any, ...]) -> 
     assert seen[:2] == seen[2:]
 
 
-def test_a_response_is_started_wrongly() -> None:
-    """By name it may be done, too; what is no start of a response is refused, as by Python."""
+def test_wrong_arguments_of_start_response() -> None:
+    """Keyword arguments work; wrong arguments raise the same errors as in Python."""
     calls: list[Any] = []
     state = begun({"HTTP_X_REQUEST_ID": "given"}, lambda *arguments: calls.append(arguments))
     state.start_response(status="200 OK", headers=[], exc_info=None)
@@ -137,8 +137,8 @@ def test_a_response_is_started_wrongly() -> None:
             start("200 OK", [], **named)
 
 
-def test_the_servers_own_exception() -> None:
-    """What the server raises is seen by who started the response."""
+def test_an_exception_of_the_server() -> None:
+    """An exception of the server reaches the caller of ``start_response``."""
 
     def server(*_: Any) -> Any:
         raise AssertionError("Headers already set!")
@@ -148,7 +148,7 @@ def test_the_servers_own_exception() -> None:
 
 
 def test_a_request_that_has_not_begun() -> None:
-    """Nobody has to call ``__init__``, and whatever is deleted: no crash."""
+    """Without ``__init__``, or with deleted attributes, nothing crashes."""
     empty = RequestState.__new__(RequestState)
     assert empty.fast_line(None, set(), 1, SUFFIX, 2048) is None
     with pytest.raises(RuntimeError, match="no request has begun"):
@@ -172,8 +172,8 @@ def test_a_request_that_has_not_begun() -> None:
             line(*arguments)
 
 
-def test_a_request_is_let_go_of() -> None:
-    """Nothing that a request held stays, not even in a circle."""
+def test_a_request_is_freed() -> None:
+    """The garbage collector frees a request's objects, even in a cycle."""
 
     class Held:
         pass
@@ -187,8 +187,8 @@ def test_a_request_is_let_go_of() -> None:
     assert gone() is None
 
 
-def test_nothing_is_kept_of_requests() -> None:
-    """After a thousand requests as much memory is in use as after a hundred."""
+def test_requests_leak_no_memory() -> None:
+    """A thousand requests leave as much memory in use as a hundred."""
 
     def serve(count: int) -> int:
         for _ in range(count):

@@ -1,6 +1,6 @@
-"""The tests of this folder once more, under the compiler's sanitizers.
+"""The tests of this folder again, under the compiler's sanitizers.
 
-They end a process that reads or writes what is not its own, or does what C leaves undefined:
+Sanitizers end a process that accesses foreign memory or runs into undefined behaviour:
 https://gcc.gnu.org/onlinedocs/gcc/Instrumentation-Options.html
 """
 
@@ -18,14 +18,14 @@ from tests import ROOT
 
 from ..servers.programs import skip_without
 
-# It compiles, and runs more than a hundred tests at a third of their speed.
+# Compiles the C code, and runs more than a hundred tests at a third of their speed.
 pytestmark = pytest.mark.server
 
 SANITIZERS = "-fsanitize=address,undefined"
 
 
 def library(name: str) -> str:
-    """Where the compiler has the library of a sanitizer."""
+    """Return the path of a sanitizer's library."""
     asked = ["gcc", f"-print-file-name={name}"]
     found = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
     if not Path(found).is_absolute():
@@ -34,7 +34,7 @@ def library(name: str) -> str:
 
 
 def run(folder: Path, command: list[str], **environment: str) -> str:
-    """What a command says in the end."""
+    """Return the output of a command that succeeds."""
     done = subprocess.run(
         [sys.executable, *command],
         cwd=folder,
@@ -48,7 +48,7 @@ def run(folder: Path, command: list[str], **environment: str) -> str:
 
 
 def test_nothing_is_found(tmp_path: Path) -> None:
-    """No test makes them find anything."""
+    """The sanitizers find nothing in any test."""
     if shutil.which("gcc") is None:
         skip_without("gcc")
     tree = tmp_path / "tree"
@@ -57,16 +57,16 @@ def test_nothing_is_found(tmp_path: Path) -> None:
     flags = f"-O1 -g -fno-omit-frame-pointer {SANITIZERS}"
     build = ["setup.py", "--quiet", "build_ext", "--inplace"]
     run(tree, build, CC="gcc", CFLAGS=flags, LDFLAGS=SANITIZERS)
-    # Their last words go to the descriptor itself.
+    # The sanitizers write their report to the file descriptor itself.
     test = ["-m", "pytest", "-q", "--capture=sys", "-m", "not server", "tests/speedups"]
     said = run(
         tree,
         test,
         LD_PRELOAD=f"{library('libasan.so')} {library('libubsan.so')}",
-        # Python itself leaves some to the end; what requests leave is counted by a test.
+        # Python itself does not free everything at exit; another test counts leaks of requests.
         ASAN_OPTIONS="detect_leaks=0",
         UBSAN_OPTIONS="halt_on_error=1",
-        # Its own allocator would hide from them where an object ends.
+        # Python's own allocator would hide the ends of objects from the sanitizers.
         PYTHONMALLOC="malloc",
     )
     assert " passed" in said

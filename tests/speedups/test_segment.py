@@ -1,4 +1,4 @@
-"""A tape of the journal: compiled as in Python."""
+"""Appending to a segment of the journal: C and Python do the same."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .sides import opened
 BOTH = (SegmentAppender, _python.SegmentAppender)
 
 
-def test_a_tape(tmp_path: Path) -> None:
-    """Both write the same frames, and count the same."""
+def test_appending(tmp_path: Path) -> None:
+    """Both write the same bytes, and count the same."""
     lines = [b"{}", b'{"a":1}', b"x" * 4071, b"x" * 4072, b"x" * 4073, b"x" * 100_000]
     files: list[bytes] = []
     for number, appender in enumerate(BOTH):
@@ -37,8 +37,8 @@ def test_a_tape(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk is full here")
-def test_a_disk_that_is_full() -> None:
-    """What the system says is raised, and nothing is counted."""
+def test_a_full_disk() -> None:
+    """The system's error is raised, and nothing is counted."""
     for appender in BOTH:
         with opened(appender, Path("/dev/full")) as made:
             with pytest.raises(OSError, match="No space") as caught:
@@ -48,7 +48,7 @@ def test_a_disk_that_is_full() -> None:
 
 
 def test_a_part_of_a_record() -> None:
-    """Where only a part was taken, that is told."""
+    """If only a part was written, ``append`` returns ``False``."""
     for appender in BOTH:
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
@@ -65,8 +65,8 @@ def test_a_part_of_a_record() -> None:
         os.close(writing)
 
 
-def test_a_tape_of_nothing() -> None:
-    """A tape that was never opened writes nowhere, not even to standard input."""
+def test_a_segment_that_is_not_open() -> None:
+    """A segment that was never opened writes nowhere, not even to standard input."""
     made = SegmentAppender()
     assert made.descriptor == -1
     append: Any = made.append
