@@ -1,1 +1,1 @@
-"""Apps that show Flask-Chest at work."""
+"""Example apps for Flask-Chest."""

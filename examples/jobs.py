@@ -1,7 +1,7 @@
-"""What happens outside of requests: a command, and a job of the app's own scheduler.
+"""Records outside of requests: a command, and a job of the app's scheduler.
 
 ``python -m examples.jobs`` runs the job twice; ``flask --app examples.jobs clean-up --days 30``
-runs the command. Each leaves one record, with what it put on ``g``.
+runs the command. Each leaves one record with the values that it put on ``g``.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from flask_chest.testing import capture_records
 
 
 def create_app(**config: Any) -> Flask:
-    """Make the app. Its scheduler is lent to Flask-Chest, which runs delivery on it, too.
+    """Create the app. Flask-Chest runs delivery on the app's scheduler.
 
-    Whoever serves the app starts the scheduler, in each process that serves.
+    Each process that serves the app has to start the scheduler.
     """
     app = Flask(__name__)
     app.config.from_mapping(CHEST_TAGS={"service": "jobs"})
@@ -34,7 +34,7 @@ def create_app(**config: Any) -> Flask:
 
 
 @click.command("clean-up")
-@click.option("--days", default=90, show_default=True, help="Keep what is younger.")
+@click.option("--days", default=90, show_default=True, help="Keep younger drafts.")
 @with_appcontext
 def clean_up(days: int) -> None:
     """Delete old drafts."""
@@ -44,7 +44,7 @@ def clean_up(days: int) -> None:
 
 
 def refresh(app: Flask, done: threading.Semaphore) -> None:
-    """Fetch exchange rates. An app context of its own is what makes it a record of its own."""
+    """Fetch exchange rates. The separate app context makes this a separate record."""
     with app.app_context():
         g.source = "central bank"
         g.rates = {"EUR": 1.0, "SEK": 11.2}
@@ -52,7 +52,7 @@ def refresh(app: Flask, done: threading.Semaphore) -> None:
 
 
 def main() -> None:
-    # Nothing is to stay when this ends.
+    # In memory, so that the example leaves no files.
     app = create_app(CHEST_CHESTS=["memory://"], CHEST_BUFFER="memory")
     done = threading.Semaphore(0)
     scheduler = app.extensions["scheduler"]

@@ -1,7 +1,7 @@
-r"""The classic example: what one route moved and how long it took, in two places at once.
+r"""Amounts and response times of one route, sent to two stores at once.
 
-It runs twice, side by side: ``decorated`` says it on the view, with ``@flask_chest`` and no
-extension; ``configured`` says it by config alone. Both write to InfluxDB and an HTTP endpoint::
+There are two versions: ``decorated`` uses ``@flask_chest`` on the view and no extension;
+``configured`` uses the configuration only. Both write to InfluxDB and an HTTP endpoint::
 
     INFLUXDB=influxdb://:TOKEN@localhost:8086/our-org/our-bucket ENDPOINT=http://localhost:9000/in \
         flask --app examples.service_level run
@@ -18,7 +18,7 @@ from flask import Flask, g, request
 
 from flask_chest import FlaskChest, FlaskChestCustomWriter, flask_chest
 
-#: What the route leaves behind, by method.
+#: The variables to record, by method.
 TRACKED: Mapping[str, Sequence[str]] = {
     "GET": ["response_time"],
     "POST": ["transaction", "response_time"],
@@ -26,7 +26,7 @@ TRACKED: Mapping[str, Sequence[str]] = {
 
 
 def payload(context_tuple_list: list[tuple[str, Any, str]]) -> dict[str, Any]:
-    """What the endpoint wants to have: the transactions, and all response times."""
+    """Return the body for the endpoint: the transactions, and all response times."""
     return {
         "transactions": [value for name, value, _ in context_tuple_list if name == "transaction"],
         "response_times": [
@@ -36,7 +36,7 @@ def payload(context_tuple_list: list[tuple[str, Any, str]]) -> dict[str, Any]:
 
 
 def transact() -> str:
-    """The view: a ``POST`` moves an amount, a ``GET`` only looks."""
+    """Handle the request: a ``POST`` moves an amount, a ``GET`` does not."""
     begun = time.perf_counter()
     if request.method == "POST":
         g.transaction = float(request.form["amount"])
@@ -45,7 +45,7 @@ def transact() -> str:
 
 
 def decorated(chests: Sequence[Any]) -> Flask:
-    """An app whose only sign of Flask-Chest is the decorator on the view."""
+    """Create an app that uses Flask-Chest only through the decorator of its view."""
     app = Flask(__name__)
     view = flask_chest(chests=chests, tracked_vars=TRACKED)(transact)
     app.add_url_rule("/transactions", view_func=view, methods=["GET", "POST"])
@@ -53,7 +53,7 @@ def decorated(chests: Sequence[Any]) -> Flask:
 
 
 def configured(chests: Sequence[Any], **config: Any) -> Flask:
-    """An app whose views know nothing of Flask-Chest."""
+    """Create an app whose views do not mention Flask-Chest."""
     app = Flask(__name__)
     app.config.from_mapping(CHEST_CHESTS=chests, CHEST_TRACKED_VARS=TRACKED, **config)
     FlaskChest(app)
@@ -62,7 +62,7 @@ def configured(chests: Sequence[Any], **config: Any) -> Flask:
 
 
 def create_app(**config: Any) -> Flask:
-    """The configured one, with the two addresses from the environment."""
+    """Create the configured app, with the two addresses from the environment."""
     endpoint = FlaskChestCustomWriter(
         os.environ["ENDPOINT"], verify=True, payload_generator=payload
     )

@@ -1,4 +1,4 @@
-"""Flask-Chest beside OpenTelemetry: one trace id in the span and in the record.
+"""Flask-Chest with OpenTelemetry: the span and the record share one trace id.
 
 Needs ``pip install opentelemetry-instrumentation-flask opentelemetry-sdk``.
 """
@@ -17,14 +17,14 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from flask_chest import FlaskChest
 from flask_chest.testing import capture_records
 
-#: As a caller sends it that has begun the trace: a proxy, a browser, another service.
+#: The header of a caller that started the trace: a proxy, a browser, another service.
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 def create_app(exporter: SpanExporter, **config: Any) -> Flask:
-    """Make an app that both look at.
+    """Create an app that both observe.
 
-    :param exporter: where spans go; a collector's, in life.
+    :param exporter: receives the spans; in production, the exporter to a collector.
     """
     app = Flask(__name__)
     app.config.from_mapping(config)
@@ -43,8 +43,11 @@ def create_app(exporter: SpanExporter, **config: Any) -> Flask:
 
 
 def note_trace() -> None:
-    """A caller's trace is on the record as ``trace_id``; one that begins here is known to
-    OpenTelemetry alone, so it is put on ``g``, and the span with it."""
+    """Put the trace and the span on ``g``.
+
+    The record already has the trace id of a caller's header. Of a trace that starts in this
+    process, only OpenTelemetry knows the id.
+    """
     span = trace.get_current_span().get_span_context()
     g.trace_id = trace.format_trace_id(span.trace_id)
     g.span_id = trace.format_span_id(span.span_id)
@@ -52,7 +55,7 @@ def note_trace() -> None:
 
 def main() -> None:
     exporter = InMemorySpanExporter()
-    # Nothing is to stay when this ends.
+    # In memory, so that the example leaves no files.
     app = create_app(exporter, CHEST_CHESTS=["memory://"], CHEST_BUFFER="memory")
     with capture_records(app) as records:
         app.test_client().get("/orders/7", headers={"traceparent": TRACEPARENT})

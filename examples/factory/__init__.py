@@ -12,7 +12,7 @@ from .extensions import chest
 
 
 def create_app(**config: Any) -> Flask:
-    """Make the app; what comes later wins: the file, the environment, the arguments."""
+    """Create the app. The environment overrides the file, and arguments override both."""
     app = Flask(__name__)
     app.config.from_file("chest.toml", tomllib.load, text=False)
     app.config.from_prefixed_env()

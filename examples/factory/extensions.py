@@ -1,4 +1,4 @@
-"""Extensions, made once; each app of the process gets them from the factory."""
+"""Extension objects, created once; the factory initialises them for each app."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders. What they leave on record stands in chest.toml."""
+"""Orders. chest.toml configures their records."""
 
 from __future__ import annotations
 

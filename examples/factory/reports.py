@@ -1,4 +1,4 @@
-"""Reports. What they leave on record is said here, beside the views."""
+"""Reports. The code next to the views configures their records."""
 
 from __future__ import annotations
 

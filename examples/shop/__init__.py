@@ -1,4 +1,4 @@
-"""A small shop. No view of it knows that Flask-Chest is there."""
+"""A small shop. None of its views mentions Flask-Chest."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .products import Products
 
 
 def create_app(instance_path: str | None = None) -> Flask:
-    """Make the shop.
+    """Create the shop.
 
-    :param instance_path: where ``chest.db`` goes; Flask's own choice by default.
+    :param instance_path: the folder for ``chest.db``; by default Flask's instance folder.
     """
     app = Flask(__name__, instance_path=instance_path)
     app.config.from_mapping(

@@ -1,4 +1,4 @@
-"""Serve the shop, visit it, stop it, and show what was recorded."""
+"""Serve the shop, visit it, stop it, and show the records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from . import report
 from .server import ServerError, serve
 from .traffic import Tally, drive
 
-DEFAULT_INSTANCE = Path(__file__).parents[2] / "instance"  # Where `flask run` looks, too.
+DEFAULT_INSTANCE = Path(__file__).parents[2] / "instance"  # `flask run` uses the same folder.
 
 
 @click.command("python -m examples.shop")
@@ -26,7 +26,7 @@ DEFAULT_INSTANCE = Path(__file__).parents[2] / "instance"  # Where `flask run` l
     help="The folder for chest.db.",
 )
 def main(count: int, sessions: int, seed: int, instance: Path) -> None:
-    """Serve the shop with gunicorn, visit it, and show what Flask-Chest has recorded."""
+    """Serve the shop with gunicorn, visit it, and show the records."""
     clear(instance)
     tally = Tally()
     try:
@@ -48,7 +48,7 @@ def main(count: int, sessions: int, seed: int, instance: Path) -> None:
 
 
 def clear(instance: Path) -> None:
-    """Remove what the last run recorded, so that the counts below are this run's."""
+    """Delete the records of earlier runs, so that the counts below are this run's."""
     instance.mkdir(parents=True, exist_ok=True)
     for path in instance.glob("chest.db*"):
         path.unlink()

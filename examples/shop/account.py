@@ -1,4 +1,4 @@
-"""Logging in and out. Forty customers, one password: it is an example."""
+"""Login and logout. This example has forty customers with one password."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hmac
 from flask import Blueprint, Flask, abort, g, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 
-PASSWORD = "open sesame"  # Everybody's, and no secret.
+PASSWORD = "open sesame"  # All customers share it; it is not a secret.
 CUSTOMERS = {f"customer{number}@shop.test": number for number in range(2, 41)}
 STAFF = {"staff@shop.test": 1}
 

@@ -1,4 +1,4 @@
-"""What the staff sees: a slow report, and the orders of a year as one long download."""
+"""Pages for the staff: a slow report, and the orders of a year as one long download."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def staff_only() -> None:
 @bp.get("/sales")
 def sales() -> str:
     g.days = request.args.get("days", 30, type=int)
-    time.sleep(min(g.days, 365) / 1000)  # Stands in for a query that grows with the time it spans.
+    time.sleep(min(g.days, 365) / 1000)  # Simulates a query that takes longer for a longer range.
     return render_template("sales.html", days=g.days)
 
 
@@ -37,7 +37,7 @@ def orders() -> Response:
 
 
 def write_orders(days: int) -> Iterator[str]:
-    """Yield one day after the other; ``g`` knows how far it came when the client hangs up."""
+    """Yield the orders day by day; ``g.rows`` shows how far a client got that disconnects."""
     dice = random.Random("orders")
     g.rows = 0
     yield "day,order,total\r\n"

@@ -1,4 +1,4 @@
-"""Cart and checkout. The cart travels in the session cookie, so any worker can serve it."""
+"""Cart and checkout. The session cookie holds the cart, so any worker can serve it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from werkzeug.exceptions import HTTPException
 from .products import current_products
 
 COUPONS = {"WELCOME10": 0.10, "MOVINGHOUSE": 0.25}
-DECLINED = "4000000000000002"  # The number that payment providers give to test a refusal.
+DECLINED = "4000000000000002"  # Payment providers' test number for a declined card.
 
 
 class PaymentDeclined(HTTPException):
-    """Werkzeug has no class for 402."""
+    """The status 402; Werkzeug has no class for it."""
 
     code = 402
     description = "The bank declined this card."

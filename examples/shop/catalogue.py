@@ -1,4 +1,4 @@
-"""Looking around: the front page, the list, one product, the search."""
+"""Pages for visitors: the front page, the list, one product, the search."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, abort, g, render_template, request
 from .products import current_products
 
 bp = Blueprint("catalogue", __name__)
-others_cache: dict[str, list[str]] = {}  # Each worker fills its own.
+others_cache: dict[str, list[str]] = {}  # Each worker has its own cache.
 
 
 def init_app(app: Flask) -> None:
@@ -57,8 +57,8 @@ def search() -> str:
 
 
 def find_others(sku: str) -> list[str]:
-    """Tell what else the buyers of a product bought."""
-    time.sleep(0.02)  # Stands in for a service that takes its time.
+    """Return other products that the buyers of a product bought."""
+    time.sleep(0.02)  # Simulates a slow service.
     skus = [product.sku for product in current_products()]
     found = others_cache[sku] = random.Random(sku).sample(skus, k=min(3, len(skus)))
     return found

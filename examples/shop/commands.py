@@ -1,4 +1,4 @@
-"""What the shop does from the command line."""
+"""The shop's commands."""
 
 from __future__ import annotations
 

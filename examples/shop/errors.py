@@ -1,4 +1,4 @@
-"""The pages for what went wrong."""
+"""The error pages."""
 
 from __future__ import annotations
 

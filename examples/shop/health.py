@@ -1,8 +1,8 @@
-"""What those who run the shop ask of it: the views, the checks and the summaries of Dockerflow.
+"""The shop's Dockerflow views, checks and summaries.
 
-The shop needs neither a database nor Redis. Where the configuration names one, with
-``FLASK_REDIS_URL`` in the environment, say, the heartbeat looks after it, and only then is its
-library imported.
+The shop works without a database and without Redis. If the configuration names one, for example
+with ``FLASK_REDIS_URL`` in the environment, the heartbeat checks it. Its library is imported only
+then.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def init_app(app: Flask) -> None:
 
 
 def find_database(app: Flask) -> dict[str, Any]:
-    """The database of ``SQLALCHEMY_DATABASE_URI``, with its migrations in the instance folder."""
+    """Connect to ``SQLALCHEMY_DATABASE_URI``; the migrations are in the instance folder."""
     if "SQLALCHEMY_DATABASE_URI" not in app.config:
         return {}
     from flask_migrate import Migrate
@@ -32,7 +32,7 @@ def find_database(app: Flask) -> dict[str, Any]:
 
 
 def find_redis(app: Flask) -> dict[str, Any]:
-    """The Redis of ``REDIS_URL``."""
+    """Connect to the Redis of ``REDIS_URL``."""
     if "REDIS_URL" not in app.config:
         return {}
     from redis import Redis

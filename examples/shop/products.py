@@ -1,4 +1,4 @@
-"""What the shop sells, kept in memory."""
+"""The shop's products, kept in memory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Product:
 
     @classmethod
     def from_row(cls, row: Mapping[str, str]) -> Product:
-        """Read a row of CSV; ``ValueError`` or ``KeyError`` when it does not hold a product."""
+        """Read a row of CSV; raises ``ValueError`` or ``KeyError`` if it is not a product."""
         return cls(
             sku=row["sku"],
             name=row["name"],
@@ -61,7 +61,7 @@ class Products:
 
     @classmethod
     def load(cls, folder: str) -> Products:
-        """The products that ``import-products`` left in this folder, or else made-up ones."""
+        """Load the products that ``import-products`` stored in this folder, or invented ones."""
         path = Path(folder, "products.csv")
         if not path.exists():
             return cls(made_up())
@@ -77,14 +77,14 @@ class Products:
 
 
 def made_up(count: int = 48) -> Iterator[Product]:
-    """The same products on every start."""
+    """Return invented products, the same on every start."""
     dice = random.Random("products")
     for number in range(count):
         yield Product(
             sku=f"C{number:03}",
             name=f"{dice.choice(WOODS)} {KINDS[number % len(KINDS)]}",
             price=dice.randrange(400, 24_000, 5) / 100,
-            # Somebody forgot to weigh the ninth: its page divides by zero.
+            # The ninth product has no weight, so its page divides by zero.
             kilos=0.0 if number == 8 else dice.randrange(1, 80) / 4,
             stock=dice.choice((0, 3, 8, 20, 50)),
         )

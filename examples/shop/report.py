@@ -1,4 +1,4 @@
-"""What was recorded, asked of ``chest.db`` in plain SQL."""
+"""A report on ``chest.db`` in plain SQL."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def ask(database: Path, sql: str) -> list[Row]:
 
 
 def print_table(titles: str, rows: Sequence[Row]) -> None:
-    """Print columns as wide as they must be; no line is wider than the terminal."""
+    """Print columns as wide as their content; no line is wider than the terminal."""
     columns = [write_column(*column) for column in zip(titles.split(), *rows, strict=True)]
     terminal = shutil.get_terminal_size().columns
     for number, cells in enumerate(zip(*columns, strict=True)):
@@ -69,7 +69,7 @@ def print_table(titles: str, rows: Sequence[Row]) -> None:
 
 
 def write_column(title: str, *values: object) -> list[str]:
-    """Pad a column; numbers stand on the right."""
+    """Pad a column; numbers are aligned to the right."""
     cells = [title.replace("_", " "), *map(write_cell, values)]
     width = max(map(len, cells))
     if all(isinstance(value, int | float) for value in values):

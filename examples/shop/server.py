@@ -1,4 +1,4 @@
-"""The shop, served by gunicorn."""
+"""Serves the shop with gunicorn."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class ServerError(Exception):
 
 @contextmanager
 def serve(instance: Path, *, workers: int = 2) -> Iterator[str]:
-    """Serve the shop on a free port of loopback and yield its URL; stop gently at the end."""
+    """Serve the shop on a free loopback port and yield its URL; shut it down at the end."""
     log = instance / "gunicorn.log"
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("w") as output:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         command = [sys.executable, "-m", "gunicorn", f"--workers={workers}"]
-        command += ["--no-control-socket"]  # It would lie in the home directory.
-        # The open socket is handed over: nobody else can take the port in between.
+        command += ["--no-control-socket"]  # It would be created in the home directory.
+        # gunicorn inherits the open socket, so no other program can take the port.
         command += [
             f"--bind=fd://{listener.fileno()}",
             f"examples.shop:create_app({str(instance)!r})",
@@ -40,10 +40,10 @@ def serve(instance: Path, *, workers: int = 2) -> Iterator[str]:
 
 
 def wait_until_healthy(url: str, log: Path, seconds: float = 30) -> None:
-    """Ask once: the socket listens already, and is closed when gunicorn gives up."""
+    """Send one request: the socket already listens, and is closed if gunicorn fails."""
     try:
         with requests.Session() as session:
-            session.trust_env = False  # No proxy stands between this machine and itself.
+            session.trust_env = False  # Never use a proxy for loopback.
             session.get(f"{url}/healthz", timeout=seconds).raise_for_status()
     except requests.RequestException as error:
         raise ServerError(f"gunicorn does not answer, see {log}:\n{log.read_text()}") from error

@@ -1,4 +1,4 @@
-"""One shop, several storefronts: the host name tells which."""
+"""Several storefronts of one shop, selected by the host name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Customers, staff and a bot: made-up journeys through the shop over real HTTP."""
+"""Invented visits of customers, staff and a bot, made over real HTTP."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ ACCEPTED = "4242424242424242"
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request that a journey wants to be made."""
+    """A request of a journey."""
 
     method: str
     path: str
     params: dict[str, Any] = field(default_factory=dict)
     form: dict[str, Any] = field(default_factory=dict)
-    leave_after: int | None = None  # Hang up once so many bytes of the body were read.
+    leave_after: int | None = None  # Disconnect after reading this many bytes of the body.
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back; ``status`` is ``None`` where nothing did."""
+    """The response; ``status`` is ``None`` if there was none."""
 
     ask: Ask
     status: int | None
@@ -46,7 +46,7 @@ Journey = Generator[Ask, Answer, None]
 
 
 class Tally:
-    """Counts of the answers that the traffic got."""
+    """Counts the responses."""
 
     def __init__(self) -> None:
         self.statuses: Counter[int] = Counter()
@@ -64,10 +64,10 @@ class Tally:
 
 
 def drive(url: str, *, count: int, sessions: int = 4, seed: int = 1) -> Iterator[Answer]:
-    """Make requests in concurrent sessions and yield each answer as it comes.
+    """Send requests in concurrent sessions and yield each response as it arrives.
 
-    :param count: how many requests to make in all.
-    :param seed: the same seed makes the same requests.
+    :param count: the number of requests in total.
+    :param seed: the same seed gives the same requests.
     """
     answers: SimpleQueue[Answer | None] = SimpleQueue()
 
@@ -88,11 +88,11 @@ def drive(url: str, *, count: int, sessions: int = 4, seed: int = 1) -> Iterator
 
 
 def visit(url: str, dice: random.Random) -> Iterator[Answer]:
-    """Walk one journey after the other, each as somebody new."""
+    """Make one journey after another, each with a new session."""
     while True:
         (journey,) = dice.choices(list(JOURNEYS), weights=list(JOURNEYS.values()))
         with requests.Session() as session:
-            session.trust_env = False  # No proxy stands between this machine and itself.
+            session.trust_env = False  # Never use a proxy for loopback.
             session.headers["Host"] = dice.choice([*STOREFRONTS, "www.shop.test"])
             yield from walk(journey(dice), url, session)
 
@@ -165,7 +165,7 @@ def look_after_the_shop(dice: random.Random) -> Journey:
 
 
 def probe(dice: random.Random) -> Journey:
-    """A bot that tries its luck."""
+    """A bot that looks for vulnerable pages."""
     yield Ask("GET", dice.choice(("/wp-login.php", "/.env", "/phpmyadmin/")))
     yield Ask("GET", "/checkout")
     yield Ask("GET", "/admin/sales")
@@ -180,7 +180,7 @@ def log_in(email: str, dice: random.Random) -> Journey:
 
 
 def choose_sku(dice: random.Random) -> str:
-    """Mostly the well-known ones; now and then the one without a weight, or none that exists."""
+    """Choose a popular product; sometimes the one without a weight, or one that does not exist."""
     return f"C{min(int(dice.paretovariate(0.7)), 50):03}"
 
 
