@@ -112,7 +112,7 @@ class _ViewCall:
     def _record(self, status: int | None, error: BaseException | None) -> None:
         request_state, app_state = self._request_state, self._app_state
         request_state.recorded = True
-        app_state.plans.override(_route(), app_state.override_of(self._decoration))
+        app_state.plans.override(_route(), app_state.overrides.of(self._decoration))
         encoding = app_state.plans.get(_route())
         namespace = g._get_current_object()
         line = app_state.recorder.encode_view(request_state, encoding, namespace, status, error)
@@ -139,7 +139,7 @@ def _begin_call(decoration: Decoration) -> _ViewCall | None:
     request_state = current_request.get() or _state_from_environ()
     if request_state is not None:
         app_state = get_state(request_state.recorder.app)
-        app_state.plans.override(_route(), app_state.override_of(decoration))
+        app_state.plans.override(_route(), app_state.overrides.of(decoration))
         if not decoration.writes_at_once(app_state.settings.buffer):
             return None
         return _ViewCall(decoration, app_state, request_state)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 from flask import Flask
 
@@ -35,14 +36,60 @@ class Decoration:
         return bool(self.chests) and (self.raise_exceptions or buffer == "none")
 
 
+class DecorationOverrides:
+    """What the decorations of an app's views override in the app.
+
+    :param app: the app.
+    :param buffer: the app's ``CHEST_BUFFER``.
+    :param attach: adds chests to the app's delivery and returns their names in the app.
+    """
+
+    def __init__(
+        self, app: Flask, buffer: str, attach: Callable[[Sequence[Chest]], tuple[str, ...]]
+    ) -> None:
+        self._app = app
+        self._buffer = buffer
+        self._attach = attach
+        self._known: WeakKeyDictionary[Decoration, Override] = WeakKeyDictionary()
+
+    def attach_all_chests(self) -> None:
+        """Attach the chests of all decorations, in the order of their views.
+
+        The journal stores records under the chests' names. In the order of first requests, another
+        process or the next start could give the same name to another chest.
+        """
+        for decoration in all_decorations(self._app):
+            self._override(decoration)
+
+    def of(self, decoration: Decoration) -> Override:
+        """Return what a decoration overrides, and attach its chests."""
+        if decoration not in self._known:
+            self.attach_all_chests()
+        return self._override(decoration)
+
+    def of_endpoint(self, endpoint: str | None) -> Override | None:
+        """Return what the decoration of an endpoint's view overrides; ``None`` without one."""
+        # All chests are attached before the first record, even before a record without a view:
+        # attaching replaces the delivery, and a memory buffer's records would be lost with it.
+        self.attach_all_chests()
+        if endpoint is None:
+            return None
+        decoration = _decoration_of(self._app.view_functions.get(endpoint))
+        return None if decoration is None else self._override(decoration)
+
+    def _override(self, decoration: Decoration) -> Override:
+        override = self._known.get(decoration)
+        if override is None:
+            override = decoration.override
+            if decoration.chests and not decoration.writes_at_once(self._buffer):
+                override = replace(override, chests=self._attach(decoration.chests))
+            self._known[decoration] = override
+        return override
+
+
 def decorate_view(view: object, decoration: Decoration) -> None:
     """Store a decoration on its view."""
     setattr(view, _ATTRIBUTE, decoration)
-
-
-def endpoint_decoration(app: Flask, endpoint: str) -> Decoration | None:
-    """Return the decoration of an endpoint's view; ``None`` if the view is not decorated."""
-    return _decoration_of(app.view_functions.get(endpoint))
 
 
 def all_decorations(app: Flask) -> Iterator[Decoration]:

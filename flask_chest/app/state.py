@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from flask import Flask
 
@@ -21,7 +20,6 @@ from ..capture.recorder import Recorder, RecordSink
 from ..capture.routes import routes_of
 from ..chests.base import AppInfo, Chest
 from ..chests.registry import assign_unique_names, make_chests
-from ..config.plan import Override
 from ..config.plan_cache import PlanCache
 from ..config.rule import Rule, parse_rule
 from ..config.ruleset import build_ruleset
@@ -33,7 +31,7 @@ from ..delivery.journal.scope import JournalScope
 from ..errors import ConfigError
 from ..typing import RequestIdGenerator
 from .blueprint_tracking import BlueprintTracking, PendingBlueprintRules
-from .decorations import Decoration, all_decorations, endpoint_decoration
+from .decorations import DecorationOverrides
 from .delivery import Delivery, build_agent, build_delivery, journal_dir, journal_scope
 
 _logger = logging.getLogger("flask_chest")
@@ -68,7 +66,6 @@ class AppState:
         self.settings = settings
         self._scheduler = scheduler
         self._closers: list[Callable[[], None]] = []
-        self._overrides: WeakKeyDictionary[Decoration, Override] = WeakKeyDictionary()
         self._attaching = ProcessLock()
         #: All chests; those of decorators are added when their views become known.
         self.chests = make_chests(settings.chests)
@@ -76,13 +73,15 @@ class AppState:
         self.configured_chests = tuple(self.chests)
         _check_chest_count("CHEST_CHESTS", len(self.chests))
         self._bind_and_fix_names(self.chests)
+        #: What the decorators of the app's views override.
+        self.overrides = DecorationOverrides(app, settings.buffer, self._try_to_attach)
         self._pending_rules = PendingBlueprintRules(app)
         self.plans = PlanCache(
             build_ruleset(settings, [chest.name for chest in self.chests]),
             entry=EncodingCache,
             late=self._pending_rules.take,
             routes=lambda: routes_of(app),
-            override_of=self._override_of_endpoint,
+            override_of=self.overrides.of_endpoint,
             report=_log_unmatched_rules,
         )
         if settings.buffer != "disk":
@@ -146,21 +145,6 @@ class AppState:
                 self._attach_new(new)
         return tuple(chest.name for chest in listed)
 
-    def attach_decorated_chests(self) -> None:
-        """Add the chests of all decorators, in the order of their views.
-
-        The journal stores records under the chests' names. In the order of first requests, another
-        process or the next start could give the same name to another chest.
-        """
-        for decoration in all_decorations(self.app):
-            self._override(decoration)
-
-    def override_of(self, decoration: Decoration) -> Override:
-        """Return what a decoration overrides in this app, and attach its chests."""
-        if decoration not in self._overrides:
-            self.attach_decorated_chests()
-        return self._override(decoration)
-
     def on_close(self, closer: Callable[[], None]) -> None:
         """Call a function on each :meth:`close`."""
         self._closers.append(closer)
@@ -205,22 +189,6 @@ class AppState:
         self.bind_chests(chests)
         for chest in chests:
             chest.name_is_fixed = True
-
-    def _override_of_endpoint(self, endpoint: str | None) -> Override | None:
-        # All chests are attached before the first record, even before a record without a view:
-        # attaching replaces the delivery, and a memory buffer's records would be lost with it.
-        self.attach_decorated_chests()
-        decoration = None if endpoint is None else endpoint_decoration(self.app, endpoint)
-        return None if decoration is None else self._override(decoration)
-
-    def _override(self, decoration: Decoration) -> Override:
-        override = self._overrides.get(decoration)
-        if override is None:
-            override = decoration.override
-            if decoration.chests and not decoration.writes_at_once(self.settings.buffer):
-                override = replace(override, chests=self._try_to_attach(decoration.chests))
-            self._overrides[decoration] = override
-        return override
 
     def _try_to_attach(self, chests: Sequence[Chest]) -> tuple[str, ...]:
         try:

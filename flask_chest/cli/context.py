@@ -28,7 +28,7 @@ def current_state() -> AppState:
         state = _state_of(app)
     if state is None:
         raise click.ClickException("recording is off: CHEST_ENABLED is False")
-    state.attach_decorated_chests()
+    state.overrides.attach_all_chests()
     return state
 
 

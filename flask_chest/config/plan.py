@@ -11,15 +11,16 @@ from .rule import Route
 
 @dataclass(slots=True)
 class Plan:
-    """What one endpoint and method records; a request looks it up and decides nothing.
+    """What one endpoint and method records. A request looks the plan up instead of matching rules.
 
-    :param names: the variables to track, in order; ``None`` where all of ``g`` is tracked.
-    :param named: variables that somebody named outright; a superset of ``names``.
+    :param names: the variables to track, in order; ``None`` tracks all of ``g``.
+    :param named: the variables that a setting, rule or decorator names; includes ``names``.
     :param mask: a bit for each chest that gets the record.
-    :param sample: the share that is kept.
-    :param record: whether a record is left at all.
-    :param request_id_generator: makes the request id, where the decorator named one.
-    :param sources: which rules made it, for ``flask chest rules`` and ``explain``.
+    :param sample: the fraction of records to keep.
+    :param record: whether requests are recorded at all.
+    :param request_id_generator: the generator of the view's decorator, if any.
+    :param sources: the rules that apply, for ``flask chest rules`` and ``explain``.
+    :param blueprint: the full name of the route's blueprint.
     """
 
     route: Route
@@ -35,10 +36,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """What a decorator says of its view; it overrides all rules.
+    """What a decorator sets for its view; wins over all rules.
 
-    :param tracks: whether ``tracked_vars`` say anything.
-    :param chests: the names of its chests; ``None`` leaves the app's, none at all keeps no record.
+    :param tracked_vars: the variables to track, if ``tracks`` is true.
+    :param tracks: whether ``tracked_vars`` apply.
+    :param chests: the names of the decorator's chests; ``None`` keeps the app's chests, and an
+        empty tuple records nothing.
     """
 
     tracked_vars: TrackedVars = None
