@@ -1,7 +1,9 @@
-"""A small shop, and commands that are run in it."""
+"""A small shop, and helpers that run commands in it and read their output."""
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from ..apps import make_app
 
 
 def make_shop(folder: Path, **config: Any) -> Flask:
-    """A small shop."""
+    """Make the shop."""
     app = make_app(folder, name="shop", **config)
 
     @app.get("/")
@@ -56,6 +58,27 @@ def run(app: Flask, *arguments: str) -> Result:
 
 
 def deliver(app: Flask) -> None:
+    """Deliver all records and close the app's chests."""
     extension = app.extensions["chest"]
     assert extension.flush(60)
     extension.close()
+
+
+#: Options for the day of the records that ``many()`` makes.
+RANGE = ["--since", "2026-11-20", "--until", "2026-11-21"]
+
+
+def cells(line: str) -> list[str]:
+    """Return the cells of a table's row."""
+    return re.split(r" {2,}", line.strip())
+
+
+def lines_of(result: Result) -> list[Any]:
+    """Return the JSON lines that a command printed."""
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def records_left(app: Flask) -> int:
+    """Return the number of records in the store."""
+    return len(run(app, "export").stdout.splitlines())

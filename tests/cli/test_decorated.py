@@ -1,4 +1,4 @@
-"""Commands reach the chests that decorators name, though no request has told of them."""
+"""Commands work with the chests of decorators, before any request to their views."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES = ("now", "later", "method")
 
 
 def decorated_app(folder: Path, *, extended: bool = True, **config: Any) -> Flask:
-    """An app whose views write to databases of their own: one at once, two in the background."""
+    """Make an app whose views write to separate databases: one at once, two in the background."""
     make = make_app if extended else make_plain_app
     chests = ["sqlite:///own.db"]
     app = make(folder, TESTING=True, CHEST_CHESTS=chests, CHEST_EXPORT_INTERVAL=0.05, **config)
@@ -54,7 +54,7 @@ def visit(app: Flask, *paths: str) -> None:
 
 
 def deliver(app: Flask) -> None:
-    """Deliver what waits in the journal, as ``flask chest agent`` does."""
+    """Deliver pending records, as ``flask chest agent`` does."""
     with app.app_context():
         agent = current_state().build_agent()
     agent.start()
@@ -75,7 +75,7 @@ KINDS = pytest.mark.parametrize("extended", [True, False], ids=["extended", "alo
 
 @KINDS
 def test_an_agent_delivers_for_decorators(tmp_path: Path, extended: bool) -> None:
-    """What decorated views left in the journal goes where it belongs."""
+    """The agent delivers the records of decorated views to their chests."""
     serving = decorated_app(tmp_path, extended=extended, CHEST_EXPORTER="agent")
     visit(serving, "/method", "/method", "/later", "/now", "/now", "/now")
     agent = decorated_app(tmp_path, extended=extended, CHEST_EXPORTER="agent")
@@ -86,7 +86,7 @@ def test_an_agent_delivers_for_decorators(tmp_path: Path, extended: bool) -> Non
 
 @KINDS
 def test_status(tmp_path: Path, extended: bool) -> None:
-    """Each is there with its address; what is written within the request has no ledger."""
+    """Shows each chest with its address; a chest written within the request has no ledger."""
     app = decorated_app(tmp_path, extended=extended, CHEST_EXPORTER="agent")
     visit(app, "/later", "/later", "/now")
     told = json.loads(run(decorated_app(tmp_path, extended=extended), "status", "--json").stdout)
@@ -100,14 +100,14 @@ def test_status(tmp_path: Path, extended: bool) -> None:
 
 @KINDS
 def test_forget(tmp_path: Path, extended: bool) -> None:
-    """A person's records go from every store, those of decorators among them."""
+    """Erases a person's records from the stores of decorators, too."""
     app = decorated_app(tmp_path, extended=extended, CHEST_EXPORTER="agent")
     visit(app, "/now", "/later", "/method")
     deliver(app)
     again = decorated_app(tmp_path, extended=extended)
-    handed = tmp_path / "person.ndjson"
-    assert run(again, "forget", "--where", "user_id=7", "--export", str(handed)).exit_code == 0
-    assert len(handed.read_bytes().splitlines()) == 3
+    file = tmp_path / "person.ndjson"
+    assert run(again, "forget", "--where", "user_id=7", "--export", str(file)).exit_code == 0
+    assert len(file.read_bytes().splitlines()) == 3
     told = json.loads(run(again, "forget", "--where", "user_id=7", "--yes", "--json").stdout)
     own = {"sqlite": 0} if extended else {}
     assert told["erased"] == {**own, "later": 1, "method": 1, "now": 1}
@@ -115,7 +115,7 @@ def test_forget(tmp_path: Path, extended: bool) -> None:
 
 
 def test_replay(tmp_path: Path) -> None:
-    """Dead letters of a decorator's chest are sent again."""
+    """Sends dead letters of a decorator's chest again."""
     app = decorated_app(tmp_path)
     journal = JournalScope(get_state(app).journal_dir)
     DeadLetters(journal, "later").add([encode(record) for record in many(10)], "refused")
@@ -124,7 +124,7 @@ def test_replay(tmp_path: Path) -> None:
 
 
 def test_import(tmp_path: Path) -> None:
-    """All go to the app's own chests; a decorator's gets them where it is named."""
+    """Imports to the app's own chests; to a decorator's chest only if --chest names it."""
     app = decorated_app(tmp_path)
     file = tmp_path / "records.ndjson"
     file.write_bytes(b"".join(encode(record) + b"\n" for record in many(10)))
@@ -139,8 +139,8 @@ def test_import(tmp_path: Path) -> None:
 
 
 @KINDS
-def test_an_app_that_is_off(tmp_path: Path, extended: bool) -> None:
-    """Commands say so."""
+def test_recording_is_off(tmp_path: Path, extended: bool) -> None:
+    """Commands report that recording is off."""
     result = run(decorated_app(tmp_path, extended=extended, CHEST_ENABLED=False), "status")
     assert result.exit_code == 1
     assert "recording is off: CHEST_ENABLED is False" in result.output

@@ -1,4 +1,4 @@
-"""How commands spell figures and draw trends."""
+"""How commands format numbers and draw trends."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from flask_chest.query.formatting import format_number
         (-1.5e308, "-1.5e+308"),
     ],
 )
-def test_figure(value: float | None, text: str) -> None:
-    """Three digits that count, and thousands apart."""
+def test_format_number(value: float | None, text: str) -> None:
+    """At least three significant digits, with separators for thousands."""
     assert format_number(value) == text
 
 
 def test_sparkline() -> None:
-    """The highest bar is the greatest value; where there is nothing, none is high."""
+    """The greatest value has the highest bar; zeros have the lowest."""
     assert sparkline([0, 1, 2, 4]) == "▁▂▄█"
     assert sparkline([0, 0]) == "▁▁"
     assert sparkline([]) == ""

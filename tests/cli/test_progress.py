@@ -1,4 +1,4 @@
-"""Long work on a real terminal shows how far it is; elsewhere there is nothing but the result."""
+"""Long commands show a progress bar on a terminal, and nothing but their result elsewhere."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ with make_shop(Path(sys.argv[1]), CHEST_CHESTS=[sys.argv[2]]).app_context():
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The instance folder of an app whose chest holds 600 records."""
+    """The instance folder of an app with 600 records in its store."""
     app = make_shop(tmp_path)
     [chest] = get_state(app).chests
     ago = datetime.now(timezone.utc) - timedelta(days=2) - END
@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def commands(folder: Path) -> list[list[str]]:
-    """Those that may take long, each with the store that it works on."""
+    """Return the commands that may take long, each with the URL of its chest."""
     file = str(folder / "out.ndjson")
     return [
         ["sqlite:///chest.db", "export", "--output", file],
@@ -53,7 +53,7 @@ def commands(folder: Path) -> list[list[str]]:
 
 
 def on_terminal(folder: Path, arguments: list[str]) -> tuple[str, str]:
-    """Standard output, and what a terminal got that is standard error."""
+    """Run a command with a terminal as standard error; return both outputs."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-c", _SCRIPT, str(folder), *arguments],
@@ -73,14 +73,14 @@ def on_terminal(folder: Path, arguments: list[str]) -> tuple[str, str]:
 
 def _read_all(terminal: int) -> str:
     text = b""
-    with suppress(OSError):  # so Linux says that nobody writes any more
+    with suppress(OSError):  # Linux raises it when the command has closed the terminal
         while part := os.read(terminal, 4096):
             text += part
     return text.decode()
 
 
 def test_bars_on_a_terminal(folder: Path) -> None:
-    """Each command draws one over itself until it is full; its result stays free of it."""
+    """Each command draws a bar up to 100 % on standard error, and none on standard output."""
     for arguments in commands(folder):
         output, shown = on_terminal(folder, arguments)
         assert "\r" in shown, arguments
@@ -89,8 +89,8 @@ def test_bars_on_a_terminal(folder: Path) -> None:
         assert "#" not in output
 
 
-def test_plain_elsewhere(folder: Path) -> None:
-    """In a pipe or a log there is neither a bar nor a colour."""
+def test_no_bar_without_a_terminal(folder: Path) -> None:
+    """Without a terminal there are no bars and no colours."""
     for arguments in commands(folder)[:3]:
         done = subprocess.run(
             [sys.executable, "-c", _SCRIPT, str(folder), *arguments],

@@ -1,4 +1,4 @@
-"""``flask chest replay``: what it prints, and what one chest means for the others."""
+"""``flask chest replay``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DOWN = {"url": "http://127.0.0.1:1/hook", "name": "down"}
 
 @pytest.fixture
 def app(tmp_path: Path) -> Flask:
-    """An app with dead letters of a chest that is away, and of one that would take them now."""
+    """An app with dead letters of two chests; one store is down, the other accepts them."""
     app = make_shop(tmp_path, CHEST_CHESTS=[DOWN, "sqlite:///chest.db"])
     for name in ("down", "sqlite"):
         letters = DeadLetters(JournalScope(get_state(app).journal_dir), name)
@@ -29,16 +29,16 @@ def app(tmp_path: Path) -> Flask:
     return app
 
 
-def test_one_that_is_away(app: Flask) -> None:
-    """The others get theirs; the command fails, and says why."""
+def test_one_store_is_down(app: Flask) -> None:
+    """Other stores get their records; the command fails with the error of the first."""
     result = run(app, "replay")
     assert result.exit_code == 1
     assert result.stdout == "down: 0 delivered, 2 left\nsqlite: 2 delivered, 0 left\n"
     assert "Error: chest 'down' at http://127.0.0.1:1: " in result.stderr
 
 
-def test_one_by_its_name(app: Flask) -> None:
-    """Only its letters are sent, and told as JSON."""
+def test_one_chest(app: Flask) -> None:
+    """Sends the dead letters of one chest only, and prints JSON."""
     result = run(app, "replay", "sqlite", "--json")
     assert (result.exit_code, json.loads(result.stdout)) == (
         0,
@@ -48,15 +48,15 @@ def test_one_by_its_name(app: Flask) -> None:
     assert len(DeadLetters(scope, "down").read()) == 2
 
 
-def test_one_that_is_not_there(app: Flask) -> None:
-    """It is an error that names those that are."""
+def test_unknown_chest(app: Flask) -> None:
+    """The error names the existing chests."""
     result = run(app, "replay", "influx")
     assert result.exit_code == 1
     assert result.output == "Error: there is no chest 'influx'; there are: down, sqlite\n"
 
 
-def test_two_at_once(app: Flask) -> None:
-    """The second one says that it has to wait."""
+def test_two_replays_at_once(app: Flask) -> None:
+    """The second replay fails with a message."""
     letters = DeadLetters(JournalScope(get_state(app).journal_dir), "sqlite")
     assert letters.replay_lock.acquire()
     try:

@@ -1,4 +1,4 @@
-"""How a command that runs until it is told to end hears of that."""
+"""Long-running commands stop on SIGTERM and SIGINT."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flask_chest.cli.shutdown import wait_for_shutdown
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_wait(number: signal.Signals) -> None:
-    """It does, and afterwards the signals mean what they meant before."""
+    """Each signal ends the wait; afterwards the previous handlers are restored."""
     before = signal.getsignal(number)
     with wait_for_shutdown() as wait:
         os.kill(os.getpid(), number)
@@ -22,8 +22,8 @@ def test_a_signal_ends_the_wait(number: signal.Signals) -> None:
     assert signal.set_wakeup_fd(-1) == -1
 
 
-def test_a_signal_that_another_thread_gets() -> None:
-    """The kernel may give it to any thread; the one that waits is woken all the same."""
+def test_a_signal_to_another_thread() -> None:
+    """A signal that the kernel gives to another thread ends the wait, too."""
     others = threading.Thread(
         target=lambda: signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
     )
@@ -33,14 +33,14 @@ def test_a_signal_that_another_thread_gets() -> None:
     others.join()
 
 
-def test_other_signals_do_not_end_it() -> None:
-    """What the app listens to is the app's."""
+def test_other_signals_do_not_end_the_wait() -> None:
+    """The app's own signal handlers run, and the wait continues."""
     heard = threading.Event()
     before = signal.signal(signal.SIGUSR1, lambda *_: heard.set())
 
     def send() -> None:
         signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
-        # The main thread runs the handler, so by then it has been woken by this one.
+        # The main thread runs the handler, so this signal has woken it.
         assert heard.wait(30)
         signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
 

@@ -1,4 +1,4 @@
-"""The commands and the dashboard, on ClickHouse and MongoDB beside SQLite: all tell the same."""
+"""Commands and dashboard give the same results on ClickHouse and MongoDB as on SQLite."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def chest_on(server: Any, place: str) -> dict[str, Any]:
 
 @pytest.fixture
 def shop(server: Any, tmp_path: Path) -> Flask:
-    """An app with the same records in two chests."""
+    """An app with the same records in two stores."""
     chests = ["sqlite:///chest.db", chest_on(server, "commands")]
     app = make_shop(tmp_path, CHEST_CHESTS=chests)
     for chest in get_state(app).chests:
@@ -51,23 +51,23 @@ def shop(server: Any, tmp_path: Path) -> Flask:
 
 
 def both(app: Flask, *arguments: str) -> tuple[Any, Any]:
-    """What a command prints of either chest."""
-    told = []
+    """Return the output of a command for each of the two chests."""
+    outputs = []
     for name in ("sqlite", "beside"):
         result = run(app, *arguments, "--chest", name)
         assert result.exit_code == 0, result.output
-        told.append(result.stdout.replace(name, "NAME"))
-    return told[0], told[1]
+        outputs.append(result.stdout.replace(name, "NAME"))
+    return outputs[0], outputs[1]
 
 
-def approximate(told: str) -> list[Any]:
-    """Lines of JSON, in which sums may differ in the last place."""
-    rounded = json.loads(told, parse_float=lambda text: float(f"{float(text):.9g}"))
+def approximate(output: str) -> list[Any]:
+    """Parse JSON with rounded numbers, since sums may differ in the last digits."""
+    rounded = json.loads(output, parse_float=lambda text: float(f"{float(text):.9g}"))
     return [rounded] if isinstance(rounded, dict) else list(rounded)
 
 
 def test_commands(shop: Flask) -> None:
-    """Counts, sums, percentiles, single records, exports; then what is forgotten and pruned."""
+    """Compares stats, tail, show and export, then forget and prune."""
     for options in (
         (),
         ("--by", "user_id", "--of", "balance"),
@@ -93,7 +93,7 @@ def test_commands(shop: Flask) -> None:
 
 
 def test_dashboard(server: Any, tmp_path: Path) -> None:
-    """Every page is served from it."""
+    """Every page works with each store."""
     app = make_dashboard_app(tmp_path, CHEST_CHESTS=[chest_on(server, "dashboard")])
     fill(app, 300)
     client = app.test_client()

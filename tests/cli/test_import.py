@@ -1,0 +1,58 @@
+"""``flask chest import``."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from flask import Flask
+
+from flask_chest.app.state import get_state
+from flask_chest.cli import chest as chest_group
+from flask_chest.operations.retention import Maintenance
+from flask_chest.query.ndjson import to_line
+from flask_chest.record.encoding import encode
+
+from ..query.records import many
+from .shop import deliver, make_shop, records_left, run
+
+
+def test_import_of_old_records(tmp_path: Path) -> None:
+    """Imported records are in the rollups, and so in answers over long ranges."""
+    app = make_shop(tmp_path)
+    app.test_client().get("/")
+    deliver(app)
+    [chest] = get_state(app).chests
+    Maintenance([chest], None).run(threading.Event())
+    file = tmp_path / "past.ndjson"
+    past = datetime.now(timezone.utc) - timedelta(days=7)
+    old = [replace(each, time=past, route="/old", sample_rate=1.0) for each in many(3)]
+    file.write_bytes(b"".join(to_line(record) + b"\n" for record in old))
+    assert run(app, "import", str(file)).stderr == ""
+    stats = run(app, "stats", "--since", "30 days", "--where", "route=/old", "--json")
+    assert [group["count"] for group in json.loads(stats.stdout)["groups"]] == [3]
+    chest.close()
+
+
+def test_import_through_a_pipe(tmp_path: Path) -> None:
+    """Imports standard input, whose size is unknown."""
+    app = make_shop(tmp_path)
+    lines = b"\n".join(to_line(record) for record in many(3))
+    done = app.test_cli_runner().invoke(chest_group, ["import"], input=lines)
+    assert (done.exit_code, done.stdout) == (0, "3 imported\n")
+    assert records_left(app) == 3
+
+
+def test_import_of_bad_lines(shop: Flask, tmp_path: Path) -> None:
+    """Imports valid lines, reports invalid lines with their numbers, and fails."""
+    file = tmp_path / "in.ndjson"
+    good = encode(replace(many(1)[0], id="new"))
+    file.write_bytes(good + b"\n\nnot json\n" + b'{"id": 5}\n' * 9)
+    result = run(shop, "import", str(file), "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout) == {"imported": 1, "refused": 10}
+    assert "line 3: it is not JSON" in result.stderr
+    assert "10 lines are not valid records" in result.stderr
