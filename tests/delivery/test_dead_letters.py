@@ -1,4 +1,4 @@
-"""Dead letters, and sending them again."""
+"""Dead letters and their replay."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ LINES = [encode(Record(id=f"{number:032x}", time=from_microseconds(number))) for
 
 
 class Picky(Chest):
-    """Rejects one record, and may fail at another."""
+    """Rejects one record, and fails at another.
+
+    :param rejects: the end of the id of the rejected record.
+    :param fails: the end of the id of the record at which it fails.
+    """
 
     def __init__(self, rejects: str = "", fails: str = "") -> None:
         super().__init__(name="picky")
@@ -46,18 +50,16 @@ class Picky(Chest):
 @pytest.mark.parametrize(
     "name", ["influx", "../../etc/passwd", ".hidden", "a/b", "ü 1", "x" * 200, "ä" * 33]
 )
-def test_letters_lie_in_their_folder_whatever_the_chest_is_called(
-    tmp_path: Path, name: str
-) -> None:
-    """A chest's name never leads out of the folder, and its letters come back."""
+def test_the_file_is_in_the_folder_for_any_chest_name(tmp_path: Path, name: str) -> None:
+    """A chest's name never leads out of the folder, and its letters can be read again."""
     letters = DeadLetters(JournalScope(tmp_path), name)
     letters.add(LINES, "bad")
     assert letters.path.parent == tmp_path / "dead"
     assert letters.read() == [DeadLetter("bad", line) for line in LINES]
 
 
-def test_a_damaged_letter_hides_no_other(tmp_path: Path) -> None:
-    """A line that is no letter is passed over."""
+def test_a_damaged_letter_is_skipped(tmp_path: Path) -> None:
+    """The letters before and after a damaged line are read."""
     letters = DeadLetters(JournalScope(tmp_path), "picky")
     letters.add(LINES[:1], "bad")
     with letters.path.open("ab") as file:
@@ -66,8 +68,8 @@ def test_a_damaged_letter_hides_no_other(tmp_path: Path) -> None:
     assert [letter.reason for letter in letters.read()] == ["bad", "worse"]
 
 
-def test_a_replay_moves_the_accepted_and_keeps_the_rest(tmp_path: Path) -> None:
-    """Accepted letters are gone and counted as delivered; the others stay with the new reason."""
+def test_a_replay_removes_accepted_letters(tmp_path: Path) -> None:
+    """Accepted letters count as delivered; the others stay, with the new reason."""
     letters = DeadLetters(JournalScope(tmp_path), "picky")
     letters.add(LINES, "bad")
     rejected = Ledger()
@@ -83,8 +85,8 @@ def test_a_replay_moves_the_accepted_and_keeps_the_rest(tmp_path: Path) -> None:
     assert (account.captured, account.delivered, account.rejected) == (4, 3, 1)
 
 
-def test_letters_that_arrive_meanwhile_are_kept(tmp_path: Path) -> None:
-    """What is buried while a replay runs is not lost with the replayed ones."""
+def test_letters_that_are_added_during_a_replay_stay(tmp_path: Path) -> None:
+    """A replay removes only the letters that it has read."""
     letters = DeadLetters(JournalScope(tmp_path), "picky")
     letters.add(LINES[:2], "bad")
     replay = Replay(JournalScope(tmp_path), Picky())
@@ -94,7 +96,7 @@ def test_letters_that_arrive_meanwhile_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_store_that_is_down_ends_the_replay(tmp_path: Path) -> None:
-    """Nothing more is tried once the store fails, and nothing is lost."""
+    """After a failure no further record is sent, and no letter is lost."""
     letters = DeadLetters(JournalScope(tmp_path), "picky")
     letters.add(LINES, "bad")
     replay = Replay(JournalScope(tmp_path), Picky(fails="1"))
@@ -104,10 +106,8 @@ def test_a_store_that_is_down_ends_the_replay(tmp_path: Path) -> None:
     assert [letter.line for letter in letters.read()] == LINES[1:]
 
 
-def test_letters_are_forgotten_as_a_replay_has_left_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A replay that ends just before neither brings its letters back, nor is counted twice."""
+def test_an_erasure_right_after_a_replay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A replay that ends just before does not restore its letters, and counts once."""
     DeadLetters(JournalScope(tmp_path), "picky").add(LINES, "bad")
     rejected = Ledger()
     rejected.account("picky").rejected = 4

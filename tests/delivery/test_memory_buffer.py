@@ -1,4 +1,4 @@
-"""The memory buffer."""
+"""The memory buffer: pages, overflow and exit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Losses(Counter[tuple[str, str]]):
 
 
 def test_each_chest_reads_at_its_own_pace() -> None:
-    """A chest gets its records in order, whatever the other ones do."""
+    """Each chest gets all records in order, independently of the other chests."""
     buffer = MemoryBuffer(["one", "two"], 10_000, Losses())
     for number in range(5):
         buffer.append(b"%d" % number, 0b11)
@@ -26,8 +26,8 @@ def test_each_chest_reads_at_its_own_pace() -> None:
     assert buffer.ledger().account("two").pending == 5
 
 
-def test_a_page_that_was_not_committed_comes_again() -> None:
-    """What a chest did not accept is offered again, and may be asked for in smaller pages."""
+def test_an_uncommitted_page_is_read_again() -> None:
+    """Records that a chest did not accept are read again, also in smaller pages."""
     buffer = MemoryBuffer(["one"], 10_000, Losses())
     for number in range(4):
         buffer.append(b"%d" % number, 1)
@@ -37,8 +37,8 @@ def test_a_page_that_was_not_committed_comes_again() -> None:
     assert smaller.lines == first.lines[:2]
 
 
-def test_over_its_limit_the_oldest_go_and_are_counted() -> None:
-    """The buffer keeps to its bytes; what went is told of."""
+def test_the_oldest_records_are_dropped_over_the_limit() -> None:
+    """Dropped records count as lost, and the listener is called."""
     losses = Losses()
     buffer = MemoryBuffer(["one"], 100, losses)
     for number in range(20):
@@ -51,8 +51,8 @@ def test_over_its_limit_the_oldest_go_and_are_counted() -> None:
     assert losses == {("one", "overflow"): 10}
 
 
-def test_what_is_left_at_the_end_is_counted() -> None:
-    """Memory ends with the process: what waits then is lost, and said to be."""
+def test_undelivered_records_are_lost_at_exit() -> None:
+    """Records that wait when the buffer is closed count as lost."""
     losses = Losses()
     buffer = MemoryBuffer(["one"], 1000, losses)
     buffer.append(b"1", 1)

@@ -1,4 +1,4 @@
-"""Delivery to one chest: failures wait, rejected records are found and buried, the rest arrives."""
+"""The sender: batches, retries, and rejected records that become dead letters."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from flask_chest.record.record import Record
 from flask_chest.signals import batch_delivered, delivery_failed
 
 
-class Backend(Chest):
-    """A backend that does what it is told to."""
+class ScriptedChest(Chest):
+    """Calls a function with the ids of each batch, and stores the batch unless it raises."""
 
     def __init__(self, behave: Callable[[list[str]], None]) -> None:
-        super().__init__(name="backend")
+        super().__init__(name="scripted")
         self.accepted: list[str] = []
         self.calls: list[int] = []
         self._behave = behave
@@ -36,12 +36,12 @@ class Backend(Chest):
 
 
 class Setting:
-    """A buffer, a shipper, and where rejected records go."""
+    """A buffer, a sender, and a list of dead letters."""
 
     def __init__(self, behave: Callable[[list[str]], None], batch_size: int = 100) -> None:
-        self.chest = Backend(behave)
-        self.buffer = MemoryBuffer(["backend"], 2**20, lambda *_: None)
-        self.buried: list[tuple[int, str]] = []
+        self.chest = ScriptedChest(behave)
+        self.buffer = MemoryBuffer(["scripted"], 2**20, lambda *_: None)
+        self.dead_letters: list[tuple[int, str]] = []
         self.sender = Sender(self.chest, self.buffer, batch_size, self, self._add_dead_letters)
 
     def put(self, count: int) -> list[str]:
@@ -55,18 +55,18 @@ class Setting:
         self.sender.send()
 
     def account(self) -> dict[str, object]:
-        return self.buffer.ledger().account("backend").to_dict()
+        return self.buffer.ledger().account("scripted").to_dict()
 
     def _add_dead_letters(self, chest: str, lines: Sequence[bytes], reason: str) -> None:
-        self.buried.append((len(lines), reason))
+        self.dead_letters.append((len(lines), reason))
 
 
 def accept(ids: list[str]) -> None:
-    """Takes everything."""
+    """Accept the batch."""
 
 
 def test_everything_is_delivered_in_batches() -> None:
-    """Batches are of the size that was asked for, in the order of capture."""
+    """Batches have the configured size, and records keep the order of capture."""
     setting = Setting(accept, batch_size=40)
     ids = setting.put(100)
     setting.send()
@@ -74,26 +74,25 @@ def test_everything_is_delivered_in_batches() -> None:
     assert setting.chest.calls == [40, 40, 20]
 
 
-def test_what_comes_meanwhile_waits_for_its_turn() -> None:
-    """An app in use does not have its records sent by twos and threes."""
+def test_records_that_arrive_meanwhile_wait_for_the_next_tick() -> None:
+    """The records of a busy app are not sent in batches of two or three."""
 
-    def more_comes(_: list[str]) -> None:
+    def append_more(_: list[str]) -> None:
         if len(setting.chest.calls) < 20:
             setting.put(3)
 
-    setting = Setting(more_comes, batch_size=40)
+    setting = Setting(append_more, batch_size=40)
     setting.put(100)
     setting.sender.send()
     assert setting.chest.calls == [40, 40, 26]
     setting.sender.send()
     assert setting.chest.calls == [40, 40, 26, 3]
-    setting.send()  # somebody waits for it
+    setting.send()  # a flush sends them at once
     assert setting.account()["pending"] == 0
 
 
-def test_a_backend_that_does_not_say_which() -> None:
-    """Where some were rejected, nobody knows which, nothing is buried or sent again; the ledger
-    has their number."""
+def test_rejected_records_that_the_store_did_not_name() -> None:
+    """Only their number is known: the ledger has it, and no record is sent again."""
 
     def behave(ids: list[str]) -> None:
         raise RejectedError("two of them", unnamed=2)
@@ -102,14 +101,14 @@ def test_a_backend_that_does_not_say_which() -> None:
     setting.put(20)
     setting.send()
     assert setting.chest.calls == [10, 10]
-    assert setting.buried == []
+    assert setting.dead_letters == []
     account = setting.account()
     assert (account["delivered"], account["rejected"], account["pending"]) == (16, 4, 0)
 
 
 @given(st.sets(st.integers(0, 63), max_size=6))
-def test_a_rejected_batch_is_halved_until_the_bad_are_alone(bad: set[int]) -> None:
-    """Whichever records are bad, they alone are buried and all others arrive once."""
+def test_a_rejected_batch_is_halved_until_the_bad_records_are_alone(bad: set[int]) -> None:
+    """Only the bad records become dead letters; all others are stored once."""
 
     def behave(ids: list[str]) -> None:
         if any(int(each, 16) in bad for each in ids):
@@ -119,13 +118,13 @@ def test_a_rejected_batch_is_halved_until_the_bad_are_alone(bad: set[int]) -> No
     ids = setting.put(64)
     setting.send()
     assert setting.chest.accepted == [each for each in ids if int(each, 16) not in bad]
-    assert setting.buried == [(1, "not this one")] * len(bad)
+    assert setting.dead_letters == [(1, "not this one")] * len(bad)
     assert setting.account()["rejected"] == len(bad)
     assert setting.account()["pending"] == 0
 
 
-def test_a_backend_that_names_the_bad_ones_is_believed() -> None:
-    """Where the backend said which records it rejected, nothing is sent again."""
+def test_rejected_records_that_the_store_named() -> None:
+    """They become dead letters without a further attempt; the others count as delivered."""
 
     def behave(ids: list[str]) -> None:
         raise RejectedError("two of them", record_ids=ids[:2])
@@ -134,13 +133,13 @@ def test_a_backend_that_names_the_bad_ones_is_believed() -> None:
     setting.put(10)
     setting.send()
     assert setting.chest.calls == [10]
-    assert setting.buried == [(2, "two of them")]
+    assert setting.dead_letters == [(2, "two of them")]
     account = setting.account()
     assert (account["delivered"], account["rejected"]) == (8, 2)
 
 
-def test_a_failure_keeps_everything_and_waits() -> None:
-    """What failed stays, is not tried at once, and is tried when a flush asks for it."""
+def test_a_failed_batch_is_retried_after_the_backoff_or_by_a_flush() -> None:
+    """Its records stay in the buffer; the next tick does not send them, a flush does."""
     failures = [DeliveryError("down", retry_after=60)]
 
     def behave(ids: list[str]) -> None:
@@ -157,8 +156,8 @@ def test_a_failure_keeps_everything_and_waits() -> None:
     assert setting.chest.accepted == ids
 
 
-def test_any_exception_of_a_backend_is_a_failure() -> None:
-    """A backend that raises what it should not loses nothing."""
+def test_any_exception_of_a_chest_is_a_failure() -> None:
+    """An unexpected exception does not lose a record."""
 
     def behave(ids: list[str]) -> None:
         raise ZeroDivisionError
@@ -169,8 +168,8 @@ def test_any_exception_of_a_backend_is_a_failure() -> None:
     assert setting.account()["pending"] == 3
 
 
-def test_trouble_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    """A store that stays down fills no log."""
+def test_a_failure_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A store that stays down does not fill the log."""
 
     def behave(ids: list[str]) -> None:
         raise DeliveryError("down")
@@ -184,8 +183,8 @@ def test_trouble_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     assert "down" in warnings[0].getMessage()
 
 
-def test_a_record_that_cannot_be_buried_is_kept() -> None:
-    """Rejected records leave the buffer only once they are safe elsewhere."""
+def test_a_record_stays_if_its_dead_letter_cannot_be_written() -> None:
+    """A rejected record leaves the buffer only when its dead letter is on disk."""
 
     def behave(ids: list[str]) -> None:
         raise RejectedError("no")
@@ -202,8 +201,8 @@ def test_a_record_that_cannot_be_buried_is_kept() -> None:
     assert setting.account()["rejected"] == 0
 
 
-def test_a_flush_asked_for_while_a_try_fails_is_tried() -> None:
-    """It does not wait for as long as that failure asks to."""
+def test_a_flush_that_is_requested_during_a_failing_attempt() -> None:
+    """It sends again at once, in spite of the failure's Retry-After."""
 
     def fail(_: list[str]) -> None:
         if len(setting.chest.calls) == 1:
@@ -217,8 +216,8 @@ def test_a_flush_asked_for_while_a_try_fails_is_tried() -> None:
     assert setting.chest.calls == [1, 1]
 
 
-def test_a_flush_that_was_asked_for_is_answered_even_by_a_failure() -> None:
-    """Who waits for a flush is told that it was tried."""
+def test_a_flush_ends_after_a_failure() -> None:
+    """The event is set when the records have been tried."""
 
     def behave(ids: list[str]) -> None:
         raise DeliveryError("down")
@@ -230,8 +229,8 @@ def test_a_flush_that_was_asked_for_is_answered_even_by_a_failure() -> None:
     assert done.wait(0)
 
 
-def test_signals_tell_of_batches_and_failures() -> None:
-    """Receivers hear of each batch and each failure; one that raises is not felt."""
+def test_signals_for_batches_and_failures() -> None:
+    """Each batch and each failure sends a signal; a receiver that raises does no harm."""
     failures = [DeliveryError("down")]
 
     def behave(ids: list[str]) -> None:
@@ -259,7 +258,7 @@ def test_signals_tell_of_batches_and_failures() -> None:
 
 
 def test_a_stop_ends_a_long_delivery() -> None:
-    """When the process must end, what is left stays in the buffer."""
+    """After a stop the remaining records stay in the buffer."""
     setting = Setting(accept, batch_size=10)
     setting.put(100)
     called = threading.Event()

@@ -1,4 +1,4 @@
-"""Without a buffer: each record is written to its chests at once."""
+"""Without a buffer, each record is written to its chests immediately."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flask_chest.testing import make_records
 
 
 class Failing(MemoryChest):
-    """Never accepts anything."""
+    """Raises an error for each batch."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(name="failing")
@@ -27,8 +27,8 @@ class Failing(MemoryChest):
 
 
 @pytest.mark.parametrize("error", [DeliveryError("out of order"), ZeroDivisionError()])
-def test_one_that_fails_keeps_no_other_from_it(error: Exception) -> None:
-    """The others get the record, the failure is in the ledger and signalled, and then raised."""
+def test_a_failing_chest_does_not_affect_the_others(error: Exception) -> None:
+    """The other chest stores the record; the failure is counted, signalled and raised."""
     sender = object()
     other = MemoryChest(name="other")
     direct = SynchronousDelivery([Failing(error), other], sender)

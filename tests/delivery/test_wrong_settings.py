@@ -1,4 +1,4 @@
-"""A setting or a store that is not as it must be: records wait until that is mended."""
+"""A wrong setting or an unsuitable store: records wait until it is corrected."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run(url: str, *statements: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("broken", "old", "new", "remedy", "mended"),
+    ("broken", "old", "new", "remedy", "correction"),
     [
         (
             "SELECT 1",
@@ -64,9 +64,9 @@ def test_records_wait(
     old: str,
     new: str,
     remedy: str,
-    mended: str,
+    correction: str,
 ) -> None:
-    """What is wrong is logged with a remedy; records wait, and arrive once it is put right."""
+    """The log has the cause and a remedy; the records are delivered after the correction."""
     run(server.url, "DROP TABLE IF EXISTS chest_schema, chest_records CASCADE", broken)
     before, _, after = server.url.rpartition(old)
     url = before + new + after
@@ -82,7 +82,7 @@ def test_records_wait(
     assert "secret" not in caplog.text
     ledger = chest.stats()["chests"]["orders"]
     assert (ledger["pending"], ledger["delivered"], ledger["rejected"]) == (REQUESTS, 0, 0)
-    run(server.url, mended)
+    run(server.url, correction)
     assert chest.flush(30)
     ledger = chest.stats()["chests"]["orders"]
     assert (ledger["delivered"], ledger["pending"], ledger["lost"]) == (REQUESTS, 0, {})

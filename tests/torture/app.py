@@ -1,4 +1,4 @@
-"""The app that is tortured: each request leaves its own id, and a proof that it arrived intact."""
+"""The app of the torture tests: each record has its request's id, and a proof of integrity."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from flask import Flask, g
 
 from ..apps import make_app
 
-#: Where a server's environment carries the instance folder and the app's config.
+#: The environment variables of a server with the instance folder and the app's config.
 INSTANCE = "TORTURE_INSTANCE"
 CONFIG = "TORTURE_CONFIG"
 
 
 def make_torture_app(instance: Path, **config: Any) -> Flask:
-    """An app with one view: ``/put/<ident>``."""
+    """Make an app with one view: ``/put/<ident>``."""
     app = make_app(instance, name="tortured", **{"CHEST_EXPORT_INTERVAL": 0.1, **config})
 
     @app.get("/put/<ident>")
@@ -33,17 +33,17 @@ def make_torture_app(instance: Path, **config: Any) -> Flask:
 
 
 def create_app() -> Flask:
-    """For servers: ``tests.torture.app:create_app()``."""
+    """Make the app of a server: ``tests.torture.app:create_app()``."""
     return make_torture_app(Path(os.environ[INSTANCE]), **json.loads(os.environ[CONFIG]))
 
 
 def environment(instance: Path, **config: Any) -> dict[str, str]:
-    """What a server is to have in its environment."""
+    """Return the environment of a server."""
     return {INSTANCE: str(instance), CONFIG: json.dumps(config)}
 
 
 def proof_of(ident: str) -> str:
-    """What a record must hold beside its id to be intact."""
+    """Return the value that an intact record has beside its id."""
     return f"ä\n{ident[::-1]}" * 20
 
 

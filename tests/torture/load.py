@@ -1,4 +1,4 @@
-"""A load that knows which of its requests were answered."""
+"""Sends requests continuously, and knows which of them were answered."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from typing_extensions import Self
 
 
 class Load:
-    """Sends requests from a few threads until it is left.
+    """Sends requests from several threads while the context is open.
 
-    :param port: of a server on loopback.
-    :param name: what its ids begin with.
+    :param port: the port of a server on loopback.
+    :param name: the start of its request ids.
+    :param threads: how many threads send requests.
     :param pause: seconds between two requests of one thread.
     """
 
     def __init__(self, port: int, name: str, threads: int = 4, pause: float = 0.01) -> None:
         self.answered: list[str] = []
-        self.asked = 0
+        self.sent = 0
         self._port = port
         self._name = name
         self._pause = pause
-        self._over = threading.Event()
-        self._news = threading.Condition()
+        self._ended = threading.Event()
+        self._new_answer = threading.Condition()
         self._threads = [
             threading.Thread(target=self._run, args=(number,)) for number in range(threads)
         ]
@@ -40,30 +41,30 @@ class Load:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._over.set()
+        self._ended.set()
         for thread in self._threads:
             thread.join()
 
     def wait_for(self, more: int, seconds: float = 180.0) -> None:
-        """Wait until so many more requests have been answered."""
+        """Wait until ``more`` further requests have been answered."""
         goal = len(self.answered) + more
-        with self._news:
-            assert self._news.wait_for(lambda: len(self.answered) >= goal, seconds)
+        with self._new_answer:
+            assert self._new_answer.wait_for(lambda: len(self.answered) >= goal, seconds)
 
     def _run(self, thread: int) -> None:
         number = 0
-        while not self._over.wait(self._pause):
+        while not self._ended.wait(self._pause):
             number += 1
             ident = f"{self._name}-{thread}-{number}"
-            self.asked += 1
+            self.sent += 1
             if put(self._port, ident):
-                with self._news:
+                with self._new_answer:
                     self.answered.append(ident)
-                    self._news.notify_all()
+                    self._new_answer.notify_all()
 
 
 def put(port: int, ident: str) -> bool:
-    """Send one request; ``True`` when its whole answer came back."""
+    """Send one request; return whether its whole answer was received."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request("GET", f"/put/{ident}", headers={"X-Request-ID": ident})

@@ -1,4 +1,4 @@
-"""What must hold in the end, whatever happened before."""
+"""Checks that the stores and the ledger have exactly the answered requests."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.waiting import wait_until
 from .app import proof_of
 from .store import FaultyStore
 
-OWNER = "tortured"
+APP_NAME = "tortured"
 
 
 class Oracle:
-    """Compares what was answered with what the stores have.
+    """Compares the answered requests with the stores and the ledger.
 
     :param instance: the app's instance folder, with ``chest.db`` and the journal in it.
     :param store: the store over HTTP, named ``web``; the other one is SQLite.
@@ -32,8 +32,8 @@ class Oracle:
         self.store = store
 
     def account(self, chest: str) -> Account:
-        """A chest's account, of all processes; it must balance, always."""
-        found = read_ledger(JournalScope(self.instance / "chest-journal", OWNER)).account(chest)
+        """Return a chest's account of all processes, and check that it balances."""
+        found = read_ledger(JournalScope(self.instance / "chest-journal", APP_NAME)).account(chest)
         parts = found.delivered + found.pending + found.rejected + found.lost.total()
         assert found.captured == parts
         assert min(found.delivered, found.pending, found.rejected, *found.lost.values(), 0) == 0
@@ -44,11 +44,13 @@ class Oracle:
         return {name: self.account(name) for name in names}
 
     def wait_until_delivered(self) -> None:
-        """Wait until nothing is pending; there is no event that tells of other processes."""
-        wait_until(lambda: not any(each.pending for each in self.accounts().values()), self.told)
+        """Wait until no record is pending in any process."""
+        wait_until(
+            lambda: not any(each.pending for each in self.accounts().values()), self.describe
+        )
 
     def idents(self) -> dict[str, list[str]]:
-        """The request ids that each store has."""
+        """Return the request ids that each store has."""
         found = {"sqlite": self._rows()}
         if self.store is not None:
             for record in self.store.records.values():
@@ -57,9 +59,9 @@ class Oracle:
         return found
 
     def check(self, answered: Iterable[str], lost: int = 0) -> None:
-        """Every answered request is in every store once, intact; and the ledger knows it.
+        """Check that every answered request is in every store once, intact, and in the ledger.
 
-        :param lost: how many answered requests the faults may have destroyed.
+        :param lost: how many answered requests may be lost.
         """
         expected = set(answered)
         for chest, idents in self.idents().items():
@@ -68,7 +70,7 @@ class Oracle:
             assert len(expected - set(idents)) <= min(lost, account.lost.total()), (chest, account)
             assert account.delivered == len(idents), (chest, account, len(idents))
 
-    def told(self) -> str:
+    def describe(self) -> str:
         return str(self.accounts())
 
     def _rows(self) -> list[str]:

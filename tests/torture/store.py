@@ -1,4 +1,4 @@
-"""A store over HTTP that knows the id of a record, and that fails in every way there is."""
+"""A store over HTTP that deduplicates by id, and fails in many ways."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WEATHERS = ("fine", "500", "429", "413", "half", "lost answer", "hangs", "down")
 
 
 class FaultyStore(HTTPRecorder):
-    """Answers as its weather says; keeps each record once, and how often it came."""
+    """Answers according to its weather; stores each record once, and the ids of all attempts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class FaultyStore(HTTPRecorder):
             super().stop()
 
     def idents(self) -> list[str]:
-        """The request ids of its records."""
+        """Return the request ids of its records."""
         return [record["request_id"] for record in self.records.values()]
 
     def answer(self, request: Request) -> Reply:

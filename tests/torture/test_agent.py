@@ -1,4 +1,4 @@
-"""``flask chest agent``: the web processes deliver nothing, the agent everything, once."""
+"""``flask chest agent`` delivers all records once; the web processes deliver none."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def store() -> Iterator[FaultyStore]:
         yield store
 
 
-def test_an_agent_that_is_killed_and_started_anew(tmp_path: Path, store: FaultyStore) -> None:
-    """Nothing is delivered without an agent; with one, and another one, everything is, once."""
+def test_an_agent_that_is_killed_and_restarted(tmp_path: Path, store: FaultyStore) -> None:
+    """Without an agent no record is delivered; two agents in a row deliver each record once."""
     oracle = Oracle(tmp_path, store)
     web = Web(tmp_path, store)
     web.send(50)
@@ -78,7 +78,7 @@ def test_an_agent_that_is_killed_and_started_anew(tmp_path: Path, store: FaultyS
     assert oracle.idents() == {"sqlite": [], "web": []}
     assert oracle.account("web").pending == 50
     with web.agent() as agent:
-        wait_until(lambda: store.records, oracle.told)
+        wait_until(lambda: store.records, oracle.describe)
         web.send(50)
         agent.kill()
     web.send(50)
@@ -94,10 +94,10 @@ def test_an_agent_that_is_killed_and_started_anew(tmp_path: Path, store: FaultyS
     oracle.check(web.sent)
 
 
-def test_without_an_agent_the_oldest_go_when_the_buffer_is_full(
+def test_without_an_agent_the_oldest_records_are_dropped(
     tmp_path: Path, store: FaultyStore
 ) -> None:
-    """The journal keeps to its limit, what went is counted, and the rest arrives in the end."""
+    """The journal stays within its limit; dropped records count as lost, the rest is stored."""
     oracle = Oracle(tmp_path, store)
     web = Web(tmp_path, store, CHEST_BUFFER_MAX_BYTES=1024 * 1024)
     for _ in range(4):
@@ -109,7 +109,7 @@ def test_without_an_agent_the_oldest_go_when_the_buffer_is_full(
     assert 0 < lost < len(web.sent)
     with web.agent():
         oracle.wait_until_delivered()
-    # What is still over the limit when the agent starts is its to drop, from each store's share.
+    # If the journal is over the limit when the agent starts, the agent drops further records.
     lost = max(account.lost.total() for account in oracle.accounts().values())
     assert lost < len(web.sent) / 2
     oracle.check(web.sent[-100:])

@@ -1,4 +1,4 @@
-"""Every file of a small journal, cut at every byte and with every bit flipped."""
+"""Cuts each file of a small journal at every byte, and flips every bit."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from flask_chest.delivery.journal.totals import read_ledger
 # Whole processes and large journals: too long for the fast tests.
 pytestmark = pytest.mark.server
 
-# Every bit in the long run; one of seven, which comes to every bit of a byte, in the short one.
+# The long run flips every bit; the short one every seventh, which reaches each bit of a byte.
 STRIDE = 1 if "TORTURE_KILLS" in os.environ else 7
 LINES = [b'{"id":"%d"}' % number for number in range(3)]
 FRESH = b'{"id":"fresh"}'
 
 
 class Small:
-    """A journal of a process that was killed when two of three records were delivered, and a half.
+    """The journal of a process that was killed after it had delivered one of three records.
 
     :param root: the journal's folder.
     """
@@ -47,11 +47,11 @@ class Small:
 
 
 def ignore(chest: str, reason: str, count: int) -> None:
-    """Hear of a loss, which the ledger tells of as well."""
+    """Ignore a loss; the tests read the ledger."""
 
 
 def deliver(root: Path) -> list[bytes]:
-    """What the next process delivers, and that it goes on with a record of its own."""
+    """Return the records that the next process delivers, apart from a record of its own."""
     journal = JournalBuffer(JournalScope(root, chests=("one",)), 2**20, ignore)
     journal.maintain()
     journal.append(FRESH, 1)
@@ -70,7 +70,7 @@ def deliver(root: Path) -> list[bytes]:
 
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Small:
-    # No power fails here, and thousands of journals are made.
+    # These tests create thousands of journals, and simulate no power failure.
     monkeypatch.setattr(os, "fsync", _no_sync)
     monkeypatch.setattr(os, "fdatasync", _no_sync)
     return Small(tmp_path / "whole")
@@ -92,8 +92,8 @@ def flips(content: bytes) -> Iterator[bytes]:
         yield bytes(flipped)
 
 
-def test_a_segment_cut_anywhere_gives_all_that_is_whole(small: Small, tmp_path: Path) -> None:
-    """Records before the cut arrive, the one that was cut is counted, and new ones arrive."""
+def test_a_segment_that_is_cut_at_any_byte(small: Small, tmp_path: Path) -> None:
+    """Whole and new records are delivered; the torn record counts as lost."""
     whole = (small.folder / "00000001.segment").read_bytes()
     ends = [whole.index(line) + len(line) + 1 for line in LINES]
     for content in cuts(whole):
@@ -111,7 +111,7 @@ def test_a_segment_cut_anywhere_gives_all_that_is_whole(small: Small, tmp_path: 
 
 
 def test_a_flipped_bit_costs_one_record(small: Small, tmp_path: Path) -> None:
-    """Whichever bit of a segment it is: every other record arrives, and the ledger has all."""
+    """Every other record is delivered, and the ledger counts all records."""
     whole = (small.folder / "00000001.segment").read_bytes()
     for number, content in enumerate(flips(whole)):
         folder = small.copy(tmp_path / "flipped")
@@ -127,8 +127,8 @@ def test_a_flipped_bit_costs_one_record(small: Small, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["writer.json", "writer.copy.json", "0.place", "alive.lock", "reader.lock"]
 )
-def test_no_other_file_costs_a_record(small: Small, tmp_path: Path, name: str) -> None:
-    """Cut anywhere or with any bit flipped, it costs no record; at most one is sent again."""
+def test_damage_to_other_files_costs_no_record(small: Small, tmp_path: Path, name: str) -> None:
+    """A damaged checkpoint sends one record again; the other files have no effect."""
     whole = (small.folder / name).read_bytes()
     for content in (b"", b"\0" * 5000, *cuts(whole), *flips(whole)):
         folder = small.copy(tmp_path / "damaged")
@@ -140,8 +140,8 @@ def test_no_other_file_costs_a_record(small: Small, tmp_path: Path, name: str) -
         assert account.captured == 4, (name, content)
 
 
-def test_damaged_totals_are_in_nobodys_way(small: Small, tmp_path: Path) -> None:
-    """The totals are numbers about the past: without them everything goes on."""
+def test_damaged_totals_do_not_stop_delivery(small: Small, tmp_path: Path) -> None:
+    """The totals only have numbers of the past, and start at zero again."""
     deliver(small.root)
     whole = (small.root / "ledger.json").read_bytes()
     for content in (*cuts(whole), *flips(whole)):

@@ -1,4 +1,4 @@
-"""A disk that fills, and journal folders that are not what they should be."""
+"""Full disks, and unusable journal folders."""
 
 from __future__ import annotations
 
@@ -17,37 +17,25 @@ from typing import Any
 import pytest
 
 from flask_chest import FlaskChest
-from flask_chest.chests.base import Chest
 from flask_chest.delivery.journal.framing import MAGIC
 from flask_chest.delivery.journal.partition import Partition
 from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.delivery.journal.writer import JournalWriter
-from flask_chest.errors import DeliveryError
 from tests.servers.programs import skip_without
 
 from ..delivery.journal.frames import pack
 from .app import make_torture_app, rescan
+from .visits import SwitchableChest
 
 _PAGE = resource.getpagesize()
 
 
-class Switch(Chest):
-    """A store that is up or down."""
-
-    def __init__(self) -> None:
-        super().__init__(name="switch")
-        self.up = True
-        self.idents: list[str] = []
-
-    def write(self, records: Any) -> None:
-        if not self.up:
-            raise DeliveryError("down")
-        self.idents += [record.request_id for record in records]
-
-
 @contextmanager
 def tmpfs(folder: Path, size: str) -> Iterator[None]:
-    """A small file system of its own."""
+    """Mount a small file system.
+
+    :param size: as mount expects it, e.g. ``"300k"``.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     if os.geteuid() != 0:
@@ -61,9 +49,9 @@ def tmpfs(folder: Path, size: str) -> Iterator[None]:
 
 
 class Visits:
-    """Requests to an app, and what the ledger must say of them."""
+    """Sends requests to an app, and checks its ledger."""
 
-    def __init__(self, folder: Path, store: Switch, **config: Any) -> None:
+    def __init__(self, folder: Path, store: SwitchableChest, **config: Any) -> None:
         self.app = make_torture_app(folder, CHEST_CHESTS=[store], **config)
         self.store = store
         self.sent: list[str] = []
@@ -87,41 +75,41 @@ class Visits:
         return found
 
     def check(self) -> None:
-        """Everything is delivered, once, or counted as lost."""
+        """Check that each record is delivered once, or counts as lost."""
         assert self.chest.flush(30)
         account = self.account()
         assert account["captured"] == len(self.sent), account
         assert account["pending"] == 0
-        assert account["delivered"] == len(self.store.idents) == len(set(self.store.idents))
+        assert (
+            account["delivered"] == len(self.store.request_ids) == len(set(self.store.request_ids))
+        )
         assert account["delivered"] + sum(account["lost"].values()) == len(self.sent)
 
 
 @pytest.mark.server
-def test_a_full_disk_costs_what_it_cannot_hold_and_counts_it(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The app serves on; what was kept arrives when the store is back; the rest is counted."""
-    store = Switch()
+def test_a_full_disk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The app keeps serving; stored records are delivered, and the others count as lost."""
+    store = SwitchableChest("switch")
     store.up = False
     with tmpfs(tmp_path / "chest-journal", "300k"):
         visits = Visits(tmp_path, store)
         visits.send(1200)
-        assert caplog.text.count("make that writable, with room on it") == 1
+        assert caplog.text.count("make that writable, with free space") == 1
         store.up = True
         assert visits.chest.flush(30)
-        kept = len(store.idents)
-        assert 100 < kept < 1200
+        stored = len(store.request_ids)
+        assert 100 < stored < 1200
         visits.send(10)
         visits.check()
-        assert store.idents[-10:] == visits.sent[-10:]
+        assert store.request_ids[-10:] == visits.sent[-10:]
         visits.chest.close()
         visits.check()
 
 
 @pytest.mark.server
 def test_a_disk_that_fills_again_and_again(tmp_path: Path) -> None:
-    """Room that comes and goes tears records; each is counted once."""
-    store = Switch()
+    """Each record that a full disk tears counts as lost once."""
+    store = SwitchableChest("switch")
     with tmpfs(tmp_path / "chest-journal", "200k"):
         visits = Visits(tmp_path, store)
         for _ in range(6):
@@ -131,16 +119,18 @@ def test_a_disk_that_fills_again_and_again(tmp_path: Path) -> None:
             assert visits.chest.flush(30)
         visits.send(1)
         visits.check()
-        assert store.idents[-1] == visits.sent[-1]
+        assert store.request_ids[-1] == visits.sent[-1]
         visits.chest.close()
 
 
 @pytest.mark.server
 @pytest.mark.parametrize(("size", "torn"), [(1000, 1), (2048, 0)])
-def test_a_disk_that_is_full_before_anybody_looks(tmp_path: Path, size: int, torn: int) -> None:
-    """What is delivered makes room, even where there was none for another segment."""
-    # The first fills what the segment's first line leaves of a page. From there on, some sizes end
-    # where a page does: the disk then takes a record whole, or not at all.
+def test_a_disk_that_is_full_before_a_second_segment_exists(
+    tmp_path: Path, size: int, torn: int
+) -> None:
+    """Delivered records free space, also if there was none for another segment."""
+    # The first record fills the page that the segment's first line starts. After it, records of
+    # 2048 bytes end at page boundaries, so that the disk takes them whole or not at all.
     first, line = (_line(each) for each in (_PAGE - len(MAGIC), size))
     lost: Counter[str] = Counter()
     scope = JournalScope(tmp_path / "chest-journal", chests=("switch",))
@@ -167,16 +157,16 @@ def test_a_disk_that_is_full_before_anybody_looks(tmp_path: Path, size: int, tor
 
 
 def _line(size: int) -> bytes:
-    """A record that takes so many bytes in a journal."""
+    """Return a record that needs this many bytes in a segment."""
     return b'{"id":"%b"}' % (b"x" * (size - len(pack(b'{"id":""}', 1))))
 
 
-def test_a_file_in_the_place_of_the_folder(
+def test_a_file_with_the_name_of_the_folder(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The app serves, one line says what to do, the ledger counts."""
+    """The app keeps serving, one log line has the remedy, and the records count as lost."""
     (tmp_path / "chest-journal").write_text("in the way")
-    visits = Visits(tmp_path, Switch())
+    visits = Visits(tmp_path, SwitchableChest("switch"))
     visits.send(5)
     assert visits.account()["lost"] == {"journal": 5}
     [record] = [each for each in caplog.records if each.levelno >= logging.WARNING]
@@ -189,11 +179,11 @@ def test_a_file_in_the_place_of_the_folder(
 def test_a_folder_that_cannot_be_written_to(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A read-only file system, which stops root as well."""
+    """A read-only file system, on which root cannot write either."""
     with tmpfs(tmp_path / "chest-journal", "300k"):
         remount = ["mount", "-o", "remount,ro", str(tmp_path / "chest-journal")]
         subprocess.run(remount, check=True)
-        visits = Visits(tmp_path, Switch())
+        visits = Visits(tmp_path, SwitchableChest("switch"))
         visits.send(5)
         assert visits.account()["lost"] == {"journal": 5}
         assert caplog.text.count("CHEST_JOURNAL_DIR") == 1
@@ -201,30 +191,30 @@ def test_a_folder_that_cannot_be_written_to(
 
 
 def test_a_journal_removed_while_in_use(tmp_path: Path) -> None:
-    """Nothing that somebody deletes makes the numbers wrong, or keeps later records away."""
-    store = Switch()
+    """The ledger stays right, and later records are delivered."""
+    store = SwitchableChest("switch")
     visits = Visits(tmp_path, store)
     visits.send(5)
     assert visits.chest.flush(10)
     store.up = False
     visits.send(5)
-    # At once: a folder in which delivery makes a file meanwhile cannot be removed.
+    # Renamed first: delivery may create a file during rmtree(), which would then fail.
     (tmp_path / "chest-journal").rename(tmp_path / "gone")
     shutil.rmtree(tmp_path / "gone", ignore_errors=True)
     rescan(visits.app)
     visits.send(5)
     store.up = True
     visits.check()
-    assert len(store.idents) == 15
+    assert len(store.request_ids) == 15
     visits.chest.close()
 
 
 def test_another_file_system(tmp_path: Path) -> None:
-    """The journal need not lie where the instance folder lies."""
+    """The journal may be on another file system than the instance folder."""
     shared = Path("/dev/shm")
     if not shared.is_dir():
         pytest.skip("there is no other file system at /dev/shm")
-    store = Switch()
+    store = SwitchableChest("switch")
     journal = shared / f"chest-{os.getpid()}"
     visits = Visits(tmp_path, store, CHEST_JOURNAL_DIR=str(journal))
     visits.send(3)
@@ -235,17 +225,17 @@ def test_another_file_system(tmp_path: Path) -> None:
     journal.rmdir()
 
 
-def test_files_of_strangers(tmp_path: Path) -> None:
-    """They are left alone, and in nobody's way."""
-    store = Switch()
+def test_files_of_other_programs(tmp_path: Path) -> None:
+    """They are left alone, and do not disturb delivery."""
+    store = SwitchableChest("switch")
     store.up = False
     visits = Visits(tmp_path, store)
     visits.send(3)
     [folder] = [path.parent for path in (tmp_path / "chest-journal").glob("*/writer.json")]
-    strange = ["²².segment", "notes.segment", "00000001.segment.bak", "0.place.999.new"]
-    for name in strange:
-        (folder / name).write_text("strange")
-        (folder.parent / name).write_text("strange")
+    foreign = ["²².segment", "notes.segment", "00000001.segment.bak", "0.place.999.new"]
+    for name in foreign:
+        (folder / name).write_text("foreign")
+        (folder.parent / name).write_text("foreign")
     (folder / "00000007.segment").mkdir()
     (folder.parent / "photos").mkdir()
     (folder.parent / "photos" / "writer.json").write_text("{}")
@@ -253,7 +243,7 @@ def test_files_of_strangers(tmp_path: Path) -> None:
     rescan(visits.app)
     store.up = True
     assert visits.chest.flush(10)
-    assert len(store.idents) == 3
+    assert len(store.request_ids) == 3
     visits.chest.close()
     assert (tmp_path / "chest-journal" / "photos" / "writer.json").read_text() == "{}"
-    assert all((tmp_path / "chest-journal" / name).exists() for name in strange)
+    assert all((tmp_path / "chest-journal" / name).exists() for name in foreign)

@@ -1,4 +1,4 @@
-"""Real servers end, are reloaded and recycled while a store hangs: in time, and nothing is lost."""
+"""Servers shut down, reload and recycle workers while a store hangs: in time, without a loss."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from .store import FaultyStore
 
 APP = "tests.torture.app:create_app()"
 TIMEOUT = 1.0
-# Seconds that a call to a store that hangs takes. Who ends in half of them has not waited for it,
-# however busy the machine is; nor was it killed by its server, which has patience for 30.
+# Seconds that a call to the hanging store takes. A server that ends in half of that time did not
+# wait for the call, and did not kill the worker, which it does after 30 seconds.
 STUCK = 50
 
 Serve = Callable[..., WebServer]
 
 
 class Setting:
-    """An app with SQLite and a store over HTTP, and a way to serve it."""
+    """An app with SQLite and a store over HTTP, and its servers."""
 
     def __init__(self, folder: Path, store: FaultyStore) -> None:
         self.folder = folder
@@ -51,7 +51,7 @@ class Setting:
         return server(env=self.env, folder=self.folder)
 
     def check(self, server: Serve, answered: list[str]) -> None:
-        """The next process delivers what is left."""
+        """Check that the next process delivers the remaining records."""
         self.store.weather = "fine"
         with self.serve(server) as again:
             assert put(again.port, "next")
@@ -59,7 +59,7 @@ class Setting:
         self.oracle.check([*answered, "next"])
 
     def check_in_process(self, answered: list[str]) -> None:
-        """As :meth:`check`, with this process as the next one."""
+        """Do the same as :meth:`check`; this process is the next one."""
         app = make_torture_app(self.folder, **json.loads(self.env[CONFIG]))
         app.test_client().get("/put/next", headers={"X-Request-ID": "next"})
         self.oracle.wait_until_delivered()
@@ -78,7 +78,7 @@ def _gunicorn(*options: str, threads: int = 1) -> Serve:
 
 
 def _uwsgi(*options: str) -> Serve:
-    # Called by each worker, or once by the master: as it is with the app of a user.
+    # The factory is called by each worker, or once by the master.
     return partial(uwsgi, APP, threads=2, options=options)
 
 
@@ -109,14 +109,16 @@ ENDINGS = [
 @pytest.mark.parametrize(
     ("name", "number"), ENDINGS, ids=[f"{name}-{number.name}" for name, number in ENDINGS]
 )
-def test_an_end_while_a_store_hangs(setting: Setting, name: str, number: signal.Signals) -> None:
-    """The server ends within the timeout; the rest lies in the journal for the next one."""
+def test_a_shutdown_while_a_store_hangs(
+    setting: Setting, name: str, number: signal.Signals
+) -> None:
+    """The server ends within the timeout; the remaining records wait in the journal."""
     answered = [f"first-{each}" for each in range(20)]
     with setting.serve(SERVERS[name]) as server:
         setting.store.weather = "hangs"
         assert all(put(server.port, ident) for ident in answered)
         wait_until(
-            lambda: len(setting.oracle.idents()["sqlite"]) == len(answered), setting.oracle.told
+            lambda: len(setting.oracle.idents()["sqlite"]) == len(answered), setting.oracle.describe
         )
         os.kill(server.master_pid, number)
         server.process.wait(STUCK / 2)
@@ -133,7 +135,7 @@ def test_an_end_while_a_store_hangs(setting: Setting, name: str, number: signal.
 def test_workers_that_are_replaced_under_load(
     setting: Setting, options: tuple[str, ...], number: signal.Signals | None
 ) -> None:
-    """Recycled after some requests, or reloaded: what was answered is stored, once."""
+    """Each answered request is stored once, also if workers are recycled or reloaded."""
     serve = _gunicorn(*options, threads=2)
     with setting.serve(serve) as server:
         with Load(server.port, "load") as load:
@@ -146,8 +148,8 @@ def test_workers_that_are_replaced_under_load(
 
 
 @pytest.mark.server
-def test_a_worker_that_is_killed_for_its_timeout(setting: Setting) -> None:
-    """A stuck request costs the worker its life, and no other request its record."""
+def test_a_worker_that_its_server_kills(setting: Setting) -> None:
+    """The server kills a worker with a stuck request; the other requests are stored."""
     serve = _gunicorn("--timeout=1", threads=1)
     with setting.serve(serve) as server:
         setting.store.weather = "hangs"
@@ -177,7 +179,7 @@ if sys.argv[1:] == ["wait"]:
 
 @pytest.mark.server  # a whole process
 def test_the_interpreter_ends_while_a_store_hangs(setting: Setting) -> None:
-    """No thread can be started then, from Python 3.12 on; it ends in time, and says nothing."""
+    """It ends in time without a traceback; from Python 3.12 on it cannot start a thread."""
     setting.store.weather = "hangs"
     with subprocess.Popen(
         [sys.executable, "-c", SCRIPT],
@@ -196,8 +198,8 @@ def test_the_interpreter_ends_while_a_store_hangs(setting: Setting) -> None:
     setting.check_in_process([f"script-{number}" for number in range(20)])
 
 
-def test_a_child_of_a_worker_does_not_keep_it_alive(setting: Setting) -> None:
-    """A process that a killed one has forked holds none of its locks: it can be adopted."""
+def test_a_child_of_a_killed_worker_holds_no_lock(setting: Setting) -> None:
+    """The records of a killed process can be adopted while its forked child lives."""
     script = SCRIPT + "\nimport os, signal\nif not os.fork(): signal.pause()\nsignal.pause()\n"
     with subprocess.Popen(
         [sys.executable, "-c", script],
@@ -216,7 +218,7 @@ def test_a_child_of_a_worker_does_not_keep_it_alive(setting: Setting) -> None:
         setting.store.weather = "fine"
         journal = setting.folder / "chest-journal"
         try:
-            wait_until(lambda: _adopted(setting, journal), setting.oracle.told)
+            wait_until(lambda: _adopted(setting, journal), setting.oracle.describe)
         finally:
             os.killpg(process.pid, signal.SIGKILL)
 

@@ -1,4 +1,4 @@
-"""What waits goes to the store that it was captured for, whatever that is called by now."""
+"""Renamed chests: waiting records are delivered to the store they were captured for."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ from flask_chest.delivery.journal.chest_names import resolve_renames
 from flask_chest.errors import RejectedError
 
 from ..cli.shop import run
-from .test_sharing import deliver, end, visit
-from .test_sharing import make as make_app
+from .visits import close, deliver, make_visited_app, visit
 
 
 def make(folder: Path, *letters: str) -> Flask:
-    """An app with a database for each letter, unnamed."""
-    return make_app(folder, "app", *(f"sqlite:///{letter}.db" for letter in letters))
+    """Make an app with an unnamed SQLite chest for each letter."""
+    return make_visited_app(folder, "app", *(f"sqlite:///{letter}.db" for letter in letters))
 
 
 def block(folder: Path, *letters: str) -> None:
-    """Nothing can be written there: a folder is in the way."""
+    """Make databases unwritable: create folders with their names."""
     for letter in letters:
         (folder / f"{letter}.db").mkdir()
 
@@ -48,32 +47,34 @@ def stored(folder: Path, letter: str) -> list[str]:
 
 
 def waiting(folder: Path, *letters: str) -> None:
-    """A record waits for each of these databases."""
+    """Let one record wait for each of these databases."""
     block(folder, *letters)
     before = make(folder, *letters)
     visit(before, "before")
-    end(before)
+    close(before)
     free(folder, *letters)
 
 
 @pytest.mark.parametrize("now", ["cba", "xaybzc"])
-def test_other_numbers(tmp_path: Path, now: str) -> None:
-    """A chest that comes, or another order, changes numbers; each database gets its own."""
+def test_changed_numbers(tmp_path: Path, now: str) -> None:
+    """New chests or another order change the numbers; each database gets its own records."""
     waiting(tmp_path, *"abc")
     app = make(tmp_path, *now)
     visit(app, "after")
     deliver(app)
     for letter in now:
-        mine = ["before", "after"] if letter in "abc" else ["after"]
-        assert stored(tmp_path, letter) == mine, letter
+        own = ["before", "after"] if letter in "abc" else ["after"]
+        assert stored(tmp_path, letter) == own, letter
     accounts = app.extensions["chest"].stats()["chests"]
     assert sum(each["delivered"] for each in accounts.values()) == 3 + len(now)
     assert not any(each["pending"] for each in accounts.values())
-    end(app)
+    close(app)
 
 
-def test_one_that_goes_and_comes_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Another one has its name meanwhile, and does not get what waits for it."""
+def test_a_chest_that_is_removed_and_added_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another chest has its name meanwhile, and does not receive its records."""
     waiting(tmp_path, *"ab")
     between = make(tmp_path, "b")
     visit(between, "between")
@@ -84,17 +85,17 @@ def test_one_that_goes_and_comes_back(tmp_path: Path, caplog: pytest.LogCaptureF
     told = json.loads(run(between, "status", "--json").stdout)["chests"]
     [name] = set(told) - {"sqlite"}
     assert (told["sqlite"]["pending"], told[name]["pending"]) == (0, 1)
-    end(between)
+    close(between)
     again = make(tmp_path, *"ab")
     visit(again, "again")
     deliver(again)
     assert stored(tmp_path, "a") == ["before", "again"]
     assert stored(tmp_path, "b") == ["before", "between", "again"]
-    end(again)
+    close(again)
 
 
-def test_another_address(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A database that has moved gets what waits under its name, and that is told."""
+def test_a_changed_location(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A chest with a new location receives the records of its name, and a warning is logged."""
     waiting(tmp_path, *"ab")
     app = make(tmp_path, *"ac")
     visit(app, "after")
@@ -104,7 +105,7 @@ def test_another_address(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
     assert len(moved) == 1
     old, new = tmp_path / "b.db", tmp_path / "c.db"
     assert f"'sqlite-2' was at {old} chest_records and is now at {new}" in moved[0]
-    end(app)
+    close(app)
 
 
 @pytest.mark.parametrize(
@@ -113,81 +114,83 @@ def test_another_address(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
         ({}, {"one": "here"}, ["one", "two"]),
         ({"one": "here", "two": "here"}, {"other": "here"}, ["one", "two"]),
         ({"one": "here"}, {"other": "here"}, ["other", "two"]),
-        # The second cannot tell where it was: of two of one name, one would be overlooked.
+        # The second has no location; if both had one name, one would receive nothing.
         ({"one": "here"}, {"two": "here"}, ["one", "two"]),
         ({"one": "here", "two": "there"}, {"x": "here", "y": "here"}, ["one", "two"]),
         ({"one": "here", "two": "there"}, {"one": "there"}, ["one (here)", "one"]),
     ],
 )
-def test_names(then: dict[str, str], now: dict[str, str], found: list[str]) -> None:
-    """Each has one name, and no two have the same."""
+def test_resolved_names(then: dict[str, str], now: dict[str, str], found: list[str]) -> None:
+    """Each chest has one name, and no two chests have the same."""
     assert resolve_renames(["one", "two"], then, now) == found
 
 
 class Strict(FlaskChestSQLite):
-    """Refuses one record, until it does not."""
+    """Rejects the record with the request id ``rejected``."""
 
-    refused = "bad"
+    rejected = "bad"
 
     def write(self, records: Sequence[Record]) -> None:
-        bad = [record.id for record in records if record.request_id == self.refused]
+        bad = [record.id for record in records if record.request_id == self.rejected]
         if bad:
             raise RejectedError("no", record_ids=bad)
         super().write(records)
 
 
 def test_dead_letters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are sent again to the store that refused them."""
-    app = make_app(tmp_path, "app", Strict("a.db"), FlaskChestSQLite("b.db"))
+    """They are replayed to the store that rejected them."""
+    app = make_visited_app(tmp_path, "app", Strict("a.db"), FlaskChestSQLite("b.db"))
     visit(app, "bad")
     deliver(app)
-    end(app)
+    close(app)
     assert (stored(tmp_path, "a"), stored(tmp_path, "b")) == ([], ["bad"])
-    monkeypatch.setattr(Strict, "refused", "")
+    monkeypatch.setattr(Strict, "rejected", "")
     again = make(tmp_path, *"cba")
     told = run(again, "replay")
     assert told.stdout.startswith("sqlite: 1 delivered, 0 left\n")
     assert [stored(tmp_path, letter) for letter in "abc"] == [["bad"], ["bad"], []]
-    end(again)
+    close(again)
 
 
-def test_dead_letters_of_two_in_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two stores, called alike one after the other, have refused one record: both get it."""
-    app = make_app(tmp_path, "app", Strict("a.db"), {"url": "sqlite:///b.db", "name": "b"})
+def test_dead_letters_of_two_stores_in_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two stores had the same name one after the other; each receives its own letters."""
+    app = make_visited_app(tmp_path, "app", Strict("a.db"), {"url": "sqlite:///b.db", "name": "b"})
     (tmp_path / "b.db").mkdir()
     visit(app, "bad")
     deliver(app)
-    end(app)
+    close(app)
     (tmp_path / "b.db").rmdir()
-    other = make_app(tmp_path, "app", FlaskChestSQLite("a.db", name="a"), Strict("b.db"))
+    other = make_visited_app(tmp_path, "app", FlaskChestSQLite("a.db", name="a"), Strict("b.db"))
     visit(other, "good")
     deliver(other)
-    end(other)
-    monkeypatch.setattr(Strict, "refused", "")
+    close(other)
+    monkeypatch.setattr(Strict, "rejected", "")
     assert run(make(tmp_path, *"ab"), "replay", "sqlite").stdout == "sqlite: 2 delivered, 0 left\n"
     assert sorted(stored(tmp_path, "a")) == sorted(stored(tmp_path, "b")) == ["bad", "good"]
 
 
-def test_dead_letters_of_one_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that has its number does not get them; one that is given its name does."""
-    app = make_app(tmp_path, "app", Strict("a.db"))
+def test_dead_letters_of_a_removed_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chest with its number does not receive them; a chest that is given its name does."""
+    app = make_visited_app(tmp_path, "app", Strict("a.db"))
     visit(app, "bad")
     deliver(app)
-    end(app)
-    monkeypatch.setattr(Strict, "refused", "")
+    close(app)
+    monkeypatch.setattr(Strict, "rejected", "")
     other = make(tmp_path, "b")
     told = run(other, "replay")
     assert told.stdout == "sqlite: 0 delivered, 1 left\n"
     assert f"the store {tmp_path}/a.db chest_records rejected some" in told.stderr
-    end(other)
-    named = make_app(tmp_path, "app", {"url": "sqlite:///b.db", "name": "sqlite"})
+    close(other)
+    named = make_visited_app(tmp_path, "app", {"url": "sqlite:///b.db", "name": "sqlite"})
     assert run(named, "replay").stdout == "sqlite: 1 delivered, 0 left\n"
     assert stored(tmp_path, "b") == ["bad"]
-    end(named)
+    close(named)
 
 
 def test_stores_differ(tmp_path: Path) -> None:
-    """Wherever one can tell where it is, another place, or another table, tells them apart."""
+    """Chests with another host, database or table have another location."""
     from flask_chest.chests.registry import make_chest
 
     specs: list[Any] = [
@@ -215,10 +218,10 @@ def test_stores_differ(tmp_path: Path) -> None:
     chests = [make_chest(spec) for spec in specs]
     for chest in chests:
         chest.bind(AppInfo(instance_path=tmp_path))
-    places = [chest.location() for chest in chests]
-    assert all(places)
-    assert len(set(places)) == len(places)
-    assert not any("secret" in place or "/hook" in place for place in places)
+    locations = [chest.location() for chest in chests]
+    assert all(locations)
+    assert len(set(locations)) == len(locations)
+    assert not any("secret" in each or "/hook" in each for each in locations)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +239,7 @@ def test_stores_differ(tmp_path: Path) -> None:
     ],
 )
 def test_other_credentials(url: str) -> None:
-    """They make no other store of it: some are made anew for each start."""
+    """The location does not depend on credentials, which may change at each start."""
     from flask_chest.chests.registry import make_chest
 
     one, other = (make_chest(url.format(word, word)) for word in ("one", "other"))

@@ -1,4 +1,4 @@
-"""Workers are killed and stores fail while requests come in: nothing that was answered is lost."""
+"""Workers are killed and stores fail under load: no answered request is lost."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ APP = "tests.torture.app:create_app()"
 
 
 @pytest.mark.server
-def test_answered_is_stored_whatever_is_killed_and_whatever_fails(tmp_path: Path) -> None:
-    """Each answered id is in both stores once, intact; a fresh request is delivered."""
+def test_answered_requests_are_stored_in_spite_of_kills_and_failures(tmp_path: Path) -> None:
+    """Each answered request is in both stores once, intact; a later request is delivered."""
     chance = random.Random(SEED)
     with FaultyStore() as store:
         env = environment(
@@ -42,32 +42,32 @@ def test_answered_is_stored_whatever_is_killed_and_whatever_fails(tmp_path: Path
             with Load(server.port, f"seed{SEED}") as load:
                 for _ in range(KILLS):
                     store.weather = chance.choice(WEATHERS)
-                    # A worker that still starts would be no loss.
+                    # Killing a worker that still starts would test nothing.
                     load.wait_for(chance.randint(1, 150))
                     hurt(server, tmp_path, chance)
                     store.weather = chance.choice([store.weather, "fine"])
             store.weather = "fine"
-            # Workers that came after the last kill deliver nothing before they have served one.
+            # Workers that started after the last kill deliver only after their first request.
             assert put(server.port, "fresh")
             oracle.wait_until_delivered()
         oracle.check([*load.answered, "fresh"])
-        # Under a hidden name lies what was being removed when its process ended; others sweep it.
+        # A folder with a hidden name was being removed when its process was killed.
         assert not list((tmp_path / "chest-journal").glob("[!.]*/*.segment"))
-    print(  # noqa: T201, the figures of a long run
-        f"{KILLS} kills, {load.asked} requests, {len(load.answered)} answered, "
-        f"{len(store.records)} stored, {len(store.seen) - len(store.records)} came again, "
-        f"{oracle.told()}"
+    print(  # noqa: T201 - the numbers of a long run
+        f"{KILLS} kills, {load.sent} requests, {len(load.answered)} answered, "
+        f"{len(store.records)} stored, {len(store.seen) - len(store.records)} sent again, "
+        f"{oracle.describe()}"
     )
 
 
 def hurt(server: WebServer, folder: Path, chance: random.Random) -> None:
-    """One bad moment: one or all workers are killed, perhaps while the database is locked."""
+    """Kill one or all workers, perhaps while the database is locked."""
     if chance.random() < 0.7 or not (folder / "chest.db").exists():
         kill(server, chance)
         return
     with closing(sqlite3.connect(folder / "chest.db", timeout=10)) as database:
         database.execute("BEGIN IMMEDIATE")
-        time.sleep(chance.uniform(0, 1.5))  # the lock's length is what this is about
+        time.sleep(chance.uniform(0, 1.5))  # not a wait: the duration of the lock is what is tested
         kill(server, chance)
         database.rollback()
 

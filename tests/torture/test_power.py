@@ -1,4 +1,4 @@
-"""A loss of power, stood in for by a copy of what was brought to the disk."""
+"""A power failure, simulated by a copy of the fsynced data."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ pytestmark = pytest.mark.server
 
 
 class Platter:
-    """What of a folder would survive a loss of power.
+    """Knows which data of a folder would survive a power failure.
 
-    A file keeps what was in it when it was last synced. Its name survives when the file or its
-    folder was synced since: so do ext4 and XFS.
+    A file has the content of its last fsync. Its name survives if the file or its folder was
+    fsynced since, as on ext4 and XFS.
     """
 
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self._root = root.resolve()
         self._synced: dict[int, bytes] = {}
-        # While a file is open, no other gets its number.
+        # While a file is open, no other file gets its inode number.
         self._open: dict[int, BinaryIO] = {}
         for name in ("fsync", "fdatasync"):
             monkeypatch.setattr(os, name, self._sync)
 
     def survive(self, target: Path) -> None:
-        """Copy what survives."""
+        """Copy the surviving data to a folder."""
         for path in self._root.rglob("*"):
             copy = target / path.relative_to(self._root)
             if path.is_dir():
@@ -44,7 +44,7 @@ class Platter:
 
     def _sync(self, descriptor: int) -> None:
         path = Path(f"/proc/self/fd/{descriptor}")
-        # Not what is made of a copy.
+        # Files of the copies do not count.
         if path.is_file() and path.resolve().is_relative_to(self._root):
             number = os.fstat(descriptor).st_ino
             if number not in self._open:
@@ -60,10 +60,8 @@ def line(number: int) -> bytes:
     return b'{"id":"%032x","filling":"%0200d"}' % (number, number)
 
 
-def test_what_was_synced_is_delivered_from_what_survives(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """At any moment: all that was synced arrives, nothing that was committed comes again."""
+def test_fsynced_records_survive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At any moment all fsynced records are delivered, and no committed one is sent again."""
     platter = Platter(tmp_path / "journal", monkeypatch)
     journal = JournalBuffer(JournalScope(tmp_path / "journal", chests=("one",)), 128 * 1024, ignore)
     committed = 0

@@ -1,4 +1,4 @@
-"""``flask chest replay``, from the rejected record to the store that takes it after all."""
+"""``flask chest replay``: rejected records are sent again."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from .store import FaultyStore
 pytestmark = pytest.mark.server
 
 
-def test_a_rejected_record_is_sent_again(tmp_path: Path) -> None:
-    """It lies in dead/, the ledger says so; later it arrives, with a bar that shows how far."""
+def test_rejected_records_are_replayed(tmp_path: Path) -> None:
+    """They are in dead/ and in the ledger; later the store accepts them, with a progress bar."""
     with FaultyStore() as store:
         config = {"CHEST_CHESTS": [{"url": store.url, "name": "web"}]}
         app = make_torture_app(tmp_path, **config)
@@ -52,19 +52,19 @@ def test_a_rejected_record_is_sent_again(tmp_path: Path) -> None:
 
 
 def replay(folder: Path, config: Mapping[str, Any]) -> str:
-    """Run it on a terminal, and return what it showed there."""
-    ours, its = pty.openpty()
+    """Run the command on a terminal, and return its output."""
+    our_end, its_end = pty.openpty()
     flask = [sys.executable, "-m", "flask", "--app", "tests.torture.app:create_app()"]
     env = {**os.environ, **environment(folder, **config)}
     with (
-        os.fdopen(ours, "rb", buffering=0) as terminal,
+        os.fdopen(our_end, "rb", buffering=0) as terminal,
         subprocess.Popen(
-            [*flask, "chest", "replay"], cwd=ROOT, env=env, stdout=its, stderr=its
+            [*flask, "chest", "replay"], cwd=ROOT, env=env, stdout=its_end, stderr=its_end
         ) as process,
     ):
-        os.close(its)
+        os.close(its_end)
         shown = b""
-        # An OSError is how Linux tells that the other end of a terminal is closed.
+        # Linux raises OSError when the other end of a terminal is closed.
         with suppress(OSError):
             while part := terminal.read(4096):
                 shown += part

@@ -1,117 +1,59 @@
-"""Several apps, and several versions of one app's config, in one journal."""
+"""Several apps, and changing configs of one app, share a journal."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-from flask import Flask, g
 
-from flask_chest import FlaskChest
-from flask_chest.chests.base import Chest
-from flask_chest.errors import DeliveryError, RejectedError
-from flask_chest.record.record import Record
 from tests.waiting import wait_until
 
 from ..cli.shop import run
 from .app import rescan
-
-
-class Store(Chest):
-    """Takes records, or does not."""
-
-    def __init__(self, name: str, up: bool = True, refuses: bool = False) -> None:
-        super().__init__(name=name)
-        self.up = up
-        self.refuses = refuses
-        self.idents: list[str] = []
-
-    def write(self, records: Sequence[Record]) -> None:
-        if not self.up:
-            raise DeliveryError("down")
-        if self.refuses:
-            raise RejectedError("no", record_ids=[record.id for record in records])
-        self.idents += [record.request_id for record in records]
-
-
-def make(folder: Path, name: str, *stores: Any, **config: Any) -> Flask:
-    app = Flask(name, instance_path=str(folder), static_folder=None)
-    app.config.update(
-        CHEST_CHESTS=list(stores), CHEST_EXPORT_INTERVAL=0.05, CHEST_SHUTDOWN_TIMEOUT=60, **config
-    )
-    FlaskChest(app)
-
-    @app.get("/<ident>")
-    def view(ident: str) -> str:
-        g.ident = ident
-        return ident
-
-    return app
-
-
-def visit(app: Flask, ident: str) -> None:
-    app.test_client().get(f"/{ident}", headers={"X-Request-ID": ident})
-
-
-def end(app: Flask) -> None:
-    app.extensions["chest"].close()
-
-
-def deliver(app: Flask) -> None:
-    """Take over what is there to be taken over, and deliver it."""
-    rescan(app)
-    app.extensions["chest"].flush(60)
-    rescan(app)
-
-
-def account(app: Flask, chest: str) -> dict[str, object]:
-    found: dict[str, object] = app.extensions["chest"].stats()["chests"][chest]
-    return found
+from .visits import SwitchableChest, account, close, deliver, make_visited_app, visit
 
 
 def test_two_apps_leave_each_others_records_alone(tmp_path: Path) -> None:
-    """Chests of one name are not one chest: each app delivers and counts its own records."""
-    down = Store("store", up=False)
-    first, store = make(tmp_path, "first", down), Store("store")
-    second = make(tmp_path, "second", store)
+    """Two apps have a chest of the same name; each delivers and counts its own records."""
+    down = SwitchableChest("store", up=False)
+    first, store = make_visited_app(tmp_path, "first", down), SwitchableChest("store")
+    second = make_visited_app(tmp_path, "second", store)
     visit(first, "of-the-first")
-    end(first)
+    close(first)
     visit(second, "of-the-second")
     deliver(second)
-    assert store.idents == ["of-the-second"]
+    assert store.request_ids == ["of-the-second"]
     assert account(second, "store")["captured"] == 1
-    end(second)
+    close(second)
 
     down.up = True
-    again = make(tmp_path, "first", down)
+    again = make_visited_app(tmp_path, "first", down)
     visit(again, "later")
     deliver(again)
-    assert sorted(down.idents) == ["later", "of-the-first"]
+    assert sorted(down.request_ids) == ["later", "of-the-first"]
     assert account(again, "store")["captured"] == 2
-    end(again)
+    close(again)
     assert not list((tmp_path / "chest-journal").glob("*/*.segment"))
 
 
 def test_two_apps_leave_each_others_dead_letters_alone(tmp_path: Path) -> None:
-    """What one store has refused is sent again to it, and erased by its own app, and no other."""
+    """An app replays and erases its own dead letters only."""
     apps, stores = {}, {}
     for name in ("first", "second"):
-        store = stores[name] = Store("store", refuses=True)
-        app = apps[name] = make(tmp_path, name, store)
+        store = stores[name] = SwitchableChest("store", rejects=True)
+        app = apps[name] = make_visited_app(tmp_path, name, store)
         visit(app, f"of-the-{name}")
         deliver(app)
         assert account(app, "store")["rejected"] == 1
     for store in stores.values():
-        store.refuses = False
+        store.rejects = False
 
     told = run(apps["first"], "replay")
     assert (told.exit_code, told.stdout) == (0, "store: 1 delivered, 0 left\n")
-    assert stores["first"].idents == ["of-the-first"]
-    assert (account(apps["first"], "store")["delivered"], stores["second"].idents) == (1, [])
+    assert stores["first"].request_ids == ["of-the-first"]
+    assert (account(apps["first"], "store")["delivered"], stores["second"].request_ids) == (1, [])
 
     person = ("--where", "ident=of-the-second", "--yes", "--json")
     for name, number in (("first", None), ("second", 1)):
@@ -119,111 +61,113 @@ def test_two_apps_leave_each_others_dead_letters_alone(tmp_path: Path) -> None:
     found = [account(app, "store") for app in apps.values()]
     assert [(each["captured"], each["rejected"]) for each in found] == [(1, 0), (1, 0)]
     for app in apps.values():
-        end(app)
+        close(app)
 
 
-def test_two_apps_have_room_of_their_own(tmp_path: Path) -> None:
-    """An app that may have little in its journal does not make room there at another's cost."""
-    store = Store("store", up=False)
-    large = make(tmp_path, "large", store)
+def test_two_apps_have_separate_size_limits(tmp_path: Path) -> None:
+    """An app with a small limit does not drop the records of another app."""
+    store = SwitchableChest("store", up=False)
+    large = make_visited_app(tmp_path, "large", store)
     for _ in range(20):
         visit(large, "x" * 4096)
-    end(large)
-    small = make(tmp_path, "small", Store("store"), CHEST_BUFFER_MAX_BYTES=65_536)
+    close(large)
+    small = make_visited_app(
+        tmp_path, "small", SwitchableChest("store"), CHEST_BUFFER_MAX_BYTES=65_536
+    )
     visit(small, "one")
     deliver(small)
-    end(small)
+    close(small)
     store.up = True
-    again = make(tmp_path, "large", store)
+    again = make_visited_app(tmp_path, "large", store)
     visit(again, "last")
     deliver(again)
-    assert len(store.idents) == 21
+    assert len(store.request_ids) == 21
     assert account(again, "store")["lost"] == {}
-    end(again)
+    close(again)
 
 
-def test_chests_that_come_and_go_between_runs(
+def test_chests_that_are_added_and_removed_between_runs(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Records wait for a chest that was taken out, which keeps no other chest from its own."""
-    old, kept = Store("old", up=False), Store("kept", up=False)
-    before = make(tmp_path, "app", old, kept)
+    """Records wait for a removed chest, and other chests receive theirs."""
+    old, kept = SwitchableChest("old", up=False), SwitchableChest("kept", up=False)
+    before = make_visited_app(tmp_path, "app", old, kept)
     visit(before, "before")
-    end(before)
+    close(before)
 
     kept.up = True
-    added = Store("added")
-    between = make(tmp_path, "app", added, kept)
+    added = SwitchableChest("added")
+    between = make_visited_app(tmp_path, "app", added, kept)
     visit(between, "between")
     deliver(between)
-    assert sorted(kept.idents) == ["before", "between"]
-    assert added.idents == ["between"]
+    assert sorted(kept.request_ids) == ["before", "between"]
+    assert added.request_ids == ["between"]
     assert account(between, "old")["pending"] == 1
     assert caplog.text.count("has records for 'added' and") == 0
     assert "has records for 'old'" in caplog.text
 
     old.up = True
-    other = make(tmp_path, "app", old)  # beside it, while it lives
+    other = make_visited_app(tmp_path, "app", old)  # a second process of the app
     visit(other, "other")
     deliver(other)
-    assert sorted(old.idents) == ["before", "other"]
+    assert sorted(old.request_ids) == ["before", "other"]
     assert account(other, "old")["pending"] == 0
-    end(between)
-    end(other)
+    close(between)
+    close(other)
     assert not list((tmp_path / "chest-journal").glob("*/*.segment"))
 
 
 @pytest.mark.parametrize("buffer", ["memory", "none"])
-def test_a_buffer_that_is_on_disk_no_more(
+def test_an_app_that_no_longer_uses_the_journal(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, buffer: str
 ) -> None:
-    """What waits in the journal waits on, and the app says so; another app's is its own matter."""
-    store = Store("store", up=False)
-    before = make(tmp_path, "app", store)
+    """Its records stay in the journal and a warning is logged, not for other apps' records."""
+    store = SwitchableChest("store", up=False)
+    before = make_visited_app(tmp_path, "app", store)
     visit(before, "before")
-    end(before)
-    make(tmp_path, "other", Store("store"), CHEST_BUFFER=buffer)
+    close(before)
+    make_visited_app(tmp_path, "other", SwitchableChest("store"), CHEST_BUFFER=buffer)
     assert "nothing delivers them" not in caplog.text
     store.up = True
-    between = make(tmp_path, "app", store, CHEST_BUFFER=buffer)
+    between = make_visited_app(tmp_path, "app", store, CHEST_BUFFER=buffer)
     assert f"with CHEST_BUFFER '{buffer}' nothing delivers them" in caplog.text
     visit(between, "between")
-    end(between)
-    after = make(tmp_path, "app", store)
+    close(between)
+    after = make_visited_app(tmp_path, "app", store)
     visit(after, "after")
     deliver(after)
-    assert sorted(store.idents) == ["after", "before", "between"]
-    end(after)
+    assert sorted(store.request_ids) == ["after", "before", "between"]
+    close(after)
     caplog.clear()
-    make(tmp_path, "app", store, CHEST_BUFFER=buffer)
+    make_visited_app(tmp_path, "app", store, CHEST_BUFFER=buffer)
     assert caplog.text == ""
 
 
-def test_what_is_refused_without_a_journal(tmp_path: Path) -> None:
-    """It is sent again from dead/, and a ledger that is kept later on tells of it once."""
-    store = Store("store", refuses=True)
-    app = make(tmp_path, "app", store, CHEST_BUFFER="memory")
+def test_rejected_records_without_a_journal(tmp_path: Path) -> None:
+    """They are replayed from dead/, and a later ledger counts them once."""
+    store = SwitchableChest("store", rejects=True)
+    app = make_visited_app(tmp_path, "app", store, CHEST_BUFFER="memory")
     visit(app, "first")
     assert app.extensions["chest"].flush(60)
     assert account(app, "store")["rejected"] == 1
-    end(app)
-    store.refuses = False
+    close(app)
+    store.rejects = False
     assert run(app, "replay").stdout == "store: 1 delivered, 0 left\n"
-    found = account(make(tmp_path, "app", store), "store")
+    found = account(make_visited_app(tmp_path, "app", store), "store")
     assert (found["captured"], found["delivered"], found["rejected"]) == (1, 1, 0)
 
 
-def test_a_record_handed_over_while_delivery_is_closed(tmp_path: Path) -> None:
-    """Requests go on while close() is called again and again: none is lost, none comes twice."""
-    store = Store("store")
-    app = make(tmp_path, "app", store)
+def test_records_that_are_handed_over_during_close(tmp_path: Path) -> None:
+    """While close() is called repeatedly, each record is stored once."""
+    store = SwitchableChest("store")
+    app = make_visited_app(tmp_path, "app", store)
     over = threading.Event()
 
-    def close_again_and_again() -> None:
+    def close_repeatedly() -> None:
         while not over.is_set():
-            end(app)
+            close(app)
 
-    closer = threading.Thread(target=close_again_and_again)
+    closer = threading.Thread(target=close_repeatedly)
     closer.start()
     sent = [f"visit-{number}" for number in range(300)]
     for ident in sent:
@@ -232,7 +176,7 @@ def test_a_record_handed_over_while_delivery_is_closed(tmp_path: Path) -> None:
     closer.join()
     visit(app, "last")
     rescan(app)
-    wait_until(lambda: len(store.idents) >= 301, lambda: str(account(app, "store")))
-    assert sorted(store.idents) == sorted([*sent, "last"])
-    end(app)
+    wait_until(lambda: len(store.request_ids) >= 301, lambda: str(account(app, "store")))
+    assert sorted(store.request_ids) == sorted([*sent, "last"])
+    close(app)
     assert account(app, "store")["delivered"] == 301

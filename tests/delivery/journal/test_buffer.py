@@ -1,4 +1,4 @@
-"""The journal: every record once per chest, whoever wrote it, whoever reads it."""
+"""The journal: each record reaches each chest once, whichever process writes or reads it."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def drain(journal: JournalBuffer, chest: str, limit: int = 1000) -> list[bytes]:
 
 
 def adopt(journal: JournalBuffer) -> None:
-    """Look for orphans now, however lately that was done."""
+    """Look for records of dead processes now, not within the next seconds."""
     journal._rescan_after = 0.0
     journal.maintain()
 
 
 def die(journal: JournalBuffer) -> None:
-    """What the kernel does when a process is killed: its descriptors are closed, no more."""
+    """Do what the kernel does when it kills a process: close its descriptors, nothing else."""
     assert journal._writer is not None
     journal._writer.release()
     journal._writer = None
@@ -60,16 +60,16 @@ def die(journal: JournalBuffer) -> None:
         source.release()
 
 
-def test_nothing_is_made_before_the_first_record(tmp_path: Path) -> None:
-    """A journal that got no record leaves no folder."""
+def test_nothing_is_created_before_the_first_record(tmp_path: Path) -> None:
+    """A journal without records has no folder."""
     journal = make(tmp_path / "journal")
     journal.maintain()
     journal.close()
     assert list(tmp_path.iterdir()) == []
 
 
-def test_each_chest_has_a_place_of_its_own(tmp_path: Path) -> None:
-    """What one chest has got is still there for the other one."""
+def test_each_chest_has_its_own_checkpoint(tmp_path: Path) -> None:
+    """Records that one chest has received still wait for the other one."""
     journal = make(tmp_path)
     for number in range(5):
         journal.append(line(number), BOTH)
@@ -79,8 +79,8 @@ def test_each_chest_has_a_place_of_its_own(tmp_path: Path) -> None:
     assert drain(journal, "two") == [line(number) for number in range(5)]
 
 
-def test_a_mask_says_which_chests_get_a_record(tmp_path: Path) -> None:
-    """A record goes to the chests of its mask, and counts for them alone."""
+def test_the_mask_selects_the_chests(tmp_path: Path) -> None:
+    """A record is delivered to and counted for the chests of its mask only."""
     journal = make(tmp_path)
     journal.append(line(1), 0b01)
     journal.append(line(2), 0b10)
@@ -89,8 +89,8 @@ def test_a_mask_says_which_chests_get_a_record(tmp_path: Path) -> None:
     assert drain(journal, "two") == [line(2)]
 
 
-def test_everything_done_leaves_only_the_totals(tmp_path: Path) -> None:
-    """After a clean end no writer's folder is left, and the ledger has its numbers."""
+def test_a_finished_journal_has_only_the_totals(tmp_path: Path) -> None:
+    """After a clean exit the writer's folder is gone, and the totals have its numbers."""
     journal = make(tmp_path)
     journal.append(line(1), BOTH)
     for chest in CHESTS:
@@ -100,8 +100,8 @@ def test_everything_done_leaves_only_the_totals(tmp_path: Path) -> None:
     assert read_ledger(JournalScope(tmp_path)).account("one").to_dict()["captured"] == 1
 
 
-def test_a_dead_process_is_adopted_by_exactly_one(tmp_path: Path) -> None:
-    """What a killed process left goes to one of the living, from where it stood."""
+def test_exactly_one_process_adopts_a_dead_one(tmp_path: Path) -> None:
+    """One living process delivers the records, from the checkpoints of the killed process on."""
     killed, first, second = make(tmp_path), make(tmp_path), make(tmp_path)
     for number in range(4):
         killed.append(line(number), BOTH)
@@ -123,7 +123,7 @@ def test_a_dead_process_is_adopted_by_exactly_one(tmp_path: Path) -> None:
 
 
 def test_a_living_process_is_not_adopted(tmp_path: Path) -> None:
-    """As long as a process lives its records are its own."""
+    """Other processes do not deliver the records of a living one."""
     living, other = make(tmp_path), make(tmp_path)
     living.append(line(1), BOTH)
     adopt(other)
@@ -131,8 +131,8 @@ def test_a_living_process_is_not_adopted(tmp_path: Path) -> None:
     assert drain(living, "one") == [line(1)]
 
 
-def test_an_agent_reads_what_the_living_write(tmp_path: Path) -> None:
-    """With an agent the writing process reads nothing, and the agent everything, as it comes."""
+def test_an_agent_delivers_for_living_processes(tmp_path: Path) -> None:
+    """The writing process delivers nothing, the agent all records, also new ones."""
     web, agent = make(tmp_path, Reads.NOTHING), make(tmp_path, Reads.ALL)
     web.append(line(1), BOTH)
     assert web.sources() == ()
@@ -146,8 +146,8 @@ def test_an_agent_reads_what_the_living_write(tmp_path: Path) -> None:
     assert writer_folders(tmp_path) == []
 
 
-def test_segments_are_rotated_and_removed_behind_the_slowest_chest(tmp_path: Path) -> None:
-    """A segment stays until every chest is past it."""
+def test_segments_are_removed_behind_the_slowest_chest(tmp_path: Path) -> None:
+    """A segment stays until every chest has passed it."""
     journal = make(tmp_path, max_bytes=64 * 1024)
     for number in range(700):
         journal.append(line(number), BOTH)
@@ -159,8 +159,8 @@ def test_segments_are_rotated_and_removed_behind_the_slowest_chest(tmp_path: Pat
     assert segment_numbers(folder)[0] > 1
 
 
-def test_over_its_limit_the_oldest_records_go_and_are_counted(tmp_path: Path) -> None:
-    """The journal does not outgrow its limit; what went is counted as lost, per chest."""
+def test_the_oldest_records_are_dropped_over_the_limit(tmp_path: Path) -> None:
+    """The journal stays within its limit; dropped records count as lost, per chest."""
     journal = make(tmp_path, max_bytes=64 * 1024)
     for number in range(5000):
         journal.append(line(number), BOTH)
@@ -174,8 +174,8 @@ def test_over_its_limit_the_oldest_records_go_and_are_counted(tmp_path: Path) ->
     assert sum(path.stat().st_size for path in tmp_path.glob("*/*.segment")) <= 64 * 1024 * 1.2
 
 
-def test_a_page_under_way_when_its_segment_goes_is_not_counted_twice(tmp_path: Path) -> None:
-    """Records that were given up while they were being delivered count as delivered in the end."""
+def test_a_page_whose_segment_is_dropped_while_it_is_sent(tmp_path: Path) -> None:
+    """Its records count as delivered, and no longer as lost."""
     journal = make(tmp_path, max_bytes=64 * 1024)
     for number in range(2000):
         journal.append(line(number), BOTH)
@@ -189,8 +189,8 @@ def test_a_page_under_way_when_its_segment_goes_is_not_counted_twice(tmp_path: P
     assert account.delivered == 100
 
 
-def test_a_torn_end_is_counted_and_in_nobodys_way(tmp_path: Path) -> None:
-    """What a crash cut short is one lost record; those before it are delivered."""
+def test_a_torn_record_counts_as_lost(tmp_path: Path) -> None:
+    """The record that a crash cut short is lost; the records before it are delivered."""
     killed = make(tmp_path)
     killed.append(line(1), BOTH)
     killed.append(line(2), BOTH)
@@ -205,8 +205,8 @@ def test_a_torn_end_is_counted_and_in_nobodys_way(tmp_path: Path) -> None:
     assert (account.delivered, account.lost) == (1, Counter(damaged=1))
 
 
-def test_a_stretch_of_zeros_longer_than_a_chunk_costs_only_itself(tmp_path: Path) -> None:
-    """Damage of megabytes does not hide what was written behind it."""
+def test_damage_that_is_longer_than_a_chunk(tmp_path: Path) -> None:
+    """Records behind megabytes of zeros are read."""
     journal = make(tmp_path, max_bytes=2**28)
     journal.append(line(1), BOTH)
     with segment_path(writer_folders(tmp_path)[0], 1).open("ab") as file:
@@ -217,8 +217,8 @@ def test_a_stretch_of_zeros_longer_than_a_chunk_costs_only_itself(tmp_path: Path
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"segment": "x"}', b"null"])
-def test_a_damaged_place_sends_again_from_the_beginning(tmp_path: Path, content: bytes) -> None:
-    """A place that cannot be read costs a repetition, which ids make harmless, not a record."""
+def test_a_damaged_checkpoint_starts_from_the_beginning(tmp_path: Path, content: bytes) -> None:
+    """The records are sent again, which their ids make harmless; none is lost."""
     killed = make(tmp_path)
     killed.append(line(1), BOTH)
     drain(killed, "one")
@@ -230,14 +230,14 @@ def test_a_damaged_place_sends_again_from_the_beginning(tmp_path: Path, content:
     assert drain(journal, "one") == [line(1)]
 
 
-def test_what_another_version_wrote_is_left_alone(
+def test_a_folder_of_another_version_is_left_alone(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A folder of an unknown version is neither read nor deleted, and told of once."""
-    strange = tmp_path / "019aa1b2c3d4-1-abcdef"
-    strange.mkdir()
-    (strange / "writer.json").write_text('{"version": 99, "chests": ["one"]}')
-    (tmp_path / "a-stranger").mkdir()
+    """It is not read, not deleted, and logged once."""
+    foreign = tmp_path / "019aa1b2c3d4-1-abcdef"
+    foreign.mkdir()
+    (foreign / "writer.json").write_text('{"version": 99, "chests": ["one"]}')
+    (tmp_path / "another-folder").mkdir()
     (tmp_path / "a-file").write_text("hello")
     journal = make(tmp_path)
     journal.append(line(1), BOTH)
@@ -245,12 +245,12 @@ def test_what_another_version_wrote_is_left_alone(
     adopt(journal)
     assert drain(journal, "one") == [line(1)]
     assert caplog.text.count("another version") == 1
-    assert strange.is_dir()
+    assert foreign.is_dir()
     assert (tmp_path / "a-file").exists()
 
 
-def test_a_journal_that_is_removed_while_in_use_is_begun_anew(tmp_path: Path) -> None:
-    """When somebody deleted the folder, records that nobody got yet are kept, and later ones."""
+def test_a_journal_that_is_removed_while_in_use(tmp_path: Path) -> None:
+    """Undelivered records are rewritten to a new folder, where later records follow."""
     root = tmp_path / "journal"
     journal = make(root)
     journal.append(line(0), BOTH)
@@ -265,26 +265,26 @@ def test_a_journal_that_is_removed_while_in_use_is_begun_anew(tmp_path: Path) ->
     assert drain(journal, "two") == [line(0), line(1), line(2)]
 
 
-def test_closing_while_another_thread_looks_around(tmp_path: Path) -> None:
-    """Neither stumbles over a folder that the other just parted from, and nothing is lost."""
+def test_closing_while_another_thread_rescans(tmp_path: Path) -> None:
+    """No thread fails on a folder that the other has just removed, and no record is lost."""
     for number in range(50):
         journal = make(tmp_path)
         journal.append(line(number), BOTH)
         for chest in CHESTS:
             drain(journal, chest)
         with ThreadPoolExecutor() as others:
-            looks = [others.submit(adopt, journal) for _ in range(3)]
+            scans = [others.submit(adopt, journal) for _ in range(3)]
             journal.close()
-            for look in looks:
-                look.result()
+            for scan in scans:
+                scan.result()
     assert writer_folders(tmp_path) == []
     found = read_ledger(JournalScope(tmp_path, chests=CHESTS))
     assert [found.account(chest).delivered for chest in CHESTS] == [50, 50]
     assert not any(account.lost for account in found.accounts.values())
 
 
-def test_where_no_journal_can_be_made_appending_says_so(tmp_path: Path) -> None:
-    """A file in the place of the folder is an error of each append, not of the start."""
+def test_append_fails_if_the_folder_cannot_be_created(tmp_path: Path) -> None:
+    """A file with the folder's name makes each append fail, not the start."""
     (tmp_path / "journal").write_text("in the way")
     journal = make(tmp_path / "journal")
     for _ in range(2):
@@ -294,8 +294,8 @@ def test_where_no_journal_can_be_made_appending_says_so(tmp_path: Path) -> None:
     assert journal.ledger().account("two").lost == Counter(journal=2)
 
 
-def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
-    """Records may hold personal data: no file or folder of the journal is open to others."""
+def test_only_the_user_of_the_app_can_read_it(tmp_path: Path) -> None:
+    """Records may have personal data: no file or folder is readable by other users."""
     journal = make(tmp_path / "journal")
     journal.append(line(1), BOTH)
     drain(journal, "one")
@@ -303,8 +303,8 @@ def test_only_its_owner_can_read_it(tmp_path: Path) -> None:
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
-def test_a_writer_counted_before_its_folder_went_is_not_counted_again(tmp_path: Path) -> None:
-    """A crash between adding up and removing changes no number."""
+def test_a_writer_is_added_to_the_totals_once(tmp_path: Path) -> None:
+    """A crash between the addition and the removal of the folder changes no number."""
     killed = make(tmp_path)
     killed.append(line(1), BOTH)
     for chest in CHESTS:
@@ -319,37 +319,37 @@ def test_a_writer_counted_before_its_folder_went_is_not_counted_again(tmp_path: 
     assert read_ledger(JournalScope(tmp_path)).account("one").delivered == 1
 
 
-def test_a_killed_process_loses_nothing_that_was_appended(tmp_path: Path) -> None:
-    """SIGKILL right after an append: the record is there for the next process."""
-    ready, tell = os.pipe()
+def test_a_killed_process_loses_no_appended_record(tmp_path: Path) -> None:
+    """After SIGKILL the next process delivers all records."""
+    ready, signal_ready = os.pipe()
     child = os.fork()
     if child == 0:
         journal = make(tmp_path)
         for number in range(1000):
             journal.append(line(number), BOTH)
-        os.write(tell, b"!")
+        os.write(signal_ready, b"!")
         signal.pause()
     assert os.read(ready, 1) == b"!"
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     os.close(ready)
-    os.close(tell)
+    os.close(signal_ready)
 
     journal = make(tmp_path)
     adopt(journal)
     assert drain(journal, "one") == [line(number) for number in range(1000)]
 
 
-def test_a_writer_that_died_while_it_was_made_is_no_writer(tmp_path: Path) -> None:
-    """A folder is looked into only once it is whole: it is made under a hidden name."""
+def test_a_folder_that_is_being_created_is_ignored(tmp_path: Path) -> None:
+    """A writer creates its folder under a hidden name, and renames it when it is whole."""
     writer = JournalWriter(JournalScope(tmp_path, chests=CHESTS), 2**20)
     writer.folder.rename(tmp_path / f".{writer.folder.name}")
     assert writer_folders(tmp_path) == []
     writer.release()
 
 
-def test_every_segment_begins_with_the_version(tmp_path: Path) -> None:
-    """The first line of a segment says what it is."""
+def test_every_segment_starts_with_the_version(tmp_path: Path) -> None:
+    """The first line of a segment names the format and its version."""
     journal = make(tmp_path, max_bytes=64 * 1024)
     for number in range(700):
         journal.append(line(number), BOTH)
@@ -358,7 +358,7 @@ def test_every_segment_begins_with_the_version(tmp_path: Path) -> None:
 
 
 class JournalModel(RuleBasedStateMachine):
-    """Any order of writing, reading, dying and adopting: each record once per chest."""
+    """Any order of writes, reads, kills and adoptions delivers each record once per chest."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -366,7 +366,7 @@ class JournalModel(RuleBasedStateMachine):
         self.root = Path(self._folder.name)
         self.journals = [make(self.root, max_bytes=2**24) for _ in range(2)]
         self.written: list[bytes] = []
-        self.got: dict[str, list[bytes]] = {chest: [] for chest in CHESTS}
+        self.received: dict[str, list[bytes]] = {chest: [] for chest in CHESTS}
 
     def teardown(self) -> None:
         for journal in self.journals:
@@ -385,7 +385,7 @@ class JournalModel(RuleBasedStateMachine):
         for source in self.journals[which].sources():
             page = source.read(chest, limit)
             if page is not None:
-                self.got[chest] += page.lines
+                self.received[chest] += page.lines
                 source.commit(chest, page, delivered=len(page.lines), rejected=0)
 
     @precondition(lambda self: any(journal._writer for journal in self.journals))
@@ -407,7 +407,7 @@ class JournalModel(RuleBasedStateMachine):
     @invariant()
     def nothing_twice(self) -> None:
         for chest in CHESTS:
-            assert len(set(self.got[chest])) == len(self.got[chest])
+            assert len(set(self.received[chest])) == len(self.received[chest])
 
     @invariant()
     def the_ledger_balances(self) -> None:
@@ -415,7 +415,7 @@ class JournalModel(RuleBasedStateMachine):
         for chest in CHESTS:
             account = ledger.account(chest)
             assert account.captured == len(self.written)
-            assert account.delivered == len(self.got[chest])
+            assert account.delivered == len(self.received[chest])
 
 
 TestJournalModel = JournalModel.TestCase

@@ -1,4 +1,4 @@
-"""Frames: what is damaged is lost, and nothing else."""
+"""Frames: only damaged records are lost."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def whole(frames: list[Frame]) -> list[bytes]:
 
 
 @given(LINES, st.integers(0, 2**32 - 1))
-def test_what_was_packed_is_unpacked(lines: list[bytes], mask: int) -> None:
-    """Lines and masks come back as they went in, and nothing is left over."""
+def test_packed_records_are_unpacked(lines: list[bytes], mask: int) -> None:
+    """Lines and masks are unchanged, and the last frame ends at the end of the data."""
     data = b"".join(pack(line, mask) for line in lines)
     frames = list(iter_frames(data))
     assert [(frame.line, frame.mask) for frame in frames] == [(line, mask) for line in lines]
@@ -35,10 +35,8 @@ def test_what_was_packed_is_unpacked(lines: list[bytes], mask: int) -> None:
 
 
 @given(LINES, st.data())
-def test_a_journal_that_ends_anywhere_gives_all_whole_frames(
-    lines: list[bytes], data: st.DataObject
-) -> None:
-    """Cut at any byte, every frame before the cut is there, and the torn one is not."""
+def test_a_segment_that_is_cut_at_any_byte(lines: list[bytes], data: st.DataObject) -> None:
+    """All frames before the cut are read, and the torn one is not."""
     packed = [pack(line, 1) for line in lines]
     cut = data.draw(st.integers(0, sum(map(len, packed))))
     expected = []
@@ -52,7 +50,7 @@ def test_a_journal_that_ends_anywhere_gives_all_whole_frames(
 
 @given(LINES, st.data())
 def test_a_flipped_bit_costs_one_record(lines: list[bytes], data: st.DataObject) -> None:
-    """Whichever bit is flipped, all other records are found, and the damage counts as one."""
+    """All other records are found, and the damage counts as one record."""
     packed = [pack(line, 1) for line in [*lines, b'{"last":1}']]
     journal = bytearray(b"".join(packed))
     victim = data.draw(st.integers(0, len(lines) - 1))
@@ -62,28 +60,28 @@ def test_a_flipped_bit_costs_one_record(lines: list[bytes], data: st.DataObject)
 
     frames = list(iter_frames(bytes(journal)))
 
-    # Some bits mean nothing: the space behind the mask, the case of a hexadecimal digit.
+    # Some bits have no meaning: the space behind the mask, the case of a hexadecimal digit.
     everything = [*lines, b'{"last":1}']
     others = [line for number, line in enumerate(everything) if number != victim]
     assert whole(frames) in (others, everything)
     assert len(frames) == len(everything)
 
 
-def test_a_torn_frame_does_not_swallow_the_next() -> None:
-    """A frame that a full disk cut short is skipped even though no newline ends it."""
+def test_the_frame_behind_a_torn_one_is_read() -> None:
+    """A frame that a full disk cut short is skipped although it has no newline."""
     torn = pack(b'{"id":"torn"}', 1)[:-8]
     frames = list(iter_frames(torn + pack(b'{"id":"next"}', 1)))
     assert [frame.line for frame in frames] == [None, b'{"id":"next"}']
 
 
-def test_a_changed_mask_is_noticed() -> None:
-    """The checksum covers the mask: a record never goes to a chest it was not meant for."""
+def test_a_changed_mask_is_detected() -> None:
+    """The checksum covers the mask: no chest receives a record that is not for it."""
     frame = bytearray(pack(b'{"id":1}', 1))
     frame[21:22] = b"3"
     assert list(iter_frames(bytes(frame))) == []
 
 
-@pytest.mark.parametrize("rubbish", [b"", b"\n", b"0" * 22 + b" {", b"\x00" * 5000])
-def test_rubbish_is_no_frame(rubbish: bytes) -> None:
-    """Bytes that are no frame yield nothing, and end."""
-    assert list(iter_frames(rubbish)) == []
+@pytest.mark.parametrize("other", [b"", b"\n", b"0" * 22 + b" {", b"\x00" * 5000])
+def test_other_bytes_are_no_frame(other: bytes) -> None:
+    """No frame is yielded, and the iteration ends."""
+    assert list(iter_frames(other)) == []
