@@ -9,15 +9,14 @@ import click
 from flask import Flask
 
 from ..config.rule import Route
+from ..config.validators import METHODS
 
 if TYPE_CHECKING:
     from flask.wrappers import Request
 
 
 # A client can send any other word as the method. Such words must not get into the records.
-_METHODS = frozenset(
-    ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY")
-)
+_METHODS = frozenset(METHODS)
 
 
 def route_of(seen: Request) -> Route:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from ..config import validators as checks
+from ..config import validators
 from ..errors import QueryError
 from ..record.encoding import EPOCH
 from .fields import Field
@@ -72,7 +72,7 @@ def parse_time(text: str, now: datetime) -> datetime:
     if words in {"", "now"}:
         return now
     try:
-        seconds = checks.seconds(words.removesuffix("ago").strip())
+        seconds = validators.seconds(words.removesuffix("ago").strip())
         return max(EPOCH, now - timedelta(seconds=seconds))
     except ValueError:
         pass

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from ...config import validators as checks
+from ...config import validators
 from ...config.settings import check_argument
 from ...errors import ConfigError, DeliveryError, RejectedError
 from ...record.record import Record
@@ -83,7 +83,7 @@ class FlaskChestCustomWriter(Chest):
         }
         self._headers = {"Content-Type": _JSON, "Accept": _JSON, **(headers or {})}
         self._generate = check_argument(
-            "payload_generator", payload_generator, checks.optional(checks.function)
+            "payload_generator", payload_generator, validators.optional(validators.function)
         )
         self._success = _check_statuses(success_status_codes)
         self._own_timeout = check_timeout(timeout)
@@ -173,7 +173,7 @@ def _check_statuses(codes: Iterable[int]) -> frozenset[int]:
     statuses = frozenset(codes) if isinstance(codes, Iterable) else frozenset()
     if not statuses or not all(isinstance(each, int) for each in statuses):
         raise ConfigError(
-            f"success_status_codes {checks.describe_value(codes)}: expected HTTP statuses, "
+            f"success_status_codes {validators.describe_value(codes)}: expected HTTP statuses, "
             "e.g. [200, 202]"
         )
     return statuses

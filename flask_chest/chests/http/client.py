@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ...config import validators as checks
+from ...config import validators
 from ...config.settings import check_argument
 from ...errors import ConfigError, DeliveryError
 from ..base import Chest
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CREDENTIALS = frozenset({401, 403, 407})
 
 _RETRY = frozenset({408, 425, 429})
-_TIMEOUT = checks.optional(checks.number(0, above=True))
+_TIMEOUT = validators.optional(validators.number(0, above=True))
 # Booleans in a URL.
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 

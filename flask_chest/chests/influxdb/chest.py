@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ...config import validators as checks
+from ...config import validators
 from ...config.settings import check_argument
 from ...errors import ConfigError, DeliveryError, RejectedError
 from ...record.encoding import loads
@@ -78,7 +78,7 @@ class FlaskChestInfluxDB(Chest):
         **arguments: Any,
     ) -> None:
         require_driver("influxdb_client", "all")
-        host = check_argument("host", host, checks.text)  # version 0.0.x took the app first
+        host = check_argument("host", host, validators.text)  # version 0.0.x took the app first
         self.url = url or f"{'https' if https else 'http'}://{host}:{port}"
         self.address = StoreURL.parse(self.url)
         if self.address.scheme not in {"http", "https"}:
