@@ -1,1 +1,1 @@
-"""What the promises cost, measured side by side with what else one could do."""
+"""Benchmarks: Flask-Chest beside its alternatives, and the promises of the documentation."""

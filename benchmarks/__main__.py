@@ -1,4 +1,4 @@
-"""All benchmarks, and what became of each promise: ``python -m benchmarks [name ...]``."""
+"""Run all benchmarks and check each promise: ``python -m benchmarks [name ...]``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .verdicts import summary
+from .promises import summary
 
 ALL = (
     *("request", "serving", "stores", "memory", "import_time", "rules", "variables", "delivery"),
@@ -18,11 +18,11 @@ ALL = (
 
 
 def main() -> int:
-    """Run them; 1 where one failed to run. A promise that was not kept is told, and no failure."""
+    """Run the benchmarks; return 1 if one could not run. A broken promise is only reported."""
     failed = []
     with tempfile.TemporaryDirectory(prefix="chest-bench-") as folder:
-        noted = Path(folder, "verdicts")
-        environment = {**os.environ, "BENCH_VERDICTS": str(noted)}
+        noted = Path(folder, "promises")
+        environment = {**os.environ, "BENCH_PROMISES": str(noted)}
         for name in sys.argv[1:] or ALL:
             print(f"\n=== {name}", flush=True)
             command = [sys.executable, "-m", f"benchmarks.{name}"]

@@ -1,7 +1,7 @@
-"""One app in many dresses: bare, with the floor, with ours, with each of the rivals.
+"""One app in many variants: bare, with a minimal receiver, with Flask-Chest, with each alternative.
 
-Its only view puts five variables on ``g``. What a dress needs is imported when it is put on, so
-that each environment needs to hold only what it measures.
+Its only view puts five variables on ``g``. A variant imports its packages when it is made, so that
+an environment only needs the packages that it measures.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from flask import Flask, g
 from werkzeug.test import EnvironBuilder
 
-#: An interval that is never over: delivery is parked, and what is left is what a request pays.
+#: An export interval that never ends, so that only the cost of the request itself is measured.
 PARKED = {"CHEST_EXPORT_INTERVAL": 86400, "CHEST_BATCH_SIZE": 1_000_000}
 
 ENVIRON: Mapping[str, Any] = EnvironBuilder(
@@ -28,7 +28,7 @@ ENVIRON: Mapping[str, Any] = EnvironBuilder(
 
 
 def bare(folder: Path) -> Flask:
-    """The app itself."""
+    """The bare app."""
     app = Flask("benchmarks.apps", instance_path=str(folder))
 
     @app.get("/orders/<int:number>")
@@ -44,7 +44,7 @@ def bare(folder: Path) -> Flask:
 
 
 def put_on_g(app: Flask, count: int) -> None:
-    """Have its view put so many variables on ``g``."""
+    """Set how many variables the view puts on ``g``."""
     names = [f"variable_{number}" for number in range(count)]
 
     def order(number: int) -> str:
@@ -56,7 +56,7 @@ def put_on_g(app: Flask, count: int) -> None:
 
 
 def least(folder: Path) -> Flask:
-    """The floor by what ``g`` happens to be, an object with a ``__dict__``."""
+    """The minimal receiver, which reads ``g.__dict__``."""
 
     def copy(sender: Flask, **_: Any) -> None:
         dict(vars(g))
@@ -65,7 +65,7 @@ def least(folder: Path) -> Flask:
 
 
 def floor(folder: Path) -> Flask:
-    """Two receivers that copy ``g`` by what Flask documents of it: its names, and ``get()``."""
+    """The minimal receiver, which reads ``g`` by its documented interface: names and ``get()``."""
 
     def copy(sender: Flask, **_: Any) -> None:
         {name: g.get(name) for name in g}
@@ -74,7 +74,7 @@ def floor(folder: Path) -> Flask:
 
 
 def by_hand(folder: Path) -> Flask:
-    """The least that leaves a record: timed, encoded by orjson, one write; no limits, no ids."""
+    """The least that writes a record: a timer, orjson and one write, without limits and ids."""
     import os
     import time
 
@@ -105,7 +105,7 @@ def by_hand(folder: Path) -> Flask:
 
 
 def silent(folder: Path) -> Flask:
-    """Two receivers that do nothing at all."""
+    """Two receivers that do nothing."""
 
     def nothing(sender: Flask, **_: Any) -> None:
         pass
@@ -122,12 +122,12 @@ def _listening(app: Flask, receiver: Callable[..., None]) -> Flask:
 
 
 def disk(folder: Path, **config: Any) -> Flask:
-    """Ours, as it comes: the journal on disk."""
+    """Flask-Chest with its defaults: the journal on disk."""
     return recorded(folder, **{**PARKED, **config})
 
 
 def python(folder: Path) -> Flask:
-    """Ours, where nothing was compiled; in a process of its own."""
+    """Flask-Chest without its C extension; it needs a separate process."""
     import sys
 
     assert "flask_chest" not in sys.modules
@@ -136,17 +136,17 @@ def python(folder: Path) -> Flask:
 
 
 def memory(folder: Path) -> Flask:
-    """Ours, with the records waiting in memory."""
+    """Flask-Chest with the memory buffer."""
     return recorded(folder, **PARKED, CHEST_BUFFER="memory")
 
 
 def none(folder: Path) -> Flask:
-    """Ours without a buffer; the chest takes a record and forgets it."""
+    """Flask-Chest without a buffer; the chest drops each record."""
     return recorded(folder, CHEST_BUFFER="none")
 
 
 def recorded(folder: Path, **config: Any) -> Flask:
-    """Ours, with a chest that costs nothing: what is measured is not the store."""
+    """Flask-Chest with a chest that costs nothing, so that the store is not measured."""
     from flask_chest import FlaskChest
 
     app = bare(folder)
@@ -156,7 +156,7 @@ def recorded(folder: Path, **config: Any) -> Flask:
 
 
 def make_nowhere() -> Any:
-    """A chest that takes everything and keeps nothing."""
+    """A chest that drops all records."""
     from flask_chest import Chest
 
     class Nowhere(Chest):
@@ -167,7 +167,7 @@ def make_nowhere() -> Any:
 
 
 def prometheus(folder: Path) -> Flask:
-    """prometheus-flask-exporter, as its README begins."""
+    """prometheus-flask-exporter, as in its README."""
     from prometheus_client import CollectorRegistry
     from prometheus_flask_exporter import PrometheusMetrics
 
@@ -177,7 +177,7 @@ def prometheus(folder: Path) -> Flask:
 
 
 def opentelemetry(folder: Path) -> Flask:
-    """OpenTelemetry's Flask instrumentation; spans go in batches to an exporter that drops them."""
+    """OpenTelemetry's Flask instrumentation, with batches and an exporter that drops them."""
     from opentelemetry.instrumentation.flask import FlaskInstrumentor
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
@@ -194,7 +194,7 @@ def opentelemetry(folder: Path) -> Flask:
 
 
 def dockerflow(folder: Path) -> Flask:
-    """python-dockerflow, its summaries as mozlog to ``/dev/null``."""
+    """python-dockerflow, with its summaries as mozlog to ``/dev/null``."""
     import logging
     import os
 
@@ -212,7 +212,7 @@ def dockerflow(folder: Path) -> Flask:
 
 
 def sentry(folder: Path) -> Flask:
-    """sentry-sdk with traces of every request, to a transport that drops them."""
+    """sentry-sdk with a trace of every request, and a transport that drops them."""
     import sentry_sdk
     from sentry_sdk.transport import Transport
 
@@ -227,13 +227,13 @@ def sentry(folder: Path) -> Flask:
 
 
 def elastic(folder: Path) -> Flask:
-    """elastic-apm: transactions are made, queued and encoded, and go nowhere."""
+    """elastic-apm: transactions are made, queued, encoded and dropped."""
     from elasticapm.contrib.flask import ElasticAPM
 
     app = bare(folder)
     app.config["ELASTIC_APM"] = {
         "SERVICE_NAME": "shop",
-        "TRANSPORT_CLASS": "benchmarks.nowhere.Transport",
+        "TRANSPORT_CLASS": "benchmarks.sinks.Transport",
         "CLOUD_PROVIDER": "none",
         "CENTRAL_CONFIG": False,
     }
@@ -242,12 +242,12 @@ def elastic(folder: Path) -> Flask:
 
 
 def dashboard(folder: Path) -> Flask:
-    """Flask-MonitoringDashboard, level 1: the duration of each request, into its SQLite."""
+    """Flask-MonitoringDashboard, level 1: it stores the duration of each request in SQLite."""
     import flask_monitoringdashboard as theirs
 
     theirs.config.database_name = f"sqlite:///{folder}/dashboard.db"
     theirs.config.monitor_level = 1
-    # It asks for a hook that Flask 2.3 dropped; what it would do there is done here.
+    # It uses a hook that Flask 2.3 removed, so this does the work of the hook.
     first: list[Callable[[], object]] = []
     theirs.blueprint.before_app_first_request = first.append
     app = bare(folder)
@@ -260,15 +260,15 @@ def dashboard(folder: Path) -> Flask:
 
 
 def old(folder: Path) -> Flask:
-    """flask-chest 0.0.10: its custom writer, one POST to loopback within the request."""
+    """flask-chest 0.0.10 with its custom writer: one POST to loopback within the request."""
     import json
     import logging
 
-    # This name is that of the old package here, in an environment of its own.
+    # In the environment of this variant, the name imports the old package.
     from flask_chest import FlaskChestCustomWriter
     from flask_chest.decorator import flask_chest
 
-    from .nowhere import serve
+    from .sinks import serve
 
     chest: Any = FlaskChestCustomWriter(
         url=serve(),  # type: ignore[arg-type]
@@ -283,27 +283,27 @@ def old(folder: Path) -> Flask:
 
 
 def tagged(folder: Path) -> Flask:
-    """Five constant tags."""
+    """Flask-Chest with five constant tags."""
     return disk(folder, CHEST_TAGS={f"tag_{number}": "value" for number in range(5)})
 
 
 def listed(folder: Path) -> Flask:
-    """Tracked variables by name, in place of all of ``g``."""
+    """Flask-Chest with tracked variables by name, instead of all of ``g``."""
     return disk(folder, CHEST_TRACKED_VARS=["user_id", "tenant", "total", "cached", "items"])
 
 
 def sampled(folder: Path) -> Flask:
-    """Half of the records."""
+    """Flask-Chest that samples half of the requests."""
     return disk(folder, CHEST_SAMPLE_RATE=0.5)
 
 
 def two_chests(folder: Path) -> Flask:
-    """A second chest that gets every record."""
+    """Flask-Chest with a second chest that gets every record."""
     return disk(folder, CHEST_CHESTS=[make_nowhere(), make_nowhere()])
 
 
 def heard(folder: Path) -> Flask:
-    """A receiver of ``record_captured``, for which the record is decoded."""
+    """Flask-Chest with a receiver of ``record_captured``, for which the record is decoded."""
     from flask_chest.signals import record_captured
 
     def nothing(sender: Flask, **_: Any) -> None:
@@ -315,7 +315,7 @@ def heard(folder: Path) -> Flask:
 
 
 def nested(folder: Path) -> Flask:
-    """One of the five values a dict of ten texts."""
+    """Flask-Chest with one value that is a dict of ten texts."""
     app = disk(folder)
     view = app.view_functions["order"]
     items = {f"item {position}": "a text" for position in range(10)}
@@ -330,5 +330,5 @@ def nested(folder: Path) -> Flask:
 
 
 def unrecorded(folder: Path) -> Flask:
-    """A rule that says ``"record": False``."""
+    """Flask-Chest with a rule that sets ``"record": False``."""
     return disk(folder, CHEST_RULES=[{"rule": "/orders/*", "record": False}])

@@ -1,4 +1,4 @@
-"""What passes records on, for :mod:`benchmarks.stores`: Kafka, OpenTelemetry, Redis Streams."""
+"""The part of :mod:`benchmarks.stores` for Kafka, OpenTelemetry and Redis Streams."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from flask_chest.record.record import Record
 from tests.servers.kafka import Kafka
 from tests.servers.redis import DURABLE, Redis
 
-from .log_records import from_package, from_sdk, silent_collector
-from .messages import by_batch, one_by_one
-from .rounds import SIZE, Chest, Rival, compare, document
+from .comparison import SIZE, Chest, Rival, compare, document
+from .kafka_rivals import by_batch, one_by_one
+from .otlp_rivals import from_package, from_sdk, silent_collector
 
 _RIVAL = "rival_records"
 

@@ -1,4 +1,4 @@
-"""What one process captures and delivers, and what a record weighs, for ``benchmarks.simulate``."""
+"""Measures the rates of one process and the size of a record, for ``benchmarks.simulate``."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from tests.servers.postgresql import PostgreSQL
 from tests.servers.redis import DURABLE, Redis
 
 from . import apps
-from .rounds import make_records
+from .comparison import make_records
 
 RECORDS = int(os.environ.get("SIMULATE_RECORDS", "60000"))
 REQUESTS = 5_000
 
 
 class Gate:
-    """Stands before a store that is down until told otherwise; counts what gets through."""
+    """Wraps a chest, simulates an outage unless ``up``, and counts the records that it writes."""
 
     def __init__(self, store: Chest) -> None:
         self.up = True
@@ -44,7 +44,7 @@ class Gate:
         store.write = self.write  # type: ignore[method-assign]
 
     def write(self, records: Sequence[Record]) -> None:
-        """Let records through to the store, or not."""
+        """Write records unless the store is down."""
         if not self.up:
             self.back_at = 0.0
             raise DeliveryError("down")
@@ -55,9 +55,9 @@ class Gate:
 
 @dataclass(frozen=True)
 class Figures:
-    """What one store was measured to do.
+    """The measured capacity of one store.
 
-    :param rate: records a second, delivered by one process.
+    :param rate: records per second that one process delivers.
     :param journal: bytes of a record in the journal.
     :param stored: bytes of a record in the store, with its indexes.
     """
@@ -68,7 +68,7 @@ class Figures:
 
 
 def capture_cpu(folder: Path) -> float:
-    """Seconds of CPU of a request with the least of views: Flask's own and ours."""
+    """Seconds of CPU of a request with a minimal view: Flask and Flask-Chest together."""
     app = apps.disk(folder)
     for _ in range(500):
         run_wsgi_app(app, dict(apps.ENVIRON))
@@ -83,15 +83,15 @@ def capture_cpu(folder: Path) -> float:
 def measure(
     store: Chest, folder: Path, weigh: Callable[[], float], records: int = RECORDS
 ) -> Figures:
-    """Let records wait, then have them delivered.
+    """Let records wait in the journal, then measure their delivery.
 
-    :param weigh: bytes that the store takes by now.
+    :param weigh: returns the current size of the store in bytes.
     """
     gate = Gate(store)
     chest, hand_over = make_app(store, folder)
     for line in make_lines(1):
         hand_over(line, 1)
-    assert chest.flush(60)  # tables are made once
+    assert chest.flush(60)  # creates the tables
     gate.up = False
     empty = weigh()
     for line in make_lines(records // 1000):
@@ -163,7 +163,7 @@ def make_app(store: Chest, folder: Path) -> tuple[FlaskChest, Callable[[bytes, i
 
 
 def make_lines(batches: int) -> Iterator[bytes]:
-    """Batches of records whose values differ as those of an app do: a store may press them."""
+    """Make batches with values as different as those of an app, since stores compress."""
     chance = random.Random(1)
     for _ in range(batches):
         for record in make_records():
@@ -183,9 +183,9 @@ def make_lines(batches: int) -> Iterator[bytes]:
 
 
 def report(name: str, figures: Figures, where: str = "in the store") -> Figures:
-    """Print what was found, and pass it on.
+    """Print figures and return them.
 
-    :param where: where the record has that weight.
+    :param where: where a record has the stored size.
     """
     print(
         f"  {name:12}{figures.rate:8,.0f} records a second from one process; "

@@ -1,9 +1,9 @@
-"""What delivery costs a record, on top of what its request paid: ``python -m benchmarks.delivery``.
+"""Cost of delivering a record, in addition to its capture: ``python -m benchmarks.delivery``.
 
-Delivery runs in a thread of the serving process, and while its CPU time holds the GIL, requests
-wait. So it is measured as CPU: that of all threads less that of the one which hands records over.
-What SQLite takes of it, within one statement, it takes with the GIL let go of; the rest is what
-requests feel. An agent takes all of it out of the serving processes.
+Delivery runs in a thread of the serving process, and requests wait while it holds the GIL. The
+benchmark measures its CPU time: the CPU of all threads, less that of the thread that captures.
+SQLite releases the GIL while it runs a statement, so only the rest of the time delays requests. An
+agent moves all of it out of the serving processes.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from flask_chest import FlaskChest
 from flask_chest.record.encoding import encode
 
 from . import apps
-from .rounds import make_records
-from .verdicts import load
+from .comparison import make_records
+from .promises import load
 
 BATCHES = 20
 ROUNDS = 7
@@ -33,13 +33,13 @@ _STORES = {"null://": "nowhere", "sqlite:///chest.db": "SQLite"}
 
 
 def deliver(buffer: str, chest: str, lines: Sequence[bytes], folder: Path) -> tuple[float, float]:
-    """Microseconds of CPU that delivery takes for a record: in sum, and with the GIL."""
+    """Microseconds of CPU per delivered record: all of them, and those that hold the GIL."""
     app = apps.bare(folder)
     chests = [apps.make_nowhere() if chest == "null://" else chest]
     app.config.update(CHEST_CHESTS=chests, CHEST_BUFFER=buffer)
     extension = FlaskChest(app)
     hand_over = extension.of(app).delivery.hand_over
-    # The first batch pays for imports and tables, once in the life of a process.
+    # The first batch imports modules and creates tables, once per process.
     for line in lines[:WARM_UP]:
         hand_over(line, 1)
     assert extension.flush(60)
@@ -58,7 +58,7 @@ def deliver(buffer: str, chest: str, lines: Sequence[bytes], folder: Path) -> tu
 
 
 def _time_statements(engine: sa.Engine, spent: list[float]) -> None:
-    """Add up the CPU of statements, in the thread that runs them."""
+    """Add up the CPU time of statements in the thread that runs them."""
 
     def begin(*_: Any) -> None:
         spent[0] -= thread_time()
@@ -71,7 +71,7 @@ def _time_statements(engine: sa.Engine, spent: list[float]) -> None:
 
 
 def main() -> None:
-    """Measure, and print medians with their spread."""
+    """Measure, and print medians with their range."""
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for _ in range(ROUNDS):
         lines = [encode(record) for _ in range(BATCHES) for record in make_records()]
@@ -85,7 +85,7 @@ def main() -> None:
         name = f"{_BUFFERS[buffer]}, to {_STORES[chest]}"
         both, held = ([each[number] for each in costs] for number in (0, 1))
         told = f"{median(both):6.2f} us of CPU a record ({min(both):.2f}-{max(both):.2f})"
-        print(f"  {name:20}{told}, {median(held):.2f} of them with the GIL")
+        print(f"  {name:20}{told}, {median(held):.2f} of which hold the GIL")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What ``request.summary`` adds to a request, beside what python-dockerflow adds.
+"""Cost that ``request.summary`` adds to a request, compared with python-dockerflow's.
 
-Three apps answer the same request in turn, round by round and by processor time, since these
-machines are noisy: a bare one, one with python-dockerflow and one with Flask-Chest's Dockerflow,
-both logging mozlog to ``/dev/null``. Run it with ``python -m benchmarks.dockerflow``.
+Three apps answer the same request in turn: a bare one, one with python-dockerflow and one with
+Flask-Chest's Dockerflow. Both log mozlog to ``/dev/null``. The benchmark measures CPU time in many
+rounds, since machines are noisy. Run it with ``python -m benchmarks.dockerflow``.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import flask_chest.dockerflow.logging
 
 from .apps import ENVIRON
 from .installed import installed
-from .stretches import drain, start_response
-from .verdicts import Promise, tell
+from .promises import Promise, report_promises
+from .workers import drain, start_response
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ROUNDS = 150
 REQUESTS = 50
 
-#: The share of python-dockerflow's cost that is promised at most.
+#: Promised maximum, as a fraction of python-dockerflow's cost.
 PROMISE = 0.5
 
 
@@ -52,13 +52,15 @@ def main() -> None:
     print(f"bare app            {costs['bare']:6.1f} us per request")
     print(f"python-dockerflow  +{theirs:6.1f} us")
     print(f"flask-chest        +{ours:6.1f} us")
-    tell([Promise("request.summary, of what python-dockerflow's adds", ours / theirs, PROMISE)])
+    report_promises(
+        [Promise("request.summary, cost relative to python-dockerflow's", ours / theirs, PROMISE)]
+    )
 
 
 def measure(apps: dict[str, Callable[..., Any]]) -> dict[str, float]:
-    """Microseconds of a request to each app: the best quarter of its rounds.
+    """Microseconds of a request to each app: the mean of the fastest quarter of its rounds.
 
-    Other work on the machine only ever adds, so the fastest rounds tell most.
+    Other work on the machine can only add time, so the fastest rounds are the most exact.
     """
     rounds: dict[str, list[float]] = {name: [] for name in apps}
     gc.disable()

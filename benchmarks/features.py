@@ -1,7 +1,7 @@
-"""What a request pays for each feature switched on: ``python -m benchmarks.features``.
+"""Instructions that each feature adds to a request: ``python -m benchmarks.features``.
 
-In instructions, counted by callgrind: most are worth less than a microsecond, which no clock on a
-machine that does other things too can tell.
+Callgrind counts them, since most features cost less than a microsecond, which no clock on a busy
+machine can measure.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ FEATURES = ("tagged", "listed", "sampled", "two_chests", "nested", "heard", "unr
 
 
 def main() -> None:
-    """Count, and print each beside the plain journal on disk."""
+    """Count, and print each feature relative to the plain journal on disk."""
     found = count(["bare", "disk", *FEATURES])
     ours = found["disk"] - found["bare"]
-    print(f"\nOf Flask-Chest's own {ours:,} instructions of a request, disk journal:")
+    print(
+        f"\nRelative to Flask-Chest's own {ours:,} instructions per request, with the disk journal:"
+    )
     for name in FEATURES:
         share = (found[name] - found["disk"]) / ours
         print(f"  {share:+7.1%}  {getattr(apps, name).__doc__}")

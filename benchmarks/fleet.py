@@ -1,7 +1,8 @@
-"""A fleet, simulated: what waits, for how long, and what is lost, when traffic and stores vary.
+"""Simulates a fleet: which records wait, for how long, and which are lost, under varying load.
 
-Records are a fluid here: each step, every machine takes in what its requests leave, and its agent
-delivers what it, the store's share for it, and the store being up allow. First in is first out.
+The simulation treats records as a fluid. In each step every machine adds the records of its
+requests to its journal, and its agent delivers as many as the agent and the store can process. The
+oldest records go first.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, kw_only=True)
 class Fleet:
-    """Machines that are alike, each with an agent, before one store.
+    """Identical machines, each with agents, and one store.
 
-    :param machines: how many.
-    :param agents: processes that deliver, on each machine.
-    :param agent_rate: records a second that one delivers to a store that is not the bottleneck.
-    :param store_rate: records a second that the store takes from all.
-    :param journal_bytes: what the journal of a machine may take: ``CHEST_BUFFER_MAX_BYTES``.
+    :param machines: number of machines.
+    :param agents: delivering processes on each machine.
+    :param agent_rate: records per second of one agent if the store is not the bottleneck.
+    :param store_rate: records per second that the store accepts in total.
+    :param journal_bytes: maximum size of a machine's journal: ``CHEST_BUFFER_MAX_BYTES``.
     :param journal_record: bytes of a record in the journal.
     """
 
@@ -36,28 +37,28 @@ class Fleet:
 
 @dataclass(frozen=True, kw_only=True)
 class Traffic:
-    """Requests a second to the whole fleet over the day: a cosine around the mean.
+    """Requests per second to the whole fleet: a cosine over the day.
 
-    :param mean: over a day.
-    :param peak: the busiest second, as a multiple of the mean.
+    :param mean: mean over a day.
+    :param peak: maximum, as a multiple of the mean.
     """
 
     mean: float
     peak: float = 1.0
 
     def at(self, seconds: float) -> float:
-        """Requests a second; the day is busiest in its middle."""
+        """Requests per second; the maximum is in the middle of the day."""
         wave = -math.cos(2 * math.pi * seconds / DAY)
         return self.mean * (1 + (self.peak - 1) * wave)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outage:
-    """The store does not answer.
+    """A time in which the store does not answer.
 
     :param begin: seconds from the start.
-    :param seconds: until it answers again.
-    :param noticed: seconds from then on until agents try again; they back off by up to a minute.
+    :param seconds: length of the outage.
+    :param noticed: seconds after its end until the agents retry; their backoff is up to a minute.
     """
 
     begin: float
@@ -66,23 +67,23 @@ class Outage:
 
     @property
     def end(self) -> float:
-        """When records flow again."""
+        """When delivery starts again."""
         return self.begin + self.seconds + self.noticed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Course:
-    """What came of it.
+    """The result of a simulation.
 
-    :param arrived: records of all machines, as all counts here.
-    :param delivered: to the store.
-    :param lost: dropped, since a journal was full.
-    :param waiting: at the end.
-    :param most_waiting: at the worst moment.
-    :param most_bytes: in the journal of one machine, at the worst moment.
-    :param longest_wait: seconds from a record's making to its delivery, at the worst.
-    :param caught_up: when what an outage left was delivered; ``None`` where it was not, or where
-        nothing had to be.
+    :param arrived: records of all machines, like all counts here.
+    :param delivered: records in the store.
+    :param lost: records that a full journal dropped.
+    :param waiting: records that wait at the end.
+    :param most_waiting: maximum of waiting records.
+    :param most_bytes: maximum size of one machine's journal.
+    :param longest_wait: maximum of seconds from the capture of a record to its delivery.
+    :param caught_up: when the backlog of an outage was delivered; ``None`` if it was not, or if
+        there was no backlog.
     """
 
     arrived: float
@@ -98,15 +99,15 @@ class Course:
 def simulate(
     fleet: Fleet, traffic: Traffic, seconds: float, outages: Sequence[Outage] = (), step: float = 1
 ) -> Course:
-    """Let time pass.
+    """Simulate a span of time.
 
-    :param seconds: how much of it.
-    :param step: seconds in which nothing changes.
+    :param seconds: length of the simulated time.
+    :param step: length of a step in seconds; rates are constant within a step.
     """
     room = fleet.machines * fleet.journal_bytes / fleet.journal_record
     rate = min(fleet.machines * fleet.agents * fleet.agent_rate, fleet.store_rate)
     arrived = gone = lost = most = longest = 0.0
-    ends: list[float] = []  # when a step ended, and how many had arrived by then
+    ends: list[float] = []  # end of a step, and the number of records that had arrived
     totals: list[float] = []
     caught_up: float | None = None
     for number in range(round(seconds / step)):
@@ -116,11 +117,11 @@ def simulate(
         ends.append(now + step)
         totals.append(arrived)
         if not any(outage.begin <= now < outage.end for outage in outages):
-            # The oldest go first: of the step that is the first not to be gone.
+            # The oldest records go first, so find the first step with records that wait.
             longest = max(longest, now + step - ends[min(bisect_right(totals, gone), number)])
             gone += min(rate * step, arrived - gone)
         most = max(most, min(arrived - gone, room))
-        overflow = max(0.0, arrived - gone - room)  # the oldest go
+        overflow = max(0.0, arrived - gone - room)  # the journal drops its oldest records
         lost += overflow
         gone += overflow
         behind = arrived - gone > came

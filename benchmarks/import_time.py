@@ -1,8 +1,8 @@
-"""What importing Flask-Chest costs over importing Flask: ``python -m benchmarks.import_time``.
+"""Time to import Flask-Chest, in addition to Flask's: ``python -m benchmarks.import_time``.
 
-Interpreters are started in turn: one imports Flask, the next imports Flask-Chest as well. Each
-tells how long its imports took, with all bytecode compiled before. An import waits for nothing,
-so on a machine that does other things too its CPU time is what it would take on an idle one.
+New interpreters import, in turn, Flask alone and Flask with Flask-Chest, with all bytecode compiled
+before. Each prints how long its imports took. An import never waits, so on a busy machine its CPU
+time is the time that it would take on an idle one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 import tempfile
 from statistics import median
 
-from .verdicts import Promise, tell
+from .promises import Promise, report_promises
 
 LIMIT_MS = 60.0
 ROUNDS = 21
@@ -28,7 +28,7 @@ print(time.perf_counter() - began[0], time.process_time() - began[1])
 
 
 def measure(statement: str, bytecode: str) -> tuple[float, float]:
-    """Milliseconds, by the clock and of CPU, that a statement takes in a new interpreter."""
+    """Wall and CPU time of a statement in a new interpreter, in milliseconds."""
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": bytecode, "PYTHONDONTWRITEBYTECODE": ""}
     command = [sys.executable, "-c", TIMED.format(statement)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
@@ -47,7 +47,7 @@ def main() -> None:
     wall, cpu = (median(c[clock] - f[clock] for f, c in rounds) for clock in (0, 1))
     ratio = median(c[1] / f[1] for f, c in rounds)
     print(f"added                      {wall:8.1f} {cpu:8.1f}  ({ratio:.2f} times Flask alone)")
-    tell([Promise("milliseconds of CPU that its import adds to Flask's", cpu, LIMIT_MS)])
+    report_promises([Promise("ms of CPU that the import adds to Flask's", cpu, LIMIT_MS)])
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Which of the rivals are there: what is missing is left out, and told."""
+"""Finds the alternatives that are installed; a benchmark reports the missing ones."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib.util import find_spec
 
-#: Of dresses in ``benchmarks.apps`` that share a process with ours, what they import.
+#: Variants of ``benchmarks.apps`` that can share a process with Flask-Chest -> imported module.
 _MODULES = {
     "prometheus": "prometheus_flask_exporter",
     "dockerflow": "dockerflow",
@@ -14,12 +14,12 @@ _MODULES = {
 
 
 def installed(names: Iterable[str]) -> tuple[str, ...]:
-    """Those of these dresses that can be put on here."""
+    """Return the variants whose packages are installed."""
     return tuple(name for name in names if name not in _MODULES or _is_there(_MODULES[name]))
 
 
 def _is_there(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # the package that it would lie in is not there either
+    except ModuleNotFoundError:  # the package around the module is not installed either
         return False

@@ -1,7 +1,7 @@
-"""Instructions of a request, counted by callgrind: ``python -m benchmarks.instructions [app ...]``.
+"""Instructions per request, counted by callgrind: ``python -m benchmarks.instructions [app ...]``.
 
-They are the same from run to run, whatever else the machine does, so a rise of a few percent can be
-told from noise. Not a measure of time: a miss of the cache counts as one.
+The count is the same in each run, whatever else the machine does, so an increase of a few percent
+is visible. It does not measure time: a cache miss counts as one instruction.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _ROOT = Path(__file__).parents[1]
 
 
 def count(names: Sequence[str], valgrind: str = "valgrind") -> dict[str, int]:
-    """Instructions of one request to each app of ``benchmarks.apps``.
+    """Count the instructions of one request to each variant of ``benchmarks.apps``.
 
-    :raises RuntimeError: valgrind could not count them.
+    :raises RuntimeError: valgrind failed.
     """
     with tempfile.TemporaryDirectory(prefix="chest-instructions-") as folder:
         out = Path(folder, "out")
@@ -34,7 +34,7 @@ def count(names: Sequence[str], valgrind: str = "valgrind") -> dict[str, int]:
             valgrind,
             "--tool=callgrind",
             f"--callgrind-out-file={out}",
-            # Any function will do that an app does not call, by whose name counts begin anew.
+            # A call of this function restarts the count; no app calls it.
             "--dump-before=getloadavg",
             sys.executable,
             "-m",
@@ -43,14 +43,14 @@ def count(names: Sequence[str], valgrind: str = "valgrind") -> dict[str, int]:
             folder,
             *names,
         ]
-        # Hashes decide how often a look-up in a dict has to try again.
+        # Hashes determine the number of collisions in dicts.
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
         done = subprocess.run(
             command, cwd=_ROOT, env=environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise RuntimeError(f"valgrind failed: {done.stderr[-2000:]}")
-        # Each app has two dumps: all before its stretch, and the stretch.
+        # Each app has two dumps: one before its requests, and one of its requests.
         return {
             name: _total(Path(f"{out}.{2 * number + 2}")) // REQUESTS
             for number, name in enumerate(names)
@@ -65,13 +65,13 @@ def _total(dump: Path) -> int:
 
 
 def serve(root: Path, names: Sequence[str]) -> None:
-    """Under valgrind: a stretch of requests to each app, between two calls of getloadavg()."""
+    """Run under valgrind: requests to each app between two calls of getloadavg()."""
     from flask_chest.delivery.scheduler import Schedule
 
     from . import apps
-    from .stretches import call
+    from .workers import call
 
-    # No thread of delivery shall be counted.
+    # The thread of the exporter must not be counted.
     Schedule.start = lambda self: None  # type: ignore[method-assign]
     gc.disable()
     for name in names:
@@ -91,14 +91,14 @@ def serve(root: Path, names: Sequence[str]) -> None:
 def main() -> None:
     found = count(["bare", *(sys.argv[1:] or _default())])
     bare = found.pop("bare")
-    print(f"instructions of a request to the bare app: {bare:,}")
+    print(f"instructions per request of the bare app: {bare:,}")
     for name, each in found.items():
         beside = f"{(each - bare) / (found['disk'] - bare):8.2f} of ours" if "disk" in found else ""
         print(f"  added by {name:16}{each - bare:>10,}{beside}")
 
 
 def _default() -> Sequence[str]:
-    # Who connects to a signal makes it dearer for all that come later: those come last.
+    # A receiver makes its signal slower for all later apps, so variants with receivers are last.
     return installed(
         ("disk", "memory", "none", "prometheus", "dockerflow", "floor", "least", "by_hand")
     )

@@ -1,7 +1,7 @@
-"""Memory of a process, and of each record that waits: ``python -m benchmarks.memory``.
+"""Memory of a process, and of each waiting record: ``python -m benchmarks.memory``.
 
-Processes of their own say what they hold (``VmRSS``), after some requests, so that all is there
-that a serving process has: imports, the scheduler's threads, the journal.
+Separate processes print their memory (``VmRSS``) after some requests, when all parts of a serving
+process are loaded: imports, the threads of the scheduler and the journal.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MEASURED = """
 import sys, gc
 from pathlib import Path
 from benchmarks import apps
-from benchmarks.stretches import call
+from benchmarks.workers import call
 
 def resident():
     gc.collect()
@@ -41,7 +41,7 @@ os._exit(0)
 
 
 def measure(name: str) -> tuple[int, int]:
-    """KiB of an app's process: after 500 requests, and with many more records that wait."""
+    """KiB of an app's process: after 500 requests, and with many waiting records."""
     with tempfile.TemporaryDirectory(prefix="chest-bench-") as folder:
         command = [sys.executable, "-c", _MEASURED, name, folder, str(REQUESTS)]
         root = Path(__file__).parents[1]
@@ -62,7 +62,7 @@ def main() -> None:
         idle = median(idle for idle, _ in rounds)
         each = median(full - idle for idle, full in rounds) / REQUESTS * 1024
         over = f"{(idle - bare) / 1024:5.1f} over the bare app's"
-        print(f"  {name:8}{idle / 1024:7.1f} MiB a process, {over}; {each:6.0f} bytes a record")
+        print(f"  {name:8}{idle / 1024:7.1f} MiB per process, {over}; {each:6.0f} bytes per record")
 
 
 if __name__ == "__main__":

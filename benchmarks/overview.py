@@ -1,9 +1,9 @@
-"""Time to the overview of 100,000 requests, ours beside Flask-MonitoringDashboard's.
+"""Time to the overview of 100,000 requests, compared with Flask-MonitoringDashboard.
 
-``python -m benchmarks.overview [--requests N]``. Both have the same requests of the last seven
-days, in SQLite. Ours is one page, with its figures and charts in it; of theirs both answers are
-counted that its page waits for, the page and ``api/overview``, and not what a browser then does
-and gets from elsewhere. They take turns, through the WSGI callable.
+``python -m benchmarks.overview [--requests N]``. Both have the same requests of the last seven days
+in SQLite. Flask-Chest's overview is one page with figures and charts. For Flask-MonitoringDashboard
+the page and ``api/overview`` are counted, which its page needs, but no further work of a browser.
+Both are called in turn through the WSGI callable.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from flask_chest.record.encoding import Batch, encode
 from flask_chest.record.record import Record
 
 from . import apps
+from .comparison import BATCH, make_records
+from .promises import Promise, load, report_promises
 from .reading import log_in, make_app
-from .rounds import BATCH, make_records
-from .verdicts import Promise, load, tell
 
 ROUNDS = 9
 WEEK = 7 * 86_400
@@ -38,7 +38,7 @@ ENDPOINTS = 20
 
 
 class Request(NamedTuple):
-    """One request of the traffic that both have."""
+    """One request, which both get."""
 
     time: datetime
     endpoint: str
@@ -47,7 +47,7 @@ class Request(NamedTuple):
 
 
 def main() -> None:
-    """Fill both, ask both in turns, print medians."""
+    """Fill both, request both overviews in turn, and print medians."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--requests", type=int, default=100_000)
     given = parser.parse_args()
@@ -64,11 +64,13 @@ def main() -> None:
         print(f"  {name:28}{times * 1000:8.0f} ms{cpu * 1000:8.0f} ms of CPU")
     if len(found) == 2:
         (one, _), (other, _) = found.values()
-        tell([Promise("the overview, of Flask-MonitoringDashboard's time", one / other, 1.0)])
+        report_promises(
+            [Promise("the overview, relative to Flask-MonitoringDashboard", one / other, 1.0)]
+        )
 
 
 def compare(askers: dict[str, Callable[[], None]]) -> dict[str, tuple[float, float]]:
-    """The median time and CPU time of each, in seconds."""
+    """The median wall and CPU time of each, in seconds."""
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in askers}
     for number in range(ROUNDS + 1):
         for name in askers if number % 2 else reversed(askers):
@@ -96,7 +98,7 @@ def make_traffic(count: int) -> list[Request]:
 
 
 def ours(folder: Path, traffic: Sequence[Request]) -> Callable[[], None]:
-    """What asks for our overview of them all."""
+    """Return a function that requests Flask-Chest's overview of all requests."""
     app = make_app(folder, "sqlite:///chest.db")
     [chest] = get_state(app).chests
     for begin in range(0, len(traffic), BATCH):
@@ -122,9 +124,9 @@ def _record(request: Request, like: Record) -> Record:
 
 
 def theirs(folder: Path, traffic: Sequence[Request]) -> Callable[[], None]:
-    """What asks for their overview.
+    """Return a function that requests Flask-MonitoringDashboard's overview.
 
-    :raises ImportError: it is not installed.
+    :raises ImportError: Flask-MonitoringDashboard is not installed.
     """
     app = apps.dashboard(folder)
     from flask_monitoringdashboard import database

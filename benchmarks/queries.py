@@ -1,9 +1,9 @@
-"""What a query costs at the density of the plans of ``docs/scale.rst``.
+"""Cost of a query at the record density of the plans in ``docs/scale.rst``.
 
-``python -m benchmarks.queries [sqlite postgresql clickhouse]``. Each store gets as many records a
-second as one server of its plan has (of ClickHouse, one shard of many: what a cluster is asked,
-its shards work out side by side), for as long as fits here, made by the store itself. Then pages
-and commands are asked for all of that time.
+``python -m benchmarks.queries [sqlite postgresql clickhouse]``. Each store generates as many
+records per second as one server of its plan has, for as many hours as fit on this machine. For
+ClickHouse that is one shard, since the shards of a cluster answer in parallel. Then all pages and
+commands query the whole time.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from tests.servers.clickhouse import ClickHouse
 from tests.servers.daemon import Daemon
 from tests.servers.postgresql import PostgreSQL
 
+from .promises import load
 from .reading import ask, invoke, log_in, make_app
-from .verdicts import load
 
 PAGES = (
     "/?since=RANGE",
@@ -47,7 +47,7 @@ _COLUMNS = (
     "vars, tags"
 )
 _ROUTE = "'/api/v1/resource' || n.i % 20 || '/<int:id>'"
-# Of each store: the columns of record n.i, which comes n.i / :rate seconds after :begin.
+# For each store: the columns of record n.i, whose time is n.i / :rate seconds after :begin.
 _SQLITE = f"""
 INSERT INTO chest_records ({_COLUMNS})
 WITH RECURSIVE n(i) AS (SELECT :first UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :last)
@@ -89,10 +89,10 @@ FROM numbers({{first}}, {{last}} - {{first}})
 
 @dataclass(frozen=True)
 class Density:
-    """What one server of a plan holds of the time that is asked for.
+    """The records of one server of a plan.
 
-    :param rate: records a second.
-    :param hours: how much of it is filled, and asked for.
+    :param rate: records per second.
+    :param hours: length of the time that is filled and queried.
     """
 
     rate: float
@@ -100,14 +100,14 @@ class Density:
 
     @property
     def records(self) -> int:
-        """How many that are."""
+        """The number of records."""
         return round(self.rate * self.hours * 3600)
 
     def fill(self, insert: Callable[[dict[str, Any]], object], chunk: int) -> None:
-        """Have records made.
+        """Generate records in the store.
 
-        :param insert: takes ``first`` and ``last`` record, ``begin`` and ``rate``.
-        :param chunk: how many at once: the chest's connection waits no longer than it does.
+        :param insert: a statement with the parameters ``first``, ``last``, ``begin`` and ``rate``.
+        :param chunk: records per statement, limited by the timeout of the connection.
         """
         begin = datetime.now(timezone.utc) - timedelta(hours=self.hours)
         values = {"begin": begin.timestamp(), "rate": self.rate}
@@ -137,8 +137,8 @@ def clickhouse(folder: Path) -> None:
 
 
 def run(folder: Path, url: str, density: Density, server: Daemon | None) -> None:
-    """Fill and ask one store."""
-    # Longer than one would wait, so that a machine that is busy tells how long it takes.
+    """Fill and query one store."""
+    # A long timeout, so that a busy machine still gets a result.
     app = make_app(folder, url, CHEST_EXPORT_TIMEOUT=120)
     state = get_state(app)
     [chest] = state.chests
@@ -149,17 +149,17 @@ def run(folder: Path, url: str, density: Density, server: Daemon | None) -> None
         assert isinstance(chest, SQLChest)
         fill_sql(chest, density)
     told = f"{density.records:,} records, {density.rate:,.0f} a second for {density.hours:g} h"
-    print(f"\n{chest.scheme}: {told}; made in {time.perf_counter() - begun:.0f} s ({load()})")
+    print(f"\n{chest.scheme}: {told}; generated in {time.perf_counter() - begun:.0f} s ({load()})")
     ask_all(app, f"{density.hours * 60:.0f} minutes", server)
     state.delivery.close()
     chest.close()
 
 
 def ask_all(app: Flask, words: str, server: Daemon | None) -> None:
-    """Ask everything, and print what it takes.
+    """Run all queries, and print their times.
 
-    :param words: how far back.
-    :param server: whose processor time is counted, too.
+    :param words: the time range.
+    :param server: URL of the server whose CPU time is counted, too.
     """
     client = log_in(app)
     for page in PAGES:
@@ -171,7 +171,7 @@ def ask_all(app: Flask, words: str, server: Daemon | None) -> None:
 
 
 def measure(what: str, run_it: Callable[[], object], server: Daemon | None) -> None:
-    """Print what it takes, after a first time: the median of three."""
+    """Print the first time, and the median of three more."""
     run_it()
     seconds, cpu = [], []
     for _ in range(3):
@@ -197,7 +197,7 @@ def fill_sql(chest: SQLChest, density: Density) -> None:
 
     density.fill(insert, 50_000)
     with engine.begin() as connection:
-        connection.execute(sa.text("ANALYZE chest_records"))  # as autovacuum does, in its time
+        connection.execute(sa.text("ANALYZE chest_records"))  # as autovacuum does later
 
 
 def fill_clickhouse(chest: FlaskChestClickHouse, density: Density) -> None:
@@ -215,7 +215,7 @@ def main() -> None:
                 {"sqlite": sqlite, "postgresql": postgresql, "clickhouse": clickhouse}[name](
                     Path(folder)
                 )
-        except pytest.skip.Exception as reason:  # a server that is not installed
+        except pytest.skip.Exception as reason:  # the server is not installed
             print(f"\nleft out: {name}: {reason}")
 
 

@@ -1,12 +1,13 @@
-"""How long pages and commands take over a million records and more, and what that costs requests.
+"""Time of pages and commands over a million records, and their effect on requests.
 
-``python -m benchmarks.reading [sqlite postgresql] [--records N]``. The records are spread over a
-year, in rhythm with the day; their hours are summed up as in a running app. ``--days 36.5`` spreads
-them over fewer: its last day then has as many as that of ten times as many records in a year.
+``python -m benchmarks.reading [sqlite postgresql] [--records N]``. The records are distributed over
+a year, with a daily rhythm, and their hours are rolled up as in a running app. ``--days 36.5``
+distributes them over fewer days: the last day then has as many records as that of a year with ten
+times the records.
 
-Each answer is told in ms until it is there, and in ms of CPU, those of a PostgreSQL on this machine
-included: the least of some runs, and the median, which others at work make longer. Commands are run
-in this process, so the start of a Python is not in them.
+For each answer the benchmark prints wall time and CPU time in ms, including that of a PostgreSQL on
+this machine: the minimum of some runs, and the median, which other work on the machine increases.
+Commands run in this process, so the start of the interpreter is not included.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ from flask_chest.record.encoding import Batch, encode
 from flask_chest.record.record import Record
 from tests.servers.postgresql import PostgreSQL
 
-from .processor import Processor
-from .verdicts import Promise, load, tell
+from .cpu_clock import Processor
+from .promises import Promise, load, report_promises
 
 _ROUTES = [f"/api/v1/resource{number}/<int:id>" for number in range(19)] + ["/search"]
 _RUNS = 7
@@ -52,7 +53,7 @@ PAGES = (
     "/variable?since=RANGE&name=total",
     "/variable?since=RANGE&name=tenant",
     "/variable?since=RANGE&name=user_id&as=words",
-    "/variable?since=RANGE&name=request_id",  # a value of its own for each record
+    "/variable?since=RANGE&name=request_id",  # a different value for each record
     "/compare?since=RANGE&a=1.0&b=1.1",
     "/requests?since=RANGE",
     "/requests?since=RANGE&where=status%3E%3D500",
@@ -70,12 +71,12 @@ COMMANDS = (
 
 
 class Taken(NamedTuple):
-    """What an answer took, in ms.
+    """The times of one answer, in ms.
 
-    :param first: the first time it was asked for.
-    :param least: the least of the other times.
-    :param median: of these.
-    :param cpu: the least CPU time of these.
+    :param first: time of the first run.
+    :param least: minimum of the other runs.
+    :param median: median of the other runs.
+    :param cpu: minimum CPU time of the other runs.
     """
 
     first: float
@@ -88,9 +89,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("stores", nargs="*", default=["sqlite"])
     parser.add_argument("--records", type=int, default=1_000_000)
-    parser.add_argument("--days", type=float, default=365, help="over so many they are spread")
-    parser.add_argument("--folder", help="keep SQLite's file there, and take one that is there")
-    parser.add_argument("--url", help="a PostgreSQL that runs; filled where it is empty, and kept")
+    parser.add_argument(
+        "--days",
+        type=float,
+        default=365,
+        help="number of days that the records are distributed over",
+    )
+    parser.add_argument("--folder", help="folder of SQLite's file; an existing file is used")
+    parser.add_argument(
+        "--url", help="URL of a running PostgreSQL; it is filled if it is empty, and kept"
+    )
     given = parser.parse_args()
     for store in given.stores:
         with tempfile.TemporaryDirectory() as temporary:
@@ -124,7 +132,7 @@ def run(folder: Path, url: str, given: argparse.Namespace) -> None:
     slower = beside_requests(app, client)
     what = f"{chest.scheme}: a request while a live page is open, times"
     promises.append(Promise(what, slower, 1.1))
-    tell(promises)
+    report_promises(promises)
     state.delivery.close()
     chest.close()
 
@@ -132,9 +140,9 @@ def run(folder: Path, url: str, given: argparse.Namespace) -> None:
 def asked(
     app: Flask, client: FlaskClient, words: str
 ) -> Iterator[tuple[str, Callable[[], object]]]:
-    """What is asked, and what asks it.
+    """The names of all answers, and functions that request them.
 
-    :param words: the range.
+    :param words: the time range.
     """
     for page in PAGES:
         path = "/chest" + page.replace("RANGE", words.replace(" ", "+"))
@@ -151,7 +159,7 @@ def fill(chest: SQLChest, count: int, days: float) -> None:
     print(f"\n{chest.scheme}: {count:,} records written in {time.perf_counter() - begun:.0f} s")
     begun = time.perf_counter()
     Maintenance([chest], None).run(threading.Event())
-    print(f"  summed up in {time.perf_counter() - begun:.0f} s")
+    print(f"  rolled up in {time.perf_counter() - begun:.0f} s")
 
 
 def make_app(folder: Path, url: str, **config: Any) -> Flask:
@@ -220,7 +228,7 @@ def invoke(app: Flask, arguments: list[str]) -> None:
 
 
 def measure(what: str, run_it: Callable[[], object], processor: Processor, limit: float) -> Taken:
-    """Print how long it takes, and tell it."""
+    """Measure one answer, print its times and return them."""
     times, used = [], []
     for _ in range(_RUNS):
         begun, before = time.perf_counter(), processor.used()
@@ -234,14 +242,14 @@ def measure(what: str, run_it: Callable[[], object], processor: Processor, limit
 
 
 def beside_requests(app: Flask, reader: FlaskClient) -> float:
-    """How many times as long requests take that are served while the dashboard is being read."""
+    """Factor by which requests are slower while the dashboard is being read."""
     client, ended = app.test_client(), threading.Event()
 
     def read() -> None:
         while not ended.is_set():
             with suppress(AssertionError):
                 ask(reader, "/chest/?since=1+day")
-            ended.wait(5)  # as often as a page that is live
+            ended.wait(5)  # as often as a live page
 
     alone, beside = [], []
     for _ in range(3):
@@ -261,7 +269,7 @@ def beside_requests(app: Flask, reader: FlaskClient) -> float:
 
 
 def per_request(client: FlaskClient, seconds: float) -> tuple[float, float]:
-    """The median time of a request, and the p99."""
+    """The median and the p99 of the time of a request."""
     taken = []
     end = time.perf_counter() + seconds
     while (begun := time.perf_counter()) < end:

@@ -1,12 +1,12 @@
-"""What each of the field adds to a request: ``python -m benchmarks.request``.
+"""Cost that Flask-Chest and each alternative add to a request: ``python -m benchmarks.request``.
 
-The same app with five variables on ``g``, called through its WSGI callable. All take turns in
-stretches of requests; what one adds is its stretch less the bare app's of the same round. Delivery
-is parked here (a batch goes once a day), so that the figures are what a request itself pays; what
-delivery costs a record is measured by ``benchmarks.delivery``.
+All variants of one app, with five variables on ``g``, are called through the WSGI callable, in
+turn. The added cost of a variant is the time of its requests less that of the bare app in the same
+round. Delivery is disabled (one batch a day), so that only the request is measured; the cost of
+delivery is measured by ``benchmarks.delivery``.
 
-``FLASK_CHEST_OLD`` is the Python of an environment that holds flask-chest 0.0.10 and icecream,
-which it needs and does not ask for.
+``FLASK_CHEST_OLD`` is the Python of an environment with flask-chest 0.0.10 and with icecream, which
+that version needs but does not require.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from statistics import median, quantiles
 from typing import NamedTuple
 
 from .installed import installed
-from .stretches import Cost, Worker
-from .verdicts import Promise, load, tell
+from .promises import Promise, load, report_promises
+from .workers import Cost, Worker
 
 GENERATIONS = 7
 ROUNDS = 25
@@ -50,23 +50,23 @@ _TOGETHER = (
 
 
 class Group(NamedTuple):
-    """Apps that share a process, since they leave each other alone."""
+    """Variants that share a process, since they do not affect each other."""
 
     names: tuple[str, ...]
     python: str = sys.executable
 
 
-#: Costs by name: those of a generation's rounds.
+#: Costs of the rounds of one generation, by variant.
 Rounds = dict[str, list[Cost]]
 
 
 class Added(NamedTuple):
-    """Microseconds that one adds to a request, round by round, in the generations."""
+    """Microseconds that a variant adds to a request, for each round of each generation."""
 
     cpu: list[list[float]]
     wall: list[float]
     all_cpu: list[float]
-    #: Of the fastest stretches, in each generation: other work on the machine only ever adds.
+    #: By the fastest requests of each generation, since other work can only add time.
     least: list[float]
 
     @property
@@ -86,15 +86,15 @@ def main() -> None:
     print(f"{'':34}of floor  of prom.   added us of CPU    at least    wall   all CPU")
     for name, each in added.items():
         _print_line(_NAMES[name], each, added)
-    tell(promises(added))
+    report_promises(promises(added))
 
 
 def promises(added: dict[str, Added]) -> list[Promise]:
-    """What is promised of these figures."""
+    """The promises about these figures."""
     limits = {"floor": 2.0, "prometheus": 0.6, "opentelemetry": 0.12}
     return [
         Promise(
-            f"disk journal, of what {_NAMES[rival]} adds",
+            f"disk journal, cost relative to {_NAMES[rival]}",
             median(ratios(added["disk"], added[rival])),
             limit,
         )
@@ -104,7 +104,7 @@ def promises(added: dict[str, Added]) -> list[Promise]:
 
 
 def ratios(one: Added, other: Added) -> list[float]:
-    """How many times the other's cost, in each generation."""
+    """The ratio of two costs, in each generation."""
     return [a / b for a, b in zip(one.middles, other.middles, strict=True)]
 
 
@@ -126,7 +126,7 @@ def _generation(number: int) -> Rounds:
     for turn in range(ROUNDS):
         _tell_progress(f"generation {number + 1} of {GENERATIONS}, round {turn + 1} of {ROUNDS}")
         for worker in serving:
-            # Turned round each time, so that nobody always comes after the same.
+            # The order is reversed each time, so that no variant always follows the same one.
             for name in worker.names if turn % 2 else reversed(worker.names):
                 found[name].append(worker.ask(name, STRETCH))
     for worker in workers:

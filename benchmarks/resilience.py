@@ -1,7 +1,7 @@
-"""What a store that fails costs: latency while it hangs, memory while it is down, time to catch up.
+"""Cost of a failing store: latency while it hangs, memory while it is down, time to catch up.
 
 ``python -m benchmarks.resilience [latency backlog]``. ``BACKLOG`` in the environment is the number
-of records that wait, one million by default.
+of waiting records; default: one million.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from tests.servers.gunicorn import gunicorn
 from tests.torture.app import environment
 from tests.torture.load import put
 
-from .rounds import make_records
-from .verdicts import Promise, tell
+from .comparison import make_records
+from .promises import Promise, report_promises
 
 APP = "tests.torture.app:create_app()"
 ROUNDS = 40
@@ -39,13 +39,13 @@ REQUESTS = 100
 
 @contextmanager
 def silent_port() -> Iterator[int]:
-    """A port that takes connections and never answers."""
+    """A port that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
         yield listener.getsockname()[1]
 
 
 def latency() -> None:
-    """The p99 of requests with a hanging store, of that without it; rounds are interleaved."""
+    """Ratio of the p99 of requests with and without a hanging store; rounds are interleaved."""
     with ExitStack() as stack:
         port = stack.enter_context(silent_port())
         hanging = {"url": f"http://127.0.0.1:{port}/", "name": "hanging"}
@@ -58,12 +58,14 @@ def latency() -> None:
         for number in range(ROUNDS):
             for server, seconds in zip(servers, taken, strict=True):
                 seconds += [timed(server.port, f"{number}-{each}") for each in range(REQUESTS)]
-    # The first rounds belong to imports and connections.
+    # The first rounds import modules and open connections.
     without, with_it = (sorted(seconds[len(seconds) // 10 :]) for seconds in taken)
     for name, seconds in (("without", without), ("hanging", with_it)):
         print(f"  {name:8} p50 {median(seconds) * 1e3:6.2f} ms   p99 {p99(seconds) * 1e3:6.2f} ms")
     ratio = p99(with_it) / p99(without)
-    tell([Promise("p99 of a request while a store hangs, of that without it", ratio, 1.1)])
+    report_promises(
+        [Promise("p99 of a request while a store hangs, relative to without", ratio, 1.1)]
+    )
 
 
 def timed(port: int, ident: str) -> float:
@@ -77,7 +79,7 @@ def p99(seconds: Sequence[float]) -> float:
 
 
 class Switched(FlaskChestSQLite):
-    """SQLite that is down until told otherwise."""
+    """An SQLite chest whose store is down until it is enabled."""
 
     up = False
 
@@ -88,7 +90,7 @@ class Switched(FlaskChestSQLite):
 
 
 def backlog(count: int) -> None:
-    """Memory while the store is down, the ledger's time, and the rate when the store is back."""
+    """Measure memory while the store is down, the time of the ledger, and the rate afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         store = Switched()
         app = Flask("resilience", instance_path=folder)
@@ -104,18 +106,22 @@ def backlog(count: int) -> None:
                 hand_over(line, 1)
         chest.flush(10)
         more = (resident() - idle) / 2**20
-        tell([Promise(f"MiB over the idle process, {count:,} records waiting", more, 50.0)])
+        report_promises(
+            [Promise(f"MiB over the idle process, {count:,} waiting records", more, 50.0)]
+        )
         for name in ("first", "second"):
             print(f"ledger: {clocked(chest.stats) * 1e3:.0f} ms, {name} time")
         assert chest.stats()["chests"]["sqlite"]["pending"] == count
-        threading.Event().wait(1.5)  # what is written behind our back goes to the disk
-        # Not before: what is delivered while no clock runs would make the rate better than it is.
+        threading.Event().wait(1.5)  # wait until the system has written its cache to the disk
+        # Not before: records that are delivered before the clock starts would raise the rate.
         store.up = True
         seconds = clocked(lambda: chest.flush(None))
         account = chest.stats()["chests"]["sqlite"]
         print(f"drain: {account['delivered']:,} of {count:,} in {seconds:.1f} s")
         rate = account["delivered"] / seconds
-        tell([Promise("records a second to SQLite when it is back", rate, 50_000, at_least=True)])
+        report_promises(
+            [Promise("records per second to SQLite after the outage", rate, 50_000, at_least=True)]
+        )
         chest.close()
 
 

@@ -1,7 +1,7 @@
-"""What a request costs with one rule and with ten thousand: ``python -m benchmarks.rules``.
+"""Cost of a request with one rule and with ten thousand: ``python -m benchmarks.rules``.
 
-Two apps with the same ten thousand routes are asked in turn, a stretch of requests each, and the
-stretches are compared pair by pair: whatever else the machine does meets both alike.
+Two apps with the same ten thousand routes are called in turn, and their times are compared pair by
+pair, so that other work on the machine affects both.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from flask import Flask, g
 
 from flask_chest import FlaskChest
 
-from .stretches import call
-from .verdicts import Promise, tell
+from .promises import Promise, report_promises
+from .workers import call
 
 ROUTES = 10_000
 ROUNDS = 301
@@ -25,7 +25,7 @@ LIMIT = 1.05
 
 
 def make_app(rules: int) -> Flask:
-    """An app with many routes, and a rule for as many of them."""
+    """Make an app with many routes, and rules for some or all of them."""
     app = Flask(__name__)
     app.config.update(
         CHEST_CHESTS=["memory://"],
@@ -50,7 +50,7 @@ def make_app(rules: int) -> Flask:
 
 
 def ask(app: Flask, environ: dict[str, Any]) -> float:
-    """Microseconds of one request, on average over a stretch."""
+    """Mean of microseconds per request."""
     began = time.perf_counter()
     for _ in range(STRETCH):
         call(app, environ)
@@ -76,7 +76,7 @@ def main() -> None:
     ratio = median(many / one for one, many in pairs)
     print(f"a request,           1 rule:  {one:8.1f} us")
     print(f"a request,      10,000 rules: {many:8.1f} us")
-    tell([Promise("a request with 10,000 rules, of one with a single rule", ratio, LIMIT)])
+    report_promises([Promise("a request with 10,000 rules, relative to one rule", ratio, LIMIT)])
     for app in apps:
         app.extensions["chest"].close()
 

@@ -1,10 +1,9 @@
-"""Requests a second with delivery to SQLite running: ``python -m benchmarks.serving``.
+"""Requests per second while records are delivered to SQLite: ``python -m benchmarks.serving``.
 
-The bare app, ours with the thread exporter and ours with an agent are served by gunicorn at once,
-each on a port of its own, and ``wrk`` asks them in turns; what one did in a turn is compared with
-what the bare app did in the same. wrk and the agent have the machine's other cores, where there are
-any; on a machine that has none to spare the CPU of a request, delivery included, tells more than
-the rate.
+Gunicorn serves the bare app, one with the thread exporter and one with an agent, each on its own
+port. ``wrk`` calls them in turn, and each rate is compared with that of the bare app in the same
+round. wrk and the agent use the other cores of the machine, if any. On a machine without spare
+cores the CPU time of a request, delivery included, is more exact than the rate.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ from tests.servers.gunicorn import gunicorn
 from tests.servers.programs import find_program
 from tests.servers.web_server import WebServer
 
-from .verdicts import Promise, load, tell
+from .promises import Promise, load, report_promises
 
 ROUNDS = int(os.environ.get("SERVING_ROUNDS", "9"))
 SECONDS = 2
-DRESSES = ("bare", "thread", "agent")
-#: The workers of gunicorn: one process each, as many requests at a time.
+VARIANTS = ("bare", "thread", "agent")
+#: Kinds of gunicorn workers -> threads; each has one process.
 KINDS = {"sync": 1, "gthread": 4}
 PROMISE = 0.88
 
@@ -43,7 +42,7 @@ _ERRORS = re.compile(r"Socket errors: .*|Non-2xx.*")
 
 
 class Turn(NamedTuple):
-    """What ``wrk`` saw: requests a second, milliseconds; and the workers' CPU, per request."""
+    """Requests per second and latencies by ``wrk``, and the workers' CPU time per request."""
 
     rate: float
     p50: float
@@ -52,31 +51,33 @@ class Turn(NamedTuple):
 
 
 def main() -> None:
-    """Measure both kinds of workers, and say what became of the promise."""
-    tell([_compare(kind, threads) for kind, threads in KINDS.items()])
+    """Measure both kinds of workers, and report the promise."""
+    report_promises([_compare(kind, threads) for kind, threads in KINDS.items()])
 
 
 def _compare(kind: str, threads: int) -> Promise:
     wrk = find_program("wrk", "wrk")
-    turns: dict[str, list[Turn]] = {dress: [] for dress in DRESSES}
+    turns: dict[str, list[Turn]] = {variant: [] for variant in VARIANTS}
     with ExitStack() as stack:
-        servers = {dress: stack.enter_context(_served(dress, threads)) for dress in DRESSES}
+        servers = {variant: stack.enter_context(_served(variant, threads)) for variant in VARIANTS}
         for server in servers.values():
             _ask(wrk, server, threads)  # imports, tables
         for number in range(ROUNDS):
-            for dress in DRESSES if number % 2 else reversed(DRESSES):
-                turns[dress].append(_ask(wrk, servers[dress], threads))
+            for variant in VARIANTS if number % 2 else reversed(VARIANTS):
+                turns[variant].append(_ask(wrk, servers[variant], threads))
     print(f"\ngunicorn, one {kind} worker ({ROUNDS} rounds of {SECONDS} s; {load()})")
-    for dress, each in turns.items():
+    for variant, each in turns.items():
         rate, p50, p99, cpu = (median(turn[field] for turn in each) for field in range(4))
         shares = _shares(each, turns["bare"])
         told = f"{median(shares):.3f} ({min(shares):.2f}-{max(shares):.2f})"
         least = min(turn.cpu for turn in each)
         times = min(turn.cpu for turn in turns["bare"]) / least
-        print(f"  {dress:8}{told:20} {rate:8,.0f} requests/s  p50 {p50:6.2f}  p99 {p99:6.2f} ms")
-        print(f"  {'':8}by CPU, at least: {times:.3f}  {least:.0f} us a request (median {cpu:.0f})")
+        print(f"  {variant:8}{told:20} {rate:8,.0f} requests/s  p50 {p50:6.2f}  p99 {p99:6.2f} ms")
+        print(
+            f"  {'':8}by CPU, at least: {times:.3f}  {least:.0f} us per request (median {cpu:.0f})"
+        )
     share = median(_shares(turns["thread"], turns["bare"]))
-    return Promise(f"gunicorn, {kind}: of the bare app's requests a second", share, PROMISE, True)
+    return Promise(f"gunicorn, {kind}: requests/s relative to the bare app", share, PROMISE, True)
 
 
 def _shares(turns: list[Turn], bare: list[Turn]) -> list[float]:
@@ -84,20 +85,20 @@ def _shares(turns: list[Turn], bare: list[Turn]) -> list[float]:
 
 
 @contextmanager
-def _served(dress: str, threads: int) -> Iterator[WebServer]:
+def _served(variant: str, threads: int) -> Iterator[WebServer]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chest-bench-")))
-        env = {"DRESS": dress, "INSTANCE": str(folder)}
-        app = "benchmarks.served:create_app()"
+        env = {"VARIANT": variant, "INSTANCE": str(folder)}
+        app = "benchmarks.served_app:create_app()"
         server = stack.enter_context(gunicorn(app, folder, threads=threads, env=env))
-        if dress == "agent":
+        if variant == "agent":
             stack.enter_context(_agent(env))
         yield server
 
 
 @contextmanager
 def _agent(env: dict[str, str]) -> Iterator[None]:
-    command = [sys.executable, "-m", "flask", "--app", "benchmarks.served", "chest", "agent"]
+    command = [sys.executable, "-m", "flask", "--app", "benchmarks.served_app", "chest", "agent"]
     quiet = subprocess.DEVNULL
     environment = {**os.environ, **env}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=quiet, stderr=quiet)
@@ -124,7 +125,7 @@ def _ask(wrk: str, server: WebServer, threads: int) -> Turn:
 
 
 def _cpu(server: WebServer) -> float:
-    """Seconds of CPU that the workers have had."""
+    """Seconds of CPU that the workers have used."""
     ticks = 0
     for pid in server.worker_pids():
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -1,8 +1,8 @@
 """From one process to a fleet: ``python -m benchmarks.simulate``.
 
-What one core captures and delivers and what a record weighs is measured here; a small case, paced
-and with an outage, shows whether the simulation of ``benchmarks.fleet`` tells the truth; then it
-works out plans for machines that are not here.
+It measures what one core captures and delivers, and the size of a record. A small case with an
+outage is measured and simulated by ``benchmarks.fleet``, to check the simulation. Then it computes
+plans for larger fleets.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from flask_chest.chests.sql.sqlite import FlaskChestSQLite
 
-from . import outlets
+from . import store_capacity
 from .capacity import (
     Figures,
     Gate,
@@ -30,20 +30,20 @@ from .capacity import (
     sqlite,
 )
 from .fleet import DAY, Course, Fleet, Outage, Traffic, simulate
-from .verdicts import load
+from .promises import load
 
-#: The small case: a part of what the store takes, and a store that is away for a while.
+#: The small case: a fraction of the store's rate, and an outage of the store.
 LOAD, SECONDS, DOWN_AT, DOWN_FOR = 0.25, 20.0, 3.0, 5.0
-#: The plans' assumptions: a view's own CPU, and how much of a core or a store is to be used.
+#: Assumptions of the plans: CPU time of a view, and utilization of cores and stores.
 VIEW_CPU, CORES, USED = 0.005, 8, 0.6
 PEAK = 2.0
 OUTAGE = 600.0
 RETENTION_DAYS = 30
-OVER_HTTP = (outlets.otlp, outlets.http)
+OVER_HTTP = (store_capacity.otlp, store_capacity.http)
 
 
 def check(figures: Figures, folder: Path) -> None:
-    """The small case, measured and simulated."""
+    """Measure and simulate the small case."""
     store = FlaskChestSQLite()
     gate = Gate(store)
     chest, hand_over = make_app(store, folder)
@@ -79,9 +79,9 @@ def check(figures: Figures, folder: Path) -> None:
 
 
 def plan(name: str, mean: float, request_cpu: float, figures: Figures, single: bool) -> None:
-    """Work out and print what so much traffic takes.
+    """Compute and print the plan for some traffic.
 
-    :param single: everything is on one machine.
+    :param single: whether all runs on one machine.
     """
     traffic = Traffic(mean=mean, peak=PEAK)
     busiest = mean * PEAK
@@ -98,7 +98,7 @@ def plan(name: str, mean: float, request_cpu: float, figures: Figures, single: b
     )
     noon = Outage(begin=DAY / 2, seconds=OUTAGE, noticed=30.0)
     course = simulate(fleet, traffic, DAY, [noon], step=5)
-    print(f"\n  {mean:,.0f} requests a second, {busiest:,.0f} at noon, to {name}")
+    print(f"\n  {mean:,.0f} requests per second, {busiest:,.0f} at noon, to {name}")
     print(f"    web machines of {CORES} cores    {machines:,}, with {agents} agent(s) each")
     print(f"    store servers or partitions {servers:,}")
     print(f"    a day                       {_bytes(mean * DAY * figures.stored)}")
@@ -109,7 +109,7 @@ def plan(name: str, mean: float, request_cpu: float, figures: Figures, single: b
 
 def _print_outage(course: Course) -> None:
     caught = "-" if course.caught_up is None else f"{course.caught_up - DAY / 2 - OUTAGE:,.0f} s"
-    print(f"    the store away for {OUTAGE / 60:.0f} min at noon:")
+    print(f"    outage of the store for {OUTAGE / 60:.0f} min at noon:")
     print(f"      journal of a machine      {_bytes(course.most_bytes)} at most")
     print(f"      longest wait              {course.longest_wait:,.0f} s; caught up {caught} later")
 
@@ -128,22 +128,29 @@ def _bytes(number: float) -> str:
 
 
 def main() -> None:
-    """Measure, check, plan."""
+    """Measure, check the simulation, and print plans."""
     with tempfile.TemporaryDirectory(prefix="chest-bench-") as root:
         folders: dict[Callable[..., object], Path] = {}
-        others = (mariadb, outlets.mongodb, outlets.influxdb, outlets.kafka, redis, *OVER_HTTP)
+        others = (
+            mariadb,
+            store_capacity.mongodb,
+            store_capacity.influxdb,
+            store_capacity.kafka,
+            redis,
+            *OVER_HTTP,
+        )
         for each in (capture_cpu, sqlite, postgresql, clickhouse, check, *others):
             folders[each] = Path(root, each.__name__)
             folders[each].mkdir()
         cpu = capture_cpu(folders[capture_cpu])
         print(f"Measured here ({load()})")
-        print(f"  one core captures {1 / cpu:,.0f} requests a second, the least of views included")
+        print(f"  one core captures {1 / cpu:,.0f} requests per second, with a minimal view")
         small = sqlite(folders[sqlite])
         middle = postgresql(folders[postgresql])
         large = clickhouse(folders[clickhouse])
         for other in others:
             other(folders[other])
-        print("\nThe simulation beside a small case")
+        print("\nThe simulation compared with a small case")
         check(small, folders[check])
     print(f"\nPlans (a view of {VIEW_CPU * 1000:.0f} ms CPU; cores and stores used to {USED:.0%})")
     plan("SQLite", 10, cpu, small, single=True)

@@ -1,7 +1,7 @@
-"""Records per second to each store, beside what one would write by hand with the store's driver.
+"""Records per second to each store, compared with hand-written code for the store's driver.
 
 ``python -m benchmarks.stores [sqlite postgresql ...]``. Both sides have the same tables, indexes
-and durability; the rival gets records as Python objects.
+and durability; the hand-written code gets records as Python objects.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from tests.servers.postgresql import PostgreSQL
 from tests.servers.victoriametrics import VictoriaMetrics
 
 from .brokers import kafka, otlp, redis
-from .rounds import BATCH, SIZE, Chest, Rival, compare, document
-from .verdicts import Promise, tell
+from .comparison import BATCH, SIZE, Chest, Rival, compare, document
+from .promises import Promise, report_promises
 
 RIVAL = "rival_records"
 
@@ -112,7 +112,7 @@ def influxdb(folder: Path) -> float:
 
         def finish() -> None:
             nonlocal api
-            # Its only way to wait until everything is sent.
+            # The only way to wait until all points are sent.
             api.close()
             api = client.write_api(write_options=options)
 
@@ -168,7 +168,7 @@ def mongodb(folder: Path) -> float:
 
         rival = Rival("hand-written insert_many, unordered", store)
         chest = Chest("FlaskChestMongoDB", ours.write)
-        # The test server is no MongoDB: it takes some thousand documents a second.
+        # The test server is not MongoDB; it stores some thousand documents per second.
         ratio = compare("MongoDB", chest, [rival], batches=2, rounds=3)
         ours.close()
         made.close()
@@ -180,11 +180,11 @@ def clickhouse(folder: Path) -> float:
 
     with ClickHouse() as server:
         ours = FlaskChestClickHouse(server.url)
-        # One each: the server would know the second one's records from the first.
+        # One server for each: a server would recognize records that it already has.
         made = [FlaskChestClickHouse(server.url, name) for name in (RIVAL, f"{RIVAL}_2")]
         for chest in (ours, *made):
             chest._client()
-        # Over loopback its compression would only cost it time.
+        # Compression over loopback only costs time.
         client = clickhouse_connect.get_client(
             host="127.0.0.1",
             port=server.port,
@@ -294,13 +294,13 @@ def main() -> None:
         try:
             with tempfile.TemporaryDirectory(prefix="chest-bench-") as folder:
                 ratio = STORES[name](Path(folder))
-        # A server that is not installed; a rival that is not.
+        # The server or the package of a rival is not installed.
         except (pytest.skip.Exception, ImportError) as reason:
             print(f"\nleft out: {name}: {reason}")
             continue
         if name in PROMISES:
             what = f"records a second to {name}, of the best rival's"
-            tell([Promise(what, ratio, PROMISES[name], True)])
+            report_promises([Promise(what, ratio, PROMISES[name], True)])
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""What a year of 100 requests a second takes on disk, with retention and sums of hours.
+"""Disk space of a year of 100 requests per second, with retention and roll-ups.
 
-``python -m benchmarks.year [--scale N]``. A year has three thousand million requests, so it is
-simulated to scale, in SQLite. Records: one in ``--scale`` is written, day by day for a year, and
-each day the hours are summed up and what is beyond the retention is pruned, with the code that an
-app runs; what they take at the end is multiplied. Sums do not grow with the traffic as records do:
-an hour of all its requests is written and summed up for real, and its rows are repeated for all
-hours and days that are kept. All is measured in bytes of files.
+``python -m benchmarks.year [--scale N]``. A year has three billion requests, so the benchmark
+simulates it to scale in SQLite. It writes one of ``--scale`` records, day by day for a year. Each
+day the code of an app rolls up the hours and deletes records beyond the retention. The size of the
+records at the end is multiplied. Roll-ups do not grow with the traffic as records do. So one full
+hour is written and rolled up, and its rows are repeated for all hours and days that are kept. All
+sizes are bytes of files.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from flask_chest.query.intervals import DAY, HOUR
 from flask_chest.record.encoding import Batch, encode
 from flask_chest.record.record import Record
 
-from .verdicts import Promise, tell
+from .promises import Promise, report_promises
 
 RATE = 100
 RETENTION = 7
 ROUTES = 50
 DAYS = 365
 BATCH = 5000
-#: GiB: of all; of which sums.
+#: GiB in total, and of roll-ups.
 LIMITS = 50, 1
 
 _NEVER = threading.Event()
 
 
 def main() -> None:
-    """Measure both parts, and say what they add up to."""
+    """Measure records and roll-ups, and report their sum."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--scale", type=int, default=2000)
     scale = parser.parse_args().scale
@@ -51,21 +51,21 @@ def main() -> None:
         records, number = bytes_of_records(Path(folder, "records"), scale)
         sums, rows = bytes_of_sums(Path(folder, "sums"))
     kept = number * scale
-    print(f"\nA year of {RATE} requests a second, {ROUTES} routes, {RETENTION} days of records")
+    print(f"\nA year of {RATE} requests per second, {ROUTES} routes, {RETENTION} days of records")
     for what, size_, count in (("records", records * scale, kept), ("sums", sums, rows)):
         print(f"  {what:9}{size_ / 2**30:8.1f} GiB: {count:,} of {size_ / count:.0f} bytes")
-    tell(
+    report_promises(
         [
-            Promise("GiB that a year takes", (records * scale + sums) / 2**30, LIMITS[0]),
-            Promise("of which GiB of sums", sums / 2**30, LIMITS[1]),
+            Promise("GiB of a year", (records * scale + sums) / 2**30, LIMITS[0]),
+            Promise("GiB of its roll-ups", sums / 2**30, LIMITS[1]),
         ]
     )
 
 
 def bytes_of_records(folder: Path, scale: int) -> tuple[int, int]:
-    """What records take after a year of which all but the last days were pruned; their number.
+    """Bytes and number of the records after a year with retention.
 
-    :param scale: of so many requests one is written.
+    :param scale: one of so many requests is written.
     """
     chest = make_chest(folder)
     now = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0)
@@ -90,7 +90,7 @@ def bytes_of_records(folder: Path, scale: int) -> tuple[int, int]:
 
 
 def bytes_of_sums(folder: Path) -> tuple[int, int]:
-    """What sums of the hours that are kept, and of the days of a year, take; their number."""
+    """Bytes and number of the roll-ups of the kept hours and of the days of a year."""
     chest = make_chest(folder)
     hour = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0)
     write(chest, hour - timedelta(hours=1), HOUR, RATE * HOUR, random.Random(1))
@@ -123,14 +123,14 @@ def make_chest(folder: Path) -> FlaskChestSQLite:
 def write(
     chest: FlaskChestSQLite, begin: datetime, seconds: int, count: int, chance: random.Random
 ) -> None:
-    """Write records, spread evenly over a time."""
+    """Write records, distributed evenly over a time."""
     records = _records(begin, seconds, count, chance)
     for _ in range(0, count, BATCH):
         chest.write(Batch([encode(record) for record, _ in zip(records, range(BATCH))]))  # noqa: B905
 
 
 def sum_up(chest: FlaskChestSQLite, until: datetime) -> None:
-    """What upkeep does once an hour."""
+    """Run the hourly maintenance."""
     engine = chest.make_engine()
     lease, job = Lease(chest, engine), RollupJob(chest, engine)
     assert lease.acquire()
@@ -141,7 +141,7 @@ def sum_up(chest: FlaskChestSQLite, until: datetime) -> None:
 
 
 def size(folder: Path) -> int:
-    """Bytes of the database, its log included."""
+    """Bytes of the database, including its log."""
     return sum(file.stat().st_size for file in folder.iterdir())
 
 

@@ -1,8 +1,7 @@
-"""Stretches of requests to apps in processes of their own: ``Workers`` asks, ``serve`` answers.
+"""Measures requests to apps in separate processes: ``Worker`` asks, ``serve`` answers.
 
-In processes of their own, since some rivals patch Flask for all who share theirs, and since the
-luck of where things lie in memory, worth a microsecond or two, is that of a process: it is drawn
-anew with each generation of workers.
+Some alternatives patch Flask for their whole process. And the memory layout of a process is random,
+which can cost or save a microsecond or two: each generation of workers gets a new one.
 """
 
 from __future__ import annotations
@@ -23,29 +22,29 @@ from . import apps
 _WARM_UP = 300
 _WARM_AGAIN = 5
 _ROOT = Path(__file__).parents[1]
-_SERVE = "from benchmarks.stretches import serve; serve(sys.argv[1:])"
+_SERVE = "from benchmarks.workers import serve; serve(sys.argv[1:])"
 
 
 class Cost(NamedTuple):
-    """Microseconds of one request."""
+    """Cost of one request in microseconds."""
 
-    #: CPU of the thread that serves it: what a request pays, whatever else the machine does.
+    #: CPU time of the serving thread; other work on the machine does not affect it.
     cpu: float
     wall: float
-    #: CPU of all threads of the process.
+    #: CPU time of all threads of the process.
     all_cpu: float
 
 
 class Worker:
-    """A process that serves apps to us.
+    """A process that serves apps.
 
     :param names: functions of ``benchmarks.apps``; each as ``name`` or ``name:variables``.
-    :param python: the interpreter, where it is another environment's.
+    :param python: the interpreter of another environment; default: this one.
     """
 
     def __init__(self, names: Sequence[str], python: str = sys.executable) -> None:
         self.names = names
-        # Last on the path, since another environment may have another Flask-Chest; and elsewhere.
+        # At the end of the path, since another environment may have another version of Flask-Chest.
         code = f"import sys; sys.path.append({str(_ROOT)!r})\n{_SERVE}"
         command = [python, "-c", code, *names]
         pipe = subprocess.PIPE
@@ -55,7 +54,7 @@ class Worker:
         )
 
     def why_not(self) -> str | None:
-        """Why it cannot serve; ``None`` once it can."""
+        """The reason why the worker cannot serve; ``None`` when it is ready."""
         assert self._process.stdout is not None
         if self._process.stdout.readline() == "ready\n":
             return None
@@ -63,7 +62,7 @@ class Worker:
         return self._said.read().strip().rpartition("\n")[2] or "it ended"
 
     def ask(self, name: str, requests: int) -> Cost:
-        """What a request to an app cost, over a stretch of them."""
+        """Return the mean cost of some requests to an app."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps([name, requests]) + "\n")
@@ -71,22 +70,22 @@ class Worker:
         return Cost(*json.loads(self._process.stdout.readline()))
 
     def end(self) -> None:
-        """End it, without what its apps would do at exit."""
+        """Kill the process, without the exit handlers of its apps."""
         self._process.communicate()
         self._said.close()
 
 
 def call(app: Callable[..., Any], environ: Mapping[str, Any]) -> None:
-    """One request, as a server would make it."""
+    """Send one request, as a server would."""
     drain(app(dict(environ), start_response))
 
 
 def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-    """A server's, without the server."""
+    """A ``start_response`` that does nothing."""
 
 
 def drain(body: Iterable[bytes]) -> None:
-    """Send a body nowhere."""
+    """Consume a body."""
     for _ in body:
         pass
     close = getattr(body, "close", None)
@@ -95,16 +94,16 @@ def drain(body: Iterable[bytes]) -> None:
 
 
 def serve(names: Sequence[str]) -> None:
-    """Make apps, and answer ``[name, requests]`` with the costs of such a stretch."""
-    # Some rivals print; what they say is not an answer.
+    """Make apps, and answer each ``[name, requests]`` with the cost of these requests."""
+    # Some alternatives print, which must not mix with the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     with tempfile.TemporaryDirectory(prefix="chest-bench-") as root:
-        made = {name: _dressed(name, Path(root)) for name in names}
+        made = {name: _make_variant(name, Path(root)) for name in names}
         for app in made.values():
             _stretch(app, _WARM_UP)
         gc.collect()
-        # What lies in memory for the measurement only: nobody shall pay for looking through it.
+        # The garbage collector must not scan objects that exist only for the measurement.
         gc.freeze()
         print("ready", file=answers, flush=True)
         for line in sys.stdin:
@@ -114,11 +113,11 @@ def serve(names: Sequence[str]) -> None:
     os._exit(0)
 
 
-def _dressed(name: str, root: Path) -> Callable[..., Any]:
-    dress, _, variables = name.partition(":")
+def _make_variant(name: str, root: Path) -> Callable[..., Any]:
+    variant, _, variables = name.partition(":")
     folder = root / name.replace(":", "-")
     folder.mkdir()
-    app = getattr(apps, dress)(folder)
+    app = getattr(apps, variant)(folder)
     if variables:
         apps.put_on_g(app, int(variables))
     return app  # type: ignore[no-any-return]

@@ -1,9 +1,8 @@
-"""What one process delivers to the stores whose weight takes more than a look, for ``simulate``.
+"""Measures the capacity of stores whose size on disk needs special care, for ``simulate``.
 
-MongoDB's engine, WiredTiger, is there behind a server of another make; InfluxDB's is that of
-Debian's 1.6, which is version 2's. Kafka's mock has in memory what a broker would append to its
-log, and a consumer gets just that. A collector and an HTTP endpoint keep nothing: told is what they
-are sent.
+MongoDB's engine, WiredTiger, runs behind a different server. InfluxDB is Debian's 1.6, which has
+the engine of version 2. Kafka's mock cluster keeps in memory what a broker would append to its log.
+A collector and an HTTP endpoint store nothing, so the bytes that are sent are counted.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ from tests.servers.kafka import Kafka
 from tests.servers.mongodb import MongoDB
 
 from .capacity import RECORDS, make_lines, measure, report
-from .log_records import silent_collector
-from .rounds import BATCH
+from .comparison import BATCH
+from .otlp_rivals import silent_collector
 
-#: Of a server that is written in Python.
+#: Records for a server that is written in Python.
 FEW = min(RECORDS, 20_000)
 _SENT = "sent"
 
@@ -59,7 +58,7 @@ class Sent:
 
 
 class SettledInfluxDB(InfluxDB):
-    """It moves at once to its files what waits in memory and in its log."""
+    """An InfluxDB that writes its memory and its log to its data files at once."""
 
     def prepare(self) -> None:
         super().prepare()
@@ -68,7 +67,7 @@ class SettledInfluxDB(InfluxDB):
         file.write_text(file.read_text().replace("[data]\n", at_once))
 
     def weigh(self) -> float:
-        """Bytes of its files, as soon as the log has gone into them."""
+        """Bytes of the data files, after the log was written to them."""
         deadline = time.monotonic() + 60
         while _size(self.folder / "wal") > 0 and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -131,7 +130,7 @@ def make_batches(count: int) -> Iterator[Batch]:
 
 
 def weigh_log(cluster: Kafka) -> float:
-    """Bytes of a message in a broker's log, which sends it to consumers as it lies there."""
+    """Bytes of a message in a broker's log, which consumers get unchanged."""
     count = len(cluster.messages())
     told: list[int] = []
     settings: dict[str, Any] = {
@@ -147,7 +146,7 @@ def weigh_log(cluster: Kafka) -> float:
     found = 0
     while found < count:
         found += len(consumer.consume(count - found, 1))
-    # The next statistics know of all of it.
+    # The next statistics include all messages.
     told.clear()
     while not told:
         consumer.poll(0.2)

@@ -1,4 +1,4 @@
-"""The app that ``benchmarks.serving`` has gunicorn serve; ``DRESS`` says as what."""
+"""The app that gunicorn serves for ``benchmarks.serving``; ``VARIANT`` selects the variant."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from . import apps
 
 
 def create_app() -> Flask:
-    """Bare, or ours: to SQLite, delivered by a thread here or by an agent."""
+    """Make the bare app, or one with Flask-Chest, SQLite and the thread exporter or an agent."""
     folder = Path(os.environ["INSTANCE"])
-    if os.environ["DRESS"] == "bare":
+    if os.environ["VARIANT"] == "bare":
         return apps.bare(folder)
     from flask_chest import FlaskChest
 
     app = apps.bare(folder)
-    app.config.update(CHEST_EXPORTER=os.environ["DRESS"])
+    app.config.update(CHEST_EXPORTER=os.environ["VARIANT"])
     FlaskChest(app)
     return app

@@ -1,4 +1,4 @@
-"""What one would write by hand to send records to Kafka."""
+"""Hand-written code that sends records to Kafka, for comparison."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Store = Callable[[Sequence[Record]], None]
 
 
 def one_by_one(cluster: Kafka) -> Store:
-    """A message at a time; the client bundles them."""
+    """Send one message at a time; the client bundles them."""
     producer, failures = _producer(cluster), list[Any]()
     report = _keep(failures)
 
@@ -27,7 +27,7 @@ def one_by_one(cluster: Kafka) -> Store:
 
 
 def by_batch(cluster: Kafka) -> Store:
-    """A batch at a time."""
+    """Send one batch at a time."""
     producer, failures = _producer(cluster), list[Any]()
 
     def store(records: Sequence[Record]) -> None:

@@ -1,4 +1,4 @@
-"""Promises beside figures: told at the end of each benchmark, and of them all together."""
+"""The promises of the documentation, compared with measured figures."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 
 class Promise(NamedTuple):
-    """One line of the promises.
+    """One promise and the measured figure.
 
-    :param what: what was measured.
-    :param figure: what came out.
-    :param limit: what was promised.
-    :param at_least: the limit is one from below.
+    :param what: the measured quantity.
+    :param figure: the measured value.
+    :param limit: the promised value.
+    :param at_least: whether the limit is a minimum.
     """
 
     what: str
@@ -30,30 +30,30 @@ class Promise(NamedTuple):
 
     @property
     def line(self) -> str:
-        """As it is printed."""
+        """The printed line."""
         bound = "at least" if self.at_least else "at most"
         kept = "kept" if self.kept else "NOT KEPT"
         return f"{self.what:66}{self.figure:9.2f}   {bound:8} {self.limit:<8g} {kept}"
 
 
 def load() -> str:
-    """What else the machine does, which figures should be read with."""
+    """The load of the machine, which affects all figures."""
     return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
 
 
-def tell(promises: Sequence[Promise]) -> None:
-    """Print them, and note them in the file ``BENCH_VERDICTS`` for the summary of all."""
+def report_promises(promises: Sequence[Promise]) -> None:
+    """Print promises, and add them to the file ``BENCH_PROMISES`` for the summary."""
     print()
     for promise in promises:
         print(promise.line)
-    noted = os.environ.get("BENCH_VERDICTS")
+    noted = os.environ.get("BENCH_PROMISES")
     if noted:
         with Path(noted).open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(promise) + "\n" for promise in promises)
 
 
 def summary(noted: Path) -> bool:
-    """Print all that were noted; whether each was kept."""
+    """Print all promises of a file; return whether all were kept."""
     lines = noted.read_text(encoding="utf-8").splitlines() if noted.exists() else []
     promises = [Promise(*json.loads(line)) for line in lines]
     for promise in promises:

@@ -1,4 +1,4 @@
-"""Where what rivals send can go without costing anything."""
+"""Receivers without cost for the data that alternatives send."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ with suppress(ImportError):
     from elasticapm.transport.base import Transport as _Base
 
     class Transport(_Base):  # type: ignore[misc]
-        """elastic-apm's, which hands its data to nobody."""
+        """A transport for elastic-apm that drops its data."""
 
         def __init__(self, url: str, **arguments: object) -> None:
             super().__init__(**arguments)
 
         def send(self, data: object, forced_flush: bool = False) -> None:
-            """Drop it."""
+            """Drop the data."""
 
 
 _SERVER = """
@@ -38,7 +38,7 @@ server.serve_forever()
 
 
 def serve() -> str:
-    """The URL of a server that answers every POST with 200, in a process that ends with ours."""
+    """Start a server that answers each POST with 200 and exits with this process."""
     command = [sys.executable, "-c", f"import ctypes; ctypes.CDLL(None).prctl(1, 9)\n{_SERVER}"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert server.stdout is not None

@@ -1,4 +1,4 @@
-"""What one would write by hand to send records by OTLP."""
+"""Hand-written code that sends records by OTLP, for comparison."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-L
 
 
 def from_sdk(url: str) -> Store:
-    """The SDK's records, exported a batch at a time."""
+    """Use OpenTelemetry's SDK, and export one batch at a time."""
     from opentelemetry._logs import LogRecord, SeverityNumber
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
     from opentelemetry.sdk._logs import ReadableLogRecord
@@ -47,7 +47,7 @@ def from_sdk(url: str) -> Store:
 
 
 def from_package(url: str) -> Store:
-    """The protocol's messages, filled and posted by hand."""
+    """Fill the messages of the protocol, and POST them."""
     import requests
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
@@ -73,7 +73,7 @@ def from_package(url: str) -> Store:
 
 @contextmanager
 def silent_collector() -> Iterator[str]:
-    """Something that answers at once and reads nothing, so that the clients are measured."""
+    """A server that answers at once without parsing, so that only the clients are measured."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_serve, args=(listener,), daemon=True).start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"

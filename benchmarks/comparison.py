@@ -1,4 +1,4 @@
-"""Rivals side by side: short rounds, interleaved in one run, since machines are noisy."""
+"""Compares ways to store batches in short interleaved rounds, since machines are noisy."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from flask_chest.record.record import Record
 T = TypeVar("T")
 
 BATCH = 1000
-#: How much a store is compared by.
+#: Default size of a comparison.
 SIZE: dict[str, int] = {"batches": 20, "rounds": 5}
 
 
 @dataclass
 class Contender(Generic[T]):
-    """One way of storing batches.
+    """One way to store batches.
 
-    :param store: stores one batch, durably, before it returns.
-    :param finish: called when all of a round were handed over; counted in.
+    :param store: stores one batch durably.
+    :param finish: called at the end of each round; its time is included.
     """
 
     name: str
@@ -45,10 +45,10 @@ class Contender(Generic[T]):
         self.cpu.append(time.process_time() - cpu)
 
 
-#: One who gets records as Python objects.
+#: Hand-written code, which gets records as Python objects.
 Rival = Contender[Sequence[Record]]
 
-#: Ours, who gets the lines that capture made of them.
+#: A chest, which gets the lines that capture encoded.
 Chest = Contender[Sequence[Record]]
 
 
@@ -60,13 +60,13 @@ def compare(
     batches: int,
     rounds: int,
 ) -> float:
-    """Run them in turns and print medians; the ratio is to the best rival."""
+    """Run all in turn and print medians; return the ratio to the best rival."""
     for number in range(rounds + 1):
         if number == 1:
             _forget_warm_up(ours, rivals)
         made = [make_records() for _ in range(batches)]
         lines = [Batch([encode(record) for record in records]) for records in made]
-        # They are there for the measurement only; nobody shall pay for looking through them.
+        # The garbage collector must not scan the batches, which exist only for the measurement.
         gc.collect()
         gc.freeze()
         for rival in rivals:
@@ -81,12 +81,12 @@ def compare(
         rate, cpu = count / median(contender.seconds), median(contender.cpu) / count * 1e6
         print(f"  {contender.name:<56}{rate:>10,.0f} records/s{cpu:>8.1f} us CPU")
     ratio = min(median(rival.seconds) for rival in rivals) / median(ours.seconds)
-    print(f"  ours, of the best rival{ratio:>44.2f} times")
+    print(f"  relative to the best rival{ratio:>44.2f} times")
     return ratio
 
 
 def make_records() -> list[Record]:
-    """One batch: requests with five variables, as an app leaves them."""
+    """Make one batch of records with five variables, as an app captures them."""
     start = datetime.now(timezone.utc)
     records = []
     for number in range(BATCH):
@@ -126,7 +126,7 @@ _ids = IdMaker()
 
 
 def document(record: Record) -> dict[str, Any]:
-    """A record as one would write it by hand."""
+    """A record as a dict, as hand-written code would build it."""
     return {
         "_id": record.id,
         "time": record.time,

@@ -1,4 +1,4 @@
-"""CPU time of an answer: this process', and that of the database server that worked for it."""
+"""Measures the CPU time of an answer, in this process and in the database server."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _PARENT, _OWN, _OF_CHILDREN = 1, slice(11, 13), slice(13, 15)
 
 
 class Processor:
-    """Tells milliseconds of CPU that were used so far.
+    """Measures the CPU time that was used so far, in milliseconds.
 
-    A server's are told in ticks of 10 ms, and only of one on this machine: others count as none.
+    The time of a server has a resolution of 10 ms. A server on another machine counts as 0.
 
     :param url: the store.
     """
@@ -23,7 +23,7 @@ class Processor:
         self._server = _find_server(url)
 
     def used(self) -> float:
-        """Of this process and of the server, its processes that have ended included."""
+        """CPU time of this process and of the server, including the server's ended processes."""
         mine = time.process_time() * 1000
         if self._server is None:
             return mine
@@ -45,7 +45,7 @@ def _find_server(url: str) -> int | None:
 
 
 def _stat(pid: int, fields: slice) -> list[int]:
-    """Fields behind the name, which may have blanks in it; none of a process that is not there.
+    """Fields after the name, which may contain spaces; empty if the process has ended.
 
     https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
     """
