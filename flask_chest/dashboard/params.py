@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from ..query.fields import Field
 from ..query.filters import Filter, parse_filters
+from ..query.intervals import DAY, HOUR, floor_to, from_timestamp
 from ..query.query import DURATION, Query, parse_time
 
 #: The time ranges that every page offers as links.
@@ -26,8 +27,8 @@ RANGES = (
 
 #: The maximum number of intervals in a chart; a screen cannot show more.
 MAX_INTERVALS = 100
-_WEEK = 604_800
-_INTERVALS = (1, 5, 10, 30, 60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400, _WEEK)
+_WEEK = 7 * DAY
+_INTERVALS = (1, 5, 10, 30, 60, 300, 600, 1800, HOUR, 2 * HOUR, 6 * HOUR, 12 * HOUR, DAY, _WEEK)
 
 _MAX_FILTERS = 20
 # The last second of the year 9999, the latest time that Python can represent.
@@ -93,8 +94,7 @@ class Params:
         since = parse_time(self.since, self.now)
         query = Query(since=since, until=until, where=self.filters, by=by, measure=measure)
         step = interval_length(query.seconds)
-        start = datetime.fromtimestamp(since.timestamp() // step * step, timezone.utc)
-        return replace(query, since=start)
+        return replace(query, since=from_timestamp(floor_to(since.timestamp(), step)))
 
     def arguments(self, **changes: str | Iterable[str] | None) -> str:
         """Return these parameters as a query string, with changes; ``None`` removes one."""

@@ -11,8 +11,7 @@ from flask import Flask
 
 from tests.apps import make_app
 from tests.cli.shop import run
-from tests.dashboard.shop import TOKEN
-from tests.dashboard.test_access import log_in
+from tests.dashboard.shop import TOKEN, log_in
 from tests.servers.daemon import free_port
 
 # Nobody listens there: each chest fails, and says so wherever it can.

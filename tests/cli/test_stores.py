@@ -12,9 +12,7 @@ from flask import Flask
 
 from flask_chest.app.state import get_state
 
-from ..dashboard.shop import fill, make_dashboard_app
-from ..dashboard.test_access import log_in
-from ..dashboard.test_pages import PAGES
+from ..dashboard.shop import PAGES, fill, log_in, make_dashboard_app
 from ..query.records import many
 from ..servers.clickhouse import ClickHouse
 from ..servers.mongodb import MongoDB

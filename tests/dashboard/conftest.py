@@ -1,12 +1,13 @@
-"""Apps of the dashboard's tests let go of the stores that their pages read."""
+"""Fixtures of the dashboard tests; closes the apps after the tests of each file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from flask import Flask
 
-from .shop import MADE
+from .shop import MADE, fill, make_dashboard_app
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -16,3 +17,12 @@ def _close_apps() -> Iterator[None]:
         if "chest" in app.extensions:
             app.extensions["chest"].close()
     MADE.clear()
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """A shop with a day of traffic; tests must not change its records."""
+    # With an agent, requests of the tests themselves do not reach the store.
+    app = make_dashboard_app(tmp_path_factory.mktemp("shop"), CHEST_EXPORTER="agent")
+    fill(app)
+    return app

@@ -1,13 +1,15 @@
-"""A shop with a day of traffic, of which the second half runs a slower release."""
+"""A shop with a day of traffic; the second half of it runs a slower release."""
 
 from __future__ import annotations
 
 import random
+import re
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 from flask import Flask, g
+from flask.testing import FlaskClient
 
 from flask_chest import Record
 from flask_chest.app.state import get_state
@@ -16,15 +18,35 @@ from ..apps import make_app
 
 TOKEN = "open sesame"
 EVIL = "<script>document.title='hacked'</script>\u202e"
+#: Every page, with the parameters that change what it shows.
+PAGES = (
+    "/",
+    "/?since=7+days",
+    "/?since=1+year",
+    "/variable",
+    "/variable?name=total",
+    "/variable?name=tenant",
+    "/variable?name=word",
+    "/variable?name=user_id&as=words",
+    "/variable?name=route",
+    "/variable?name=nowhere",
+    "/compare",
+    "/compare?a=1.4.1&b=1.4.2",
+    "/compare?a_since=1+day&a_until=12+hours&since=12+hours",
+    "/requests",
+    "/requests?where=status%3E%3D500",
+    "/requests/req-7",
+    "/health",
+)
 _ROUTES = ("/", "/orders/<int:order_id>", "/products/<slug>", "/search", "/cart", None)
 
 
-#: All that were made; they are closed when a file's tests are done (``conftest.py``).
+#: All apps made here; ``conftest.py`` closes them after the tests of each file.
 MADE: list[Flask] = []
 
 
 def make_dashboard_app(folder: Path, **config: Any) -> Flask:
-    """The shop."""
+    """Make the shop with its dashboard."""
     given: dict[str, Any] = {"CHEST_DASHBOARD": True, "CHEST_DASHBOARD_TOKEN": TOKEN}
     app = make_app(folder, name="shop", **{**given, **config})
     MADE.append(app)
@@ -39,7 +61,7 @@ def make_dashboard_app(folder: Path, **config: Any) -> Flask:
 
 
 def fill(app: Flask, count: int = 3000, now: datetime | None = None) -> list[Record]:
-    """Records of the last day."""
+    """Write records of the last day, and return them."""
     [chest, *_] = get_state(app).chests
     chance, end = random.Random(2), now or datetime.now(timezone.utc)
     records = [_record(number, end, chance) for number in range(count)]
@@ -71,3 +93,26 @@ def _record(number: int, end: datetime, chance: random.Random) -> Record:
         },
         tags={"version": version, "env": "production"},
     )
+
+
+def form_of(client: FlaskClient, path: str = "/chest/login", base_url: str | None = None) -> str:
+    """Return the form value that protects a page's form."""
+    found = re.search(r'name="form" value="([^"]+)"', client.get(path, base_url=base_url).text)
+    assert found is not None
+    return found[1]
+
+
+def log_in(client: FlaskClient, token: str = TOKEN, **more: str) -> Any:
+    """Log in, and return the response.
+
+    :param more: additional form fields.
+    """
+    data = {"token": token, "form": form_of(client), **more}
+    return client.post("/chest/login", data=data)
+
+
+def open_client(app: Flask) -> FlaskClient:
+    """Return a client that is logged in."""
+    client = app.test_client()
+    log_in(client)
+    return client

@@ -1,4 +1,4 @@
-"""Who may see the dashboard, and what nobody can make of it."""
+"""Access to the dashboard: checks, token, cookies, CSRF, security headers."""
 
 from __future__ import annotations
 
@@ -15,28 +15,17 @@ from flask_chest import FlaskChest
 from flask_chest.dashboard import access
 from flask_chest.errors import ConfigError
 
-from .shop import TOKEN, make_dashboard_app
+from .shop import TOKEN, form_of, log_in, make_dashboard_app
 
 
-def form_of(client: FlaskClient, path: str = "/chest/login", base_url: str | None = None) -> str:
-    found = re.search(r'name="form" value="([^"]+)"', client.get(path, base_url=base_url).text)
-    assert found is not None
-    return found[1]
-
-
-def log_in(client: FlaskClient, token: str = TOKEN, **more: str) -> Any:
-    data = {"token": token, "form": form_of(client), **more}
-    return client.post("/chest/login", data=data)
-
-
-def test_it_does_not_start_open(tmp_path: Path) -> None:
-    """Without an access check the app does not start, and is told how it would."""
+def test_no_start_without_an_access_check(tmp_path: Path) -> None:
+    """Without an access check the app does not start; the error names the remedies."""
     with pytest.raises(ConfigError, match=r"CHEST_DASHBOARD_TOKEN.*dashboard_access.*--debug"):
         make_dashboard_app(tmp_path, CHEST_DASHBOARD_TOKEN=None)
 
 
-def test_an_app_that_does_not_start_is_as_it_was(tmp_path: Path) -> None:
-    """Who puts the setting right can call init_app() again."""
+def test_a_failed_start_leaves_the_app_unchanged(tmp_path: Path) -> None:
+    """After a failed init_app(), a corrected setting and a second call work."""
     app = Flask("shop", instance_path=str(tmp_path))
     app.config.update(CHEST_DASHBOARD=True)
     untouched = app.wsgi_app
@@ -47,21 +36,21 @@ def test_an_app_that_does_not_start_is_as_it_was(tmp_path: Path) -> None:
     FlaskChest(app)
 
 
-def test_it_is_off_by_default(tmp_path: Path) -> None:
-    """Nothing is served that was not asked for."""
+def test_off_by_default(tmp_path: Path) -> None:
+    """The dashboard is not served by default."""
     app = make_dashboard_app(tmp_path, CHEST_DASHBOARD=False)
     assert app.test_client().get("/chest/").status_code == 404
 
 
 @pytest.mark.parametrize("prefix", ["/", "//"])
-def test_it_needs_a_place(tmp_path: Path, prefix: str) -> None:
-    """The root is the app's own."""
+def test_the_root_is_refused(tmp_path: Path, prefix: str) -> None:
+    """The dashboard cannot be served at the root of the app."""
     with pytest.raises(ConfigError, match="name a prefix"):
         make_dashboard_app(tmp_path, CHEST_DASHBOARD=prefix)
 
 
 def test_token(tmp_path: Path) -> None:
-    """One login with the token; the cookie that follows is not the token, and opens every page."""
+    """A login with the token sets a cookie, which is not the token and opens every page."""
     client = make_dashboard_app(tmp_path).test_client()
     answer = client.get("/chest/requests?where=a%3D1")
     assert answer.status_code == 303
@@ -76,19 +65,19 @@ def test_token(tmp_path: Path) -> None:
     assert client.get("/chest/requests").status_code == 200
 
 
-def test_an_app_that_describes_its_api(tmp_path: Path) -> None:
-    """APIFlask asks each blueprint with a before_request whether its specification has it."""
+def test_apiflask(tmp_path: Path) -> None:
+    """APIFlask reads enable_openapi of every blueprint with a before_request function."""
     app = make_dashboard_app(tmp_path)
-    asked = [app.blueprints[name] for name in app.before_request_funcs if name is not None]
-    assert [getattr(blueprint, "enable_openapi", None) for blueprint in asked] == [False]
+    blueprints = [app.blueprints[name] for name in app.before_request_funcs if name is not None]
+    assert [getattr(blueprint, "enable_openapi", None) for blueprint in blueprints] == [False]
 
 
 @pytest.mark.parametrize("name", ["csrf_token", "_csrf_token"])
-def test_an_app_that_guards_its_forms(tmp_path: Path, name: str) -> None:
-    """Flask-WTF's CSRFProtect refuses a form without its token, and says what it is called."""
+def test_an_app_with_csrf_protection(tmp_path: Path, name: str) -> None:
+    """The forms contain the CSRF token that Flask-WTF or Flask-SeaSurf requires."""
     app = make_dashboard_app(tmp_path, SECRET_KEY="only a test", WTF_CSRF_FIELD_NAME=name)
     if name.startswith("_"):
-        del app.config["WTF_CSRF_FIELD_NAME"]  # Flask-SeaSurf's name, and that of Flask's snippet
+        del app.config["WTF_CSRF_FIELD_NAME"]  # the name in Flask-SeaSurf and in Flask's snippet
     app.jinja_env.globals["csrf_token"] = lambda: session.setdefault("csrf", "the app's")
 
     @app.before_request
@@ -116,14 +105,14 @@ def hidden(client: FlaskClient, name: str, path: str) -> str:
         *("javascript:1", "/chest/../admin", "/chest/%2e%2E/admin"),
     ],
 )
-def test_login_leads_nowhere_else(tmp_path: Path, target: str) -> None:
-    """What stands in the URL cannot send a reader to another site."""
+def test_login_redirects_to_the_dashboard_only(tmp_path: Path, target: str) -> None:
+    """The URL parameter ``next`` cannot redirect to another site."""
     client = make_dashboard_app(tmp_path).test_client()
     assert log_in(client, next=target).headers["Location"] == "/chest/"
 
 
 def test_an_app_below_a_path(tmp_path: Path) -> None:
-    """Where a server mounts the app below a path, the login and its cookies go there."""
+    """If a server mounts the app below a path, redirects and cookies contain the path."""
     client, root = make_dashboard_app(tmp_path).test_client(), "http://localhost/shop"
     asked = client.get("/chest/requests?where=a%3D1", base_url=root).headers["Location"]
     assert asked == "/shop/chest/login?next=/shop/chest/requests?where%3Da%253D1"
@@ -142,15 +131,15 @@ def test_an_app_below_a_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "cookie", ["", ".", "1.2.3", "9999999999.x.y", "ä", "9999999999..", "x" * 3000]
 )
-def test_cookies_of_others(tmp_path: Path, cookie: str) -> None:
-    """A cookie that was not made here opens nothing."""
+def test_forged_cookies(tmp_path: Path, cookie: str) -> None:
+    """A cookie that the app did not sign is refused."""
     client = make_dashboard_app(tmp_path).test_client()
     client.set_cookie(access.SESSION_COOKIE, cookie, path="/chest")
     assert client.get("/chest/").status_code == 303
 
 
-def test_cookies_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And so do those that were made with another token."""
+def test_cookies_expire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Expired cookies, and cookies signed with another token, are refused."""
     client = make_dashboard_app(tmp_path).test_client()
     monkeypatch.setattr(access, "SESSION_SECONDS", -1)
     log_in(client)
@@ -166,15 +155,15 @@ def test_cookies_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert other.get("/chest/").status_code == 303
 
 
-def test_forms_of_other_sites(tmp_path: Path) -> None:
-    """A form that another site made this browser send changes nothing."""
+def test_forged_forms(tmp_path: Path) -> None:
+    """A form that another site submits is refused."""
     client = make_dashboard_app(tmp_path).test_client()
     assert client.post("/chest/login", data={"token": TOKEN}).status_code == 400
     assert client.post("/chest/login", data={"token": TOKEN, "form": "ä"}).status_code == 400
     log_in(client)
     assert client.post("/chest/logout").status_code == 400
     assert client.get("/chest/").status_code == 200
-    assert client.get("/chest/logout").status_code == 405, "nothing is changed by GET"
+    assert client.get("/chest/logout").status_code == 405, "GET changes nothing"
     form = form_of(client, "/chest/")
     assert client.post("/chest/logout", data={"form": form}).status_code == 303
     assert client.get("/chest/").status_code == 303
@@ -197,8 +186,8 @@ def guarded(folder: Path, answer: Any, **config: Any) -> FlaskClient:
     ("answer", "status"),
     [(True, 200), (False, 403), (None, 403), (("no", 451), 451), (redirect("/login"), 302)],
 )
-def test_a_check_of_the_app(tmp_path: Path, answer: Any, status: int) -> None:
-    """It opens, refuses, or answers itself; the token's login is gone then."""
+def test_access_check_of_the_app(tmp_path: Path, answer: Any, status: int) -> None:
+    """The app's check grants, denies or responds; the token's login does not exist then."""
     client = guarded(tmp_path, answer, CHEST_DASHBOARD_TOKEN=TOKEN)
     assert client.get("/admin/chest/").status_code == status
     assert client.get("/admin/chest/login").status_code == 404
@@ -206,7 +195,7 @@ def test_a_check_of_the_app(tmp_path: Path, answer: Any, status: int) -> None:
 
 
 def test_access_needs_a_function() -> None:
-    """What is no function is refused at once."""
+    """dashboard_access() refuses anything but a function."""
     with pytest.raises(ConfigError, match="expected a function"):
         FlaskChest().dashboard_access("admin")  # type: ignore[arg-type]
 
@@ -226,7 +215,7 @@ def test_access_needs_a_function() -> None:
 def test_debug_mode(
     tmp_path: Path, environ: dict[str, str], headers: dict[str, str], status: int
 ) -> None:
-    """While debugging it opens without a token: from this machine, under its own name."""
+    """In debug mode no token is needed for requests from this machine with its own host name."""
     app = Flask("shop", instance_path=str(tmp_path))
     app.debug = True
     app.config["CHEST_DASHBOARD"] = True
@@ -237,8 +226,8 @@ def test_debug_mode(
     assert client.get("/chest/", environ_base=environ, headers=headers).status_code == 403
 
 
-def test_every_answer_is_closed_to_others(tmp_path: Path) -> None:
-    """No script but ours, no frame, no cache: also on errors and on the login."""
+def test_security_headers(tmp_path: Path) -> None:
+    """All responses have security headers, including errors and the login."""
     client = make_dashboard_app(tmp_path).test_client()
     for path in ("/chest/login", "/chest/", "/chest/static/chest.js", "/chest/requests/x"):
         with client.get(path) as answer:

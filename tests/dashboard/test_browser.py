@@ -1,4 +1,4 @@
-"""The dashboard in Chromium: opened, filtered, clicked through, kept up to date."""
+"""The dashboard in Chromium: charts, filters, links, live updates, accessibility."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..servers.browser import Browser
 from .shop import TOKEN, fill, make_dashboard_app
 
 pytestmark = pytest.mark.server
-# The pictures of the documentation are made anew only on demand: no test run changes the tree.
+# The pictures of the documentation are only made on demand, so that tests do not change the tree.
 PICTURES = os.environ.get("PICTURES")
 IMAGES = ROOT / "docs" / "images" if PICTURES else None
 GOAL = "/chest/compare?a=1.4.1&b=1.4.2"
@@ -29,7 +29,7 @@ GOAL = "/chest/compare?a=1.4.1&b=1.4.2"
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Flask, str]]:
-    """A shop with a day of traffic, served."""
+    """A served shop with a day of traffic, and its URL."""
     app = make_dashboard_app(tmp_path_factory.mktemp("shop"), CHEST_EXPORT_INTERVAL=0.1)
     fill(app, 5000)
     server = make_server("127.0.0.1", 0, app, threaded=True)
@@ -56,14 +56,14 @@ def window(
         browser.errors()  # the 403 itself
         browser.type("input[name=token]", TOKEN)
         browser.click("main button")
-        # Where it was going.
+        # The page that it opened before the login.
         browser.until("return location.pathname + location.search == arguments[0]", GOAL)
         yield browser, f"{shop[1]}/chest"
 
 
 @pytest.fixture
 def browser(window: tuple[Browser, str]) -> Iterator[Browser]:
-    """The browser; afterwards its console must be empty, and it must have asked nobody else."""
+    """A browser; after the test its console must be empty, with requests to the shop only."""
     browser, address = window
     browser.errors()
     browser.requested_urls()
@@ -86,7 +86,7 @@ def picture(browser: Browser, name: str) -> None:
 
 
 def is_drawn(browser: Browser) -> Any:
-    """Whether every chart of the page has pixels."""
+    """Return whether every chart of the page has pixels."""
     return browser.until(
         """
         const all = [...document.querySelectorAll("figure.chart canvas")];
@@ -97,7 +97,7 @@ def is_drawn(browser: Browser) -> Any:
 
 
 def test_overview(browser: Browser, address: str) -> None:
-    """Charts are drawn, times are those of the reader."""
+    """Charts are drawn, and times are in the browser's time zone."""
     browser.set_time_zone("Asia/Kolkata")
     browser.open(f"{address}/")
     assert is_drawn(browser)
@@ -110,8 +110,8 @@ def test_overview(browser: Browser, address: str) -> None:
     picture(browser, "overview.png")
 
 
-def test_times_that_are_typed(browser: Browser, address: str) -> None:
-    """They are of the zone that the page names; a URL means the same moment everywhere."""
+def test_typed_times(browser: Browser, address: str) -> None:
+    """Typed times are in the browser's time zone; the URL has UTC."""
     browser.set_time_zone("Asia/Kolkata")
     browser.open(f"{address}/")
     browser.type("input[name=since]", "2026-03-20 14:30")
@@ -134,7 +134,7 @@ def test_times_that_are_typed(browser: Browser, address: str) -> None:
 
 
 def test_compare_two_ranges(browser: Browser, address: str) -> None:
-    """The second half of the day, of the slower release, over the first; a click shows requests."""
+    """Compares the two halves of the day; a click on the chart shows requests."""
     browser.open(f"{address}/compare?a_since=20+hours&a_until=11+hours&since=9+hours&chest=sqlite")
     is_drawn(browser)
     first = browser.run("return document.querySelector('#live-part > .scroll tbody tr').innerText")
@@ -147,7 +147,7 @@ def test_compare_two_ranges(browser: Browser, address: str) -> None:
 
 
 def test_filter_and_click_through_to_one_request(browser: Browser, address: str) -> None:
-    """From a chart to the requests of a point, and on to one of them."""
+    """A click on a chart shows the requests of that point; a click on one shows its values."""
     browser.open(f"{address}/")
     browser.type("label input[name=where][placeholder]", "tenant=acme")
     browser.press("\ue007")
@@ -168,7 +168,7 @@ def test_filter_and_click_through_to_one_request(browser: Browser, address: str)
 
 
 def test_variables(browser: Browser, address: str) -> None:
-    """Numbers as percentiles, words as areas."""
+    """Numbers are shown as percentiles, words as areas."""
     browser.open(f"{address}/variable?name=total")
     is_drawn(browser)
     picture(browser, "variable-numbers.png")
@@ -190,8 +190,8 @@ const rows = [...Array(canvas.height).keys()], columns = [...Array(width).keys()
 """
 
 
-def test_labels_are_whole(browser: Browser, address: str, shop: tuple[Flask, str]) -> None:
-    """However long the numbers are beside a chart, they have their first digit and their sign."""
+def test_axis_labels_are_complete(browser: Browser, address: str, shop: tuple[Flask, str]) -> None:
+    """Long axis labels show their first digit and their sign."""
     _record(shop[0], {"debt": -123_456_789.5}, {"debt": -1.5})
     browser.open(f"{address}/variable?name=debt&since=1+hour")
     is_drawn(browser)
@@ -201,8 +201,8 @@ def test_labels_are_whole(browser: Browser, address: str, shop: tuple[Flask, str
         )
 
 
-def test_traffic_now_and_then(browser: Browser, address: str, shop: tuple[Flask, str]) -> None:
-    """An interval between two without requests is a point, since it has no line."""
+def test_rare_traffic(browser: Browser, address: str, shop: tuple[Flask, str]) -> None:
+    """An interval between two without requests is drawn as a point, since it has no line."""
     _record(shop[0], {"rare": 5})
     browser.open(f"{address}/variable?name=rare&since=1+day")
     is_drawn(browser)
@@ -218,7 +218,7 @@ def test_traffic_now_and_then(browser: Browser, address: str, shop: tuple[Flask,
 
 
 def _record(app: Flask, *variables: dict[str, Any]) -> None:
-    """A record of a moment ago for each of these."""
+    """Return a record of the last seconds."""
     [chest] = get_state(app).chests
     time = datetime.now(timezone.utc) - timedelta(minutes=20)
     for each in variables:
@@ -227,7 +227,7 @@ def _record(app: Flask, *variables: dict[str, Any]) -> None:
 
 
 def test_very_many_values(browser: Browser, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where each request has a value of its own, the page is as short, and says so."""
+    """If each request has a different value, the page stays short and says so."""
     monkeypatch.setattr(SQLReader, "max_records", 1000)
     monkeypatch.setattr(SQLReader, "sample_size", 1000)
     browser.open(f"{address}/variable?name=request_id")
@@ -238,7 +238,7 @@ def test_very_many_values(browser: Browser, address: str, monkeypatch: pytest.Mo
 
 
 def test_compare_two_versions(browser: Browser, address: str) -> None:
-    """The route that got slower with the second version stands out."""
+    """The route that is slower with the second version is highlighted."""
     browser.open(f"{address}/compare")
     browser.type("input[name=a]", "1.4.1")
     browser.type("input[name=b]", "1.4.2")
@@ -253,7 +253,7 @@ def test_compare_two_versions(browser: Browser, address: str) -> None:
 
 
 def test_live(browser: Browser, address: str, shop: tuple[Flask, str]) -> None:
-    """New requests appear by themselves; the page is not loaded again, open tables stay open."""
+    """New requests appear without a reload, and open tables stay open."""
     app, _ = shop
     requests = f"{address}/requests?since=5+minutes&where=route%3D%2Fsearch&where=method%3DGET"
     with browser.limit_timers(1500):
@@ -278,7 +278,7 @@ def test_live(browser: Browser, address: str, shop: tuple[Flask, str]) -> None:
 
 
 def test_keyboard(browser: Browser, address: str) -> None:
-    """Every control can be reached by Tab, seen when it has the focus, and followed by Enter."""
+    """Tab reaches every control, the focus is visible, and Enter follows a link."""
     browser.open(f"{address}/")
     browser.press("\ue004")
     assert browser.run("return document.activeElement.className") == "skip"
@@ -299,7 +299,7 @@ def test_keyboard(browser: Browser, address: str) -> None:
 
 
 def test_narrow_and_dark(browser: Browser, address: str) -> None:
-    """On a small screen nothing sticks out; on a dark system pages are dark, and can be read."""
+    """Pages fit a narrow screen; with a dark scheme they are dark and have enough contrast."""
     browser.prefer("dark")
     for page in ("/", "/variable?name=word", "/requests", "/requests/req-7", "/health", "/compare"):
         browser.resize(500, 900)
@@ -317,7 +317,7 @@ def test_narrow_and_dark(browser: Browser, address: str) -> None:
 
 
 def contrast(one: str, other: str) -> float:
-    """As WCAG has it."""
+    """Return the contrast ratio as WCAG defines it."""
     high, low = sorted((luminance(one), luminance(other)), reverse=True)
     return (high + 0.05) / (low + 0.05)
 
@@ -329,7 +329,7 @@ def luminance(colour: str) -> float:
 
 
 def test_a_value_for_each_request(browser: Browser, address: str) -> None:
-    """A variable that never has the same value twice freezes nothing."""
+    """The page of a variable with only distinct values does not freeze."""
     browser.open(f"{address}/variable?name=vars.word&as=words")
     assert is_drawn(browser)
     browser.open(f"{address}/variable?name=request_id&as=words")
@@ -339,7 +339,7 @@ def test_a_value_for_each_request(browser: Browser, address: str) -> None:
 
 
 def test_health(browser: Browser, address: str) -> None:
-    """The ledger of each chest."""
+    """Shows the ledger of each chest."""
     browser.open(f"{address}/health")
     assert "ok" in browser.text("tbody")
     picture(browser, "health.png")
