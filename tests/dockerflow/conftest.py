@@ -78,5 +78,5 @@ def lines() -> Iterator[Lines]:
 
 
 def summaries(found: list[Line]) -> list[Line]:
-    """The fields of those lines that are summaries of requests."""
+    """Return the fields of the lines that are request summaries."""
     return [line["Fields"] for line in found if line["Type"] == "request.summary"]

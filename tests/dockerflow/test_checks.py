@@ -1,4 +1,4 @@
-"""Messages, the registry, and checks that do what no check should."""
+"""Tests messages, the registry, and checks that fail in many ways."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run(check: Any, **arguments: Any) -> checks.ChecksResults:
 
 @pytest.fixture
 def gate() -> Iterator[threading.Event]:
-    """What a hanging check waits for; opened at the end, so that no thread stays behind."""
+    """An event that hanging checks wait for; set after the test, so that their threads end."""
     event = threading.Event()
     yield event
     event.set()
@@ -42,7 +42,7 @@ def test_levels() -> None:
 
 
 def test_message_texts() -> None:
-    """A message spells itself with its id, its object and its hint."""
+    """``str()`` of a message has its id, its object and its hint."""
     message = checks.Error("down", id="x.E001", obj="redis", hint="start it")
     assert str(message) == "redis: (x.E001) down\n\tHINT: start it"
     assert str(checks.Error("down")) == "?: down"
@@ -52,7 +52,7 @@ def test_message_texts() -> None:
 
 
 def test_messages_compare_by_what_they_say() -> None:
-    """Two messages are equal when class, level and texts are; a level may be given."""
+    """Messages are equal if class, level and texts are equal; a level may be passed."""
     assert checks.Error("a", id="1") == checks.Error("a", id="1")
     assert checks.Error("a", level=100) != checks.Error("a", level=101)
     assert checks.Error("a") != checks.Warning("a", level=40)
@@ -61,7 +61,7 @@ def test_messages_compare_by_what_they_say() -> None:
 
 
 def test_register() -> None:
-    """All spellings of ``register`` work, and the function stays what it was."""
+    """All forms of ``register`` work, and return the function unchanged."""
 
     def one() -> list[checks.CheckMessage]:
         return []
@@ -89,7 +89,7 @@ def test_register_partial() -> None:
 
 
 def test_what_cannot_be_registered() -> None:
-    """A check that cannot be called, or has no name, is refused with the remedy."""
+    """A check that is not callable or has no name is an error with a remedy."""
     with pytest.raises(TypeError, match="must be callable, not str"):
         checks.register("no check")  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="pass name="):
@@ -97,7 +97,7 @@ def test_what_cannot_be_registered() -> None:
 
 
 def test_get_checks_in_an_app(app: Flask, dockerflow: Dockerflow) -> None:
-    """In an app context ``get_checks`` shows the app's own checks beside those of the process."""
+    """In an app context, ``get_checks`` also returns the app's own checks."""
     checks.register(name="shared")(list)
     dockerflow.check(name="own")(list)
     assert list(checks.get_checks()) == ["shared"]
@@ -106,7 +106,7 @@ def test_get_checks_in_an_app(app: Flask, dockerflow: Dockerflow) -> None:
 
 
 def test_results() -> None:
-    """Results carry a status for each check and details for those with findings."""
+    """The results have a status for each check, and details for checks with messages."""
 
     def messages() -> list[checks.CheckMessage]:
         return [checks.Error("bad", id="e"), checks.Warning("odd", id="w")]
@@ -120,7 +120,7 @@ def test_results() -> None:
 
 
 def test_silenced_ids(caplog: pytest.LogCaptureFixture) -> None:
-    """A silenced message counts nowhere and is not logged."""
+    """A silenced message has no effect on the results and is not logged."""
     results = run(
         lambda: [checks.Error("bad", id="e"), checks.Warning("odd", id="w")],
         silenced_check_ids=["e"],
@@ -131,7 +131,7 @@ def test_silenced_ids(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_findings_are_logged_at_their_level(caplog: pytest.LogCaptureFixture) -> None:
-    """Each finding is one log record at its own level, under python-dockerflow's logger name."""
+    """Each message is logged at its own level, under python-dockerflow's logger name."""
     caplog.set_level(logging.DEBUG, logger="dockerflow.checks.registry")
     run(lambda: [checks.Debug("d", id="1"), checks.Error("e", id="2"), checks.Info("i", id="3")])
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
@@ -142,7 +142,7 @@ def test_findings_are_logged_at_their_level(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_messages_without_an_id() -> None:
-    """Messages without an id go by the check's name, and none of them is dropped."""
+    """Messages without an id appear under the check's name, and none is dropped."""
     results = run(lambda: [checks.Info("one"), checks.Info("two")])
     assert results.details["it"]["messages"] == {"it": "one; two"}
 
@@ -167,7 +167,7 @@ WRONG = {
 
 @pytest.mark.parametrize("check", WRONG.values(), ids=WRONG)
 def test_wrong_checks_are_critical(check: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever else a check returns or raises is one critical finding and one log record."""
+    """A wrong return value or an exception is one critical message and one log record."""
     results = run(check)
     assert (results.level, results.statuses) == (50, {"it": "critical"})
     (text,) = results.details["it"]["messages"].values()
@@ -177,19 +177,19 @@ def test_wrong_checks_are_critical(check: Any, caplog: pytest.LogCaptureFixture)
 
 
 def test_the_log_has_what_the_heartbeat_hides(caplog: pytest.LogCaptureFixture) -> None:
-    """The exception of a check goes to the log with its traceback."""
+    """A check's exception is logged with its traceback."""
     run(WRONG["ValueError"])
     assert "password=secret" in caplog.text
     assert "Traceback" in caplog.text
 
 
 def test_one_message_counts_as_a_list() -> None:
-    """A check that returns its message without a list around it is understood."""
+    """A check may return a single message instead of a list."""
     assert run(lambda: checks.Warning("odd", id="w")).statuses == {"it": "warning"}
 
 
 def test_messages_of_another_library() -> None:
-    """Whatever has level, msg and id is a message: python-dockerflow's own classes, too."""
+    """Objects with level, msg and id are messages, also those of python-dockerflow."""
 
     class Foreign:
         level, msg, id = 40, "bad", "f"
@@ -198,7 +198,7 @@ def test_messages_of_another_library() -> None:
 
 
 def test_async_checks() -> None:
-    """``async def`` checks run as well, and may raise or exit."""
+    """``async def`` checks are supported, and may raise or exit."""
 
     async def fine() -> list[checks.CheckMessage]:
         await asyncio.sleep(0)
@@ -215,7 +215,7 @@ def test_async_checks() -> None:
 
 
 def test_side_by_side() -> None:
-    """Checks run at the same time: each waits for the other here."""
+    """Checks run at the same time: each of these waits for the other."""
     together = threading.Barrier(3, timeout=60)
 
     def wait() -> list[checks.CheckMessage]:
@@ -231,7 +231,7 @@ def test_side_by_side() -> None:
 
 
 def test_a_hanging_check_is_critical(gate: threading.Event) -> None:
-    """A check that has not returned in time is critical; the others are not kept."""
+    """A late check is a critical message, and does not delay the others."""
     # The gate stays shut: that it returns at all shows that it does not wait for the one.
     for timeout in PATIENCE:
         results = checks.run_checks([("hangs", gate.wait), ("fine", list)], timeout=timeout)
@@ -244,7 +244,7 @@ def test_a_hanging_check_is_critical(gate: threading.Event) -> None:
 
 
 def test_a_hanging_async_check_is_cancelled() -> None:
-    """An ``async def`` check that is out of time is cancelled, so that its thread ends."""
+    """A late ``async def`` check is cancelled, so that its thread ends."""
     begun, cancelled = threading.Event(), threading.Event()
 
     async def hang() -> None:
@@ -263,7 +263,7 @@ def test_a_hanging_async_check_is_cancelled() -> None:
 
 
 def test_what_lateness_means(gate: threading.Event) -> None:
-    """A check can say itself what it means when it does not return in time."""
+    """A check can define its own message for the case that it is late."""
 
     @when_late(checks.Error("no answer", id="late"))
     def check(subject: object) -> object:
@@ -275,7 +275,7 @@ def test_what_lateness_means(gate: threading.Event) -> None:
 
 
 def test_a_check_that_still_hangs_is_not_started_again(gate: threading.Event) -> None:
-    """However often it is asked, a hanging check has one thread; when it is back, it runs anew."""
+    """A hanging check has one thread for all runs; a run after its end starts it again."""
     started: list[str] = []
     begun = threading.Event()
 
@@ -300,7 +300,7 @@ def test_a_check_that_still_hangs_is_not_started_again(gate: threading.Event) ->
 
 
 def test_threads_are_daemons() -> None:
-    """A check that hangs does not keep the process from ending."""
+    """Checks run in daemon threads, which do not keep the process alive."""
     found = []
 
     def look() -> list[checks.CheckMessage]:
@@ -312,7 +312,7 @@ def test_threads_are_daemons() -> None:
 
 
 def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the system gives no more threads, that is the finding."""
+    """If the system has no more threads, the message says so."""
 
     def refuse(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -323,7 +323,7 @@ def test_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_app_context(app: Flask, dockerflow: Dockerflow) -> None:
-    """A check runs in an app context of its own, which is torn down after it."""
+    """A check runs in its own app context, which is torn down afterwards."""
     torn_down = threading.Event()
 
     @app.teardown_appcontext
@@ -345,7 +345,7 @@ def test_app_context(app: Flask, dockerflow: Dockerflow) -> None:
 
 
 def test_a_failing_teardown_is_a_finding(app: Flask, dockerflow: Dockerflow) -> None:
-    """An app context that cannot be left is the check's trouble, not the heartbeat's."""
+    """A failing teardown is a critical message of the check; the heartbeat still answers."""
     dockerflow.check(name="fine")(list)
 
     @app.teardown_appcontext
@@ -364,7 +364,7 @@ def test_a_failing_teardown_is_a_finding(app: Flask, dockerflow: Dockerflow) -> 
 
 
 def test_an_async_check_that_cancels_itself() -> None:
-    """Being cancelled from within is an exception like others."""
+    """A check that raises CancelledError is critical, as with other exceptions."""
 
     async def check() -> None:
         raise asyncio.CancelledError

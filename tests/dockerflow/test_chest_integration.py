@@ -1,4 +1,4 @@
-"""An app that has both a Dockerflow and a FlaskChest."""
+"""Tests an app with both a Dockerflow and a FlaskChest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .conftest import Lines, summaries
 
 
 class Moody(Chest):
-    """A chest that can be away, or hang."""
+    """A chest that may be unreachable, or hang."""
 
     scheme = "moody"
 
@@ -90,7 +90,7 @@ def both(app: Flask, request: pytest.FixtureRequest) -> Flask:
 
 
 def test_one_request_id(both: Flask, lines: Lines) -> None:
-    """Record, log, ``g`` and response header have one id, made or given."""
+    """Record, log, ``g`` and response header have the same id, generated or from the caller."""
     client = both.test_client()
     for headers in ({}, {"X-Request-ID": "given-1"}, {"X-Request-ID": "not usable\x07"}):
         with capture_records(both) as records:
@@ -103,7 +103,7 @@ def test_one_request_id(both: Flask, lines: Lines) -> None:
 
 
 def test_a_generator_of_the_app(app: Flask, lines: Lines) -> None:
-    """Ids of the chest's own generator are the log's as well."""
+    """The log has the ids of FlaskChest's own generator."""
     FlaskChest(app, request_id_generator=lambda: "made-here")
     Dockerflow(app)
     assert app.test_client().get("/orders/7").headers["X-Request-ID"] == "made-here"
@@ -111,7 +111,7 @@ def test_a_generator_of_the_app(app: Flask, lines: Lines) -> None:
 
 
 def test_a_generator_of_the_view(app: Flask, lines: Lines) -> None:
-    """Ids of a decorator's generator are the log's from the start; it is called once."""
+    """The log has the ids of a decorator's generator, which is called once a request."""
     made: list[str] = []
     seen: list[str] = []
 
@@ -135,7 +135,7 @@ def test_a_generator_of_the_view(app: Flask, lines: Lines) -> None:
 
 
 def test_tracked_variables(both: Flask, lines: Lines) -> None:
-    """The summary carries the tracked variables: redacted, flat, none over a field of its own."""
+    """The summary has the tracked variables, redacted and flat; none overwrites a field."""
     both.test_client().get("/orders/7")
     (fields,) = summaries(lines())
     assert fields["user_id"] == 7
@@ -146,7 +146,7 @@ def test_tracked_variables(both: Flask, lines: Lines) -> None:
 
 
 def test_tracked_variables_of_a_failing_request(both: Flask, lines: Lines) -> None:
-    """A failing request's variables are there, too."""
+    """The summary of a failing request has its variables too."""
     both.config["PROPAGATE_EXCEPTIONS"] = False
     both.test_client().get("/broken")
     (fields,) = summaries(lines())
@@ -154,7 +154,7 @@ def test_tracked_variables_of_a_failing_request(both: Flask, lines: Lines) -> No
 
 
 def test_untracked_variables(app: Flask, lines: Lines) -> None:
-    """What is not tracked is not in the summary, nor is anything of a route without records."""
+    """The summary has neither untracked variables nor variables of a route without records."""
     app.config["CHEST_TRACKED_VARS"] = ["user_id"]
     app.config["CHEST_RULES"] = [{"rule": "/broken", "record": False}]
     app.config["PROPAGATE_EXCEPTIONS"] = False
@@ -170,7 +170,7 @@ def test_untracked_variables(app: Flask, lines: Lines) -> None:
 
 @pytest.mark.usefixtures("lines")
 def test_health_routes_are_silent(both: Flask) -> None:
-    """The health routes leave no records."""
+    """Requests for the health routes are not recorded."""
     client = both.test_client()
     both.config["PROPAGATE_EXCEPTIONS"] = False
     with capture_records(both) as records:
@@ -190,7 +190,7 @@ def test_health_routes_are_silent(both: Flask) -> None:
     ids=["rule", "glob", "blueprint"],
 )
 def test_health_routes_that_are_to_be_recorded(app: Flask, rule: dict[str, Any]) -> None:
-    """A rule of the app's wins over the silence."""
+    """The app's own rule for the health routes overrides the default."""
     app.config["CHEST_RULES"] = [rule]
     FlaskChest(app)
     Dockerflow(app)
@@ -200,7 +200,7 @@ def test_health_routes_that_are_to_be_recorded(app: Flask, rule: dict[str, Any])
 
 
 def test_version_tags(both: Flask, tmp_path: Path) -> None:
-    """``version`` and ``commit`` of ``version.json`` are tags on every record."""
+    """Every record has ``version`` and ``commit`` of ``version.json`` as tags."""
     (tmp_path / "version.json").write_text('{"version": "2", "commit": "abc", "build": "x"}')
     with capture_records(both) as records:
         both.test_client().get("/orders/7")
@@ -209,7 +209,7 @@ def test_version_tags(both: Flask, tmp_path: Path) -> None:
 
 
 def test_version_tags_of_a_callback(app: Flask) -> None:
-    """A version callback counts, and tags that the app sets itself win."""
+    """A version callback is used, and the app's own tags override its values."""
     app.config["CHEST_TAGS"] = {"commit": "mine"}
     FlaskChest(app)
     dockerflow = Dockerflow(app)
@@ -221,7 +221,7 @@ def test_version_tags_of_a_callback(app: Flask) -> None:
 
 @pytest.mark.parametrize("content", ["[]", "{", '{"version": 7, "commit": ""}', None])
 def test_no_version_tags(both: Flask, tmp_path: Path, content: str | None) -> None:
-    """Without a version object there are no tags, and requests go on."""
+    """Without a version object, requests work and records have no version tags."""
     if content is not None:
         (tmp_path / "version.json").write_text(content)
     with capture_records(both) as records:
@@ -230,7 +230,7 @@ def test_no_version_tags(both: Flask, tmp_path: Path, content: str | None) -> No
 
 
 def test_two_apps(app: Flask, lines: Lines, tmp_path: Path) -> None:
-    """An app without a chest has no check of it, and makes its own ids."""
+    """Without FlaskChest, there is no check of chests, and Dockerflow generates the ids."""
     FlaskChest(app)
     Dockerflow(app)
     other = Flask("other")
@@ -245,7 +245,7 @@ def test_two_apps(app: Flask, lines: Lines, tmp_path: Path) -> None:
 
 
 def test_switched_off(app: Flask, lines: Lines) -> None:
-    """With ``CHEST_ENABLED`` off, Dockerflow is as if there were no chest."""
+    """With ``CHEST_ENABLED`` off, Dockerflow behaves as without FlaskChest."""
     app.config["CHEST_ENABLED"] = False
     FlaskChest(app)
     Dockerflow(app)
@@ -255,7 +255,7 @@ def test_switched_off(app: Flask, lines: Lines) -> None:
 
 
 def test_chest_ok(both: Flask) -> None:
-    """Chests that answer and have their records are ok."""
+    """The check is ok if the chests answer and have all records."""
     both.test_client().get("/orders/7")
     assert both.extensions["chest"].flush(60)
     answer = both.test_client().get("/__heartbeat__").get_json()
@@ -263,7 +263,7 @@ def test_chest_ok(both: Flask) -> None:
 
 
 def test_chest_away(app: Flask, moody: Moody) -> None:
-    """A chest that cannot be reached is a warning: records wait for it, requests do not."""
+    """An unreachable chest is a warning, because it delays only records."""
     app.config["CHEST_CHESTS"] = [moody, MemoryChest(name="other")]
     FlaskChest(app)
     Dockerflow(app)
@@ -280,7 +280,7 @@ def test_chest_away(app: Flask, moody: Moody) -> None:
 
 
 def test_chest_away_without_a_buffer(app: Flask, moody: Moody) -> None:
-    """Where requests wait for the chest, one that is away is an error."""
+    """Without a buffer, an unreachable chest is an error, because it makes requests fail."""
     app.config.update(CHEST_CHESTS=[moody], CHEST_BUFFER="none")
     FlaskChest(app)
     Dockerflow(app)
@@ -289,7 +289,7 @@ def test_chest_away_without_a_buffer(app: Flask, moody: Moody) -> None:
 
 
 def test_chest_hangs(app: Flask, moody: Moody) -> None:
-    """A chest that hangs is told within the timeout, and hides no other."""
+    """A hanging chest is reported within the timeout, and does not hide the others."""
     other = Moody(name="other")
     other.away = True
     app.config.update(CHEST_CHESTS=[moody, other])
@@ -322,7 +322,7 @@ def test_chest_hangs(app: Flask, moody: Moody) -> None:
 
 @pytest.mark.parametrize("buffer", ["memory", "disk"])
 def test_pending(app: Flask, moody: Moody, buffer: str) -> None:
-    """The age of the oldest record that waits is a warning or an error by config."""
+    """The config sets at which age a pending record is a warning or an error."""
     app.config.update(CHEST_CHESTS=[moody], CHEST_BUFFER=buffer)
     app.config["DOCKERFLOW_CHEST_PENDING_WARNING"] = 0
     chest = FlaskChest(app)
@@ -345,7 +345,7 @@ def test_pending(app: Flask, moody: Moody, buffer: str) -> None:
 
 
 def test_pending_in_another_process(app: Flask, moody: Moody) -> None:
-    """Records that an earlier process left in the journal count as well."""
+    """Records of an earlier process in the journal count as pending too."""
     app.config.update(CHEST_CHESTS=[moody], CHEST_BUFFER="disk", CHEST_SHUTDOWN_TIMEOUT=0)
     app.config["DOCKERFLOW_CHEST_PENDING_WARNING"] = 0
     first = FlaskChest(app)
@@ -357,7 +357,7 @@ def test_pending_in_another_process(app: Flask, moody: Moody) -> None:
 
 
 def test_losses(app: Flask, moody: Moody) -> None:
-    """Lost records are a warning or an error by config."""
+    """The config sets at which number lost records are a warning or an error."""
     app.config.update(CHEST_CHESTS=[moody], CHEST_BUFFER_MAX_BYTES=64 * 1024)
     FlaskChest(app)
     Dockerflow(app, silenced_checks=["flask_chest.health.unreachable.moody"])
@@ -379,7 +379,7 @@ def test_losses(app: Flask, moody: Moody) -> None:
 
 
 def test_what_was_forgotten_is_no_loss(app: Flask, moody: Moody) -> None:
-    """Erased on request, among what a store had rejected, it alarms nobody."""
+    """Rejected records that were erased on request are not reported as lost."""
     app.config.update(CHEST_CHESTS=[moody], CHEST_BUFFER="disk")
     FlaskChest(app)
     Dockerflow(app)
@@ -392,7 +392,7 @@ def test_what_was_forgotten_is_no_loss(app: Flask, moody: Moody) -> None:
 
 
 def test_old_losses_are_no_news() -> None:
-    """RecentLosses are told for an hour."""
+    """A loss is reported for an hour."""
     losses = RecentLosses()
     assert losses.update(5, now=0) == 5
     assert losses.update(5, now=3599) == 5
@@ -404,13 +404,13 @@ def test_old_losses_are_no_news() -> None:
 
 @pytest.mark.parametrize("value", ["soon", -1, float("nan")])
 def test_wrong_thresholds(app: Flask, value: Any) -> None:
-    """A threshold that is no number is refused."""
+    """A threshold that is not a number is an error."""
     app.config["DOCKERFLOW_CHEST_PENDING_ERROR"] = value
     with pytest.raises(ConfigError, match="DOCKERFLOW_CHEST_PENDING_ERROR is"):
         Dockerflow(app)
 
 
 def test_structures_are_json(both: Flask, lines: Lines) -> None:
-    """A variable with a structure can be read back."""
+    """A list or dict is JSON in the summary."""
     both.test_client().get("/orders/7")
     assert json.loads(summaries(lines())[0]["lines"]) == [{"sku": "a"}]

@@ -1,4 +1,4 @@
-"""The documentation of Dockerflow is held to the code."""
+"""Tests that the documentation of Dockerflow agrees with the code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def text() -> str:
 
 
 def test_every_config_key(text: str) -> None:
-    """Each config key is on the page, and the page names no other."""
+    """The page has every config key, and no other."""
     known = {
         value
         for value in vars(settings).values()
@@ -28,7 +28,7 @@ def test_every_config_key(text: str) -> None:
 
 
 def test_defaults(text: str) -> None:
-    """The defaults in the table are those of the code."""
+    """The table has the defaults of the code."""
     heartbeat, chest = settings.heartbeat_settings({}), settings.chest_settings({})
     table = dict(re.findall(r"^``(DOCKERFLOW_\w+)`` +(\S+)", text, re.MULTILINE))
     assert {key: table[key] for key in table if key.startswith("DOCKERFLOW_CHEST")} == {
@@ -43,7 +43,7 @@ def test_defaults(text: str) -> None:
 
 
 def test_signals_and_ids(text: str) -> None:
-    """Each signal is on the page, and each finding's id that it names exists."""
+    """The page has every signal, and only ids of messages that exist."""
     for name in ("heartbeat_passed", "heartbeat_failed"):
         assert name in text
         assert hasattr(signals, name)

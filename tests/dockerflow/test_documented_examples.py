@@ -22,7 +22,7 @@ from .conftest import Lines, summaries
 
 
 def run(example: str, **given: Any) -> dict[str, Any]:
-    """Run an example as a module of its own; the names that it leaves behind."""
+    """Run an example as a module, and return the module's names."""
     names: dict[str, Any] = {"__name__": "documented_example", **given}
     exec(compile(example, "example", "exec"), names)
     return names
@@ -122,7 +122,7 @@ def my_version(root):
 
 
 def test_version_callback_as_it_is_printed() -> None:
-    """The page's callback forgets an import and reads a path as JSON: that is told in JSON."""
+    """The page's callback lacks an import and parses a path as JSON: the error is JSON."""
     response = run(CALLBACK)["app"].test_client().get("/__version__")
     assert response.status_code == 500
     assert response.json == {
@@ -132,7 +132,7 @@ def test_version_callback_as_it_is_printed() -> None:
 
 
 def test_version_callback_as_it_is_meant(tmp_path: Path) -> None:
-    """With its two slips mended, the callback's object is served."""
+    """With both mistakes corrected, the callback's object is served."""
     (tmp_path / "acme_version.json").write_text('{"version": "7"}')
     mended = CALLBACK.replace("import json", "import json, os")
     mended = mended.replace(
@@ -247,7 +247,7 @@ dictConfig({
 
 
 def test_fields_of_ones_own(lines: Lines) -> None:
-    """``extra=`` puts fields on a line."""
+    """``extra=`` adds fields to a line."""
     run(
         """
 logger.info(
@@ -419,7 +419,7 @@ dockerflow = Dockerflow(app, redis=redis_client)
 
 
 def test_partial_checks_and_other_names() -> None:
-    """The registering functions, and the names that live in other modules."""
+    """The functions that register checks, and names from other modules."""
     names = run("""
 from flask_chest.dockerflow import checks, health
 from flask_chest.dockerflow.checks import (

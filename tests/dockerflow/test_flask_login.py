@@ -1,4 +1,4 @@
-"""``uid``: Flask-Login's user."""
+"""Tests the field ``uid``: the id of Flask-Login's user."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class User(flask_login.UserMixin):  # type: ignore[misc, name-defined]
 
 
 class Bare:
-    """A user that knows next to nothing of Flask-Login."""
+    """A user with the fewest attributes that Flask-Login needs."""
 
     is_active = True
 
@@ -35,7 +35,7 @@ class Callable(Bare):
 
 @pytest.fixture
 def loaded() -> list[Any]:
-    """What the user loader was asked for."""
+    """The ids that the user loader was called with."""
     return []
 
 
@@ -72,7 +72,7 @@ def uids(lines: Lines) -> list[Any]:
 
 
 def test_logged_in(app: Flask, lines: Lines) -> None:
-    """``uid`` is the id of the user who is logged in, and empty for others."""
+    """``uid`` is the id of the logged-in user, or empty."""
     client = app.test_client()
     client.get("/orders/7")
     client.post("/login/7")
@@ -89,7 +89,7 @@ def test_odd_users(app: Flask, lines: Lines, users: dict[str, Any], user: object
 
 
 def test_a_loader_that_raises(app: Flask, lines: Lines, users: dict[str, Any]) -> None:
-    """When the user cannot be loaded, the request is answered and has its line."""
+    """If loading the user fails, the request still has a response and a summary."""
     client = app.test_client()
     client.post("/login/7")
     users["7"] = ConnectionError("the database is away")
@@ -99,7 +99,7 @@ def test_a_loader_that_raises(app: Flask, lines: Lines, users: dict[str, Any]) -
 
 
 def test_the_load_balancer_loads_nobody(app: Flask, lines: Lines, loaded: list[Any]) -> None:
-    """``/__lbheartbeat__`` asks no database for a user, not even with a session."""
+    """``/__lbheartbeat__`` loads no user, not even with a session."""
     client = app.test_client()
     client.post("/login/7")
     loaded.clear()

@@ -1,4 +1,4 @@
-"""``/__heartbeat__``, ``/__lbheartbeat__`` and ``/__error__``."""
+"""Tests ``/__heartbeat__``, ``/__lbheartbeat__`` and ``/__error__``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def beat(app: Flask) -> Any:
 
 
 def test_nothing_to_check(app: Flask, dockerflow: Dockerflow) -> None:
-    """Without checks all is well."""
+    """Without checks, the heartbeat passes."""
     response = beat(app)
     assert response.status_code == 200
     assert response.json == {"status": "ok", "checks": {}, "details": {}}
@@ -46,7 +46,7 @@ def test_nothing_to_check(app: Flask, dockerflow: Dockerflow) -> None:
     ],
 )
 def test_levels(app: Flask, dockerflow: Dockerflow, message: Any, status: int) -> None:
-    """Below error it is 200, from error on it is 500; the payload says what was found."""
+    """The status is 200 below error, else 500; the JSON has the messages."""
     dockerflow.check(name="it")(lambda: [message("so it is", id="x.1")])
     response = beat(app)
     word = message.__name__.lower()
@@ -62,21 +62,21 @@ def test_levels(app: Flask, dockerflow: Dockerflow, message: Any, status: int) -
 
 @pytest.mark.parametrize("code", [503, "503"])
 def test_failed_status_code(app: Flask, dockerflow: Dockerflow, code: Any) -> None:
-    """``DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE`` replaces 500, also given as a text."""
+    """``DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE`` replaces 500; it may be a string."""
     app.config["DOCKERFLOW_HEARTBEAT_FAILED_STATUS_CODE"] = code
     dockerflow.check(name="it")(lambda: [checks.Error("no")])
     assert beat(app).status_code == 503
 
 
 def test_silenced(app: Flask) -> None:
-    """``silenced_checks`` leaves ids out."""
+    """``silenced_checks`` are ignored."""
     dockerflow = Dockerflow(app, silenced_checks=["x.1"])
     dockerflow.check(name="it")(lambda: [checks.Error("no", id="x.1")])
     assert beat(app).json == {"status": "ok", "checks": {"it": "ok"}, "details": {}}
 
 
 def test_init_check(app: Flask, dockerflow: Dockerflow) -> None:
-    """A check may be registered together with what it is called with."""
+    """A check may be registered together with its argument."""
 
     def check(subject: str) -> list[checks.CheckMessage]:
         return [checks.Info(subject, id="subject")]
@@ -86,7 +86,7 @@ def test_init_check(app: Flask, dockerflow: Dockerflow) -> None:
 
 
 def test_a_heartbeat_that_cannot_be_told(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever the app has made of the extension, the answer is JSON, and the log has the rest."""
+    """The response is JSON even if the extension is broken; the log has the details."""
 
     class Broken(Dockerflow):
         silenced_checks: Any = property(lambda self: 1 / 0, lambda self, value: None)
@@ -102,7 +102,7 @@ def test_a_heartbeat_that_cannot_be_told(app: Flask, caplog: pytest.LogCaptureFi
 
 
 def test_checks_stay_with_their_app() -> None:
-    """Of two apps each runs its own checks and those of the process."""
+    """Each app runs its own checks and those of the process."""
     one, two = Flask("one"), Flask("two")
     Dockerflow(one).check(name="first")(list)
     Dockerflow(two).check(name="second")(list)
@@ -112,7 +112,7 @@ def test_checks_stay_with_their_app() -> None:
 
 
 def test_factory_pattern() -> None:
-    """One Dockerflow, made without an app, serves the apps it is given."""
+    """One Dockerflow can serve several apps."""
     dockerflow = Dockerflow()
     dockerflow.check(name="mine")(list)
     for name in ("one", "two"):
@@ -123,7 +123,7 @@ def test_factory_pattern() -> None:
 
 
 def test_twice_on_one_app(app: Flask, dockerflow: Dockerflow) -> None:
-    """A second Dockerflow on an app is refused with advice."""
+    """A second Dockerflow on an app is an error with a remedy."""
     with pytest.raises(ConfigError, match="'shop' has a Dockerflow already; drop one"):
         Dockerflow(app)
 
@@ -140,14 +140,14 @@ def test_twice_on_one_app(app: Flask, dockerflow: Dockerflow) -> None:
     ],
 )
 def test_wrong_config(app: Flask, key: str, value: Any) -> None:
-    """A wrong value is refused at ``init_app``, by key and value."""
+    """A wrong value is an error in ``init_app`` that names key and value."""
     app.config[key] = value
     with pytest.raises(ConfigError, match=f"{key} is {value!r}"):
         Dockerflow(app)
 
 
 def test_config_that_went_wrong_later(app: Flask, dockerflow: Dockerflow) -> None:
-    """A value that is wrong by the time of the heartbeat is an answer in JSON."""
+    """If a value is wrong at the time of the heartbeat, the response is JSON."""
     app.config["DOCKERFLOW_CHECK_TIMEOUT"] = "soon"
     response = beat(app)
     assert response.status_code == 500
@@ -155,7 +155,7 @@ def test_config_that_went_wrong_later(app: Flask, dockerflow: Dockerflow) -> Non
 
 
 def test_signals(app: Flask, dockerflow: Dockerflow) -> None:
-    """Receivers for the app, for the Dockerflow and for all hear each heartbeat once."""
+    """Receivers for the app, for the Dockerflow and for all senders are called once."""
     heard: list[tuple[str, int]] = []
     level = [checks.WARNING]
     dockerflow.check(name="it")(lambda: [checks.CheckMessage("so", level=level[0])])
@@ -187,7 +187,7 @@ def test_signals(app: Flask, dockerflow: Dockerflow) -> None:
 def test_a_receiver_that_raises(
     app: Flask, dockerflow: Dockerflow, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A receiver that raises is logged and nothing else."""
+    """A receiver's exception is logged and has no other effect."""
 
     def receiver(sender: object, **extra: Any) -> None:
         raise OSError("statsd is away")
@@ -198,7 +198,7 @@ def test_a_receiver_that_raises(
 
 
 def test_a_storm_runs_each_check_once(app: Flask, dockerflow: Dockerflow) -> None:
-    """Requests that come together, and those shortly after, share one run of the checks."""
+    """Requests at the same time, and shortly afterwards, share one run of the checks."""
     app.config.update(DOCKERFLOW_CHECK_TIMEOUT=60, DOCKERFLOW_HEARTBEAT_CACHE=3600)
     began, go_on, runs = threading.Event(), threading.Event(), []
 
@@ -220,7 +220,7 @@ def test_a_storm_runs_each_check_once(app: Flask, dockerflow: Dockerflow) -> Non
 
 
 def test_the_cache_is_short(app: Flask, dockerflow: Dockerflow) -> None:
-    """``DOCKERFLOW_HEARTBEAT_CACHE`` seconds later the checks run again; 0 keeps nothing."""
+    """After ``DOCKERFLOW_HEARTBEAT_CACHE`` seconds the checks run again; 0 caches nothing."""
     runs: list[int] = []
 
     @dockerflow.check
@@ -238,7 +238,7 @@ def test_the_cache_is_short(app: Flask, dockerflow: Dockerflow) -> None:
 
 
 def test_tests_see_no_old_answer(app: Flask, dockerflow: Dockerflow) -> None:
-    """Under ``TESTING`` nothing is kept: a test changes the world and asks again at once."""
+    """With ``TESTING``, nothing is cached: a test may change something and ask again."""
     app.config["TESTING"] = True
     findings: list[checks.CheckMessage] = []
     dockerflow.check(name="it")(lambda: findings)
@@ -248,7 +248,7 @@ def test_tests_see_no_old_answer(app: Flask, dockerflow: Dockerflow) -> None:
 
 
 def test_new_checks_count_at_once(app: Flask, dockerflow: Dockerflow) -> None:
-    """An answer that is kept is not given when checks or silenced ids have changed."""
+    """A cached result is not used if checks or silenced ids have changed."""
     assert beat(app).json["checks"] == {}
     dockerflow.check(name="it")(lambda: [checks.Error("no", id="x")])
     assert beat(app).json["checks"] == {"it": "error"}
@@ -257,11 +257,11 @@ def test_new_checks_count_at_once(app: Flask, dockerflow: Dockerflow) -> None:
 
 
 def test_a_request_that_is_torn_away(app: Flask) -> None:
-    """When the request that runs the checks ends midway, one that waits for it runs them."""
+    """If the request that runs the checks is aborted, a waiting request runs them."""
     torn, waits = [True], threading.Event()
 
     class TornError(BaseException):
-        """As a server's signal handler raises it in the thread of a request."""
+        """Raised in a request's thread, as by a server's signal handler."""
 
     class Message:
         msg, id = "x", "x"
@@ -296,7 +296,7 @@ def test_a_request_that_is_torn_away(app: Flask) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_lock_held_at_a_fork(app: Flask, dockerflow: Dockerflow) -> None:
-    """A process forked in the middle of a heartbeat answers heartbeats of its own."""
+    """A process that was forked during a heartbeat answers its own heartbeats."""
     inside, go_on = threading.Event(), threading.Event()
     parent = os.getpid()
 
@@ -329,7 +329,7 @@ def fork() -> int:
 
 
 def test_load_balancer(app: Flask, dockerflow: Dockerflow) -> None:
-    """``/__lbheartbeat__`` is 200 with an empty body, whatever the checks would say."""
+    """``/__lbheartbeat__`` returns 200 and an empty body, without running checks."""
     ran: list[int] = []
 
     @dockerflow.check
@@ -342,7 +342,7 @@ def test_load_balancer(app: Flask, dockerflow: Dockerflow) -> None:
 
 
 def test_findings_are_mozlog(app: Flask, dockerflow: Dockerflow, lines: Lines) -> None:
-    """What checks find, and what they raise, are mozlog lines of their level."""
+    """Messages and exceptions of checks are mozlog lines of their level."""
     dockerflow.check(name="finds")(lambda: [checks.Warning("odd", id="w"), checks.Info("x")])
     dockerflow.check(name="raises")(lambda: 1 / 0)
     beat(app)
@@ -364,13 +364,13 @@ def test_error(app: Flask, dockerflow: Dockerflow, lines: Lines) -> None:
 
 
 def test_endpoints_have_python_dockerflows_names(app: Flask, dockerflow: Dockerflow) -> None:
-    """Rate limiters and the like exempt the views by name."""
+    """The views have names, by which e.g. rate limiters exempt them."""
     names = {"dockerflow.version", "dockerflow.heartbeat", "dockerflow.lbheartbeat"}
     assert names | {"dockerflow.error"} <= app.view_functions.keys()
 
 
 def test_an_app_can_be_forgotten() -> None:
-    """Dockerflow keeps no app alive, and signals keep none either."""
+    """Neither Dockerflow nor its signals keep an app alive."""
     dockerflow = Dockerflow()
     app = Flask("passing")
     dockerflow.init_app(app)
@@ -382,7 +382,7 @@ def test_an_app_can_be_forgotten() -> None:
 
 
 def test_nothing_starts_before_a_heartbeat() -> None:
-    """Making apps and serving other requests starts no thread."""
+    """Creating apps and serving other requests starts no thread."""
     before = set(threading.enumerate())
     app = Flask("quiet")
     Dockerflow(app).check(name="it")(list)

@@ -1,4 +1,4 @@
-"""Mozlog: every record is one line of valid JSON, whatever stands in it."""
+"""Tests mozlog: every record is one line of valid JSON, whatever its content."""
 
 from __future__ import annotations
 
@@ -79,12 +79,12 @@ def test_all_properties() -> None:
     ("level", "severity"), [(10, 7), (20, 6), (30, 4), (40, 3), (50, 2), (25, 7)]
 )
 def test_severity(level: int, severity: int) -> None:
-    """Levels become syslog's severities; one that is none of the five is debug."""
+    """Levels become syslog severities; an unknown level becomes debug."""
     assert line_of(record(level=level))["Severity"] == severity
 
 
 def test_exceptions() -> None:
-    """An exception is written with its traceback, its text by repr: no newline of it is one."""
+    """An exception has its traceback, and its text as a repr, without newlines."""
     forged = 'x\n{"Severity": 0, "Fields": {"msg": "forged"}}\u2028and\x85more\r\x1b[2K'
     fields = line_of(record(exc_info=caught(ValueError(forged))))["Fields"]
     assert fields["error"] == repr(ValueError(forged))
@@ -152,7 +152,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
 
 @pytest.mark.parametrize(("value", "written"), VALUES.values(), ids=VALUES)
 def test_values(value: Any, written: Any) -> None:
-    """What JSON can carry is carried, all else is written by its repr."""
+    """Values that JSON supports are unchanged; others are written as their repr."""
     assert line_of(record(value=value))["Fields"]["value"] == written
 
 
@@ -162,18 +162,18 @@ def test_values(value: Any, written: Any) -> None:
     ids=["cycle", "cycle in a dict", "odd keys", "deep"],
 )
 def test_structures(value: Any) -> None:
-    """Structures are carried as deep as JSON can; the schema knows no nested ones."""
+    """Nested values are kept, although the schema has no nested values."""
     text = MozlogFormatter().format(record(value=value))
     assert json.loads(text)["Fields"]["value"]
 
 
 def test_none_is_left_out() -> None:
-    """Mozlog has no null: a field that is ``None`` is not there."""
+    """Mozlog has no null, so a field that is ``None`` is left out."""
     assert line_of(record(rid=None, uid=""))["Fields"] == {"uid": "", "msg": "hello"}
 
 
 def test_messages_that_are_json() -> None:
-    """A message that is a JSON object is left out, unless nothing else would be left."""
+    """A message that is a JSON object is left out, unless it is the only field."""
     assert line_of(record('{"a": 1}', b=2))["Fields"] == {"b": 2}
     assert line_of(record('{"a": 1}'))["Fields"] == {"msg": '{"a": 1}'}
     assert line_of(record(""))["Fields"] == {"msg": ""}
@@ -193,18 +193,18 @@ def test_messages_that_are_json() -> None:
     ids=["few", "kind", "message", "argument", "exception", "dict", "bytes"],
 )
 def test_wrong_log_calls(made: logging.LogRecord) -> None:
-    """A log call with wrong arguments still gives its line."""
+    """A log call with wrong arguments still writes a line."""
     assert line_of(made)["Fields"]["msg"]
 
 
 def test_no_process_id(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where logging collects no process id, the line has it nevertheless."""
+    """A line has the process id even if logging does not collect it."""
     monkeypatch.setattr(logging, "logProcesses", False)
     assert line_of(record())["Pid"] == os.getpid()
 
 
 def test_fields_of_a_record_factory() -> None:
-    """Attributes that a record class sets before logging's own are fields as well."""
+    """Attributes that a record class sets before logging's own are fields too."""
 
     class Early(logging.LogRecord):
         def __init__(self, *args: Any) -> None:
@@ -232,12 +232,12 @@ def test_override() -> None:
 
 
 def test_the_older_name() -> None:
-    """``JsonLogFormatter`` does the same."""
+    """``JsonLogFormatter`` writes the same lines."""
     assert line_of(record(), JsonLogFormatter(logger_name="old"))["Logger"] == "old"
 
 
 def test_handler() -> None:
-    """The handler writes one line a record, under its own name."""
+    """The handler writes one line for each record, with its own name."""
     stream = io.StringIO()
     handler = MozlogHandler(stream, "shop")
     made = record("one\ntwo")
@@ -252,7 +252,7 @@ def test_handler() -> None:
 def test_handler_and_a_stream_that_is_gone(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stream that cannot be written to is told on stderr, not raised."""
+    """If a stream cannot be written to, the error goes to stderr and is not raised."""
     stream = io.StringIO()
     handler = MozlogHandler(stream)
     stream.close()
@@ -261,7 +261,7 @@ def test_handler_and_a_stream_that_is_gone(
 
 
 def test_a_stream_that_takes_ascii_only() -> None:
-    """Any stream takes a line, whatever the locale's encoding."""
+    """A line can be written to a stream of any encoding."""
     raw = io.BytesIO()
     handler = MozlogHandler(io.TextIOWrapper(raw, encoding="ascii"))
     handler.handle(record("\u0416"))
@@ -312,7 +312,7 @@ def test_file_config(tmp_path: Path) -> None:
 
 
 def test_request_id_filter() -> None:
-    """The filter puts the request's id on a record and keeps one that came with it."""
+    """The filter sets the request's id on a record, and keeps an earlier id."""
     token = request_id_context.set(None)
     try:
         made = record()
@@ -329,7 +329,7 @@ def test_request_id_filter() -> None:
 
 
 def test_through_a_queue() -> None:
-    """Records that went through a queue keep their fields."""
+    """Records that passed through a queue keep their fields."""
     through: queue.Queue[Any] = queue.Queue()
     QueueHandler(through).emit(record("%s", "hello", host="h"))
     assert line_of(through.get())["Fields"] == {"host": "h", "msg": "hello"}
@@ -348,7 +348,7 @@ def test_unusable_request_ids(given_id: str) -> None:
 
 
 def test_usable_request_ids() -> None:
-    """Other ids are taken as they are, from the header that is named."""
+    """Other ids are used unchanged, from the named header."""
     cloud = "105445aa7843bc8bf206b12000100000/1;o=1"
     headers = {"x-request-id": "a", "X-Cloud-Trace-Context": cloud}
     assert get_or_generate_request_id(headers) == "a"
@@ -356,7 +356,7 @@ def test_usable_request_ids() -> None:
 
 
 def test_traceback_text() -> None:
-    """The traceback can be had alone."""
+    """The traceback can be formatted separately."""
     text = safer_format_traceback(*caught(KeyError("a\nb")))
     assert text.endswith("<class 'KeyError'>\nKeyError('a\\nb')\n")
 
@@ -372,7 +372,7 @@ NASTY = st.text(st.characters(codec=None, categories=["Cc", "Cs", "Zl", "Zp", "L
 
 @given(msg=ANYTHING | NASTY, value=ANYTHING | NASTY)
 def test_any_record_is_one_line(msg: Any, value: Any) -> None:
-    """No message and no field makes more than one line, or one that is no JSON."""
+    """No message and no field results in several lines or in invalid JSON."""
     text = MozlogFormatter().format(record(msg, value=value))
     assert text.isascii()
     assert len(text.splitlines()) == 1

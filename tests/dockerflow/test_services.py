@@ -1,4 +1,4 @@
-"""The heartbeat against a real PostgreSQL, a real Redis and real Alembic migrations."""
+"""Tests the heartbeat with a real PostgreSQL, a real Redis and real migrations."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def redis_server() -> Iterator[Redis]:
 
 
 class Shop:
-    """The example shop, told to stand on a database, a cache and migrations."""
+    """The example shop, with a database, a cache and migrations."""
 
     def __init__(self, folder: Path) -> None:
         self.app = create_app(str(folder))
@@ -114,7 +114,7 @@ class Shop:
         return response
 
     def beat_in_time(self) -> Any:
-        """A heartbeat while a server is silent, for which nobody waits for long."""
+        """Return a heartbeat while a server does not respond."""
         self.app.config["DOCKERFLOW_CHECK_TIMEOUT"] = TIMEOUT
         try:
             return self.beat()
@@ -141,7 +141,7 @@ def messages(response: Any, check: str) -> list[str]:
 
 
 def test_all_is_well(shop: Shop) -> None:
-    """With everything up and migrated, all checks are ok."""
+    """With all servers running and all migrations applied, all checks are ok."""
     response = shop.beat()
     assert (response.status_code, response.json["checks"]) == (200, ALL_OK)
 
@@ -159,7 +159,7 @@ def test_migrations_pending(shop: Shop) -> None:
 
 
 def test_redis_stops(shop: Shop, redis_server: Redis) -> None:
-    """Without Redis it is an error within the timeout; when it is back, all is well."""
+    """Without Redis, the heartbeat fails within the timeout; it passes after a restart."""
     assert shop.beat().status_code == 200
     redis_server.stop()
     try:
@@ -173,7 +173,7 @@ def test_redis_stops(shop: Shop, redis_server: Redis) -> None:
 
 
 def test_redis_falls_silent(shop: Shop, redis_server: Redis) -> None:
-    """A Redis that takes connections and says nothing is an error within the timeout."""
+    """A Redis that accepts connections but does not respond is an error within the timeout."""
     redis_server.pause()
     try:
         response = shop.beat_in_time()
@@ -184,7 +184,7 @@ def test_redis_falls_silent(shop: Shop, redis_server: Redis) -> None:
 
 
 def test_postgresql_falls_silent(shop: Shop, postgresql: PostgreSQL) -> None:
-    """A database that says nothing is an error, and migrations cannot be checked."""
+    """A database that does not respond is an error, and migrations cannot be checked."""
     assert shop.beat().status_code == 200
     postgresql.pause()
     try:
@@ -197,7 +197,7 @@ def test_postgresql_falls_silent(shop: Shop, postgresql: PostgreSQL) -> None:
 
 
 def test_postgresql_stops(shop: Shop, postgresql: PostgreSQL) -> None:
-    """Without the database it is an error, and migrations cannot be checked."""
+    """A stopped database is an error, and migrations cannot be checked."""
     postgresql.stop()
     try:
         response = shop.beat()
@@ -210,7 +210,7 @@ def test_postgresql_stops(shop: Shop, postgresql: PostgreSQL) -> None:
 
 
 def test_a_database_that_is_misconfigured(postgresql: PostgreSQL) -> None:
-    """A URL that names no driver is told as misconfigured."""
+    """A URL without a driver is reported as misconfigured."""
     app = Flask("wrong")
 
     class Database:
@@ -226,7 +226,7 @@ def test_a_database_that_is_misconfigured(postgresql: PostgreSQL) -> None:
 
 
 def test_redis_answers_wrongly(redis_server: Redis) -> None:
-    """A Redis that refuses the command, and one that says no, are errors of their own."""
+    """A Redis that refuses the command, and one that answers no, have different errors."""
     client = redis.Redis.from_url(redis_server.url)
     client.config_set("requirepass", "secret")
     refusing, app = Flask("refusing"), Flask("saying no")
@@ -251,7 +251,7 @@ def test_redis_answers_wrongly(redis_server: Redis) -> None:
 
 
 def test_redis_errors_of_another_kind() -> None:
-    """Any other error of redis-py goes by an id of its own."""
+    """Other errors of redis-py have their own id."""
 
     class Failing:
         def ping(self) -> bool:

@@ -1,4 +1,4 @@
-"""``request.summary``: one log record for each request, whatever becomes of it."""
+"""Tests ``request.summary``: one log record for each request, however it ends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def only(lines: Lines) -> Line:
 
 @pytest.mark.usefixtures("dockerflow")
 def test_fields(app: Flask, lines: Lines) -> None:
-    """A request leaves python-dockerflow's fields, the status and the route."""
+    """A summary has python-dockerflow's fields, the status and the route."""
     app.test_client().get("/orders/7?full=1", headers=HEADERS)
     fields = only(lines)
     assert isinstance(fields.pop("t"), int)
@@ -44,7 +44,7 @@ def test_fields(app: Flask, lines: Lines) -> None:
 
 @pytest.mark.usefixtures("dockerflow")
 def test_querystring(app: Flask, lines: Lines) -> None:
-    """The query string is there when the config says so, also one that is no UTF-8."""
+    """The config can add the query string, even if it is not UTF-8."""
     app.config["DOCKERFLOW_SUMMARY_LOG_QUERYSTRING"] = True
     client = app.test_client()
     client.get("/orders/7?x=\u0634")
@@ -57,7 +57,7 @@ def test_querystring(app: Flask, lines: Lines) -> None:
 
 @pytest.mark.usefixtures("dockerflow")
 def test_request_id_header(app: Flask, lines: Lines) -> None:
-    """The id may come from another header; without one it is made."""
+    """The id may come from another header; without a header it is generated."""
     app.config["DOCKERFLOW_REQUEST_ID_HEADER_NAME"] = "X-Cloud-Trace-Context"
     client = app.test_client()
     client.get("/orders/7", headers={"X-Cloud-Trace-Context": "abc/1;o=1"})
@@ -68,7 +68,7 @@ def test_request_id_header(app: Flask, lines: Lines) -> None:
 
 
 def test_request_id_in_views_and_logs(app: Flask, dockerflow: Dockerflow, lines: Lines) -> None:
-    """``g.request_id``, every log line of the request and its summary have one id."""
+    """``g.request_id``, every log line of the request and its summary have the same id."""
     seen = []
 
     @app.get("/see")
@@ -83,7 +83,7 @@ def test_request_id_in_views_and_logs(app: Flask, dockerflow: Dockerflow, lines:
 
 
 def test_an_id_that_the_app_sets_is_kept(app: Flask, dockerflow: Dockerflow) -> None:
-    """``g.request_id`` is set where it is not set already; a view or hook may change it."""
+    """``g.request_id`` is set unless it is set already; views and hooks may change it."""
     app.before_request(lambda: setattr(g, "request_id", "mine"))
     with app.test_client() as client:
         client.get("/orders/7", headers=HEADERS)
@@ -91,7 +91,7 @@ def test_an_id_that_the_app_sets_is_kept(app: Flask, dockerflow: Dockerflow) -> 
 
 
 def test_hooks_before_dockerflow(app: Flask, lines: Lines) -> None:
-    """A hook registered earlier that answers in place of the view changes nothing."""
+    """A hook that answers instead of the view has no effect on the summary."""
     seen = []
 
     @app.before_request
@@ -114,7 +114,7 @@ def test_hooks_before_dockerflow(app: Flask, lines: Lines) -> None:
 def test_http_errors(
     app: Flask, lines: Lines, method: str, path: str, code: int, route: str
 ) -> None:
-    """A request that HTTP itself refuses is no failure; its status tells."""
+    """A request with an HTTP error is not a failure; the summary has its status."""
     app.add_url_rule("/gone", view_func=lambda: abort(410), endpoint="gone")
     app.test_client().open(path, method=method)
     fields = only(lines)
@@ -124,7 +124,7 @@ def test_http_errors(
 @pytest.mark.usefixtures("dockerflow")
 @pytest.mark.parametrize("propagate", [False, True])
 def test_failing_requests(app: Flask, lines: Lines, propagate: bool) -> None:
-    """A failing request is one record at error level with the exception."""
+    """A failing request has one record at error level, with the exception."""
     app.config["PROPAGATE_EXCEPTIONS"] = propagate
     try:
         app.test_client().get("/broken", headers=HEADERS)
@@ -140,7 +140,7 @@ def test_failing_requests(app: Flask, lines: Lines, propagate: bool) -> None:
 
 @pytest.mark.usefixtures("dockerflow")
 def test_the_status_that_an_error_handler_gives(app: Flask, lines: Lines) -> None:
-    """``code`` is the status that was sent, also of a failing request."""
+    """``code`` is the status that was sent, also for a failing request."""
     app.register_error_handler(500, lambda error: ("later", 503))
     app.test_client().get("/broken")
     fields = only(lines)
@@ -149,7 +149,7 @@ def test_the_status_that_an_error_handler_gives(app: Flask, lines: Lines) -> Non
 
 @pytest.mark.usefixtures("dockerflow")
 def test_an_error_that_was_handled(app: Flask, lines: Lines) -> None:
-    """An exception for which the app has a handler is no failure."""
+    """An exception that the app handles is not a failure."""
     app.register_error_handler(ValueError, lambda error: ("odd", 400))
     app.test_client().get("/broken")
     fields = only(lines)
@@ -157,7 +157,7 @@ def test_an_error_that_was_handled(app: Flask, lines: Lines) -> None:
 
 
 def test_a_failing_hook(app: Flask, lines: Lines) -> None:
-    """A failing ``after_request`` function, before or after ours, ends in an error record."""
+    """A failing ``after_request`` function results in an error record."""
     dockerflow = Dockerflow(app)
 
     @app.after_request
@@ -172,7 +172,7 @@ def test_a_failing_hook(app: Flask, lines: Lines) -> None:
 
 
 def test_a_session_that_cannot_be_opened(app: Flask, lines: Lines) -> None:
-    """An exception before the request is dispatched has its record, too."""
+    """An exception before the request is dispatched has a record too."""
 
     class Interface(type(app.session_interface)):  # type: ignore[misc]
         def open_session(self, app: Flask, request: Any) -> Any:
@@ -187,7 +187,7 @@ def test_a_session_that_cannot_be_opened(app: Flask, lines: Lines) -> None:
 
 @pytest.mark.usefixtures("dockerflow")
 def test_streams(app: Flask, lines: Lines) -> None:
-    """A streamed response has one record, which does not wait for the stream's end."""
+    """A streamed response has one record, which is logged before the stream ends."""
 
     @app.get("/stream")
     def stream() -> Response:
@@ -203,7 +203,7 @@ def test_streams(app: Flask, lines: Lines) -> None:
 
 @pytest.mark.usefixtures("dockerflow")
 def test_async_views(app: Flask, lines: Lines) -> None:
-    """``async def`` views are summed up like others."""
+    """``async def`` views have a summary too."""
     pytest.importorskip("asgiref")
 
     @app.get("/async")
@@ -216,7 +216,7 @@ def test_async_views(app: Flask, lines: Lines) -> None:
 
 @pytest.mark.usefixtures("dockerflow")
 def test_hostile_headers(app: Flask, lines: Lines) -> None:
-    """Control characters in headers, path and exception stay within one line, and are cut."""
+    """Control characters in headers, path and exception add no line; long texts are cut."""
     nasty = "".join(map(chr, range(1, 32))) + "\x7f\x85\xff" + '"}\n{"Severity": 0}'
     environ = EnvironBuilder("/broken").get_environ()
     environ["HTTP_USER_AGENT"] = (nasty * 200)[:8192]
@@ -236,7 +236,7 @@ def test_hostile_headers(app: Flask, lines: Lines) -> None:
 
 @pytest.mark.usefixtures("dockerflow")
 def test_exception_texts_in_plain_logs(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
-    """In any format the message of a failing request is one line, without control characters."""
+    """In any log format, a failing request's message is one line without control characters."""
 
     def echo() -> str:
         raise ValueError(request.args["n"])
@@ -248,7 +248,7 @@ def test_exception_texts_in_plain_logs(app: Flask, caplog: pytest.LogCaptureFixt
 
 
 def test_an_exception_without_a_text(app: Flask, dockerflow: Dockerflow, lines: Lines) -> None:
-    """An exception whose ``str`` and ``repr`` fail is recorded all the same."""
+    """An exception whose ``str`` and ``repr`` fail is logged too."""
 
     class MuteError(Exception):
         def __repr__(self) -> str:
@@ -271,7 +271,7 @@ def test_an_exception_without_a_text(app: Flask, dockerflow: Dockerflow, lines: 
 
 @pytest.mark.usefixtures("dockerflow")
 def test_no_logger_no_work(app: Flask) -> None:
-    """Where nobody listens, no fields are built."""
+    """If the logger is disabled, no fields are built."""
     built = []
 
     class Counting(Dockerflow):
@@ -302,7 +302,7 @@ def test_overrides(app: Flask, lines: Lines) -> None:
 
 
 def test_an_override_that_raises(app: Flask, lines: Lines) -> None:
-    """A failing override costs the summary, not the answer."""
+    """A failing override prevents the summary, but not the response."""
 
     class Own(Dockerflow):
         def summary_extra(self) -> dict[str, Any]:
@@ -316,7 +316,7 @@ def test_an_override_that_raises(app: Flask, lines: Lines) -> None:
 
 
 def test_own_record_factories(app: Flask, dockerflow: Dockerflow, lines: Lines) -> None:
-    """A record factory of the app's, as tracing libraries set one, is used."""
+    """The app's own record factory, e.g. of a tracing library, is used."""
     usual = logging.getLogRecordFactory()
 
     def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
@@ -333,7 +333,7 @@ def test_own_record_factories(app: Flask, dockerflow: Dockerflow, lines: Lines) 
 
 
 def test_records_are_like_others(app: Flask, dockerflow: Dockerflow) -> None:
-    """A summary's log record has every attribute that other records have, and fresh ones."""
+    """A summary's log record has all attributes of other records, with current values."""
     records: list[logging.LogRecord] = []
 
     class Keep(logging.Handler):
@@ -369,7 +369,7 @@ def test_test_request_contexts(app: Flask, dockerflow: Dockerflow, lines: Lines)
 
 
 def test_fields_before_a_request_has_begun(app: Flask, dockerflow: Dockerflow) -> None:
-    """An app may ask for them at any time: what is not known yet is left out."""
+    """An app may call ``summary_extra`` at any time; fields that are not known yet are left out."""
     with app.test_request_context("/orders/7"):
         fields = dockerflow.summary_extra()
     assert fields["path"] == "/orders/7"

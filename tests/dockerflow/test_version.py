@@ -1,4 +1,4 @@
-"""``/__version__``."""
+"""Tests ``/__version__``."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_lies_beside_the_package(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [str, Path])
 def test_version_path(tmp_path: Path, kind: type[Any]) -> None:
-    """``version_path`` names another folder, as a text or as a path."""
+    """``version_path`` sets another folder, as a string or as a path."""
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "version.json").write_text(json.dumps(VERSION))
     app = app_in(tmp_path, version_path=kind(tmp_path / "app"))
@@ -46,7 +46,7 @@ def test_version_path(tmp_path: Path, kind: type[Any]) -> None:
 
 
 def test_missing(tmp_path: Path) -> None:
-    """Without a file it is 404, in JSON."""
+    """Without a file, the response is 404, in JSON."""
     response = app_in(tmp_path).test_client().get("/__version__")
     assert response.status_code == 404
     assert response.json is not None
@@ -54,7 +54,7 @@ def test_missing(tmp_path: Path) -> None:
 
 
 def test_each_app_has_its_own(tmp_path: Path) -> None:
-    """One Dockerflow on two apps serves each app's file."""
+    """A Dockerflow of two apps serves each app's file."""
     dockerflow = Dockerflow()
     answers = []
     for name in ("one", "two"):
@@ -67,7 +67,7 @@ def test_each_app_has_its_own(tmp_path: Path) -> None:
 
 
 def test_read_anew_when_changed(tmp_path: Path) -> None:
-    """A changed file is served at once, also when size and time look the same."""
+    """A changed file is served at once, even if its size and time are the same."""
     file = tmp_path / "version.json"
     client = app_in(tmp_path).test_client()
     for version in ("1", "2", "3"):
@@ -78,7 +78,7 @@ def test_read_anew_when_changed(tmp_path: Path) -> None:
 
 
 def test_an_old_file_is_read_once(tmp_path: Path) -> None:
-    """A file that has not changed for a while is remembered, until its time changes."""
+    """A file that has not changed for a while is cached until its time changes."""
     path = tmp_path / "version.json"
     path.write_text('{"version": "1"}')
     os.utime(path, (1_000_000_000, 1_000_000_000))
@@ -106,7 +106,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN)
 def test_broken_file(tmp_path: Path, content: bytes) -> None:
-    """A file that holds no version object is a JSON error that says what is wrong."""
+    """An invalid file results in a JSON error with the reason."""
     (tmp_path / "version.json").write_bytes(content)
     response = app_in(tmp_path).test_client().get("/__version__")
     assert response.status_code == 500
@@ -116,7 +116,7 @@ def test_broken_file(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_hundred_megabytes_are_not_read(tmp_path: Path) -> None:
-    """Of a file of any size only so much is read as a version object may take."""
+    """Only the first 64 KiB of a file are read, however long it is."""
     path = tmp_path / "version.json"
     with path.open("wb") as file:
         file.truncate(100 * 1024 * 1024)
@@ -125,7 +125,7 @@ def test_a_hundred_megabytes_are_not_read(tmp_path: Path) -> None:
 
 
 def test_symlink_loop(tmp_path: Path) -> None:
-    """A symlink to itself is a JSON error."""
+    """A symlink to itself results in a JSON error."""
     (tmp_path / "version.json").symlink_to("version.json")
     response = app_in(tmp_path).test_client().get("/__version__")
     assert response.status_code == 500
@@ -134,7 +134,7 @@ def test_symlink_loop(tmp_path: Path) -> None:
 
 
 def test_pipe_and_folder(tmp_path: Path) -> None:
-    """What is no regular file is an error, and a pipe is not waited for."""
+    """Other than regular files are errors, and a pipe does not block."""
     os.mkfifo(tmp_path / "version.json")
     with pytest.raises(VersionError, match="not a regular file"):
         get_version(tmp_path)
@@ -145,7 +145,7 @@ def test_pipe_and_folder(tmp_path: Path) -> None:
 
 
 def test_callback(tmp_path: Path) -> None:
-    """A version callback gets the folder and replaces the file; ``None`` is 404."""
+    """A version callback is called with the folder and replaces the file; ``None`` is 404."""
     app = app_in(tmp_path)
     asked: list[Any] = []
     answers: list[Any] = [{"version": "9"}, None]
@@ -171,7 +171,7 @@ def test_callback_gets_version_path_as_it_was_given() -> None:
 
 
 def test_callback_that_raises(app: Flask, dockerflow: Dockerflow) -> None:
-    """A callback that raises is a JSON error without the exception's text."""
+    """A callback's exception results in a JSON error without the exception's text."""
 
     @dockerflow.version_callback
     def version(root: Any) -> Any:
@@ -184,7 +184,7 @@ def test_callback_that_raises(app: Flask, dockerflow: Dockerflow) -> None:
 
 
 def test_callback_that_returns_no_json(app: Flask, dockerflow: Dockerflow) -> None:
-    """What cannot be JSON is a JSON error as well."""
+    """An object that is not JSON results in a JSON error."""
     dockerflow.version_callback(lambda root: {"version": object()})
     response = app.test_client().get("/__version__")
     assert (response.status_code, response.is_json) == (500, True)

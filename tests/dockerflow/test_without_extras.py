@@ -1,4 +1,4 @@
-"""An environment in which none of the optional libraries is installed."""
+"""Tests Dockerflow without any of the optional libraries."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ assert client.get("/__error__").status_code == 500
 
 
 def test_optional_libraries_are_optional() -> None:
-    """All of Dockerflow works without them; a check whose library is missing says so."""
+    """Dockerflow works; a check whose library is missing has a message about it."""
     command = [sys.executable, "-W", "error", "-c", PROGRAM]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -51,7 +51,7 @@ def test_optional_libraries_are_optional() -> None:
 
 
 def test_importing_does_nothing() -> None:
-    """Importing starts no thread and loads none of the optional libraries."""
+    """Importing starts no thread and imports no optional library."""
     program = """
 import sys, threading
 import flask_chest.dockerflow, flask_chest.dockerflow.logging, flask_chest.dockerflow.version
