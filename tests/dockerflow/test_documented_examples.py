@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import io
 import json
-import logging
-import logging.config
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
-
-from .conftest import Lines, summaries
 
 
 def run(example: str, **given: Any) -> dict[str, Any]:
@@ -206,88 +202,6 @@ def storage_reachable():
     }
 
 
-def test_logging(lines: Lines, capsys: pytest.CaptureFixture[str]) -> None:
-    """The page's logging configuration (whose import should read ``logging.config``)."""
-    run("""
-from logging.config import dictConfig
-
-dictConfig({
-    'version': 1,
-    'disable_existing_loggers': False,
-    'filters': {
-        'request_id': {
-            '()': 'flask_chest.dockerflow.logging.RequestIdLogFilter',
-        },
-    },
-    'handlers': {
-        'console': {
-            'level': 'DEBUG',
-            'class': 'flask_chest.dockerflow.logging.MozlogHandler',
-            'filters': ['request_id']
-        },
-    },
-    'loggers': {
-        'request.summary': {
-            'handlers': ['console'],
-            'level': 'DEBUG',
-        },
-    }
-})
-""")
-    from flask_chest.dockerflow import Dockerflow
-
-    app = Flask("logged")
-    app.config["DOCKERFLOW_SUMMARY_LOG_QUERYSTRING"] = True
-    Dockerflow(app)
-    app.test_client().get("/?a=b")
-    logging.getLogger("request.summary").handlers.clear()
-    line = json.loads(capsys.readouterr().out)
-    assert line["Fields"]["querystring"] == "a=b"
-    assert line["Logger"] == "Dockerflow"
-
-
-def test_fields_of_ones_own(lines: Lines) -> None:
-    """``extra=`` adds fields to a line."""
-    run(
-        """
-logger.info(
-    "Subsystem %s running at %s:%s",
-    name, host, port,
-    extra={"phase": "started", "host": host, "port": port}
-)
-""",
-        logger=logging.getLogger("dockerflow.example"),
-        name="db",
-        host="localhost",
-        port=5432,
-    )
-    (line,) = lines()
-    line["Fields"].pop("rid", None)
-    assert line["Fields"] == {
-        "msg": "Subsystem db running at localhost:5432",
-        "phase": "started",
-        "host": "localhost",
-        "port": 5432,
-    }
-
-
-def test_request_id_header(lines: Lines) -> None:
-    """``DOCKERFLOW_REQUEST_ID_HEADER_NAME`` with the header of the page's example."""
-    from flask_chest.dockerflow import Dockerflow
-
-    app = Flask("traced")
-    app.config.from_mapping(
-        run("""
-DOCKERFLOW_REQUEST_ID_HEADER_NAME = "X-Cloud-Trace-Context"
-""")
-    )
-    Dockerflow(app)
-    header = {"X-Cloud-Trace-Context": "105445aa7843bc8bf206b12000100000/1;o=1"}
-    app.test_client().get("/", headers=header)
-    (fields,) = summaries(lines())
-    assert fields["rid"] == header["X-Cloud-Trace-Context"]
-
-
 def test_signals() -> None:
     """The page's receivers, connected for the app, count heartbeats."""
     counted: list[str] = []
@@ -321,101 +235,6 @@ def heartbeat_failed_handler(sender, level, **extra):
     app.test_client().get("/__heartbeat__")
     assert counted == ["heartbeat.pass", "heartbeat.fail"]
     assert receivers
-
-
-def hang_up(made: dict[str, Any]) -> None:
-    """Close the connections of an example's database."""
-    with made["app"].app_context():
-        made["db"].engine.dispose()
-
-
-def test_database_check() -> None:
-    """``db=`` with Flask-SQLAlchemy."""
-    pytest.importorskip("flask_sqlalchemy")
-    made = run("""
-from flask import Flask
-from flask_sqlalchemy import SQLAlchemy
-from flask_chest.dockerflow import Dockerflow
-
-app = Flask(__name__)
-app.config['SQLALCHEMY_DATABASE_URI'] = 'sqlite://'
-db = SQLAlchemy(app)
-
-dockerflow = Dockerflow(app, db=db)
-""")
-    answer = made["app"].test_client().get("/__heartbeat__").json
-    hang_up(made)
-    assert answer["checks"] == {"check_database_connected": "ok"}
-
-
-def test_migrations_check(tmp_path: Path) -> None:
-    """``migrate=`` with Flask-Migrate; a repository without revisions is up to date."""
-    pytest.importorskip("flask_migrate")
-    # A file: of a database in memory two checks at once may each make the one connection that its
-    # pool keeps, and one of them is closed by nobody.
-    made = run(
-        """
-from flask import Flask
-from flask_migrate import Migrate, init
-from flask_sqlalchemy import SQLAlchemy
-from flask_chest.dockerflow import Dockerflow
-
-app = Flask(__name__)
-app.config['SQLALCHEMY_DATABASE_URI'] = database
-db = SQLAlchemy(app)
-migrate = Migrate(app, db, directory=folder)
-
-dockerflow = Dockerflow(app, db=db, migrate=migrate)
-
-with app.app_context():
-    init()
-""",
-        folder=str(tmp_path / "migrations"),
-        database=f"sqlite:///{tmp_path / 'app.db'}",
-    )
-    answer = made["app"].test_client().get("/__heartbeat__").json
-    hang_up(made)
-    assert answer["checks"] == {
-        "check_database_connected": "ok",
-        "check_migrations_applied": "ok",
-    }
-
-
-@pytest.mark.parametrize(
-    "client",
-    [
-        """
-import redis
-redis_client = redis.StrictRedis(host='localhost', port=1, db=0)
-""",
-        """
-from flask_redis import FlaskRedis
-app.config['REDIS_URL'] = 'redis://:password@localhost:1/0'
-redis_client = FlaskRedis(app)
-""",
-    ],
-    ids=["redis-py", "Flask-Redis"],
-)
-def test_redis_check(client: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``redis=`` with redis-py and with Flask-Redis; here without a server, which is an error."""
-    retry = pytest.importorskip("redis.retry")
-    monkeypatch.setattr(retry, "sleep", lambda seconds: None)  # between its tries
-    if "flask_redis" in client:
-        pytest.importorskip("flask_redis")
-    app = run(f"""
-from flask import Flask
-from flask_chest.dockerflow import Dockerflow
-
-app = Flask(__name__)
-{client}
-dockerflow = Dockerflow(app, redis=redis_client)
-""")["app"]
-    app.config["DOCKERFLOW_CHECK_TIMEOUT"] = 60
-    response = app.test_client().get("/__heartbeat__")
-    assert response.status_code == 500
-    assert list(response.json["details"]["check_redis_connected"]["messages"]) == [
-        "dockerflow.health.E004"
-    ]
 
 
 def test_partial_checks_and_other_names() -> None:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import enum
-import io
 import json
 import logging
 import logging.config
 import os
-import queue
 import sys
 import uuid
 from datetime import datetime, timezone
 from decimal import Decimal
-from logging.handlers import QueueHandler
-from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,32 +20,12 @@ from hypothesis import strategies as st
 from flask_chest.dockerflow.logging import (
     JsonLogFormatter,
     MozlogFormatter,
-    MozlogHandler,
     RequestIdLogFilter,
-    get_or_generate_request_id,
     request_id_context,
     safer_format_traceback,
 )
 
-from .mozlog_schema import MOZLOG
-
-
-def record(
-    msg: object = "hello", *args: object, level: int = logging.INFO, **extra: Any
-) -> logging.LogRecord:
-    exc_info = extra.pop("exc_info", None)
-    made = logging.LogRecord("tests.logging", level, __file__, 1, msg, args, exc_info)
-    vars(made).update(extra)
-    return made
-
-
-def line_of(made: logging.LogRecord, formatter: logging.Formatter | None = None) -> dict[str, Any]:
-    text = (formatter or MozlogFormatter(logger_name="shop")).format(made)
-    assert text.isascii()
-    assert len(text.splitlines()) == 1
-    line: dict[str, Any] = json.loads(text, parse_constant=pytest.fail)
-    jsonschema.validate(line, MOZLOG)
-    return line
+from .log_lines import line_of, record
 
 
 def caught(error: BaseException) -> Any:
@@ -121,9 +96,17 @@ class Shout(str):
 
 
 CYCLE: list[Any] = []
+
+
 CYCLE.append(CYCLE)
+
+
 MOMENT = datetime(2026, 11, 21, tzinfo=timezone.utc)
+
+
 IDENTITY = uuid.UUID(int=7)
+
+
 VALUES: dict[str, tuple[Any, Any]] = {
     "bytes": (b"\xff", "b'\\xff'"),
     "object": (MOMENT, repr(MOMENT)),
@@ -231,84 +214,9 @@ def test_override() -> None:
     assert "2026" in line["Time"]
 
 
-def test_the_older_name() -> None:
+def test_json_log_formatter() -> None:
     """``JsonLogFormatter`` writes the same lines."""
     assert line_of(record(), JsonLogFormatter(logger_name="old"))["Logger"] == "old"
-
-
-def test_handler() -> None:
-    """The handler writes one line for each record, with its own name."""
-    stream = io.StringIO()
-    handler = MozlogHandler(stream, "shop")
-    made = record("one\ntwo")
-    handler.handle(made)
-    handler.handle(record("three"))
-    one, three = (json.loads(line) for line in stream.getvalue().splitlines())
-    assert (one["Logger"], one["Fields"]["msg"]) == ("shop", "one\ntwo")
-    assert three["Fields"]["msg"] == "three"
-    assert vars(made)["logger_name"] == "shop"
-
-
-def test_handler_and_a_stream_that_is_gone(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """If a stream cannot be written to, the error goes to stderr and is not raised."""
-    stream = io.StringIO()
-    handler = MozlogHandler(stream)
-    stream.close()
-    handler.handle(record())
-    assert "closed file" in capsys.readouterr().err
-
-
-def test_a_stream_that_takes_ascii_only() -> None:
-    """A line can be written to a stream of any encoding."""
-    raw = io.BytesIO()
-    handler = MozlogHandler(io.TextIOWrapper(raw, encoding="ascii"))
-    handler.handle(record("\u0416"))
-    assert json.loads(raw.getvalue())["Fields"]["msg"] == "\u0416"
-
-
-def test_dict_config(capsys: pytest.CaptureFixture[str]) -> None:
-    """The configuration of python-dockerflow's documentation works with the new names."""
-    logging.config.dictConfig(
-        {
-            "version": 1,
-            "disable_existing_loggers": False,
-            "filters": {"request_id": {"()": "flask_chest.dockerflow.logging.RequestIdLogFilter"}},
-            "handlers": {
-                "console": {
-                    "level": "DEBUG",
-                    "class": "flask_chest.dockerflow.logging.MozlogHandler",
-                    "name": "shop",
-                    "filters": ["request_id"],
-                }
-            },
-            "loggers": {"tests.configured": {"handlers": ["console"], "level": "DEBUG"}},
-        }
-    )
-    logger = logging.getLogger("tests.configured")
-    logger.info("up", extra={"phase": "started"})
-    logger.handlers.clear()
-    fields = json.loads(capsys.readouterr().out)["Fields"]
-    fields.pop("rid", None)  # of a request that an earlier test made in this thread
-    assert fields == {"phase": "started", "msg": "up"}
-
-
-def test_file_config(tmp_path: Path) -> None:
-    """An ini file may give stream and name as positional arguments."""
-    ini = tmp_path / "logging.ini"
-    ini.write_text(
-        "[loggers]\nkeys = root,it\n[handlers]\nkeys = console\n[formatters]\nkeys =\n"
-        "[logger_root]\nhandlers =\n"
-        "[logger_it]\nqualname = tests.ini\nlevel = INFO\nhandlers = console\n"
-        "[handler_console]\nclass = flask_chest.dockerflow.logging.MozlogHandler\n"
-        "args = (sys.stdout, 'tests')\n"
-    )
-    logging.config.fileConfig(ini, disable_existing_loggers=False)
-    (handler,) = logging.getLogger("tests.ini").handlers
-    logging.getLogger("tests.ini").removeHandler(handler)
-    assert isinstance(handler, MozlogHandler)
-    assert handler.logger_name == "tests"
 
 
 def test_request_id_filter() -> None:
@@ -328,33 +236,6 @@ def test_request_id_filter() -> None:
         request_id_context.reset(token)
 
 
-def test_through_a_queue() -> None:
-    """Records that passed through a queue keep their fields."""
-    through: queue.Queue[Any] = queue.Queue()
-    QueueHandler(through).emit(record("%s", "hello", host="h"))
-    assert line_of(through.get())["Fields"] == {"host": "h", "msg": "hello"}
-
-
-@pytest.mark.parametrize(
-    "given_id",
-    ["", "a\nb", "a\x1b[2K", "caf\u00e9", "x" * 256],
-    ids=["none", "nl", "esc", "é", "long"],
-)
-def test_unusable_request_ids(given_id: str) -> None:
-    """A caller's id that could break or flood the log is replaced by a UUID of version 4."""
-    made = get_or_generate_request_id({"x-request-id": given_id})
-    assert uuid.UUID(made).version == 4
-    assert str(uuid.UUID(made)) == made
-
-
-def test_usable_request_ids() -> None:
-    """Other ids are used unchanged, from the named header."""
-    cloud = "105445aa7843bc8bf206b12000100000/1;o=1"
-    headers = {"x-request-id": "a", "X-Cloud-Trace-Context": cloud}
-    assert get_or_generate_request_id(headers) == "a"
-    assert get_or_generate_request_id(headers, "X-Cloud-Trace-Context") == cloud
-
-
 def test_traceback_text() -> None:
     """The traceback can be formatted separately."""
     text = safer_format_traceback(*caught(KeyError("a\nb")))
@@ -366,6 +247,8 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner),
     max_leaves=8,
 )
+
+
 # Hypothesis' text() leaves surrogates out.
 NASTY = st.text(st.characters(codec=None, categories=["Cc", "Cs", "Zl", "Zp", "Lu", "Cf"]))
 
