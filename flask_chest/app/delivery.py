@@ -15,7 +15,8 @@ from ..config.settings import Settings
 from ..delivery.buffer import Buffer, LossListener
 from ..delivery.dead_letters import DeadLetters
 from ..delivery.exporter import Exporter
-from ..delivery.journal.buffer import JournalBuffer, Reads
+from ..delivery.journal.adoption import Reads
+from ..delivery.journal.buffer import JournalBuffer
 from ..delivery.journal.scope import JournalScope
 from ..delivery.journal.totals import add_rejected
 from ..delivery.ledger import Ledger

@@ -45,7 +45,7 @@ class Exporter:
         :param mask: a bit for each chest that receives it.
         """
         worker = self._worker
-        # Under uWSGI neither is_alive() nor os.register_at_fork() reveals a fork; the pid does.
+        # By pid: under uWSGI is_alive() and os.register_at_fork() do not reveal a fork.
         if worker is None or worker.pid != current_pid():
             worker = self._start()
         try:

@@ -14,7 +14,8 @@ from flask import Flask
 
 from flask_chest import FlaskChestSQLite, Record
 from flask_chest.chests.sql.reader import SQLReader
-from flask_chest.delivery.journal.buffer import JournalBuffer, Reads
+from flask_chest.delivery.journal.adoption import Reads
+from flask_chest.delivery.journal.buffer import JournalBuffer
 from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.record.encoding import decode
 

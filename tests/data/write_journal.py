@@ -1,9 +1,9 @@
 """Writes a journal as a crashed app leaves it: ``python write_journal.py ARCHIVE``.
 
 It uses the public interface only, so that it runs with the code of any version. The first process
-ends properly, and leaves its numbers in the totals. The second one is killed, and leaves several
-segments with records of all kinds; one chest that was never available; one chest that stored some
-records, rejected one (a dead letter) and then failed, so that its checkpoint is in the middle.
+ends properly, and leaves its numbers in the totals. The second process is killed, and leaves
+several segments with records of all kinds. One of its chests was never available. The other chest
+stored some records, rejected one (a dead letter) and then failed: its checkpoint is in the middle.
 """
 
 from __future__ import annotations

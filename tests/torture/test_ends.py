@@ -224,7 +224,8 @@ def test_a_child_of_a_killed_worker_holds_no_lock(setting: Setting) -> None:
 
 
 def _adopted(setting: Setting, journal: Path) -> bool:
-    from flask_chest.delivery.journal.assignment import Assignment, Reads
+    from flask_chest.delivery.journal.adoption import Reads
+    from flask_chest.delivery.journal.assignment import Assignment
     from flask_chest.delivery.journal.scope import JournalScope
 
     scope = JournalScope(journal, "tortured", ("sqlite", "web"))

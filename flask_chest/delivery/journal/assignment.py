@@ -12,8 +12,7 @@ from pathlib import Path
 from ..._throttle import LogThrottle
 from ..buffer import LossListener
 from ..durable_files import FileLock
-from .adoption import Adoption
-from .adoption import Reads as Reads
+from .adoption import Adoption, Reads
 from .partition import Partition
 from .scope import JournalScope
 from .totals import add_to_totals

@@ -1,6 +1,6 @@
 """``CHEST_BUFFER = "disk"``: keeps waiting records in the journal, where they survive the process.
 
-Each writing process has a folder; the totals are for processes whose folder has been removed::
+Each writing process has a folder. When it is finished, its numbers move to the totals::
 
     chest-journal/
         019aa1b2c3d4-4711-8f3a2b/   one writer: segments, a checkpoint per chest, two locks
@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from ..._throttle import LogThrottle
 from ..buffer import ClosedError, LossListener
 from ..ledger import Ledger
+from .adoption import Reads
 from .assignment import Assignment
-from .assignment import Reads as Reads
 from .backlog import oldest_pending
 from .damaged_records import iter_frames
 from .framing import MAGIC, Frame

@@ -46,7 +46,7 @@ class PageReader:
         if not final:
             return False
         if data:
-            # The rest is a torn record, which its writer never completed, or damage.
+            # A torn record, which its writer never completed, or damage up to the end.
             self.damaged += 1
             self.position = (self.position[0], path.stat().st_size)
         return None
@@ -89,7 +89,7 @@ def read_chunk(path: Path, offset: int, size: int = CHUNK_BYTES) -> bytes | None
 def is_final(path: Path) -> bool:
     """Return whether no process has a segment open for writing.
 
-    A writer keeps its segments locked; a dead one does until its last request is over.
+    A writer holds a lock on its segments, after its death until its last request is over.
     """
     try:
         with path.open("rb") as file:

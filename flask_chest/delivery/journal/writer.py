@@ -25,7 +25,7 @@ _SPARE_NAME = "next.segment"
 
 
 class JournalWriter:
-    """Appends records in a folder of its own.
+    """Appends the records of one process to a new folder.
 
     :param scope: the app that it writes for; the journal's folder is created if it is missing.
     :param segment_bytes: the size at which it starts the next segment.

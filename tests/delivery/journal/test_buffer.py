@@ -15,7 +15,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from flask_chest.delivery.journal.buffer import JournalBuffer, Reads
+from flask_chest.delivery.journal.adoption import Reads
+from flask_chest.delivery.journal.buffer import JournalBuffer
 from flask_chest.delivery.journal.framing import MAGIC
 from flask_chest.delivery.journal.layout import segment_numbers, segment_path, writer_folders
 from flask_chest.delivery.journal.scope import JournalScope
