@@ -237,7 +237,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         assert account["captured"] - account["delivered"] - account["pending"] == 22
         lines = [line for line in ask(server, "/log").json() if "lost" in line]
     assert len(lines) == 1
-    assert "is lost: [Errno 27] File too large; make that writable, with room" in lines[0]
+    assert "is lost: [Errno 27] File too large; make that writable, with free space" in lines[0]
 
 
 def test_a_driver_that_is_missing(tmp_path: Path) -> None:

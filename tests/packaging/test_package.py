@@ -160,12 +160,12 @@ def test_the_metadata(built: Built) -> None:
     assert set(told.get_all("Provides-Extra", [])) == set(extras)
     requirements = [Requirement(each) for each in told.get_all("Requires-Dist", [])]
     for extra, listed in extras.items():
-        asked = {
+        output = {
             each.name
             for each in requirements
             if each.marker is not None and each.marker.evaluate({"extra": extra})
         }
-        assert asked == {Requirement(each).name for each in listed.split()}
+        assert output == {Requirement(each).name for each in listed.split()}
     minor = {each[-4:] for each in told.get_all("Classifier", []) if ":: 3.1" in each}
     assert f"{sys.version_info.major}.{sys.version_info.minor}" in minor
 
@@ -221,7 +221,7 @@ def test_the_sdist_installs(built: Built, python: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "without", [{"CC": "/bin/false"}, {"PURE_FLASK_CHEST": "1"}], ids=["compiler", "wish"]
+    "without", [{"CC": "/bin/false"}, {"PURE_FLASK_CHEST": "1"}], ids=["no-compiler", "turned-off"]
 )
 def test_without_the_compiled_module(
     built: Built, python: Path, tmp_path: Path, without: dict[str, str]
@@ -230,8 +230,8 @@ def test_without_the_compiled_module(
     target = tmp_path / "target"
     command = ["-m", "pip", "install", "--quiet", "--no-deps", f"--target={target}"]
     run(python, *command, built.sdist, folder=tmp_path, **without)
-    assert (target / "flask_chest" / "compiled" / "__init__.py").exists()
+    assert (target / "flask_chest" / "_speedups" / "_python.py").exists()
     assert not (target / COMPILED).exists()
     (tmp_path / "app.py").write_text(APP)
-    asked = run(python, "-c", VISIT_PURE, folder=tmp_path, PYTHONPATH=str(target))
-    assert Path(asked.strip()).is_relative_to(target)
+    output = run(python, "-c", VISIT_PURE, folder=tmp_path, PYTHONPATH=str(target))
+    assert Path(output.strip()).is_relative_to(target)
