@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 import time
@@ -10,6 +9,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from operator import methodcaller
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -22,6 +22,7 @@ from ...query.reader import Reader
 from ...record.record import Record
 from ..base import Chest
 from ..batches import oldest_time
+from ..client import PerProcessClient
 from .eraser import SQLEraser
 from .maintenance import maintain, prune
 from .reader import SQLReader
@@ -64,8 +65,11 @@ class SQLChest(Chest):
         self.maintenance = maintenance_table(self.metadata)
         self._schema = Schema(self)
         self._late_records = LateRecords(self.maintenance, table)
-        self._engine: sa.Engine | None = None
-        self._pid = 0
+        self._engine = PerProcessClient(
+            self._open_engine,
+            close=sa.Engine.dispose,
+            drop=methodcaller("dispose", close=False),
+        )
         self._log = LogThrottle(self.logger)
 
     def write(self, records: Sequence[Record]) -> None:
@@ -114,10 +118,7 @@ class SQLChest(Chest):
             raise DeliveryError(str(self._to_chest_error(error))) from None
 
     def close(self) -> None:
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            # After a fork the connections belong to the parent: drop them without closing them.
-            engine.dispose(close=self._pid == os.getpid())
+        self._engine.close()
 
     def engine(self) -> sa.Engine:
         """The engine of this process, after the tables were created or upgraded.
@@ -125,16 +126,15 @@ class SQLChest(Chest):
         :raises sqlalchemy.exc.SQLAlchemyError: the database cannot be reached.
         :raises flask_chest.errors.DeliveryError: a table with this name has other columns.
         """
-        if self._engine is not None and self._pid == os.getpid():
-            return self._engine
-        self.close()
+        return self._engine.get()
+
+    def _open_engine(self) -> sa.Engine:
         engine = self.make_engine()
         try:
             self._schema.create_or_upgrade(engine)
         except BaseException:
             engine.dispose()
             raise
-        self._engine, self._pid = engine, os.getpid()
         return engine
 
     def reader(self) -> Reader:

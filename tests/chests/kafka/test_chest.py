@@ -194,7 +194,7 @@ def test_acknowledged_messages_are_not_sent_again(cluster: Kafka, chest: FlaskCh
 
 @pytest.mark.parametrize("code", [KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.INVALID_RECORD])
 def test_rejected_by_a_broker(cluster: Kafka, chest: FlaskChestKafka, code: int) -> None:
-    """A broker rejects a bundle for one message: halving finds it, and the others are stored."""
+    """A broker rejects a bundle for one message: halving finds it, and all others are stored."""
     records = make_records(8)
     cluster.fail([code] * 20)  # in how many bundles they go is the client's choice
     with pytest.raises(RejectedError, match=r"see 'max\.message\.bytes'") as caught:
