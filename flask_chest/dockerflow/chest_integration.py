@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 from flask import Flask
 
 from ..app.state import AppState, get_state
+from ..capture.recorder import Recorder
 from ..capture.request_state import current_request
 from .logging import MozlogFormatter
-
-if TYPE_CHECKING:
-    from ..capture.recorder import Recorder
 
 logger = logging.getLogger("dockerflow.flask")
 

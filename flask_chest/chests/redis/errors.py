@@ -20,7 +20,7 @@ _BY_CLASS = {
 }
 # The second text is from scripts in Redis 7.0, the third from scripts in later versions.
 _DENIED = ("NOPERM", "The user executing the script", "ACL failure in script")
-# Remedies by a part of the text, for errors that have no class of their own.
+# Remedies by a part of the text, for errors that the driver has no class for.
 _BY_TEXT = {
     "OOM": _BY_CLASS["OutOfMemoryError"],
     "READONLY": _BY_CLASS["ReadOnlyError"],
