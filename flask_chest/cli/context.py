@@ -1,4 +1,4 @@
-"""What a command works on: the current app's state, its chests, and a reader of its records."""
+"""Gives commands the current app's state, its chests, and a reader of its records."""
 
 from __future__ import annotations
 

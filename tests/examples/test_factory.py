@@ -21,9 +21,11 @@ def nothing_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLASK_CHEST_BUFFER", "none")
 
 
-def test_blueprints_record_what_is_said_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One by chest.toml, the other by track(); the environment wins over the file."""
-    monkeypatch.setenv("FLASK_CHEST_SLOW_MS", "0")  # all are slow, so none is left out
+def test_blueprints_have_their_own_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """chest.toml configures one blueprint, track() the other; the environment wins."""
+    monkeypatch.setenv(
+        "FLASK_CHEST_SLOW_MS", "0"
+    )  # all requests count as slow, so sampling drops none
     app = create_app()
     client = app.test_client()
     with capture_records(app) as records:
@@ -37,7 +39,7 @@ def test_blueprints_record_what_is_said_of_them(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_two_apps() -> None:
-    """A factory makes many apps of one extension."""
+    """One extension serves two apps of the factory."""
     first, second = create_app(), create_app(CHEST_TAGS={"service": "second"})
     with capture_records(first) as before, capture_records(second) as after:
         second.test_client().post("/orders/7", data={"total": "1"})
@@ -45,8 +47,8 @@ def test_two_apps() -> None:
     assert after[0].tags["service"] == "second"
 
 
-def test_it_starts_by_one_line() -> None:
-    """``flask --app examples.factory``, here with the command that tells what is recorded."""
+def test_flask_command() -> None:
+    """``flask --app examples.factory chest rules`` shows what the app records."""
     command = [sys.executable, "-m", "flask", "--app", "examples.factory", "chest", "rules"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The queries of the Grafana dashboards, run on the stores that they are for."""
+"""The queries of the Grafana dashboards, run on their stores."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..servers.postgresql import PostgreSQL
 
 FOLDER = ROOT / "examples" / "grafana"
 
-# What Grafana makes of its macros:
+# Grafana's macros, and the text that replaces them:
 # https://grafana.com/docs/grafana/latest/datasources/postgres/#macros
 _DAYS = "time BETWEEN now() - interval '7 days' AND now()"
 _MACROS = (
@@ -40,17 +40,17 @@ _MACROS = (
 
 
 def queries(name: str, key: str) -> Iterator[tuple[str, str]]:
-    """The title and the query of each panel."""
+    """Yield the title and the query of each panel and variable."""
     content = json.loads((FOLDER / name).read_text())
     for panel in content["panels"]:
         for target in panel["targets"]:
-            yield panel["title"], expanded(target[key])
+            yield panel["title"], expand_macros(target[key])
     for variable in content["templating"]["list"]:
         if variable["type"] == "query":
-            yield variable["name"], expanded(variable["query"])
+            yield variable["name"], expand_macros(variable["query"])
 
 
-def expanded(query: str) -> str:
+def expand_macros(query: str) -> str:
     for macro, text in _MACROS:
         query = re.sub(macro, text, query)
     assert "$" not in query
@@ -59,7 +59,7 @@ def expanded(query: str) -> str:
 
 @pytest.mark.parametrize("name", ["postgresql.json", "influxdb.json"])
 def test_panels(name: str) -> None:
-    """Panels have ids of their own, lie beside one another, and take the chosen data source."""
+    """Panels have different ids and positions, and use the chosen data source."""
     panels: list[dict[str, Any]] = json.loads((FOLDER / name).read_text())["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels]
@@ -69,7 +69,7 @@ def test_panels(name: str) -> None:
 
 @pytest.mark.server
 def test_postgresql() -> None:
-    """Every query finds something, with a time where the panel is a series."""
+    """Every query returns a row."""
     with PostgreSQL() as server:
         chest = FlaskChestPostgreSQL(server.url)
         chest.write(list(days_of_records(datetime.now(timezone.utc))))
@@ -83,11 +83,11 @@ def test_postgresql() -> None:
 
 @pytest.mark.server
 def test_influxdb() -> None:
-    """Every query finds something."""
+    """Every query returns a row."""
     with InfluxDB() as server:
         chest = FlaskChestInfluxDB.from_url(server.url)
         records = days_of_records(datetime.now(timezone.utc))
-        # A variable that is a number here and a word there is another matter.
+        # InfluxDB keeps numbers and strings of one variable in separate fields; use numbers only.
         chest.write([replace(each, vars={"user_id": 7}) for each in records])
         for title, query in queries("influxdb.json", "query"):
             assert server.query(query), title

@@ -1,4 +1,4 @@
-"""A command and a job of the app's own scheduler."""
+"""A command, and a job of the app's scheduler."""
 
 from __future__ import annotations
 

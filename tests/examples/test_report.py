@@ -1,4 +1,4 @@
-"""The shop's report: plain SQL over the two names that SQLite holds, table and view."""
+"""The shop's report, made with plain SQL."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ def database(tmp_path: Path) -> Path:
     return path
 
 
-def test_percentiles_are_durations_that_were_measured(database: Path) -> None:
-    """By nearest rank: half of the requests took p50 or less."""
+def test_percentiles(database: Path) -> None:
+    """Percentiles use the nearest rank, so each is a measured duration."""
     routes = report.ask(database, report.ROUTES)
     assert routes[0] == ("/products/<sku>", "GET", 100, 0, 0, 50.0, 95.0)
 
 
 def test_requests_without_a_route_are_counted_and_commands_are_not(database: Path) -> None:
-    """What no route matched is one line; a command is no request."""
+    """Requests without a route share a row; commands are not counted."""
     routes = report.ask(database, report.ROUTES)
     assert ("(no route)", "GET", 1, 1, 0, 1.0, 1.0) in routes
     assert ("/pay", "POST", 1, 0, 1, 2.5, 2.5) in routes
     assert report.count_recorded(database) == 102
 
 
-def test_variables_come_with_their_most_frequent_values(database: Path) -> None:
-    """With their counts; long ones are cut, null and empty are told apart."""
+def test_most_frequent_values(database: Path) -> None:
+    """Values have counts; long values are cut; null differs from the empty string."""
     assert report.ask(database, report.VARIABLES) == [
         ("sku", 90, 4, "C1 (23), C2 (23), C0 (22)"),
         ("coupon", 1, 1, "null (1)"),
@@ -58,12 +58,12 @@ def test_variables_come_with_their_most_frequent_values(database: Path) -> None:
 
 
 def test_columns_line_up(capsys: pytest.CaptureFixture[str]) -> None:
-    """Numbers stand on the right, words on the left, and no line ends in blanks."""
+    """Numbers are right-aligned, text is left-aligned; no line ends with spaces."""
     report.print_table("route p50_ms", [("/", 12.0), ("/products", 3.14)])
     assert capsys.readouterr().out == "route      p50 ms\n/            12.0\n/products     3.1\n"
 
 
-def test_an_empty_table_still_has_titles(capsys: pytest.CaptureFixture[str]) -> None:
-    """A database without records is no error."""
+def test_an_empty_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """A table without rows shows its header."""
     report.print_table("route requests", [])
     assert capsys.readouterr().out == "route  requests\n"

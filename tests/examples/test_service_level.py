@@ -1,4 +1,4 @@
-"""The classic example, against a server that speaks InfluxDB and one that speaks HTTP."""
+"""The service level example, with a server for InfluxDB's protocol and an HTTP server."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def expect_the_same_in_both(influx: VictoriaMetrics, endpoint: HTTPRecorder) -> 
 
 
 def test_decorated(influx: VictoriaMetrics, endpoint: HTTPRecorder) -> None:
-    """By the decorator alone: each request is in both places when it is answered."""
+    """With the decorator, each record is in both stores before the response."""
     visit(decorated(chests(influx, endpoint)))
     assert len(endpoint.requests) == 2 * len(AMOUNTS)
     expect_the_same_in_both(influx, endpoint)
 
 
 def test_configured(influx: VictoriaMetrics, endpoint: HTTPRecorder, tmp_path: Path) -> None:
-    """By config alone: the same arrives in the background, in batches."""
+    """With configuration only, the same records are delivered in the background, in batches."""
     journal = str(tmp_path / "journal")
     app = configured(chests(influx, endpoint), CHEST_JOURNAL_DIR=journal)
     visit(app)
@@ -87,7 +87,7 @@ def test_addresses_from_the_environment(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The line that starts it names two addresses."""
+    """create_app() reads both addresses from the environment."""
     monkeypatch.setenv("INFLUXDB", f"influxdb://:token@127.0.0.1:{influx.port}/org/bucket")
     monkeypatch.setenv("ENDPOINT", endpoint.url)
     app = create_app(CHEST_JOURNAL_DIR=str(tmp_path))
@@ -98,8 +98,8 @@ def test_addresses_from_the_environment(
     chest.close()
 
 
-def test_one_of_two_is_down(endpoint: HTTPRecorder) -> None:
-    """By the decorator, a store that is down is an error in the response."""
+def test_one_store_is_down(endpoint: HTTPRecorder) -> None:
+    """With the decorator, the response fails if a store is down."""
     gone = FlaskChestInfluxDB(host="127.0.0.1", port=9)
     app = decorated([gone, FlaskChestCustomWriter(endpoint.url, payload_generator=payload)])
     assert app.test_client().get("/transactions").status_code == 500

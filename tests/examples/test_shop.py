@@ -1,4 +1,4 @@
-"""The shop, served by gunicorn and visited over HTTP as a newcomer would."""
+"""The shop, served by gunicorn and visited over HTTP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.server
 
 
 class Visited(NamedTuple):
-    """A shop that has closed again: what its visitors got and what it recorded."""
+    """The responses and the database of a shop after its visit."""
 
     answers: list[Answer]
     database: Path
@@ -42,8 +42,8 @@ def visited(tmp_path_factory: pytest.TempPathFactory) -> Visited:
     return Visited(answers, instance / "chest.db")
 
 
-def test_the_command_shows_what_it_recorded(tmp_path: Path) -> None:
-    """``python -m examples.shop`` ends well, and its tables add up."""
+def test_the_command_shows_its_records(tmp_path: Path) -> None:
+    """``python -m examples.shop`` succeeds, and its tables add up."""
     command = [sys.executable, "-m", "examples.shop", "--requests=150", f"--instance={tmp_path}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -51,11 +51,11 @@ def test_the_command_shows_what_it_recorded(tmp_path: Path) -> None:
     counts = re.findall(r"^(?:/\S*|\(no route\)) +[A-Z]+ +(\d+) ", done.stdout, re.MULTILINE)
     assert sum(map(int, counts)) == 150
     assert re.search(r"^tenant +150 +3 ", done.stdout, re.MULTILINE)
-    assert "\x1b" not in done.stdout, "plain where there is no terminal"
+    assert "\x1b" not in done.stdout, "no colours without a terminal"
 
 
-def test_every_answer_has_one_row(visited: Visited) -> None:
-    """Rows by status are the answers by status."""
+def test_every_response_has_one_row(visited: Visited) -> None:
+    """The counts by status are the same for rows and responses."""
     tally = Tally()
     for answer in visited.answers:
         tally.add(answer)
@@ -64,8 +64,8 @@ def test_every_answer_has_one_row(visited: Visited) -> None:
     assert dict(visited.ask(sql)) == tally.statuses
 
 
-def test_the_money_adds_up(visited: Visited) -> None:
-    """The sum of ``total`` over accepted payments is the sum that the visitors were told."""
+def test_totals_add_up(visited: Visited) -> None:
+    """The recorded totals of accepted payments add up to the totals in the responses."""
     paid = [a.json["total"] for a in visited.select("POST", "/checkout") if a.status == 201]
     ((count, total),) = visited.ask(
         "select count(*), sum(json_extract(vars, '$.total')) from chest_records"
@@ -75,8 +75,8 @@ def test_the_money_adds_up(visited: Visited) -> None:
     assert (count, total) == (len(paid), pytest.approx(sum(paid)))
 
 
-def test_variables_are_those_that_the_views_set(visited: Visited) -> None:
-    """Each search left its term, each answer its tenant, whatever came of it."""
+def test_variables_of_views(visited: Visited) -> None:
+    """Each search has its term and each response its tenant, whatever the status."""
     names = dict(visited.ask("select name, count(*) from chest_vars group by name"))
     assert names["tenant"] == len(visited.answers)
     assert names["search_term"] == len(visited.select("GET", "/search"))
@@ -94,8 +94,8 @@ def test_a_broken_page_is_recorded_with_its_error(visited: Visited) -> None:
     assert errors == [("ZeroDivisionError",)] * len(broken)
 
 
-def test_card_numbers_stay_out_of_the_store(visited: Visited) -> None:
-    """They are redacted by name; what stands beside them is kept."""
+def test_card_numbers_are_redacted(visited: Visited) -> None:
+    """Card numbers are redacted by name; other values of the payment are kept."""
     payments = visited.ask("select value from chest_vars where name = 'payment'")
     assert payments
     for (payment,) in payments:
@@ -103,8 +103,8 @@ def test_card_numbers_stay_out_of_the_store(visited: Visited) -> None:
         assert json.loads(payment)["method"] == "card"
 
 
-def test_a_download_counts_its_rows(visited: Visited) -> None:
-    """A generator's own counts are recorded, and whether the client stayed to the end."""
+def test_downloads(visited: Visited) -> None:
+    """The generator's row count is recorded, and whether the client disconnected."""
     rows = visited.ask(
         "select json_extract(vars, '$.rows'), bytes_sent, disconnected from chest_records"
         " where route = '/admin/orders.csv' and status = 200"
@@ -117,8 +117,8 @@ def test_a_download_counts_its_rows(visited: Visited) -> None:
     assert all(count == 365 * 40 and sent > 200_000 for count, sent, _ in whole)
 
 
-def test_a_command_leaves_a_record(tmp_path: Path) -> None:
-    """``flask import-products`` is recorded as a command, with what it put on ``g``."""
+def test_a_command_is_recorded(tmp_path: Path) -> None:
+    """``flask import-products`` leaves a record with the variables it put on ``g``."""
     products = tmp_path / "new.csv"
     products.write_text("sku,name,price,kilos,stock\nN1,oak box,12.5,2,3\nN2,ash box,?,1,1\n")
     app = f'examples.shop:create_app("{tmp_path}")'

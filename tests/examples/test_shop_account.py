@@ -13,7 +13,7 @@ from examples.shop import create_app
 def test_a_wrong_password_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, password: str
 ) -> None:
-    """Whatever it is made of, it is a 401."""
+    """A wrong password is answered with 401, also with non-ASCII characters."""
     monkeypatch.setenv("FLASK_CHEST_CHESTS", '["memory://"]')
     monkeypatch.setenv("FLASK_CHEST_BUFFER", "none")
     form = {"email": "staff@shop.test", "password": password}

@@ -1,4 +1,4 @@
-"""The shop with another store: nothing but CHEST_CHESTS changes."""
+"""The shop with ClickHouse: only CHEST_CHESTS changes."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ IN_SQLITE = ("chest_records", "chest_vars", "json_extract(vars, '$.total')")
 IN_CLICKHOUSE = ("chest_records final", "chest_vars", "JSONExtractFloat(vars, 'total')")
 
 
-def test_the_same_beside_sqlite(tmp_path: Path) -> None:
-    """Counts and sums are those of SQLite beside it, although the server is killed under load."""
+def test_same_records_as_sqlite(tmp_path: Path) -> None:
+    """Counts and sums are the same as in SQLite, although the server is killed under load."""
     with ClickHouse() as server:
         environment = {
             "FLASK_CHEST_CHESTS": json.dumps(["sqlite:///chest.db", server.url]),
@@ -56,7 +56,7 @@ def test_the_same_beside_sqlite(tmp_path: Path) -> None:
 
 
 def has(count: Callable[[], list[Any]], wanted: int) -> bool:
-    """Whether a store has so many; its table may not be there yet."""
+    """Return whether a store has this many records; its table may not exist yet."""
     with suppress(sqlite3.Error, ClickHouseError):
         return count() == [(wanted,)]
     return False
@@ -72,6 +72,6 @@ def in_clickhouse(server: ClickHouse, question: str) -> list[Any]:
 
 
 def same(one: list[Any], other: list[Any]) -> bool:
-    """The same rows in any order, with sums that may differ in the last place."""
+    """Compare rows in any order; sums may differ in the last digits."""
     mine, theirs = ({row[:-1]: row[-1] for row in rows} for rows in (one, other))
     return bool(mine) and mine == pytest.approx(theirs)

@@ -1,4 +1,4 @@
-"""The shop's health views, where it stands on nothing but itself."""
+"""The shop's health views, without optional libraries."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ print(client.get("/__lbheartbeat__").status_code, client.get("/__heartbeat__").j
 """
 
 
-def test_it_needs_no_extra(tmp_path: Path) -> None:
-    """Without a database and Redis in the config, their libraries need not be there."""
+def test_no_extra_is_needed(tmp_path: Path) -> None:
+    """Without a database and Redis in the config, their libraries are not imported."""
     command = [sys.executable, "-c", PROGRAM, str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.stdout == "200 {'chest': 'ok'}\n", done.stderr

@@ -1,4 +1,4 @@
-"""Flask-Chest beside OpenTelemetry; marked as a server's test, whose environment has both."""
+"""Flask-Chest with OpenTelemetry; marked as server tests, whose environment has both."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from flask_chest.testing import capture_records
 pytestmark = pytest.mark.server
 
 
-def test_trace_ids_meet() -> None:
-    """A caller's trace is that of the span and of the record; one that begins here is on g, as is
-    the span."""
+def test_trace_ids() -> None:
+    """Span and record share the caller's trace; a trace that starts in the app is on ``g``."""
     exporter = InMemorySpanExporter()
     app = create_app(exporter, CHEST_CHESTS=["memory://"], CHEST_BUFFER="none")
     client = app.test_client()
@@ -36,7 +35,7 @@ def test_trace_ids_meet() -> None:
     assert [record.vars["span_id"] for record in records] == [f"{s.span_id:016x}" for s in spans]
 
 
-def test_it_starts_by_one_line() -> None:
+def test_main() -> None:
     """``python -m examples.tracing`` shows spans and records side by side."""
     command = [sys.executable, "-m", "examples.tracing"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
