@@ -1,4 +1,4 @@
-"""Many processes that write to a new chest at the same moment."""
+"""Writes to a new chest from many processes at the same time."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from flask_chest import Chest
 from flask_chest.chests.registry import load_class
 from flask_chest.testing import make_records
 
-#: How many records each worker writes.
+#: Number of records that each worker writes.
 ROUNDS = 10
 _SECONDS = 120
 
 
 def write_at_once(class_name: str, arguments: Mapping[str, Any], *, workers: int) -> None:
-    """Start workers, let them all write their records at once, and see that none of them fails.
+    """Start workers that write at the same time, and check that none of them fails.
 
-    They are forks of one process, as a server's are, which has imported what they need.
+    The workers are forks of one process that has imported the chest, as in a server.
     """
     command = [sys.executable, "-W", "error", "-m", __name__, class_name, json.dumps(arguments)]
     done = subprocess.run(
@@ -31,15 +31,15 @@ def write_at_once(class_name: str, arguments: Mapping[str, Any], *, workers: int
     assert done.returncode == 0, done.stderr
 
 
-def start(made_by: type[Chest], arguments: Mapping[str, Any], workers: int) -> bool:
-    """Let workers write.
+def start(chest_class: type[Chest], arguments: Mapping[str, Any], workers: int) -> bool:
+    """Run the workers.
 
-    :returns: whether all of them have.
+    :returns: whether all of them succeeded.
     """
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(workers)
     processes = [
-        context.Process(target=work, args=(made_by, arguments, barrier)) for _ in range(workers)
+        context.Process(target=work, args=(chest_class, arguments, barrier)) for _ in range(workers)
     ]
     for process in processes:
         process.start()
@@ -48,9 +48,9 @@ def start(made_by: type[Chest], arguments: Mapping[str, Any], workers: int) -> b
     return all(process.exitcode == 0 for process in processes)
 
 
-def work(made_by: type[Chest], arguments: Mapping[str, Any], barrier: Barrier) -> None:
-    """Make the chest, wait for the others, and write."""
-    chest = made_by(**arguments)
+def work(chest_class: type[Chest], arguments: Mapping[str, Any], barrier: Barrier) -> None:
+    """Make the chest, wait for the other workers, and write."""
+    chest = chest_class(**arguments)
     records = make_records(ROUNDS)
     barrier.wait(_SECONDS / 2)
     for record in records:

@@ -10,7 +10,7 @@ from flask import Flask
 
 from flask_chest.app.state import get_state
 
-from ..query.records import many
+from ..query.records import sample_records
 from .shop import make_shop
 
 
@@ -19,7 +19,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with 600 records."""
     folder = tmp_path_factory.mktemp("stored")
     [chest] = get_state(make_shop(folder)).chests
-    chest.write(many())
+    chest.write(sample_records())
     chest.close()
     return folder / "chest.db"
 

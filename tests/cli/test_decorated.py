@@ -19,7 +19,7 @@ from flask_chest.record.encoding import encode
 from tests.waiting import wait_until
 
 from ..apps import make_app, make_plain_app
-from ..query.records import many
+from ..query.records import sample_records
 from .shop import run
 
 NAMES = ("now", "later", "method")
@@ -118,7 +118,7 @@ def test_replay(tmp_path: Path) -> None:
     """Sends dead letters of a decorator's chest again."""
     app = decorated_app(tmp_path)
     journal = JournalScope(get_state(app).journal_dir)
-    DeadLetters(journal, "later").add([encode(record) for record in many(10)], "refused")
+    DeadLetters(journal, "later").add([encode(record) for record in sample_records(10)], "refused")
     assert "later: 10 delivered, 0 left" in run(app, "replay").stdout.splitlines()
     assert len(exported(app, "later")) == 10
 
@@ -127,7 +127,7 @@ def test_import(tmp_path: Path) -> None:
     """Imports to the app's own chests; to a decorator's chest only if --chest names it."""
     app = decorated_app(tmp_path)
     file = tmp_path / "records.ndjson"
-    file.write_bytes(b"".join(encode(record) + b"\n" for record in many(10)))
+    file.write_bytes(b"".join(encode(record) + b"\n" for record in sample_records(10)))
     assert run(app, "import", str(file)).stdout == "10 imported\n"
     assert len(exported(app, "sqlite")) == 10
     assert [exported(app, name) for name in NAMES] == [[], [], []]

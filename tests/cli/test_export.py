@@ -19,7 +19,7 @@ from flask_chest import Record
 from flask_chest.app.state import get_state
 from tests import ROOT
 
-from ..query.records import many
+from ..query.records import sample_records
 from .shop import lines_of, make_shop, run
 
 
@@ -102,7 +102,7 @@ def test_export_takes_constant_memory(tmp_path: Path) -> None:
     app = make_shop(tmp_path)
     [chest] = get_state(app).chests
     for part in range(20):
-        chest.write(list(padded(many(1000), part)))
+        chest.write(list(padded(sample_records(1000), part)))
     chest.close()
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path), str(room)],

@@ -12,7 +12,7 @@ from flask_chest.delivery.dead_letters import DeadLetters
 from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.record.encoding import encode
 
-from ..query.records import many
+from ..query.records import sample_records
 from .shop import lines_of, make_shop, run
 
 
@@ -22,10 +22,10 @@ def test_forget(tmp_path: Path) -> None:
         tmp_path, CHEST_CHESTS=["sqlite:///one.db", {"url": "sqlite:///two.db", "name": "two"}]
     )
     for chest in get_state(app).chests:
-        chest.write(many())
+        chest.write(sample_records())
         chest.close()
     journal = JournalScope(get_state(app).journal_dir)
-    DeadLetters(journal, "two").add([encode(record) for record in many(10)], "refused")
+    DeadLetters(journal, "two").add([encode(record) for record in sample_records(10)], "refused")
     asked = app.test_cli_runner().invoke(
         chest_group, ["forget", "--where", "user_id=3"], input="n\n"
     )
@@ -50,7 +50,7 @@ def test_forget_covers_removed_chests(tmp_path: Path) -> None:
     before.extensions["chest"].close()
     app = make_shop(tmp_path)
     journal = JournalScope(get_state(app).journal_dir)
-    records = [encode(record) for record in many(10)]
+    records = [encode(record) for record in sample_records(10)]
     DeadLetters(replace(journal, app_name=app.name), "gone").add(records, "refused")
     DeadLetters(journal, "redis strangers").add([b'{"entry":"0-1","fields":{}}'], "no record")
     exported = tmp_path / "person.ndjson"
@@ -72,7 +72,7 @@ def test_forget_exports_each_record_once(tmp_path: Path) -> None:
     app = make_shop(
         tmp_path, CHEST_CHESTS=["sqlite:///one.db", {"url": "sqlite:///two.db", "name": "two"}]
     )
-    mine = [each for each in many() if each.vars["user_id"] == 3]
+    mine = [each for each in sample_records() if each.vars["user_id"] == 3]
     for chest, records in zip(get_state(app).chests, (mine[:50], mine[40:60]), strict=True):
         chest.write(records)
         chest.close()
@@ -98,7 +98,7 @@ def test_forget_reports_unreadable_stores_with_dead_letters(tmp_path: Path) -> N
     """The command fails for an unreadable store, even if it has erased dead letters."""
     app = make_shop(tmp_path, CHEST_CHESTS=["memory://"])
     journal = JournalScope(get_state(app).journal_dir)
-    DeadLetters(journal, "memory").add([encode(record) for record in many(10)], "refused")
+    DeadLetters(journal, "memory").add([encode(record) for record in sample_records(10)], "refused")
     result = run(app, "forget", "--where", "user_id=3", "--yes", "--json")
     assert json.loads(result.stdout.splitlines()[0])["erased"] == {"memory": 1}
     assert result.exit_code == 1

@@ -16,7 +16,7 @@ from flask_chest.operations.retention import Maintenance
 from flask_chest.query.ndjson import to_line
 from flask_chest.record.encoding import encode
 
-from ..query.records import many
+from ..query.records import sample_records
 from .shop import deliver, make_shop, records_left, run
 
 
@@ -29,7 +29,7 @@ def test_import_of_old_records(tmp_path: Path) -> None:
     Maintenance([chest], None).run(threading.Event())
     file = tmp_path / "past.ndjson"
     past = datetime.now(timezone.utc) - timedelta(days=7)
-    old = [replace(each, time=past, route="/old", sample_rate=1.0) for each in many(3)]
+    old = [replace(each, time=past, route="/old", sample_rate=1.0) for each in sample_records(3)]
     file.write_bytes(b"".join(to_line(record) + b"\n" for record in old))
     assert run(app, "import", str(file)).stderr == ""
     stats = run(app, "stats", "--since", "30 days", "--where", "route=/old", "--json")
@@ -40,7 +40,7 @@ def test_import_of_old_records(tmp_path: Path) -> None:
 def test_import_through_a_pipe(tmp_path: Path) -> None:
     """Imports standard input, whose size is unknown."""
     app = make_shop(tmp_path)
-    lines = b"\n".join(to_line(record) for record in many(3))
+    lines = b"\n".join(to_line(record) for record in sample_records(3))
     done = app.test_cli_runner().invoke(chest_group, ["import"], input=lines)
     assert (done.exit_code, done.stdout) == (0, "3 imported\n")
     assert records_left(app) == 3
@@ -49,7 +49,7 @@ def test_import_through_a_pipe(tmp_path: Path) -> None:
 def test_import_of_bad_lines(shop: Flask, tmp_path: Path) -> None:
     """Imports valid lines, reports invalid lines with their numbers, and fails."""
     file = tmp_path / "in.ndjson"
-    good = encode(replace(many(1)[0], id="new"))
+    good = encode(replace(sample_records(1)[0], id="new"))
     file.write_bytes(good + b"\n\nnot json\n" + b'{"id": 5}\n' * 9)
     result = run(shop, "import", str(file), "--json")
     assert result.exit_code == 1

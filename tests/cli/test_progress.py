@@ -16,7 +16,7 @@ import pytest
 from flask_chest.app.state import get_state
 from tests import ROOT
 
-from ..query.records import END, many
+from ..query.records import END, sample_records
 from .shop import make_shop
 
 pytestmark = pytest.mark.server
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
     app = make_shop(tmp_path)
     [chest] = get_state(app).chests
     ago = datetime.now(timezone.utc) - timedelta(days=2) - END
-    chest.write([replace(record, time=record.time + ago) for record in many()])
+    chest.write([replace(record, time=record.time + ago) for record in sample_records()])
     chest.close()
     return tmp_path
 

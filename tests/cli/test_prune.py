@@ -9,7 +9,7 @@ from pathlib import Path
 from flask_chest.app.state import get_state
 from flask_chest.cli import chest as chest_group
 
-from ..query.records import END, many
+from ..query.records import END, sample_records
 from .shop import lines_of, make_shop, records_left, run
 
 
@@ -18,7 +18,7 @@ def test_prune(tmp_path: Path) -> None:
     app = make_shop(tmp_path, CHEST_RETENTION="6 hours")
     [chest] = get_state(app).chests
     now = datetime.now(timezone.utc)
-    chest.write([replace(each, time=now - (END - each.time)) for each in many()])
+    chest.write([replace(each, time=now - (END - each.time)) for each in sample_records()])
     chest.close()
     asked = app.test_cli_runner().invoke(chest_group, ["prune"], input="n\n")
     assert asked.exit_code == 1

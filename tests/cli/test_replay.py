@@ -13,7 +13,7 @@ from flask_chest.delivery.dead_letters import DeadLetters
 from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.record.encoding import encode
 
-from ..query.records import many
+from ..query.records import sample_records
 from .shop import make_shop, run
 
 DOWN = {"url": "http://127.0.0.1:1/hook", "name": "down"}
@@ -25,7 +25,7 @@ def app(tmp_path: Path) -> Flask:
     app = make_shop(tmp_path, CHEST_CHESTS=[DOWN, "sqlite:///chest.db"])
     for name in ("down", "sqlite"):
         letters = DeadLetters(JournalScope(get_state(app).journal_dir), name)
-        letters.add([encode(record) for record in many(2)], "refused")
+        letters.add([encode(record) for record in sample_records(2)], "refused")
     return app
 
 

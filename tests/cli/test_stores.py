@@ -13,7 +13,7 @@ from flask import Flask
 from flask_chest.app.state import get_state
 
 from ..dashboard.shop import PAGES, fill, log_in, make_dashboard_app
-from ..query.records import many
+from ..query.records import sample_records
 from ..servers.clickhouse import ClickHouse
 from ..servers.mongodb import MongoDB
 from .shop import make_shop, run
@@ -43,7 +43,7 @@ def shop(server: Any, tmp_path: Path) -> Flask:
     chests = ["sqlite:///chest.db", chest_on(server, "commands")]
     app = make_shop(tmp_path, CHEST_CHESTS=chests)
     for chest in get_state(app).chests:
-        chest.write(many(200))
+        chest.write(sample_records(200))
         chest.close()
     return app
 

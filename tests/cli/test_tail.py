@@ -15,7 +15,7 @@ from flask import Flask
 
 from flask_chest.cli.tail import tail_line
 
-from ..query.records import many
+from ..query.records import sample_records
 from .shop import deliver, lines_of, make_shop, run
 from .terminal import APP, Terminal, visit
 
@@ -52,7 +52,7 @@ def test_tail_filters(shop: Flask) -> None:
 
 def test_tail_shows_dates() -> None:
     """Only records of other days have a date."""
-    [record] = many(1)
+    [record] = sample_records(1)
     today = record.time.date()
     line = unstyle(tail_line(record, today))
     assert line.startswith("11:59:59 200 POST    /orders/")
@@ -61,7 +61,7 @@ def test_tail_shows_dates() -> None:
 
 def test_tail_escapes_control_characters() -> None:
     """Escape sequences in an imported record do not reach the terminal."""
-    [record] = many(1)
+    [record] = sample_records(1)
     evil = "\x1b[2J"
     record = replace(record, method=evil, route=evil, error=evil, vars={evil: evil})
     line = tail_line(record, record.time.date())

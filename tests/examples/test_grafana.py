@@ -18,7 +18,7 @@ from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
 from flask_chest.operations.retention import Maintenance
 from tests import ROOT
 
-from ..operations.suite import days_of_records
+from ..chests.sql.rollups.suite import days_of_records
 from ..servers.influxdb import InfluxDB
 from ..servers.postgresql import PostgreSQL
 

@@ -1,4 +1,4 @@
-"""Records with everything that makes reading hard, and what must be found among them."""
+"""Records with values that are hard to query."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 from flask_chest import Record
 
-#: When the latest of them was made.
+#: All sample records are earlier.
 END = datetime(2026, 11, 20, 12, 0, tzinfo=timezone.utc)
 
-#: A name that every database would have to quote, and each differently.
-ODD = "a \"b' $.ü%"
+#: A variable name that each database quotes in a different way.
+ODD_NAME = "a \"b' $.ü%"
 
 _MIXED: tuple[Any, ...] = (
     *(1, "1", True, None, 1.5, [1], {"a": 1}, "=cmd()", "\u202e<b>", "x" * 300),
@@ -20,16 +20,16 @@ _MIXED: tuple[Any, ...] = (
 )
 
 
-#: Values that some database takes for one another.
-ALIKE: tuple[Any, ...] = (
+#: Values that some database considers equal to each other.
+SIMILAR_VALUES: tuple[Any, ...] = (
     *("bob", "Bob", "bob ", " bob", "b\u00f3b", "bo\u0301b", "ss", "\u00df", "", " "),
     *(42, "42", 42.0, "42.0", 1, 1.0, "1", True, "true", 0, 0.0, False, None, "null"),
     *(0.1 + 0.2, 0.3, 1763710752.123456, "1763710752.12346", 2**63 - 1, 2**63 - 2, "1" * 20),
 )
 
 
-def alike() -> list[Record]:
-    """A record for each of them, the latest first, later than all others."""
+def similar_records() -> list[Record]:
+    """One record for each similar value, newest first, later than all sample records."""
     return [
         Record(
             id=f"9{number:031x}",
@@ -39,12 +39,15 @@ def alike() -> list[Record]:
             sample_rate=1 / 2 ** (number % 3),
             vars={"name": value},
         )
-        for number, value in enumerate(ALIKE)
+        for number, value in enumerate(SIMILAR_VALUES)
     ]
 
 
-def many(count: int = 600) -> list[Record]:
-    """Records of ten hours, the latest first."""
+def sample_records(count: int = 600) -> list[Record]:
+    """Records of ten hours, newest first.
+
+    :param count: number of records.
+    """
     chance = random.Random(1)
     return [_record(number, count, chance) for number in range(count)]
 
@@ -66,7 +69,7 @@ def _record(number: int, count: int, chance: random.Random) -> Record:
         vars={
             "user_id": number % 7,
             "mixed": _MIXED[number % len(_MIXED)],
-            ODD: number % 3,
+            ODD_NAME: number % 3,
             "balance": -number / 8,
             "unique": f"value {number}",
         },

@@ -1,4 +1,4 @@
-"""What every reader must find, by comparison with the same records in a list."""
+"""Checks that every reader must pass, by comparison with the same records in a list."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from flask_chest.query.query import Query
 from flask_chest.query.reader import Reader
 from flask_chest.query.summary import Summary
 
-from .records import END, ODD, alike, many
+from .records import END, ODD_NAME, sample_records, similar_records
 
 WHOLE = Query(since=END - timedelta(hours=11), until=END)
 
@@ -50,7 +50,7 @@ FILTERS = (
     "unique~%",
     "mixed~MÜLLER",
     "mixed~müLL",
-    f"{ODD}=2",
+    f"{ODD_NAME}=2",
     "nowhere=1",
     "nowhere=",
     "route=/",
@@ -74,27 +74,27 @@ FILTERS = (
 
 
 def check_reader(chest: Chest) -> None:
-    """Write records to an empty chest and ask for them in every way."""
+    """Write records to an empty chest and query them in every way."""
     reader = chest.reader()
     assert reader is not None
-    _finds_nothing(reader)
-    records = many()
+    _check_empty(reader)
+    records = sample_records()
     chest.write(records)
-    _filters(reader, records)
-    _groups(reader, records)
-    _measures(reader, records)
-    _measures_over_time(reader, records)
-    _pages(reader, records)
-    _finds(reader, records)
-    later = alike()
+    _check_filters(reader, records)
+    _check_groups(reader, records)
+    _check_measures(reader, records)
+    _check_series(reader, records)
+    _check_pages(reader, records)
+    _check_find(reader, records)
+    later = similar_records()
     chest.write(later)
-    _tells_apart(chest, reader, later)
+    _check_similar_values(chest, reader, later)
     reader.close()
     chest.close()
 
 
-def _finds_nothing(reader: Reader) -> None:
-    """Before the first record there is no table, which is no error."""
+def _check_empty(reader: Reader) -> None:
+    """Before the first delivery there is no table, and every result is empty."""
     assert reader.latest(5) == reader.page(WHOLE) == reader.find("x") == []
     assert list(reader.iter_records(WHOLE)) == []
     assert reader.count(WHOLE) == 0
@@ -104,7 +104,7 @@ def _finds_nothing(reader: Reader) -> None:
     reader.check()
 
 
-def _filters(reader: Reader, records: list[Record]) -> None:
+def _check_filters(reader: Reader, records: list[Record]) -> None:
     for text in FILTERS:
         wanted = parse_filter(text)
         expected = [record for record in records if matches(record, [wanted])]
@@ -116,8 +116,8 @@ def _filters(reader: Reader, records: list[Record]) -> None:
     assert reader.count(hours) == len(inside) == 60
 
 
-def _groups(reader: Reader, records: list[Record]) -> None:
-    for name in ("route", "status", "user_id", ODD, "tags.version", "disconnected"):
+def _check_groups(reader: Reader, records: list[Record]) -> None:
+    for name in ("route", "status", "user_id", ODD_NAME, "tags.version", "disconnected"):
         field = parse_field(name)
         expected: dict[Any, list[Record]] = {}
         for record in records:
@@ -141,14 +141,14 @@ def _groups(reader: Reader, records: list[Record]) -> None:
     assert top.whole.rows == len(records)
 
 
-def _measures(reader: Reader, records: list[Record]) -> None:
+def _check_measures(reader: Reader, records: list[Record]) -> None:
     for name in ("balance", "user_id", "mixed", "unique", "status"):
         field = parse_field(name)
         query = Query(since=WHOLE.since, until=WHOLE.until, measure=field)
         _compare(reader.answer(query).whole, records, field)
 
 
-def _measures_over_time(reader: Reader, records: list[Record]) -> None:
+def _check_series(reader: Reader, records: list[Record]) -> None:
     series = reader.series(WHOLE.grouped(parse_field("method")), 3600)
     assert series.step == 3600
     assert series.starts == [WHOLE.since.timestamp() + 3600 * hour for hour in range(11)]
@@ -160,11 +160,10 @@ def _measures_over_time(reader: Reader, records: list[Record]) -> None:
                 if record.method == method and start <= record.time.timestamp() < start + 3600
             ]
             _compare(summary, inside, Field("", "duration_ms"))
-    # Of more groups than wanted, the biggest ones.
     assert len(reader.series(WHOLE.grouped(parse_field("user_id")), 3600, lines=3).lines) == 3
 
 
-def _pages(reader: Reader, records: list[Record]) -> None:
+def _check_pages(reader: Reader, records: list[Record]) -> None:
     assert reader.page(WHOLE, limit=0) == []
     assert reader.scan_start(WHOLE, len(records)) is None
     assert reader.scan_start(WHOLE, 10) == records[10].time
@@ -180,7 +179,7 @@ def _pages(reader: Reader, records: list[Record]) -> None:
     assert reader.names(WHOLE) == sorted(records[0].vars)
 
 
-def _finds(reader: Reader, records: list[Record]) -> None:
+def _check_find(reader: Reader, records: list[Record]) -> None:
     assert reader.find("request-77") == [records[77]]
     assert reader.find(records[78].id) == [records[78]]
     assert reader.find(f"{39:032x}") == [records[79], records[78]], "two requests of one trace"
@@ -189,8 +188,8 @@ def _finds(reader: Reader, records: list[Record]) -> None:
     assert reader.find("' OR 1=1 --") == reader.find("") == []
 
 
-def _tells_apart(chest: Chest, reader: Reader, records: list[Record]) -> None:
-    """One person's values are nobody else's, however much like them they are."""
+def _check_similar_values(chest: Chest, reader: Reader, records: list[Record]) -> None:
+    """Similar values are distinguished in groups, series, filters and searches."""
     query = Query(since=END, until=END + timedelta(hours=2))
     for name in ("name", "route"):
         field = parse_field(name)
@@ -207,14 +206,14 @@ def _tells_apart(chest: Chest, reader: Reader, records: list[Record]) -> None:
         }
         wanted = [Filter(field, "=", key or "") for key in expected]
         for each in [*wanted, Filter(field, "!=", "bob"), Filter(field, "!=", "42")]:
-            meant = {record.id for record in records if matches(record, [each])}
-            asked = query.filtered(each)
-            assert {record.id for record in reader.page(asked)} == meant, str(each)
+            expected_ids = {record.id for record in records if matches(record, [each])}
+            filtered = query.filtered(each)
+            assert {record.id for record in reader.page(filtered)} == expected_ids, str(each)
     for record in records[:6]:
         assert reader.find(record.request_id) == [record]
-    handed_on = replace(records[0], id="f" * 32, request_id=records[1].id)
-    chest.write([handed_on])
-    assert reader.find(records[1].id) == [records[1], handed_on]
+    passed_on = replace(records[0], id="f" * 32, request_id=records[1].id)
+    chest.write([passed_on])
+    assert reader.find(records[1].id) == [records[1], passed_on]
     assert reader.find(records[1].id, 1) == [records[1]]
 
 
@@ -266,7 +265,7 @@ def check_estimates(chest: SQLChest, monkeypatch: pytest.MonkeyPatch) -> None:
 
     :param chest: an empty one.
     """
-    chest.write(many(6000))
+    chest.write(sample_records(6000))
     monkeypatch.setattr(SQLReader, "max_records", 1000)
     monkeypatch.setattr(SQLReader, "sample_size", 1000)
     asked: list[tuple[str, Any]] = []

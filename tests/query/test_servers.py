@@ -1,4 +1,4 @@
-"""Reading the databases that are servers."""
+"""Readers of PostgreSQL, MariaDB and MongoDB."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from flask_chest.query.filters import parse_filter
 from ..servers.mariadb import MariaDB
 from ..servers.mongodb import MongoDB
 from ..servers.postgresql import PostgreSQL
-from .records import many
+from .records import sample_records
 from .suite import WHOLE, check_estimates, check_reader
 
 pytestmark = pytest.mark.server
@@ -42,15 +42,15 @@ def chest_of(server: Any, table: str) -> Chest:
     return make_chest({"url": server.url, name: table})
 
 
-def test_finds_everything(server: Any) -> None:
-    """It passes the suite that every reader must pass."""
+def test_common_checks(server: Any) -> None:
+    """Each reader passes the common checks."""
     check_reader(chest_of(server, "everything"))
 
 
-def test_more_than_can_be_looked_at(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are estimated, of many values the most frequent are told; one request is exact."""
+def test_sampling(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers of many records are estimates, of many groups lists; one request is exact."""
     chest = chest_of(server, "sampled")
-    chest.write(many(300))
+    chest.write(sample_records(300))
     monkeypatch.setattr(SQLReader, "max_records", 150)
     monkeypatch.setattr(SQLReader, "sample_size", 150)
     monkeypatch.setattr(MongoReader, "max_records", 150)
@@ -73,22 +73,22 @@ def test_more_than_can_be_looked_at(server: Any, monkeypatch: pytest.MonkeyPatch
     chest.close()
 
 
-def test_estimates(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slices are looked up, whatever else is asked for."""
+def test_query_plans(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Queries of slices use an index."""
     chest = chest_of(server, "chest_records")
     if not isinstance(chest, SQLChest):
-        pytest.skip("MongoDB has a pipeline of its own")
+        pytest.skip("for SQL only")
     check_estimates(chest, monkeypatch)
 
 
 def test_times_are_utc(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever zone a server's users live in."""
+    """Times are UTC for a user with another time zone."""
     if not isinstance(server, PostgreSQL):
-        pytest.skip("others keep no zone")
+        pytest.skip("only PostgreSQL has time zones of users")
     zone = "?options=-c%20timezone%3DAmerica/St_Johns"
-    chest = make_chest({"url": server.url + zone, "table": "of_a_zone"})
+    chest = make_chest({"url": server.url + zone, "table": "with_zone"})
     assert isinstance(chest, SQLChest)
-    records = many(6000)
+    records = sample_records(6000)
     chest.write(records)
     monkeypatch.setattr(SQLReader, "max_records", 1000)
     monkeypatch.setattr(SQLReader, "sample_size", 1000)
@@ -104,12 +104,12 @@ def test_times_are_utc(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     chest.close()
 
 
-def test_reads_only(server: Any) -> None:
-    """Nothing can be written over a reader's connection, and no statement takes for ever."""
+def test_read_only(server: Any) -> None:
+    """A reader's connection cannot write, and its statements have a timeout."""
     chest = chest_of(server, "read_only")
     if not isinstance(chest, SQLChest):
-        pytest.skip("MongoDB has no transactions that only read; its reader only finds")
-    chest.write(many(3))
+        pytest.skip("MongoDB has no read-only transactions")
+    chest.write(sample_records(3))
     engine = chest.make_read_only_engine()
     with (
         engine.connect() as connection,
@@ -125,8 +125,8 @@ def test_reads_only(server: Any) -> None:
     chest.close()
 
 
-def test_a_server_that_is_down(server: Any) -> None:
-    """The error names the chest and what to do, and no password."""
+def test_server_that_is_down(server: Any) -> None:
+    """The error names the chest without its password."""
     chest = chest_of(server, "down")
     chest.bind(AppInfo(instance_path=Path(), timeout=1))
     server.stop()

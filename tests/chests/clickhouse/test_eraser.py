@@ -8,7 +8,7 @@ import pytest
 
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
 
-from ...query.records import END, many
+from ...query.records import END, sample_records
 from .conftest import rows_of
 
 pytestmark = pytest.mark.server
@@ -20,7 +20,7 @@ def test_erase_and_prune(chest: FlaskChestClickHouse) -> None:
     assert eraser is not None
     assert list(eraser.prune(END)) == []
     assert eraser.erase(["1"]) == 0
-    records = many(600)
+    records = sample_records(600)
     chest.write(records)
     chest.write(records[:50])
     assert eraser.erase([record.id for record in records[:10]]) == 10
@@ -37,7 +37,7 @@ def test_erase_and_prune(chest: FlaskChestClickHouse) -> None:
 
 def test_erased_records_can_be_imported(chest: FlaskChestClickHouse) -> None:
     """After its records were erased, another chest's batch of them is not taken for a retry."""
-    records = many(10)
+    records = sample_records(10)
     chest.write(records)
     eraser = chest.eraser()
     assert eraser is not None

@@ -15,7 +15,7 @@ from flask_chest.query.filters import parse_filter
 from flask_chest.query.time_slices import TimeSlices
 from flask_chest.record.record import Record
 
-from ...query.records import END, many
+from ...query.records import END, sample_records
 from ...query.suite import WHOLE, check_reader
 from .conftest import rows_of
 
@@ -29,7 +29,7 @@ def test_finds_everything(chest: FlaskChestClickHouse) -> None:
 
 def test_sees_each_record_once(chest: FlaskChestClickHouse) -> None:
     """A record that was stored twice in different batches counts once in every query."""
-    records = many(100)
+    records = sample_records(100)
     chest.write(records)
     for start in range(0, 100, 30):
         chest.write(records[start : start + 20])
@@ -53,7 +53,7 @@ def test_newest_records_of_a_long_range(chest: FlaskChestClickHouse) -> None:
     hours = [0, 0.001, 0.002, 1, 1.5, 30, 31, 900, 9_000, 90_000, 90_001]
     records = [
         replace(record, time=END - timedelta(hours=ago))
-        for record, ago in zip(many(len(hours)), hours, strict=True)
+        for record, ago in zip(sample_records(len(hours)), hours, strict=True)
     ]
     chest.write(records)
     chest.write(records[:4])
@@ -78,7 +78,7 @@ def test_newest_records_of_a_long_range(chest: FlaskChestClickHouse) -> None:
 
 def test_slices_are_exact(chest: FlaskChestClickHouse) -> None:
     """Queries read exactly the records within the slices, to the microsecond."""
-    records = many(600)
+    records = sample_records(600)
     chest.write(records)
     reader = ClickHouseReader(chest)
     begins = [records[number].time for number in (500, 400, 390, 20, 0)]
@@ -95,7 +95,7 @@ def test_slices_are_exact(chest: FlaskChestClickHouse) -> None:
 
 def test_whole_floats(chest: FlaskChestClickHouse) -> None:
     """A whole float has a decimal point in texts, as in the other stores."""
-    chest.write(many(100))
+    chest.write(sample_records(100))
     reader = chest.reader()
     assert reader is not None
     found = reader.page(WHOLE.filtered(parse_filter("balance=-1.0")))
@@ -107,7 +107,7 @@ def test_whole_floats(chest: FlaskChestClickHouse) -> None:
 
 def test_reader_cannot_write(chest: FlaskChestClickHouse) -> None:
     """A reader's connection refuses writes and limits each query's time."""
-    chest.write(many(3))
+    chest.write(sample_records(3))
     engine = chest.make_read_only_engine()
     with engine.connect() as connection:
         with pytest.raises(sa.exc.SQLAlchemyError, match=r"(?i)readonly"):

@@ -1,4 +1,4 @@
-"""MySQL and MariaDB, against a MariaDB of its own."""
+"""The MySQL chest, with a MariaDB server."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def ours(request: pytest.FixtureRequest) -> MariaDB | None:
-    """The server, where it is one that may be stopped."""
+    """The server if tests may stop it, else ``None``."""
     if os.environ.get("CHEST_TEST_MYSQL_URL"):
         return None
     server: MariaDB = request.getfixturevalue("server")
@@ -83,7 +83,7 @@ def ask(url: str, query: str) -> list[tuple[Any, ...]]:
 
 @pytest.mark.server
 def test_conforms(ours: MariaDB | None, url: str, table: str) -> None:
-    """It passes the suite that every backend must pass, with its server stopped and silenced."""
+    """The chest passes the checks that all chests pass, also if its server is down or hangs."""
     done = check_chest(
         lambda: FlaskChestMySQL(url, table=table),
         read=lambda: [found for (found,) in ask(url, f"SELECT id FROM `{table}`")],
@@ -96,7 +96,7 @@ def test_conforms(ours: MariaDB | None, url: str, table: str) -> None:
 
 @pytest.mark.server
 def test_columns_and_view(url: str, table: str) -> None:
-    """A record reads back as it was, from the table and from the view of variables."""
+    """A record is unchanged in the table and in the view of variables."""
     [record] = make_records(1)
     values: dict[str, Any] = {
         "big": 2**63,
@@ -129,15 +129,15 @@ def test_columns_and_view(url: str, table: str) -> None:
 @pytest.mark.parametrize(
     "changes", [{"status": "nope"}, {"status": 2**40}, {"duration_ms": "x"}, {"kind": "x" * 99}]
 )
-def test_nothing_is_cut_silently(url: str, table: str, changes: dict[str, Any]) -> None:
-    """What a column cannot take is rejected, not cut."""
+def test_too_long_values(url: str, table: str, changes: dict[str, Any]) -> None:
+    """Values that do not fit a column are rejected, not truncated."""
     with chest_of(url, table) as chest, pytest.raises(RejectedError):
         chest.write([replace(make_records(1)[0], **changes)])
 
 
 @pytest.mark.server
-def test_another_mode_of_the_server() -> None:
-    """Text arrives as it is, whatever the server takes for a quote or an escape."""
+def test_sql_modes() -> None:
+    """Text is stored unchanged in SQL modes with other quotes and escapes."""
     text = "it's \\' a \"quote\" \\\\"
     records = [replace(each, vars={text: text}, route=text) for each in make_records(2)]
     with MariaDB("--sql-mode=NO_BACKSLASH_ESCAPES,ANSI_QUOTES") as server:
@@ -149,8 +149,8 @@ def test_another_mode_of_the_server() -> None:
 
 
 @pytest.mark.server
-def test_another_server_that_starts(server: MariaDB) -> None:
-    """It leaves the temporary tables of one that runs alone, as tests in other processes need."""
+def test_second_server(server: MariaDB) -> None:
+    """A second server does not delete the temporary tables of the first one."""
     with connect(server.url) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE passing (number int) ENGINE=Aria")
         with MariaDB():
@@ -159,7 +159,7 @@ def test_another_server_that_starts(server: MariaDB) -> None:
 
 @pytest.mark.server
 def test_long_route(url: str, table: str) -> None:
-    """A route longer than a TEXT column can say its length is kept whole."""
+    """A route longer than a TEXT column is stored in full."""
     with chest_of(url, table) as chest:
         chest.write([replace(make_records(1)[0], route="x" * 70_000)])
     assert ask(url, f"SELECT length(route) FROM `{table}`") == [(70_000,)]
@@ -167,14 +167,14 @@ def test_long_route(url: str, table: str) -> None:
 
 @pytest.mark.server
 def test_first_use_by_many_workers(url: str, table: str) -> None:
-    """Eight processes that find no table make one, and none of them fails."""
+    """Eight processes create one table at the same time, and none of them fails."""
     write_at_once("FlaskChestMySQL", {"url": url, "table": table}, workers=8)
     assert ask(url, f"SELECT count(*) FROM `{table}`") == [(8 * ROUNDS,)]
 
 
 @pytest.mark.server
-def test_bigger_than_a_packet(url: str, table: str) -> None:
-    """A batch over the server's limit for a packet (16 MiB) goes in several statements."""
+def test_batch_bigger_than_a_packet(url: str, table: str) -> None:
+    """A batch beyond the packet limit of the server (16 MiB) is split into statements."""
     records = [replace(record, vars={"text": "'" * 60_000}) for record in make_records(400)]
     with chest_of(url, table) as chest:
         chest.write(Batch([encode(record) for record in records]))
@@ -183,7 +183,7 @@ def test_bigger_than_a_packet(url: str, table: str) -> None:
 
 @pytest.mark.server
 def test_table_with_other_columns(url: str, table: str) -> None:
-    """A stranger's table is left alone, and the error says what to do."""
+    """A table of another application is not changed, and the error has a remedy."""
     ask(url, f"CREATE TABLE `{table}` (id int)")
     with chest_of(url, table) as chest, pytest.raises(DeliveryError, match="another 'table'"):
         chest.write(make_records(1))
@@ -199,7 +199,7 @@ def test_table_with_other_columns(url: str, table: str) -> None:
     ],
 )
 def test_wrong_address(server: MariaDB, old: str, new: str, remedy: str) -> None:
-    """A wrong setting is told with chest, address and remedy, and without the password."""
+    """The error has chest, address and remedy, and no password."""
     before, _, after = server.url.rpartition(old)
     chest = FlaskChestMySQL(before + new + after, name="orders")
     with pytest.raises(DeliveryError, match=remedy) as caught:
@@ -212,7 +212,7 @@ def test_wrong_address(server: MariaDB, old: str, new: str, remedy: str) -> None
 
 @pytest.mark.server
 def test_private_ca(tmp_path: Path) -> None:
-    """TLS without being asked; with ssl_ca it must be that CA, and for the host that is named."""
+    """TLS is used if available; with ``ssl_ca`` the certificate and the host name are verified."""
     folder = tmp_path / "other"
     folder.mkdir()
     ours, other = PrivateCA(tmp_path), PrivateCA(folder)
@@ -233,13 +233,13 @@ def test_private_ca(tmp_path: Path) -> None:
     "url", ["postgresql://h/db", "mysql://h", "mysql://h/db?ssl=1", "mysql://h:many/db"]
 )
 def test_wrong_url(url: str) -> None:
-    """What cannot be is told at start-up."""
+    """A wrong URL is an error at start-up."""
     with pytest.raises(ConfigError):
         FlaskChestMySQL(url)
 
 
 def test_missing_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without PyMySQL the constructor says which extra to install."""
+    """Without PyMySQL the error names the extra to install."""
     monkeypatch.setattr("flask_chest.chests.client.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r'pip install "flask-chest\[mysql\]"'):
         FlaskChestMySQL("mysql://localhost/db")

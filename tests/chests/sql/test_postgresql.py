@@ -1,4 +1,4 @@
-"""PostgreSQL, against a server of its own."""
+"""The PostgreSQL chest, with a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def ours(request: pytest.FixtureRequest) -> PostgreSQL | None:
-    """The server, where it is one that may be stopped."""
+    """The server if tests may stop it, else ``None``."""
     if os.environ.get("CHEST_TEST_POSTGRESQL_URL"):
         return None
     server: PostgreSQL = request.getfixturevalue("server")
@@ -72,7 +72,7 @@ def ask(url: str, query: str) -> list[tuple[Any, ...]]:
 
 
 def test_conforms(ours: PostgreSQL | None, url: str, table: str) -> None:
-    """It passes the suite that every backend must pass, with its server stopped and silenced."""
+    """The chest passes the checks that all chests pass, also if its server is down or hangs."""
     done = check_chest(
         lambda: FlaskChestPostgreSQL(url, table=table),
         read=lambda: [found for (found,) in ask(url, f'SELECT id FROM "{table}"')],
@@ -84,7 +84,7 @@ def test_conforms(ours: PostgreSQL | None, url: str, table: str) -> None:
 
 
 def test_columns_and_view(url: str, table: str) -> None:
-    """A record reads back as it was, from the table and from the view of variables."""
+    """A record is unchanged in the table and in the view of variables."""
     [record] = make_records(1)
     with chest_of(url, table) as chest:
         chest.write([record])
@@ -112,15 +112,13 @@ def test_vars_are_jsonb_and_indexes_exist(url: str, table: str) -> None:
 
 
 def test_first_use_by_many_workers(url: str, table: str) -> None:
-    """Eight processes that find no table make one, and none of them fails."""
+    """Eight processes create one table at the same time, and none of them fails."""
     write_at_once("FlaskChestPostgreSQL", {"url": url, "table": table}, workers=8)
     assert ask(url, f'SELECT count(*) FROM "{table}"') == [(8 * ROUNDS,)]
 
 
-def test_known_records_among_new_ones(
-    url: str, table: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """New records go by COPY alone; a batch with one that is there already goes another way."""
+def test_duplicates(url: str, table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New records are sent with COPY; a batch with a stored record is sent again with INSERT."""
     ways: list[str] = []
     insert = FlaskChestPostgreSQL.insert
 
@@ -138,8 +136,8 @@ def test_known_records_among_new_ones(
     assert ask(url, f'SELECT count(*) FROM "{table}"') == [(1000,)]
 
 
-def test_both_ways_store_the_same(url: str, table: str) -> None:
-    """What COPY stores is what is stored of a batch that was sent before."""
+def test_copy_and_insert_are_equal(url: str, table: str) -> None:
+    """COPY and INSERT store the same rows."""
     tags: dict[str, Any] = {"service": "a\tb\\", "x": {"status": [1, None, "\n"]}}
     records = [replace(each, tags=tags, route="\r\\N\t", error="\\.") for each in make_records(3)]
     with chest_of(url, table) as chest:
@@ -154,7 +152,7 @@ def test_both_ways_store_the_same(url: str, table: str) -> None:
 
 
 def test_row_level_security(server: PostgreSQL) -> None:
-    """A table that COPY does not write to, since policies hold for it, is written to."""
+    """A table with row-level security, which COPY does not support, accepts records."""
     first = FlaskChestPostgreSQL(server.url)
     first.write(make_records(1))
     first.close()
@@ -175,17 +173,17 @@ def test_row_level_security(server: PostgreSQL) -> None:
 def test_batch_bigger_than_one_statement(
     url: str, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A batch over the limit of one statement goes in several, of one transaction."""
+    """A batch beyond the limit of a statement is split, in one transaction."""
     monkeypatch.setattr(FlaskChestPostgreSQL, "body_bytes", 2000)
     records = make_records(50)
     with chest_of(url, table) as chest:
-        chest.write(records[:1])  # the batch goes as JSON then, not by COPY
+        chest.write(records[:1])  # a duplicate, so that the batch is sent with INSERT
         chest.write(Batch([encode(record) for record in records]))
     assert ask(url, f'SELECT count(*) FROM "{table}"') == [(50,)]
 
 
 def test_table_with_other_columns(url: str, table: str) -> None:
-    """A stranger's table is left alone, and the error says what to do."""
+    """A table of another application is not changed, and the error has a remedy."""
     with psycopg.connect(url) as connection:
         connection.execute(f'CREATE TABLE "{table}" (id int)'.encode())
     with chest_of(url, table) as chest, pytest.raises(DeliveryError, match="other columns") as e:
@@ -195,7 +193,7 @@ def test_table_with_other_columns(url: str, table: str) -> None:
 
 
 def test_table_dropped_while_running(url: str, table: str) -> None:
-    """A table that was dropped is made again for the batch after the one that failed."""
+    """After a failed batch, a dropped table is created again."""
     with chest_of(url, table) as chest:
         chest.write(make_records(1))
         with psycopg.connect(url) as connection:
@@ -216,7 +214,7 @@ def test_table_dropped_while_running(url: str, table: str) -> None:
     ],
 )
 def test_wrong_address(server: PostgreSQL, old: str, new: str, remedy: str) -> None:
-    """A wrong setting is told with chest, address and remedy, and without the password."""
+    """The error has chest, address and remedy, and no password."""
     before, _, after = server.url.rpartition(old)
     chest = FlaskChestPostgreSQL(before + new + after, name="orders")
     with pytest.raises(DeliveryError, match=remedy) as caught:
@@ -228,7 +226,7 @@ def test_wrong_address(server: PostgreSQL, old: str, new: str, remedy: str) -> N
 
 
 def test_private_ca(tmp_path: Path) -> None:
-    """TLS without being asked; checked with a CA, it must be that one and for the named host."""
+    """TLS is used if available; with a CA the certificate and the host name are verified."""
     folder = tmp_path / "other"
     folder.mkdir()
     ours, other = PrivateCA(tmp_path), PrivateCA(folder)
@@ -248,8 +246,8 @@ def test_private_ca(tmp_path: Path) -> None:
                 FlaskChestPostgreSQL(url).write(make_records(1))
 
 
-def test_value_that_json_cannot_carry(url: str, table: str) -> None:
-    """A record made by hand with an object in it is rejected, not a crash of delivery."""
+def test_value_that_is_not_json(url: str, table: str) -> None:
+    """A record with an arbitrary object is rejected."""
     [record] = make_records(1)
     bad: Any = {"thing": object()}
     with chest_of(url, table) as chest, pytest.raises(RejectedError) as caught:
@@ -261,15 +259,15 @@ def test_value_that_json_cannot_carry(url: str, table: str) -> None:
     "url",
     ["postgresql://u:pa@ss/w0rd@h/db", "postgresql://u:pa#w0rd@h/db", "postgresql://u:w0rd[@h/"],
 )
-def test_malformed_url_keeps_the_password(url: str) -> None:
-    """A password with unencoded characters is not quoted by the error that says so."""
+def test_malformed_url(url: str) -> None:
+    """The error about unencoded characters does not quote the password."""
     with pytest.raises(ConfigError, match="percent-encode") as caught:
         FlaskChestPostgreSQL(url)
     assert "w0rd" not in str(caught.value)
 
 
 def test_missing_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without psycopg the constructor says which extra to install."""
+    """Without psycopg the error names the extra to install."""
     monkeypatch.setattr("flask_chest.chests.client.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r'pip install "flask-chest\[postgresql\]"'):
         FlaskChestPostgreSQL("postgresql://localhost/db")

@@ -25,7 +25,7 @@ _UNESCAPED = {"t": "\t", "n": "\n", "r": "\r", "\\": "\\"}
 
 
 def cells(text: bytes) -> list[list[str | None]]:
-    """What PostgreSQL reads."""
+    """The cells that PostgreSQL reads."""
     rows = [line.split("\t") for line in text.decode().removesuffix("\n").split("\n")]
     return [[None if cell == r"\N" else _unescape(cell) for cell in row] for row in rows]
 
@@ -35,7 +35,7 @@ def _unescape(cell: str) -> str:
 
 
 def rows_of(lines: Sequence[bytes]) -> list[dict[str, Any]]:
-    """Rows by column, with values as the columns' types read them."""
+    """Rows by column, with values of the columns' types."""
     return [_typed(row) for row in cells(b"".join(CopyText().parts(lines)))]
 
 
@@ -56,8 +56,8 @@ def expected(lines: Sequence[bytes]) -> list[dict[str, Any]]:
     ]
 
 
-def test_what_capture_makes(site: Site) -> None:
-    """Records of requests become rows: plain ones, streams, failures, and those within a trace."""
+def test_captured_records(site: Site) -> None:
+    """Plain requests, streams, failures and traced requests become rows."""
     site.app.config["PROPAGATE_EXCEPTIONS"] = False
 
     @site.app.get("/plain/<int:number>")
@@ -83,24 +83,24 @@ def test_what_capture_makes(site: Site) -> None:
 @given(variables, texts)
 @example(EVERYTHING, "r")
 @example({"a": "}", "status": 1, "kind": {"status": 2}}, 'x\\},"status":200')
-def test_whatever_it_holds(given_: dict[str, Any], text: str) -> None:
-    """A record's row holds what the record does, whatever its values are."""
+def test_any_record(given_: dict[str, Any], text: str) -> None:
+    """A row has the same values as its record."""
     tags: dict[str, Any] = {"service": text, text: {"status": 1}}
     made = [replace(each, vars=given_, route=text, tags=tags) for each in make_records(3)]
     lines = [encode(replace(each, error=text, status=None)) for each in made]
     assert rows_of(lines) == expected(lines)
 
 
-def test_many_make_many_parts() -> None:
-    """Rows come in parts, so that the first are sent while the next are made."""
+def test_parts() -> None:
+    """Rows come in parts, so that one part is sent while the next one is formatted."""
     lines = [encode(record) for record in make_records(1000)]
     parts = list(CopyText().parts(lines))
     assert len(parts) > 1
     assert cells(b"".join(parts)) == [row for part in parts for row in cells(part)]
 
 
-def test_remembers_no_end_of_ends() -> None:
-    """Routes that are made up without end do not fill the memory."""
+def test_cache_is_limited() -> None:
+    """An endless number of routes does not fill the memory."""
     text = CopyText()
     for number in range(5000):
         [record] = make_records(1)
@@ -124,8 +124,8 @@ _LINE = encode(_RECORD)
         _LINE[:-1] + b', "later": {"vars": {}, "status": 1}}',
     ],
 )
-def test_lines_of_another_make(line: bytes) -> None:
-    """A line that is not like those of requests is decoded, and so are its neighbours."""
+def test_other_layouts(line: bytes) -> None:
+    """A batch with a line of another layout is decoded."""
     lines = [_LINE, line, _LINE]
     known = [{name: values[name] for name in FIELDS} for values in expected(lines)]
     assert rows_of(lines) == known
@@ -145,7 +145,7 @@ def test_lines_of_another_make(line: bytes) -> None:
         [re.sub(rb'"time":\d+', b'"time":%d' % 10**30, _LINE)],
     ],
 )
-def test_what_is_no_record(lines: list[bytes]) -> None:
-    """What is no record is refused, and no other stands in for it."""
+def test_invalid_lines(lines: list[bytes]) -> None:
+    """A batch with a line that is not a record is an error."""
     with pytest.raises(ValueError, match=r"record|JSON|column|char"):
         list(CopyText().parts(lines))

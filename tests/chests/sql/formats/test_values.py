@@ -17,13 +17,13 @@ from flask_chest.testing import make_records
 
 from ...test_hostile import EVERYTHING, texts, variables, without_nul
 
-# A text, where a backslash escapes what follows and a quote stands twice; or another literal.
+# Text with backslash escapes and doubled quotes, or another literal.
 _CELL = re.compile(r"'((?:[^'\\]|\\.|'')*)'|([^(),']+)", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)|''", re.DOTALL)
 
 
 def rows_of(lines: Sequence[bytes]) -> list[dict[str, Any]]:
-    """What MySQL reads: rows by column, with values as the columns' types read them."""
+    """The rows that MySQL reads, by column, with values of the columns' types."""
     text = ValuesText().values(lines).decode()
     found = [_value(*match.groups()) for match in _CELL.finditer(text)]
     width = len(COLUMNS)
@@ -50,8 +50,8 @@ def _typed(row: dict[str, Any]) -> dict[str, Any]:
 @given(variables, texts)
 @example(EVERYTHING, "r")
 @example({"a": "}", "status": 1, "kind": {"status": 2}}, "x\\},'); DROP TABLE x; --")
-def test_whatever_it_holds(given_: dict[str, Any], text: str) -> None:
-    """A record's row holds what the record does, and no more, whatever its values are."""
+def test_any_record(given_: dict[str, Any], text: str) -> None:
+    """A row has exactly the values of its record."""
     tags: dict[str, Any] = {"service": text, text: {"status": 1}}
     made = [replace(each, vars=given_, route=text, tags=tags) for each in make_records(3)]
     for request_id in ("plain", text):

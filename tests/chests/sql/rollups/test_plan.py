@@ -1,69 +1,59 @@
-"""Which questions the sums of hours and days answer, and which the records."""
+"""Queries that rollups answer, and queries that need records."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from flask_chest import FlaskChestSQLite, Record
-from flask_chest.chests.base import AppInfo
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.query.fields import ROUTE, parse_field
 from flask_chest.query.filters import parse_filter
 from flask_chest.query.query import Query
 
-from ....operations.suite import DAYS, days_of_records, keep, long_query, now, reader_of, same
-
-
-@pytest.fixture
-def chest(tmp_path: Path) -> FlaskChestSQLite:
-    chest = FlaskChestSQLite()
-    chest.bind(AppInfo(instance_path=tmp_path, timeout=5))
-    return chest
+from ..helpers import make_sqlite_chest, open_reader
+from .suite import DAYS, assert_same_answer, days_of_records, long_query, maintain, now
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SQLReader]:
-    """Reads a chest whose hours are summed up, and whose records are there still."""
-    chest = FlaskChestSQLite()
-    folder = tmp_path_factory.mktemp("kept")
-    chest.bind(AppInfo(instance_path=folder, timeout=5))
+def rolled_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SQLReader]:
+    """A reader of a store with rollups whose records still exist."""
+    chest = make_sqlite_chest(tmp_path_factory.mktemp("rolled_up"))
     chest.write(list(days_of_records(now())))
-    keep(chest)
+    maintain(chest)
     chest.close()
-    reader = reader_of(chest)
+    reader = open_reader(chest)
     assert isinstance(reader, SQLReader)
     yield reader
     reader.close()
 
 
 def test_intervals_shorter_than_a_day(chest: FlaskChestSQLite) -> None:
-    """Sums of hours are drawn as they are, also where their records are gone."""
+    """Rollups of hours answer series with intervals of hours, also after records were pruned."""
     end = now()
     chest.write(list(days_of_records(end)))
     query = long_query(end)
-    reader = reader_of(chest)
+    reader = open_reader(chest)
     before = reader.series(query, 3600)
-    keep(chest)
-    keep(chest, timedelta(days=1))
+    maintain(chest)
+    maintain(chest, timedelta(days=1))
     assert reader.count(query) < DAYS * 200
     after = reader.series(query, 3600)
     assert after.step == before.step == 3600
     assert sum(each.rows for each in after.lines[None]) == DAYS * 200
-    assert reader.series(query, 600).step == 600, "of shorter ones the records tell"
+    assert reader.series(query, 600).step == 600, "records answer shorter intervals"
     reader.close()
     chest.close()
 
 
-def test_estimates_beside_sums(chest: FlaskChestSQLite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is estimated of the last hour is told, also of figures over time."""
+def test_estimates_beside_rollups(chest: FlaskChestSQLite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the records after the last rollup are sampled, answers and series report it."""
     end = now()
     chest.write(list(days_of_records(end)))
-    keep(chest)
+    maintain(chest)
     busy = days_of_records(end, 1)
     chest.write(
         [
@@ -73,25 +63,25 @@ def test_estimates_beside_sums(chest: FlaskChestSQLite, monkeypatch: pytest.Monk
     )
     monkeypatch.setattr(SQLReader, "max_records", 100)
     monkeypatch.setattr(SQLReader, "sample_size", 100)
-    reader = reader_of(chest)
+    reader = open_reader(chest)
     answer = reader.answer(long_query(end))
     assert reader.series(long_query(end), 7200).fraction == answer.fraction < 1
     reader.close()
     chest.close()
 
 
-def test_chosen_lines(kept: SQLReader) -> None:
-    """Sums tell of those groups that are asked for, too."""
-    lines = kept.series(long_query(now()).grouped(ROUTE), 7200, keys=["/"]).lines
+def test_given_groups(rolled_up: SQLReader) -> None:
+    """A series from rollups has the requested groups."""
+    lines = rolled_up.series(long_query(now()).grouped(ROUTE), 7200, keys=["/"]).lines
     assert list(lines) == ["/"]
 
 
-def test_percentiles_of_a_part(chest: FlaskChestSQLite) -> None:
-    """Of a variable sums know no percentiles: those of the last records do not take their place."""
+def test_percentiles_of_variables(chest: FlaskChestSQLite) -> None:
+    """Rollups have no percentiles of variables, and those of the last records are not returned."""
     end = now()
     chest.write(list(days_of_records(end)))
-    keep(chest, timedelta(days=1))
-    reader = reader_of(chest)
+    maintain(chest, timedelta(days=1))
+    reader = open_reader(chest)
     query = replace(long_query(end), measure=parse_field("balance"))
     whole = reader.answer(query).whole
     assert whole.measured > 0
@@ -100,16 +90,16 @@ def test_percentiles_of_a_part(chest: FlaskChestSQLite) -> None:
     chest.close()
 
 
-def test_days_of_long_ago(chest: FlaskChestSQLite) -> None:
-    """Where days are all that is left, an interval is a day of the calendar, drawn as that."""
+def test_intervals_of_days(chest: FlaskChestSQLite) -> None:
+    """If only rollups of days are left, intervals start at midnight."""
     midnight = now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=120)
     records = [
         Record(id=f"{number:032x}", time=midnight + timedelta(hours=6 * number), route="/")
         for number in range(4 * 12)
     ]
     chest.write(records)
-    keep(chest, timedelta(days=100))
-    reader = reader_of(chest)
+    maintain(chest, timedelta(days=100))
+    reader = open_reader(chest)
     begin = midnight + timedelta(days=2, hours=18)
     series = reader.series(Query(since=begin, until=begin + timedelta(days=7)), 21_600)
     days = [midnight + timedelta(days=number) for number in range(2, 10)]
@@ -119,16 +109,16 @@ def test_days_of_long_ago(chest: FlaskChestSQLite) -> None:
     chest.close()
 
 
-def test_a_short_range_whose_records_are_gone(chest: FlaskChestSQLite) -> None:
-    """Its sums tell of it, and not of nothing."""
+def test_short_range_without_records(chest: FlaskChestSQLite) -> None:
+    """Rollups answer a short range whose records were pruned."""
     end = now().replace(minute=0, second=0, microsecond=0)
     chest.write(list(days_of_records(end)))
-    reader = reader_of(chest)
+    reader = open_reader(chest)
     day = Query(since=end - timedelta(days=3), until=end - timedelta(days=2))
     before = reader.answer(day.grouped(ROUTE)), reader.series(day, 1800)
-    keep(chest, timedelta(days=1))
+    maintain(chest, timedelta(days=1))
     assert reader.count(day) == 0
-    same(before[0], reader.answer(day.grouped(ROUTE)))
+    assert_same_answer(before[0], reader.answer(day.grouped(ROUTE)))
     after = reader.series(day, 1800)
     assert (before[1].step, after.step) == (1800, 3600)
     assert sum(each.rows for each in after.lines[None]) == 200
@@ -137,9 +127,9 @@ def test_a_short_range_whose_records_are_gone(chest: FlaskChestSQLite) -> None:
 
 
 @pytest.mark.parametrize("measure", ["status", "tags.version", "vars.nowhere"])
-def test_what_sums_do_not_hold(kept: SQLReader, measure: str) -> None:
-    """Of columns and tags, and of other filters than the route, the records tell."""
+def test_queries_that_need_records(rolled_up: SQLReader, measure: str) -> None:
+    """Records answer queries of columns and tags, and queries with filters other than the route."""
     query = replace(long_query(now()), measure=parse_field(measure))
-    assert kept.answer(query).whole.rows == DAYS * 200
+    assert rolled_up.answer(query).whole.rows == DAYS * 200
     filtered = long_query(now()).filtered(parse_filter("user_id=3"))
-    assert kept.answer(filtered).whole.rows == kept.count(filtered) > 0
+    assert rolled_up.answer(filtered).whole.rows == rolled_up.count(filtered) > 0

@@ -1,24 +1,19 @@
-"""Databases on servers that the first version made, brought up to date by many workers at once."""
+"""The tables that older releases created. They must not be changed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
-from typing import Any
-
-import psycopg
-import pymysql
-import pytest
-
-from flask_chest.chests.sql.schema import SCHEMA_VERSION
-from tests.servers.mariadb import MariaDB
-from tests.servers.postgresql import PostgreSQL
-
-from ..first_use import ROUNDS, write_at_once
-
-pytestmark = pytest.mark.server
-
-# What version 1 made; never to be changed.
+SQLITE_1 = """
+CREATE TABLE chest_schema (table_name VARCHAR(128) NOT NULL, version INTEGER NOT NULL,
+    PRIMARY KEY (table_name));
+CREATE TABLE chest_records (id VARCHAR(32) NOT NULL, time DATETIME NOT NULL,
+    kind VARCHAR(16) NOT NULL, request_id VARCHAR(255) NOT NULL, trace_id VARCHAR(32),
+    method VARCHAR(16), route TEXT, endpoint TEXT, blueprint TEXT, status INTEGER,
+    duration_ms DOUBLE, error TEXT, sample_rate DOUBLE NOT NULL, vars JSON NOT NULL,
+    tags JSON NOT NULL, bytes_sent BIGINT, disconnected BOOLEAN, PRIMARY KEY (id)) WITHOUT ROWID;
+INSERT INTO chest_schema VALUES ('chest_records', 1);
+INSERT INTO chest_records VALUES ('0', '2026-11-21 00:00:00.000000', 'request', 'r', NULL, 'GET',
+    '/', 'index', NULL, 200, 1.5, NULL, 1.0, '{"a": 1}', '{}', NULL, NULL);
+"""
 POSTGRESQL_1 = """
 CREATE TABLE chest_schema (table_name VARCHAR(128) NOT NULL, version INTEGER NOT NULL,
     PRIMARY KEY (table_name));
@@ -51,52 +46,8 @@ CREATE VIEW chest_vars AS SELECT r.id AS record_id, r.time AS time, r.request_id
     FROM chest_records AS r
     JOIN JSON_TABLE(JSON_KEYS(r.vars), '$[*]' COLUMNS (name TEXT PATH '$')) AS k
 """
-FILLED = """;
+ROWS_1 = """;
 INSERT INTO chest_schema VALUES ('chest_records', 1);
 INSERT INTO chest_records VALUES ('0', '2026-11-21 00:00:00.000000', 'request', 'r', NULL, 'GET',
     '/', 'index', NULL, 200, 1.5, NULL, 1.0, '{"a": 1}', '{}', NULL, NULL)
 """
-
-
-class Server:
-    """A server with a database of version 1."""
-
-    def __init__(self, class_name: str, url: str, connection: Any, made: str) -> None:
-        self.class_name, self.url, self._connection = class_name, url, connection
-        for statement in (made + FILLED).split(";\n"):
-            self.ask(statement)
-
-    def ask(self, query: str) -> list[tuple[Any, ...]]:
-        with self._connection.cursor() as cursor:
-            cursor.execute(query)
-            return list(cursor.fetchall()) if cursor.description else []
-
-
-@pytest.fixture(params=["postgresql", "mariadb"])
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    if request.param == "postgresql":
-        with PostgreSQL() as pg, psycopg.connect(pg.url, autocommit=True) as connection:
-            yield Server("FlaskChestPostgreSQL", pg.url, connection, POSTGRESQL_1)
-        return
-    with MariaDB() as maria:
-        made = pymysql.connect(
-            host="127.0.0.1",
-            port=maria.port,
-            user="chest",
-            password="secret",
-            database="chest",
-            autocommit=True,
-        )
-        with closing(made):
-            yield Server("FlaskChestMySQL", maria.url, made, MARIADB_1)
-
-
-def test_database_of_the_first_version(server: Server) -> None:
-    """Workers that find it bring it up to date once, lose nothing of it, and write to it."""
-    workers = 4
-    write_at_once(server.class_name, {"url": server.url}, workers=workers)
-    assert server.ask("SELECT version FROM chest_schema") == [(SCHEMA_VERSION,)]
-    assert server.ask("SELECT count(*) FROM chest_records") == [(workers * ROUNDS + 1,)]
-    assert server.ask("SELECT name, value FROM chest_vars WHERE record_id = '0'") == [("a", "1")]
-    assert server.ask("SELECT count(*) FROM chest_records_rollups") == [(0,)]
-    assert server.ask("SELECT count(*) FROM chest_upkeep") == [(0,)]
