@@ -73,7 +73,7 @@ class FlaskHooks:
             # contexts within the request as well; the request's own context ends last.
             state.g_at_teardown = g._get_current_object()
         except Exception:  # noqa: BLE001 - a request never fails because of Flask-Chest
-            self._recorder.log_failure("look at a request that ends")
+            self._recorder.log_failure("read a request that ends")
 
     def _record_context(self, error: BaseException | None) -> None:
         try:

@@ -63,7 +63,7 @@ class SignalFallback:
                 self._watch()
                 state.start_unknown = True
         except Exception:  # noqa: BLE001 - a request never fails because of Flask-Chest
-            self._recorder.log_failure("look at a request that bypassed the middleware")
+            self._recorder.log_failure("read a request that bypassed the middleware")
 
     def _state(self) -> RequestState:
         environ = request.environ

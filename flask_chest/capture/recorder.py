@@ -138,7 +138,7 @@ class Recorder:
             if encoding.plan.request_id_generator is not None:
                 self._generate_once(state, encoding.plan.request_id_generator)
         except Exception:  # noqa: BLE001 - a request never fails because of Flask-Chest
-            self.log_failure("look at a request")
+            self.log_failure("read a request")
 
     def finish(self, state: RequestState, more: Mapping[str, Any] = NO_FIELDS) -> None:
         """Make the record of a request that reached the app, and hand it over.

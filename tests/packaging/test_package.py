@@ -125,7 +125,7 @@ def test_the_wheel_holds_the_package(tree: Path, built: Built) -> None:
     source = {name for name in package if name.endswith((".c", ".h"))}
     with zipfile.ZipFile(built.wheel) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    assert "flask_chest/py.typed" in names
+    assert {"flask_chest/py.typed", "flask_chest/_speedups/_compiled.pyi"} <= set(names)
     assert source
     assert names == package - source | {COMPILED}
 
