@@ -1,4 +1,4 @@
-"""A chest that was used before a fork works on both sides of it, each with its own connections."""
+"""A chest that was used before a fork works in parent and child, with separate connections."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def stack() -> Iterator[ExitStack]:
 @pytest.mark.server
 @pytest.mark.parametrize("name", CHESTS)
 def test_fork(name: str, stack: ExitStack, tmp_path: Path) -> None:
-    """Parent, child and parent again write through one object."""
+    """The parent, the child and the parent again write with the same chest."""
     chest = CHESTS[name](stack)
     chest.bind(AppInfo(instance_path=tmp_path, timeout=60))
     chest.write(make_records(2))
@@ -69,9 +69,9 @@ def test_fork(name: str, stack: ExitStack, tmp_path: Path) -> None:
 
 
 def in_child(work: Callable[[], None]) -> int:
-    """Run something in a fork of this process; 0 when it went well."""
+    """Run a function in a forked process; return its exit status."""
     with warnings.catch_warnings():
-        # Drivers and test servers have threads of their own, as an app may have.
+        # Python warns of a fork if drivers and test servers have threads.
         warnings.simplefilter("ignore", DeprecationWarning)
         pid = os.fork()
     if pid == 0:

@@ -215,11 +215,8 @@ def _check_address(address: StoreURL) -> None:
         if address.hosts:
             raise ConfigError(f"chDB has no host; write 'chdb:///{address.hosts}'")
         require_driver("chdb", "clickhouse")
-    known = {"verify"} if address.scheme == "clickhouse+https" else set()
-    unknown = address.query.keys() - known
-    if unknown:
-        hint = f"known: {', '.join(known)}" if known else "there are none"
-        raise ConfigError(f"unknown URL parameter {min(unknown)!r}; {hint}")
+    known = ["verify"] if address.scheme == "clickhouse+https" else []
+    address.require_known_parameters(known)
     check_verify(address.query.get("verify", True))
     _ = address.port
 
