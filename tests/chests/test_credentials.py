@@ -1,4 +1,4 @@
-"""A store's password is for the store: nothing that people read shows it."""
+"""Passwords of stores appear nowhere that people read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.cli.shop import run
 from tests.dashboard.shop import TOKEN, log_in
 from tests.servers.daemon import free_port
 
-# Nobody listens there: each chest fails, and says so wherever it can.
+# No server listens on the port, so each chest reports a failure wherever it can.
 URLS = (
     "postgresql://me:{secret}@127.0.0.1:{port}/db",
     "mysql://me:{secret}@127.0.0.1:{port}/db",
@@ -44,8 +44,8 @@ def app_with_store(folder: Path, url: str) -> Flask:
 
 
 @pytest.mark.parametrize("url", URLS)
-def test_shown_nowhere(url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Not by ``stats()``, the commands, the dashboard's pages, the log or a ``repr``."""
+def test_password_is_hidden(url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """``stats()``, commands, the dashboard, the log and ``repr`` do not show the password."""
     app = app_with_store(tmp_path, url.format(secret=SECRET, port=free_port()))
     chest = app.extensions["chest"]
     with caplog.at_level(logging.DEBUG):
@@ -57,7 +57,7 @@ def test_shown_nowhere(url: str, tmp_path: Path, caplog: pytest.LogCaptureFixtur
         told = [run(app, *arguments).output for arguments in COMMANDS]
         stats = json.dumps(chest.stats(), default=repr)
         chest.close()
-    assert "'far'" in caplog.text, "the chest should have failed, and said so"
+    assert "'far'" in caplog.text, "the chest must log its failure"
     assert "far" in stats
     assert "far" in told[0]
     shown = [page.get_data(as_text=True) for page in pages]

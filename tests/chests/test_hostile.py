@@ -1,4 +1,4 @@
-"""Hostile names and values, in every store: as they were, or by the spelling that is documented."""
+"""Hostile names and values: every store returns them unchanged, or in the documented encoding."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ NASTY = [
     "_field",
     "",
 ]
-# Surrogates have no place in UTF-8: capture has replaced them.
+# UTF-8 cannot encode surrogates; capture replaces them.
 texts = st.sampled_from(NASTY) | st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 numbers = st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 scalars = st.none() | st.booleans() | numbers | texts
@@ -92,7 +92,7 @@ EVERYTHING: dict[str, Any] = {
 
 
 def without_nul(value: Any) -> Any:
-    """The one change that all stores make: NUL becomes its picture."""
+    """Replace NUL by its picture, the only change that all stores make."""
     if isinstance(value, dict):
         return {without_nul(name): without_nul(each) for name, each in value.items()}
     if isinstance(value, list):
@@ -102,7 +102,7 @@ def without_nul(value: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[Chest, Read]]]:
-    """Each chest, and what reads the variables of a record back from its store."""
+    """Each chest, with a function that reads the variables of a record from its store."""
     with ExitStack() as stack:
         folder = tmp_path_factory.mktemp("hostile")
         made = [
@@ -124,8 +124,8 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[Ches
 @pytest.mark.server
 @given(variables)
 @example(EVERYTHING)
-def test_arrives_as_it_was(stores: list[tuple[Chest, Read]], given_: dict[str, Any]) -> None:
-    """Whatever a variable is called and holds, every store gives it back."""
+def test_stores(stores: list[tuple[Chest, Read]], given_: dict[str, Any]) -> None:
+    """Every store returns variables with any name and value."""
     [record] = make_records(1)
     record = replace(record, vars=given_)
     for chest, read in stores:
@@ -142,10 +142,10 @@ def influx() -> Iterator[InfluxDB]:
 @pytest.mark.server
 @given(variables)
 @example(EVERYTHING)
-def test_arrives_in_influxdb(influx: InfluxDB, given_: dict[str, Any]) -> None:
-    """InfluxDB takes every point and loses no variable: text as documented, numbers as floats."""
+def test_influxdb(influx: InfluxDB, given_: dict[str, Any]) -> None:
+    """InfluxDB keeps every variable: text as documented, numbers as floats."""
     [record] = make_records(1)
-    # Types that change have a test of their own; here each example has a measurement of its own.
+    # Each example has its own measurement, since a field cannot change its type.
     measurement = f"m{record.id}"
     record = replace(record, vars=given_, request_id=record.id)
     FlaskChestInfluxDB.from_url(influx.url, measurement=measurement).write([record])
@@ -153,8 +153,8 @@ def test_arrives_in_influxdb(influx: InfluxDB, given_: dict[str, Any]) -> None:
     kept = {name: row[name] for name in row.keys() - _FACTS}
     expected = {name: value for name, value in given_.items() if value is not None}
     assert len(kept) == len(expected), (kept, expected)
-    spelled = sorted(map(_influx, expected.values()), key=repr)
-    assert same(sorted(map(_influx, kept.values()), key=repr), spelled)
+    encoded = sorted(map(_influx, expected.values()), key=repr)
+    assert same(sorted(map(_influx, kept.values()), key=repr), encoded)
 
 
 @pytest.fixture(scope="module")
@@ -165,8 +165,8 @@ def collector() -> Iterator[Collector]:
 
 @given(variables)
 @example(EVERYTHING)
-def test_arrives_at_a_collector(collector: Collector, given_: dict[str, Any]) -> None:
-    """A collector reads what was sent; integers past 63 bits are text there."""
+def test_collector(collector: Collector, given_: dict[str, Any]) -> None:
+    """A collector gets every variable; integers beyond 63 bits are text."""
     [record] = make_records(1)
     chest = FlaskChestOTLP(collector.url)
     chest.write([record])
@@ -182,8 +182,8 @@ def test_arrives_at_a_collector(collector: Collector, given_: dict[str, Any]) ->
 
 
 @pytest.mark.server
-def test_arrives_through_kafka() -> None:
-    """A message is what capture wrote, whatever is in it."""
+def test_kafka() -> None:
+    """A message has the captured record."""
     [record] = make_records(1)
     with Kafka() as cluster:
         chest = FlaskChestKafka(cluster.url)
@@ -194,7 +194,7 @@ def test_arrives_through_kafka() -> None:
 
 
 def _otlp(value: Any) -> Any:
-    """A value as a collector gets it."""
+    """The value that a collector gets."""
     if isinstance(value, dict):
         return {name: _otlp(each) for name, each in value.items()}
     if isinstance(value, list):
@@ -205,18 +205,18 @@ def _otlp(value: Any) -> Any:
 @settings(max_examples=settings().max_examples * 3)
 @given(variables, texts, st.booleans())
 @example(EVERYTHING, "r", True)
-def test_short_way_is_the_long_way(given_: dict[str, Any], text: str, failed: bool) -> None:
-    """The line made from a known shape is the line made by decoding, whatever the record holds."""
+def test_line_templates(given_: dict[str, Any], text: str, failed: bool) -> None:
+    """A line from a template equals the line from the decoded record."""
     [first] = make_records(1)
     error = "KeyError" if failed else None
     first = replace(first, vars=given_, request_id=text, route=text, error=error)
     others = [replace(record, **_changes(first)) for record in make_records(3)]
-    learned = LineEncoder("m", {"t": text})
+    with_template = LineEncoder("m", {"t": text})
     for record in others:
-        [long_way] = LineEncoder("m", {"t": text}).encode([encode(record)])
-        [short_way] = learned.encode([encode(record)])
-        assert _numbers_alike(short_way) == _numbers_alike(long_way)
-        assert b"\n" not in long_way
+        [from_record] = LineEncoder("m", {"t": text}).encode([encode(record)])
+        [from_template] = with_template.encode([encode(record)])
+        assert _normalize_numbers(from_template) == _normalize_numbers(from_record)
+        assert b"\n" not in from_record
 
 
 @pytest.fixture(scope="module")
@@ -234,10 +234,10 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[FlaskChestS
 @given(variables, texts, st.booleans())
 @example(EVERYTHING, "r", True)
 @example({"tags": {"a": 1, "status": 2}}, ',"status":200', False)
-def test_lines_that_end_alike(
+def test_shared_ends_of_lines(
     twins: list[FlaskChestSQLite], given_: dict[str, Any], text: str, failed: bool
 ) -> None:
-    """What SQLite reads itself, of lines that end alike, is what it is given row by row."""
+    """SQLite stores lines that share their end like single rows."""
     error = "KeyError" if failed else None
     tags: dict[str, Any] = {"service": text, "kind": 1, "status": 2} if failed else {}
     alike: dict[str, Any] = {"request_id": text, "route": text, "error": error, "tags": tags}
@@ -252,7 +252,7 @@ def test_lines_that_end_alike(
 
 
 def _rows(chest: FlaskChestSQLite, records: list[Record]) -> list[dict[str, Any]]:
-    """Whole rows, documents decoded."""
+    """Whole rows, with decoded documents."""
     names = [column.name for column in chest.records.columns]
     marks = ",".join("?" * len(records))
     query = f"SELECT * FROM {chest.records.name} WHERE id IN ({marks}) ORDER BY id"
@@ -270,8 +270,8 @@ def _changes(record: Record) -> dict[str, Any]:
 _NUMBER = re.compile(rb"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 
 
-def _numbers_alike(line: bytes) -> bytes:
-    """The same numbers may be spelled in two ways: 6e-05 and, by older orjson, 0.00006."""
+def _normalize_numbers(line: bytes) -> bytes:
+    """Normalize numbers: 6e-05 is 0.00006 in older versions of orjson."""
     return _NUMBER.sub(lambda found: repr(float(found[0])).encode(), line)
 
 
@@ -279,7 +279,7 @@ _FACTS = {"time", "method", "route", "endpoint", "status", "duration_ms", "reque
 
 
 def _influx(value: Any) -> Any:
-    """A value as InfluxDB keeps it."""
+    """The value that InfluxDB stores."""
     if isinstance(value, (dict, list)):
         value = dumps(value).decode()
     if isinstance(value, str):
@@ -289,7 +289,7 @@ def _influx(value: Any) -> Any:
 
 
 def same(one: Any, two: Any) -> bool:
-    """Equal, where floats may differ in the last place, and MongoDB's decimals are integers."""
+    """Compare values; floats may differ in the last digit, and MongoDB's decimals are integers."""
     if isinstance(one, Decimal128):
         return bool(int(one.to_decimal()) == two)
     if isinstance(one, dict) and isinstance(two, dict):
@@ -299,7 +299,7 @@ def same(one: Any, two: Any) -> bool:
     if isinstance(one, bool) or isinstance(two, bool):
         return one is two
     if isinstance(two, float) and isinstance(one, (int, float)):
-        # PostgreSQL's numbers are decimal: 1e308 reads back as an integer of 309 digits.
+        # PostgreSQL's numbers are decimal: 1e308 is read as an integer of 309 digits.
         return math.isclose(one, two, rel_tol=1e-15)
     return bool(one == two)
 
