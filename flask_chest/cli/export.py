@@ -15,6 +15,7 @@ from ..query.filters import Filter
 from ..query.ndjson import to_line
 from ..query.query import Query
 from ..query.reader import Reader
+from ..record.printable import printable
 from ..record.record import Record
 from .atomic_file import atomic_file
 from .context import open_reader
@@ -69,7 +70,9 @@ def export(
     ):
         records = _counted(reader.iter_records(query), step)
         if kind == "csv":
-            lines: Iterable[bytes] = csv_lines(records, columns)
+            # A file gets the text as it is; a terminal must not obey it.
+            convert = printable if file.isatty() else str
+            lines: Iterable[bytes] = csv_lines(records, columns, convert)
         else:
             lines = (to_line(record) + b"\n" for record in records)
         for line in lines:

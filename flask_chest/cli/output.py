@@ -13,18 +13,19 @@ import click
 import orjson
 
 from ..query.formatting import json_text
+from ..record.printable import escape_json, printable
 
 _BARS = "▁▂▃▄▅▆▇█"
 
 
 def print_json(content: Any) -> None:
-    """Print a value as one line of JSON."""
-    click.echo(orjson.dumps(content, default=str).decode())
+    """Print a value as one line of JSON, which cannot control a terminal."""
+    click.echo(escape_json(orjson.dumps(content, default=str)).decode())
 
 
 def print_warning(text: str) -> None:
     """Print a line to standard error, in yellow on a terminal."""
-    click.secho(text, fg="yellow", err=True)
+    click.secho(printable(text), fg="yellow", err=True)
 
 
 def one_line(value: object, max_length: int = 60) -> str:
@@ -34,9 +35,7 @@ def one_line(value: object, max_length: int = 60) -> str:
 
     :param max_length: in characters; longer text is cut.
     """
-    text = "".join(
-        each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in str(value)
-    )
+    text = printable(str(value))
     return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
 
 

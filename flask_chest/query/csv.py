@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import orjson
 
@@ -19,32 +19,39 @@ _COLUMNS = (
 )
 
 
-def csv_lines(records: Iterable[Record], variables: Sequence[str] = ()) -> Iterator[bytes]:
+def csv_lines(
+    records: Iterable[Record],
+    variables: Sequence[str] = (),
+    convert_text: Callable[[str], str] = str,
+) -> Iterator[bytes]:
     """Yield a header, then one line for each record.
 
     :param variables: names of variables that get their own column. The column ``vars`` holds all
         variables as JSON.
+    :param convert_text: applied to the text of each cell, for example to make it printable.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    writer.writerow([*_COLUMNS, "vars", "tags", *(_cell(f"vars.{name}") for name in variables)])
+    names = [_cell(f"vars.{name}", convert_text) for name in variables]
+    writer.writerow([*_COLUMNS, "vars", "tags", *names])
     for record in records:
         yield _drain(buffer)
         values = to_mapping(record)
         named = [record.vars.get(name) for name in variables]
         cells = [*(values[name] for name in _COLUMNS), record.vars, record.tags, *named]
-        writer.writerow([_cell(each) for each in cells])
+        writer.writerow([_cell(each, convert_text) for each in cells])
     yield _drain(buffer)
 
 
-def _cell(value: object) -> object:
+def _cell(value: object, convert_text: Callable[[str], str]) -> object:
     if isinstance(value, (dict, list)):
         value = orjson.dumps(value, default=str).decode()
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    text = convert_text(value)
+    return f"'{text}" if value.lstrip(" ").startswith(_FORMULA) else text
 
 
 def _drain(buffer: io.StringIO) -> bytes:

@@ -10,6 +10,7 @@ import orjson
 
 from ..errors import QueryError
 from ..record.encoding import EPOCH, FIELDS, from_microseconds
+from ..record.printable import escape_json
 from ..record.record import Record
 from .intervals import to_utc
 
@@ -28,8 +29,8 @@ def to_mapping(record: Record) -> dict[str, Any]:
 
 
 def to_line(record: Record) -> bytes:
-    """A record as one line of JSON, without the newline."""
-    return orjson.dumps(to_mapping(record), default=str)
+    """A record as one line of JSON without the newline, which cannot control a terminal."""
+    return escape_json(orjson.dumps(to_mapping(record), default=str))
 
 
 def from_line(line: bytes) -> Record:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from flask import g
 
 from .shop import make_shop, run
 from .terminal import APP, Terminal, visit
@@ -32,3 +33,48 @@ def test_in_a_terminal(tmp_path: Path, command: str) -> None:
     assert max(map(len, text.splitlines())) <= 80
     assert "trend" not in text
     assert "trend" in run(app, "stats").stdout, "not on a terminal"
+
+
+# DEL, CSI as one C1 character, a carriage return, "right-to-left override", a zero-width space.
+_CONTROL = "a\x7fb\x9b2Jc\rd\u202ee\u200bf"
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["export"],
+        ["export", "--format", "csv", "--column", "text"],
+        ["tail", "--no-follow", "--json"],
+        ["tail", "--no-follow"],
+        ["show", "--json", "the-request"],
+        ["show", "the-request"],
+        ["stats", "--by", "vars.text", "--json"],
+        ["stats", "--by", "vars.text"],
+    ],
+)
+def test_control_characters_in_a_terminal(tmp_path: Path, arguments: list[str]) -> None:
+    """No command prints a recorded control character raw. JSON has its escape instead."""
+    (tmp_path / "shop.py").write_text(APP)
+    app = make_shop(tmp_path)
+
+    @app.get("/hostile")
+    def hostile() -> str:
+        g.text = _CONTROL
+        return ""
+
+    app.test_client().get("/hostile", headers={"X-Request-ID": "the-request"})
+    app.extensions["chest"].flush(60)
+    app.extensions["chest"].close()
+    terminal = Terminal(
+        [sys.executable, "-m", "flask", "--app", "shop", "chest", *arguments], tmp_path
+    )
+    try:
+        text = terminal.read_all()
+    finally:
+        terminal.close()
+    assert "b" in text
+    # Commands colour their own output.
+    found = {each for each in text if not each.isprintable()} - {"\n", "\r", "\x1b"}
+    assert not found
+    assert "c\rd" not in text
