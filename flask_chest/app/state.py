@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Flask
 
-from .._process import ProcessLock
+from .._process_lock import ProcessLock
 from ..capture.encoder import RecordEncoder
 from ..capture.encoding_cache import EncodingCache
 from ..capture.hooks import FlaskHooks

@@ -9,7 +9,7 @@ from ..config.settings import DEFAULT_REDACT
 from ..record.encoding import FIELDS, dumps
 from ..record.normalizer import Normalizer
 from ..record.redaction import REDACTED, Redaction
-from ..record.scalars import (
+from ..record.scalar_values import (
     INT_MAX,
     INT_MIN,
     NotPlainError,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, g
 from flask.signals import got_request_exception, request_finished
 
-from .background import BackgroundContexts
+from .commands_and_jobs import BackgroundContexts
 from .middleware_bypass import SignalFallback
 from .recorder import Recorder
 from .request_state import RequestState, current_request

@@ -6,12 +6,7 @@ from collections.abc import Iterable
 from types import GeneratorType
 from typing import TYPE_CHECKING
 
-from .request_state import (
-    RequestRecorder,
-    RequestState,
-    current_request,
-    finish_failed_request,
-)
+from .request_state import RequestRecorder, RequestState, current_request, finish_failed_request
 from .streaming import StreamedBody, close_body, is_streamed
 
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
-from .._process import ProcessLock
+from .._process_lock import ProcessLock
 from ..errors import ConfigError, DeliveryError, ReadError, RejectedError
 from ..query.eraser import Eraser
 from ..query.reader import Reader
 from ..record.record import Record
 from ..typing import ContextTuple
-from .arguments import check_name, unknown_argument
 from .batches import context_tuples
+from .constructor_arguments import check_name, unknown_argument
 from .url import scrub
 
 _MAX_REASON_LENGTH = 500

@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError, suggest_name
-from .arguments import known_arguments, unknown_argument
 from .base import Chest
+from .constructor_arguments import known_arguments, unknown_argument
 
 #: URL scheme -> module and class. The module is imported when such a chest is made, and the driver
 #: when the chest first writes.

@@ -7,7 +7,7 @@ from flask.cli import with_appcontext
 
 from ..errors import ChestError
 from .context import current_state
-from .shutdown import wait_for_shutdown
+from .termination_signals import wait_for_shutdown
 
 
 @click.command()

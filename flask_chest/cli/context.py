@@ -11,7 +11,7 @@ from flask import Flask, current_app
 from ..app.decorations import all_decorations
 from ..app.state import AppState, find_state, standalone_state
 from ..chests.base import Chest
-from ..chests.readers import first_reader
+from ..chests.reader_selection import first_reader
 from ..chests.registry import assign_unique_names
 from ..errors import ChestError
 from ..extension import FlaskChest

@@ -20,7 +20,15 @@ from ..query.reader import Reader
 from ..record.record import Record
 from .atomic_file import atomic_file
 from .context import click_errors, current_state, select_chests
-from .options import FIRST, LAST, chest_option, json_option, make_query, where_option, yes_option
+from .options import (
+    FIRST,
+    LAST,
+    chest_option,
+    json_option,
+    make_query,
+    where_option,
+    yes_option,
+)
 from .output import print_json, print_warning, progress
 
 #: Each chest and its reader; the reader is ``None`` if the store cannot be read.

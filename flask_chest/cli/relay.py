@@ -22,7 +22,7 @@ from ..delivery.worker import DeliveryConfig
 from ..operations.relay import StreamBuffer
 from ..operations.retention import Maintenance
 from .context import click_errors, current_state
-from .shutdown import wait_for_shutdown
+from .termination_signals import wait_for_shutdown
 
 
 @click.command()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
-from .._process import ProcessLock
+from .._process_lock import ProcessLock
 from .plan import Override, Plan
+from .plan_compiler import compile_plan
 from .rule import Route, Rule
 from .ruleset import RuleSet
 
@@ -113,5 +114,5 @@ class PlanCache(Generic[Entry]):
         override = self._overrides.get((route.endpoint, route.method))
         if override is None:
             override = self._override_of(route.endpoint)
-        entry = known[route] = self._entry(self.rules.plan(route, override))
+        entry = known[route] = self._entry(compile_plan(self.rules, route, override))
         return entry

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..typing import TrackedVars
-from .plan import Override, Plan
 from .rule import Route, Rule, blueprint_rule, is_glob, parse_rule, with_parents
 from .settings import Settings
 
@@ -26,7 +25,7 @@ class RuleSet:
         self.tracked_vars = tracked_vars
         self.sample_rate = sample_rate
         self.chest_names = tuple(chest_names)
-        self._default_chests = tuple(chest_names)
+        self.default_chests = tuple(chest_names)
         self._globs: list[Rule] = []
         self._by_rule: dict[str, list[Rule]] = {}
         self._by_endpoint: dict[str, list[Rule]] = {}
@@ -52,33 +51,6 @@ class RuleSet:
         """
         self.chest_names += tuple(names)
 
-    def plan(self, route: Route, override: Override | None = None) -> Plan:
-        """Compile the plan of one route and method."""
-        matching = self._matching(route)
-        tracking = _Tracking()
-        tracking.add(self.tracked_vars, route.method)
-        mask = self._mask(self._default_chests)
-        plan = Plan(route, None, frozenset(), mask, self.sample_rate, True)
-        plan.blueprint = route.blueprint
-        for rule in matching:
-            if "track" in rule.options:
-                tracking.add(rule.options["track"], route.method)
-            if "chests" in rule.options:
-                plan.mask = self._mask(rule.options["chests"])
-            plan.sample = rule.options.get("sample", plan.sample)
-            plan.record = rule.options.get("record", plan.record)
-        sources = [rule.source for rule in matching]
-        if override is not None:
-            tracking = _overridden(override, tracking, route.method)
-            plan.request_id_generator = override.request_id_generator
-            if override.chests is not None:
-                plan.mask = self._mask(override.chests)
-                plan.record = plan.record and bool(override.chests)
-            sources.append("@flask_chest")
-        plan.names, plan.named = tracking.names(), tracking.named()
-        plan.sources = tuple(sources)
-        return plan
-
     def unmatched(self, routes: Iterable[Route]) -> list[Rule]:
         """Return the rules that match none of these routes: nearly always a typo."""
         unmatched = {id(rule): rule for rule in self.all}
@@ -88,10 +60,12 @@ class RuleSet:
                     del unmatched[id(rule)]
         return list(unmatched.values())
 
-    def _mask(self, names: Iterable[str]) -> int:
+    def mask(self, names: Iterable[str]) -> int:
+        """Return the bits of these chests."""
         return sum(1 << self.chest_names.index(name) for name in names)
 
-    def _matching(self, route: Route) -> list[Rule]:
+    def matching(self, route: Route) -> list[Rule]:
+        """Return the rules that match a route, from general to specific."""
         found = [rule for rule in self._candidates(route) if rule.matches(route)]
         return sorted(found, key=lambda rule: (rule.rank, self._order[id(rule)]))
 
@@ -129,52 +103,3 @@ def build_ruleset(settings: Settings, chest_names: Sequence[str]) -> RuleSet:
     for index, rule in enumerate(settings.rules):
         rules.add(rule, f"CHEST_RULES[{index}]")
     return rules
-
-
-class _Tracking:
-    """The union of the variables that several rules track, in the order of the rules."""
-
-    def __init__(self) -> None:
-        self._everything = False
-        self._names: dict[str, None] = {}
-
-    def add(self, tracked: TrackedVars, method: str) -> None:
-        if tracked is None:
-            self._everything = True
-            return
-        names = _for_method(tracked, method) if isinstance(tracked, Mapping) else tracked
-        if names is None:
-            return
-        if not names:
-            self.clear()
-        self._names.update(dict.fromkeys(names))
-
-    def clear(self) -> None:
-        # An empty list in a rule means "track nothing here".
-        self._everything = False
-        self._names.clear()
-
-    def names(self) -> tuple[str, ...] | None:
-        return None if self._everything else tuple(self._names)
-
-    def named(self) -> frozenset[str]:
-        return frozenset(self._names)
-
-
-def _overridden(override: Override, found: _Tracking, method: str) -> _Tracking:
-    if not override.tracks:
-        return found
-    tracking = _Tracking()
-    tracking.add(override.tracked_vars, method)
-    return tracking
-
-
-def _for_method(tracked: Mapping[str, Sequence[str]], method: str) -> list[str] | None:
-    listed = tracked.get(method)
-    if listed is None and method == "HEAD":
-        listed = tracked.get("GET")
-    if listed is None:
-        listed = () if "*" in tracked else None
-    if listed is None:
-        return None
-    return [*tracked.get("*", ()), *listed]

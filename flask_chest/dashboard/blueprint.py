@@ -20,7 +20,7 @@ from flask.typing import ResponseReturnValue
 
 from ..app.state import AppState
 from ..chests.client import PerProcessClient
-from ..chests.readers import first_reader
+from ..chests.reader_selection import first_reader
 from ..errors import ChestError, ConfigError, QueryError
 from ..query.reader import Reader
 from .access import Access, AccessCheck

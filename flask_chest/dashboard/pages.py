@@ -20,7 +20,14 @@ from ..query.summary import Series, Summary
 from . import charts
 from .charts import Chart
 from .compare import compare_page
-from .params import RANGES, Params, chest_argument, format_time, interval_length, query_string
+from .params import (
+    RANGES,
+    Params,
+    chest_argument,
+    format_time,
+    interval_length,
+    query_string,
+)
 
 _GROUPS = 50
 _CHARTED_GROUPS = 8

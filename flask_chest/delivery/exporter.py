@@ -7,7 +7,7 @@ import os
 import time
 import weakref
 
-from .._process import ProcessLock, current_pid
+from .._process_lock import ProcessLock, current_pid
 from .._throttle import LogThrottle
 from .buffer import Buffer, ClosedError, TornRecordError
 from .ledger import Ledger

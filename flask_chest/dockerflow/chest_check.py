@@ -10,8 +10,8 @@ from flask import Flask
 from ..app.state import AppState, find_state
 from ..delivery.ledger import Account
 from ..errors import ChestError
+from ..operations.calls_with_deadline import NotStartedError
 from ..operations.health_check import Health, HealthChecker
-from ..operations.timed_calls import NotStartedError
 from . import health
 from .checks.messages import CheckMessage, Error, Warning  # noqa: A004 - a message class
 from .checks.registry import CheckFn

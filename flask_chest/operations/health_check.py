@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..chests.base import Chest
-from .timed_calls import Call, TimedCalls
+from .calls_with_deadline import Call, TimedCalls
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from typing import Any
 
 from ..typing import Plain
 from .redaction import REDACTED, Redaction
-from .scalars import (
+from .scalar_values import (
     INT_MAX,
     INT_MIN,
     MAX_NAME,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ..typing import Plain
 from .encoding import dumps
-from .scalars import clean_text
+from .scalar_values import clean_text
 
 #: The end of a text or list that was cut. A dict that was cut has it as a key.
 CUT = "…[cut]"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_chest.chests.arguments import known_arguments
 from flask_chest.chests.base import Chest
 from flask_chest.chests.batches import replace_nul, split_lines
+from flask_chest.chests.constructor_arguments import known_arguments
 from flask_chest.chests.memory import MemoryChest
 from flask_chest.chests.registry import make_chest
 from flask_chest.chests.url import StoreURL, scrub

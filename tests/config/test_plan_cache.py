@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from flask_chest.capture.encoding_cache import EncodingCache
-from flask_chest.config.plan import Override, Plan
 from flask_chest.config.plan_cache import PlanCache
-from flask_chest.config.rule import Route
+from flask_chest.config.rule import Route, Rule
 from flask_chest.config.ruleset import RuleSet
 
 ROUTE = Route("/", "home", "GET")
@@ -65,12 +64,12 @@ def test_a_rule_added_during_compilation() -> None:
     begun, added = threading.Event(), threading.Event()
 
     class Slow(RuleSet):
-        def plan(self, route: Route, override: Override | None = None) -> Plan:
-            made = super().plan(route, override)
+        def matching(self, route: Route) -> list[Rule]:
+            found = super().matching(route)
             if not begun.is_set():
                 begun.set()
                 assert added.wait(10)
-            return made
+            return found
 
     plans = make_plans(Slow([], 1.0, []))
     first = PlanRequest(plans)

@@ -10,9 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from flask_chest.dockerflow.logging import (
-    MozlogFormatter,
-)
+from flask_chest.dockerflow.logging import MozlogFormatter
 
 from .mozlog_schema import MOZLOG
 

@@ -13,9 +13,7 @@ from typing import Any
 
 import pytest
 
-from flask_chest.dockerflow.logging import (
-    MozlogHandler,
-)
+from flask_chest.dockerflow.logging import MozlogHandler
 
 from .log_lines import line_of, record
 

@@ -8,9 +8,7 @@ import pytest
 from flask import Flask, g
 
 from flask_chest.dockerflow import Dockerflow
-from flask_chest.dockerflow.logging import (
-    get_or_generate_request_id,
-)
+from flask_chest.dockerflow.logging import get_or_generate_request_id
 
 from .conftest import Lines, summaries
 

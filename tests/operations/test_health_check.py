@@ -10,8 +10,8 @@ import pytest
 
 from flask_chest import Chest, Record
 from flask_chest.errors import DeliveryError
+from flask_chest.operations.calls_with_deadline import NotStartedError
 from flask_chest.operations.health_check import HealthChecker
-from flask_chest.operations.timed_calls import NotStartedError
 
 
 class Store(Chest):

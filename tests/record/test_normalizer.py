@@ -20,7 +20,7 @@ from flask_chest.config.settings import DEFAULT_REDACT
 from flask_chest.record.encoding import dumps
 from flask_chest.record.normalizer import CYCLE, DEEP, Normalizer
 from flask_chest.record.redaction import Redaction
-from flask_chest.record.scalars import NotPlainError, clean_name, placeholder
+from flask_chest.record.scalar_values import NotPlainError, clean_name, placeholder
 from flask_chest.record.truncation import CUT
 
 from . import hostile

@@ -13,7 +13,7 @@ from .sides import NOW
 
 FORKED = """
 import ctypes, os
-from flask_chest._process import current_pid
+from flask_chest._process_lock import current_pid
 from flask_chest.record.ids import record_ids as ids
 
 # The random start of the counter; its last digits change with each id.

@@ -16,7 +16,13 @@ from pathlib import Path
 from ..buffer import TornRecordError
 from ..durable_files import FileLock, replace_json, sync_file, sync_folder, write_json
 from .checkpoint import Checkpoint
-from .layout import DESCRIPTION_NAMES, VERSION, checkpoint_path, counts_path, segment_path
+from .layout import (
+    DESCRIPTION_NAMES,
+    VERSION,
+    checkpoint_path,
+    counts_path,
+    segment_path,
+)
 from .scope import JournalScope
 from .segment import Segment
 

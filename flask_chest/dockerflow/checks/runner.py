@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
-from ...operations.timed_calls import Call, NotStartedError, TimedCalls
+from ...operations.calls_with_deadline import Call, NotStartedError, TimedCalls
 from .. import health
 from ..request_id import request_id_context
 from .messages import CheckMessage, Critical

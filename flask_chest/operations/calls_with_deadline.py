@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Generic, TypeVar
 
-from .._process import ProcessLock
+from .._process_lock import ProcessLock
 
 T = TypeVar("T")
 

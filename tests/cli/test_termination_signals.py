@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from flask_chest.cli.shutdown import wait_for_shutdown
+from flask_chest.cli.termination_signals import wait_for_shutdown
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

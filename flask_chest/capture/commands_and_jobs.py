@@ -10,7 +10,7 @@ from ..config.plan_cache import PlanCache
 from ..config.rule import Route
 from ..record.ids import record_ids
 from .app_globals import RecordedGlobals, tracked_namespace
-from .commands import command_name, ended_well
+from .command_name import command_name, ended_well
 from .encoder import DEFAULT_FIELDS, RecordEncoder, error_name
 from .encoding_cache import EncodingCache
 
