@@ -89,11 +89,16 @@ class SignalFallback:
             except Exception:  # noqa: BLE001 - a request never fails because of Flask-Chest
                 self._recorder.log_failure("begin a record")
 
-    def _end(self, _: BaseException | None) -> None:
+    def _end(self, error: BaseException | None) -> None:
         state = request.environ.get(ENVIRON_KEY)
-        if state is not None and state.recorder is self._recorder:
-            unknown = {"duration_ms": None} if state.start_unknown else NO_FIELDS
-            self._recorder.finish(state, unknown)
+        if state is None or state.recorder is not self._recorder:
+            return
+        if error is not None and state.g is None:
+            # Flask sends no other signal for SystemExit and similar exceptions.
+            state.error = error
+            self._recorder.snapshot_request(state)
+        unknown = {"duration_ms": None} if state.start_unknown else NO_FIELDS
+        self._recorder.finish(state, unknown)
 
 
 def _no_response(*_: Any) -> Any:

@@ -19,7 +19,7 @@ from .app_globals import RecordedGlobals, tracked_namespace
 from .encoder import RARE_FIELDS, RecordEncoder, error_name
 from .encoding_cache import EncodingCache
 from .request_state import NO_FIELDS, RequestState
-from .routes import route_of, unrouted
+from .routes import match_route, route_of, unrouted
 from .sampling import Sampler
 
 _logger = logging.getLogger("flask_chest")
@@ -153,7 +153,7 @@ class Recorder:
         if state.g is None:
             state.g = state.g_at_teardown
         try:
-            encoding = state.encoding or self._unmatched_route(state)
+            encoding = state.encoding or self._route_without_signal(state)
             if has_app_context() or "werkzeug.debug.preserve_context" in state.environ:
                 self.recorded_globals.add(state.g)
             args = encoding.fast_path_args
@@ -249,7 +249,14 @@ class Recorder:
     def _current_route(self) -> EncodingCache:
         return self.plans.get(route_of(request._get_current_object()))  # type: ignore[attr-defined]
 
-    def _unmatched_route(self, state: RequestState) -> EncodingCache:
+    def _route_without_signal(self, state: RequestState) -> EncodingCache:
+        """Return what applies to a request that ended, e.g., with ``SystemExit``."""
+        if state.g is not None or has_app_context():
+            try:
+                return self.plans.get(match_route(self.app, state.environ))
+            except Exception:  # noqa: BLE001 - a request never fails because of Flask-Chest
+                self.log_failure("find the route of a request that has ended")
+                state.g = None  # the rules of the route might forbid its variables
         return self.plans.get(unrouted(state.environ.get("REQUEST_METHOD", "")))
 
 

@@ -6,21 +6,49 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
-from flask import Flask
+from flask import Flask, current_app
 
 from ..config.rule import Route
 from ..config.validators import METHODS
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
     from flask.wrappers import Request
 
 
 # A client can send any other word as the method. Such words must not get into the records.
 _METHODS = frozenset(METHODS)
+# The key in the WSGI environment of the latest request that was made of it.
+_REQUEST_KEY = "werkzeug.request"
 
 
 def route_of(seen: Request) -> Route:
-    """Return the route and method of a request."""
+    """Return the route and method of a request.
+
+    :raises Exception: an exception of the app's code, e.g. of a URL converter.
+    """
+    if seen.url_rule is None and seen.routing_exception is None:
+        # Flask opens the session first, and that failed.
+        return match_route(current_app._get_current_object(), seen.environ)  # type: ignore[attr-defined]
+    return _matched_route(seen)
+
+
+def match_route(app: Flask, environ: WSGIEnvironment) -> Route:
+    """Return the route of a request that ended in a way that Flask reports by no signal.
+
+    :raises Exception: an exception of the app's code, e.g. of a URL converter.
+    """
+    before = environ.get(_REQUEST_KEY)
+    try:
+        context = app.request_context(environ)
+        if context.request.routing_exception is None:
+            context.match_request()
+        return _matched_route(context.request)
+    finally:
+        environ[_REQUEST_KEY] = before
+
+
+def _matched_route(seen: Request) -> Route:
     rule, method = seen.url_rule, seen.method
     if rule is None:
         return unrouted(method)

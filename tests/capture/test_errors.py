@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask, g
+from flask import Flask, Request, g
+from flask.sessions import SessionInterface
 from flask.typing import ResponseReturnValue
+from werkzeug.routing import BaseConverter
 
 from ..apps import Site, facts
 
@@ -53,9 +55,80 @@ def test_an_exception_that_ends_the_process(site: Site, kind: type[BaseException
     with pytest.raises(kind):
         site.client.get("/")
     record = site.only()
-    assert (record.status, record.error) == (None, kind.__name__)
+    assert facts(record) == ("GET", "/", "view", None, kind.__name__)
     assert record.vars == {"seen": "so far"}
-    assert record.route is None  # Flask sends no signal for such an end
+
+
+class TimeUpError(BaseException):
+    """A timeout as gevent raises it in a request."""
+
+
+ENDS = pytest.mark.parametrize("kind", [SystemExit, TimeUpError])
+
+
+@ENDS
+@pytest.mark.parametrize("place", ["view", "before_request", "after_request"])
+def test_rules_hold_for_every_end(
+    make_site: Callable[..., Site], kind: type[BaseException], place: str
+) -> None:
+    """The rules of a route also apply if no signal of Flask reports how the request ended."""
+    rules = [{"rule": "/secret/*", "record": False}, {"rule": "/tracked/*", "track": ["b"]}]
+    site = make_site(CHEST_RULES=rules, CHEST_TRACKED_VARS=[])
+
+    def end(*_: Any, **__: Any) -> Any:
+        g.a, g.b = 1, 2
+        raise kind
+
+    if place != "view":
+        getattr(site.app, place)(end)
+    for name in ("secret", "tracked"):
+        view = end if place == "view" else lambda word: "page"
+        site.app.add_url_rule(f"/{name}/<word>", name, view)
+    for name in ("secret", "tracked"):
+        with pytest.raises(kind):
+            site.client.get(f"/{name}/x")
+    record = site.only()
+    assert facts(record) == ("GET", "/tracked/<word>", "tracked", None, record.error)
+    assert record.vars == {"b": 2}
+
+
+def test_rules_hold_if_the_session_cannot_be_opened(make_site: Callable[..., Site]) -> None:
+    """Flask opens the session before it matches the URL, so an error there leaves no route."""
+    site = make_site(CHEST_RULES=[{"rule": "/secret", "record": False}])
+
+    class Broken(SessionInterface):
+        def open_session(self, app: Flask, request: Request) -> Any:
+            raise LookupError
+
+    site.app.session_interface = Broken()
+    for name in ("secret", "open"):
+        site.app.add_url_rule(f"/{name}", name, lambda: "page")
+        assert site.client.get(f"/{name}").status_code == 500
+    assert facts(site.only()) == ("GET", "/open", "open", 500, "LookupError")
+
+
+def test_an_end_on_a_route_that_cannot_be_found(site: Site) -> None:
+    """If the route cannot be found, the record has no variables: a rule might forbid them."""
+
+    class Once(BaseConverter):
+        calls = 0
+
+        def to_python(self, value: str) -> str:
+            Once.calls += 1
+            if Once.calls > 1:
+                raise LookupError
+            return value
+
+    site.app.url_map.converters["once"] = Once
+
+    @site.app.get("/<once:word>")
+    def view(word: str) -> str:
+        g.seen = word
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        site.client.get("/x")
+    assert (site.only().route, site.only().vars, site.only().error) == (None, {}, "SystemExit")
 
 
 def test_a_handled_exception(site: Site) -> None:

@@ -70,6 +70,24 @@ def test_a_propagated_exception(bypassed: tuple[Site, Client]) -> None:
     assert facts(site.only()) == ("GET", "/", "view", 500, "ZeroDivisionError")
 
 
+def test_an_end_without_a_signal(bypassed: tuple[Site, Client]) -> None:
+    """A request that ends with ``SystemExit`` is recorded by the rules of its route."""
+    site, client = bypassed
+
+    @site.app.get("/end")
+    @flask_chest(tracked_vars=["b"])
+    def end() -> str:
+        g.a, g.b = 1, 2
+        raise SystemExit
+
+    client.get("/?n=1")
+    with pytest.raises(SystemExit):
+        client.get("/end")
+    record = site.records[-1]
+    assert facts(record) == ("GET", "/end", "end", None, "SystemExit")
+    assert record.vars == {"b": 2}
+
+
 class RefusalError(Exception):
     """The exception that Connexion makes of ``abort()`` to answer it outside of Flask."""
 
