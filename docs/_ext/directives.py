@@ -25,4 +25,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("chest-config", directive(tables.config_keys))
     app.add_directive("chest-redacted", directive(tables.default_patterns))
     app.add_directive("chest-commands", directive(tables.commands))
+    app.add_directive("chest-standalone-commands", directive(tables.standalone_commands))
     return {"parallel_read_safe": True}

@@ -8,6 +8,7 @@ from inspect import cleandoc
 import click
 
 from flask_chest.cli import chest
+from flask_chest.cli.standalone import main
 from flask_chest.config.settings import DEFAULT_REDACT, KEYS, Key
 
 
@@ -34,6 +35,13 @@ def default_patterns() -> Iterator[str]:
 def commands() -> Iterator[str]:
     """List every command of ``flask chest`` with its options."""
     yield from _group(chest, "flask chest")
+
+
+def standalone_commands() -> Iterator[str]:
+    """List the commands that only ``flask-chest`` has, with their options."""
+    for name, command in sorted(main.commands.items()):
+        if name not in chest.commands:
+            yield from _command(command, f"flask-chest --chest URL {name}")
 
 
 def _group(group: click.Group, called: str) -> Iterator[str]:

@@ -33,9 +33,9 @@ def current_state() -> AppState:
 
 
 def _state_of(app: Flask) -> AppState | None:
-    extension = app.extensions.get("chest")
-    if isinstance(extension, FlaskChest):
-        return find_state(app)
+    state = find_state(app)
+    if state is not None or isinstance(app.extensions.get("chest"), FlaskChest):
+        return state
     if any(decoration.chests for decoration in all_decorations(app)):
         return standalone_state(app)
     raise click.ClickException(f"the app {app.name!r} has no FlaskChest: call FlaskChest(app)")

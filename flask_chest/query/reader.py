@@ -104,6 +104,14 @@ class Reader(ABC):
     def check(self) -> None:
         """Raise an error if the store cannot be read."""
 
+    def exists(self) -> bool:
+        """Return whether the store has a table of records, even an empty one.
+
+        A store that does not know, since it creates tables as needed, returns ``True`` (the
+        default).
+        """
+        return True
+
     @abstractmethod
     def close(self) -> None:
         """Close the connection."""

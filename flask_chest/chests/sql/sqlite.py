@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -133,13 +133,11 @@ class FlaskChestSQLite(SQLChest):
         return engine
 
     def make_read_only_engine(self) -> sa.Engine:
-        from .sqlite_connection import connect_read_only
+        from .sqlite_connection import connect_read_only, read_only_uri
 
-        # Read-only, so that reading does not create a missing database.
-        uri = f"file:{quote(str(self.file()))}?mode=ro"
         return sa.create_engine(
             "sqlite://",
-            creator=lambda: connect_read_only(uri),
+            creator=lambda: connect_read_only(read_only_uri(self.file())),
             json_deserializer=loads,
             poolclass=sa.pool.NullPool,
         )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import sqlite3
 import time
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 
@@ -34,6 +37,17 @@ def begin_immediate(connection: sa.Connection) -> None:
     # A deferred transaction that reads and then writes fails at once if another one wrote in
     # between: https://docs.sqlalchemy.org/en/20/dialects/sqlite.html
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def read_only_uri(file: Path) -> str:
+    """Return the file: URI for a connection that only reads, and creates no missing database."""
+    uri = f"file:{quote(str(file))}?mode=ro"
+    # To read a database in WAL mode, SQLite creates two files beside it, and fails where it
+    # cannot: on a read-only disk, or as a user who may only read. Without these files nobody has
+    # the database open, so it does not change: https://sqlite.org/wal.html#read_only_databases
+    if not os.access(file.parent, os.W_OK) and not Path(f"{file}-wal").exists():
+        uri += "&immutable=1"
+    return uri
 
 
 def connect_read_only(uri: str) -> Any:

@@ -141,6 +141,9 @@ class TableReader(Reader):
     def check(self) -> None:
         self._rows(sa.select(self._table.columns.id).limit(1))
 
+    def exists(self) -> bool:
+        return self._try_rows(sa.select(self._table.columns.id).limit(1)) is not None
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -196,12 +199,17 @@ class TableReader(Reader):
         return [_record(row._mapping) for row in self._rows(query)]
 
     def _rows(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        found = self._try_rows(query)
+        return [] if found is None else found  # no table: nothing has been delivered yet
+
+    def _try_rows(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]] | None:
+        """Return the rows of a query; ``None`` if the table does not exist."""
         try:
             with self._engine.connect() as connection:
                 return connection.execute(query).all()
         except exc.SQLAlchemyError as error:
             if self._store.is_missing_table(error):
-                return []  # nothing has been delivered yet
+                return None
             raise self._store.to_read_error(error) from None
 
 
