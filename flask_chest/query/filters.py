@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from ..errors import QueryError
 from .fields import Field, parse_field
 
-_FILTER = re.compile(r"([^=!<>~]+?)\s*(!=|>=|<=|=|>|<|~)(.*)", re.DOTALL)
+_OPERATOR = re.compile(r"!=|>=|<=|=|>|<|~")
+_NO_NAME = re.compile(r"[=!<>~]")
 _ORDERED = frozenset((">", ">=", "<", "<="))
 _BOOLEANS = {"true": True, "false": False}
 
@@ -68,12 +69,16 @@ def parse_filter(text: str) -> Filter:
 
     :raises QueryError: the text is not a filter.
     """
-    found = _FILTER.fullmatch(text.strip())
-    if found is None or "\0" in text:
+    stripped = text.strip()
+    # Two searches that never go back: a text of spaces must not cost more than its length.
+    first = _NO_NAME.search(stripped)
+    found = _OPERATOR.match(stripped, first.start()) if first else None
+    if found is None or not found.start() or "\0" in text:
         raise QueryError(
             f"{text[:80]!r} is no filter; write name=value, with one of = != > >= < <= ~ (contains)"
         )
-    parsed = Filter(parse_field(found[1]), found[2], found[3].strip())
+    name, value = stripped[: found.start()], stripped[found.end() :]
+    parsed = Filter(parse_field(name), found[0], value.strip())
     if parsed.field == Field("", "time"):
         raise QueryError(f"{text[:80]!r}: for a range of time use 'since' and 'until'")
     if parsed.is_ordered or (parsed.field.is_number and parsed.value and parsed.operator != "~"):
