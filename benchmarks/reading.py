@@ -46,6 +46,7 @@ _ROUTES = [f"/api/v1/resource{number}/<int:id>" for number in range(19)] + ["/se
 _RUNS = 7
 _HEAD = "   first   least  median     CPU"
 _BATCH = 5000
+_TOKEN = "only for the benchmarks"
 
 PAGES = (
     "/?since=RANGE",
@@ -164,7 +165,9 @@ def fill(chest: SQLChest, count: int, days: float) -> None:
 
 def make_app(folder: Path, url: str, **config: Any) -> Flask:
     app = Flask("bench", instance_path=str(folder))
-    app.config.update(CHEST_CHESTS=[url], CHEST_DASHBOARD=True, CHEST_DASHBOARD_TOKEN="bench")
+    app.config.update(
+        CHEST_CHESTS=[url], CHEST_DASHBOARD=True, CHEST_DASHBOARD_TOKEN="only for the benchmarks"
+    )
     app.config.update(config)
     FlaskChest(app)
 
@@ -213,7 +216,7 @@ def log_in(app: Flask) -> FlaskClient:
     client = app.test_client()
     page = client.get("/chest/login").text
     form = page.partition('name="form" value="')[2].partition('"')[0]
-    client.post("/chest/login", data={"token": "bench", "form": form})
+    client.post("/chest/login", data={"token": _TOKEN, "form": form})
     return client
 
 

@@ -188,10 +188,11 @@ class FlaskChest:
 
         :returns: ``{"chests": {name: {"captured", "delivered", "pending", "rejected",
             "lost": {reason: number}}}}``; always captured = delivered + pending + rejected + lost.
+            With a dashboard that has a token, also ``"dashboard": {"failed_logins": number}``.
         """
         if self._current_apps() and not self._states():
             return {"chests": {}}  # recording is off; the app's own code need not care
-        return {"chests": self.of().delivery.ledger().to_dict()}
+        return self.of().ledger()
 
     def of(self, app: Flask | None = None) -> AppState:
         """Return the state of one app: of the given app, the current app, or the only one.

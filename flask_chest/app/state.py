@@ -87,6 +87,8 @@ class AppState:
         if settings.buffer != "disk":
             warn_of_undelivered(self.journal_scope, settings.buffer)
         self.delivery: Delivery = build_delivery(app, settings, self.chests, scheduler)
+        #: What the ledger counts besides records: a function for each name.
+        self.counts: dict[str, Callable[[], dict[str, Any]]] = {}
         self.sink = RecordSink(self.delivery.hand_over)
         self.recorder = self._build_recorder(request_id_generator)
         self.hooks = FlaskHooks(self.recorder)
@@ -144,6 +146,11 @@ class AppState:
             if new:
                 self._attach_new(new)
         return tuple(chest.name for chest in listed)
+
+    def ledger(self) -> dict[str, Any]:
+        """Return the ledger as ``FlaskChest.stats()`` does."""
+        counted = {name: count() for name, count in self.counts.items()}
+        return {"chests": self.delivery.ledger().to_dict(), **counted}
 
     def on_close(self, closer: Callable[[], None]) -> None:
         """Call a function on each :meth:`close`."""

@@ -16,6 +16,7 @@ from .show import show
 from .stats import stats
 from .status import status
 from .tail import tail
+from .token import token
 
 
 @click.group()
@@ -37,5 +38,6 @@ for _command in (
     stats,
     status,
     tail,
+    token,
 ):
     chest.add_command(_command)

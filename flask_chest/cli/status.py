@@ -19,6 +19,7 @@ _HEADER = ("chest", "health", "captured", "delivered", "pending", "rejected", "l
 # Chests that are written to within the request have no ledger.
 _LEDGER_COLUMNS = len(_HEADER) - 2
 _DOWN = "unreachable"
+_OK = ("ok", "not in CHEST_CHESTS")
 # For all chests together. The first check of an SQL store may upgrade its table.
 _CHECK_TIMEOUT_SECONDS = 60.0
 _DELIVERED_BY = {
@@ -45,7 +46,7 @@ def status(as_json: bool) -> None:
     for name, address, health, *_ in rows:
         if address is not None:
             click.echo(f"{name}: {address}")
-        if health.startswith(_DOWN):
+        if health not in _OK:
             # In the table, a long error message would push the ledger off the screen.
             click.secho(f"  {one_line(health, 1000)}", fg="red")
     if state.settings.buffer == "disk":
@@ -53,6 +54,9 @@ def status(as_json: bool) -> None:
         click.echo(f"delivered by: {_DELIVERED_BY[state.settings.exporter]}")
     else:
         click.echo("The buffer is not on disk: these are the records of this command only.")
+    failed = state.ledger().get("dashboard", {}).get("failed_logins")
+    if failed is not None:
+        click.echo(f"failed logins to the dashboard: {failed:,}")
 
 
 def _rows(state: AppState) -> list[tuple[Any, ...]]:
@@ -78,13 +82,15 @@ def _short(row: Sequence[Any]) -> list[Any]:
 
 
 def _print_json(state: AppState, rows: Sequence[tuple[Any, ...]]) -> None:
-    ledger = state.delivery.ledger().to_dict()
+    ledger = state.ledger()
+    accounts = ledger.pop("chests")
     chests = {
-        name: {"address": address or "-", "health": health, **ledger.get(name, {})}
+        name: {"address": address or "-", "health": health, **accounts.get(name, {})}
         for name, address, health, *_ in rows
     }
     journal = str(state.journal_dir) if state.settings.buffer == "disk" else None
-    print_json({"chests": chests, "journal": journal, "exporter": state.settings.exporter})
+    exporter = state.settings.exporter
+    print_json({"chests": chests, **ledger, "journal": journal, "exporter": exporter})
 
 
 def _ledger_row(name: str, address: str | None, health: str, account: Any) -> tuple[Any, ...]:

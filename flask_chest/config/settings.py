@@ -274,8 +274,9 @@ _ALL = (
     Key(
         "CHEST_DASHBOARD_TOKEN",
         None,
-        validators.optional(validators.text),
-        "The token that gives access to the dashboard.",
+        validators.optional(validators.dashboard_token),
+        "The token that gives access to the dashboard; at least 20 characters. "
+        "'flask chest token' makes one.",
         secret=True,
     ),
 )

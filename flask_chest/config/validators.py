@@ -14,6 +14,8 @@ from typing import Any
 from ..errors import closest_name
 from ..typing import TrackedVars
 
+#: Characters of ``CHEST_DASHBOARD_TOKEN``.
+MIN_TOKEN_LENGTH = 20
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+?)s?\s*", re.I)
 # Without "m", which may mean minutes or months.
 _SECONDS = {
@@ -253,3 +255,12 @@ def dashboard(value: Any) -> bool | str:
     if isinstance(value, str) and value.startswith("/"):
         return value
     raise ValueError("expected true, false or a URL prefix that begins with '/'")
+
+
+def dashboard_token(value: Any) -> str:
+    if len(text(value).strip()) < MIN_TOKEN_LENGTH:
+        raise ValueError(
+            f"expected a text of at least {MIN_TOKEN_LENGTH} characters, which nobody can guess; "
+            "'flask chest token' makes one"
+        )
+    return str(value)

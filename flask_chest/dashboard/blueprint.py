@@ -12,7 +12,6 @@ from flask import (
     abort,
     make_response,
     redirect,
-    render_template,
     request,
     url_for,
 )
@@ -24,11 +23,13 @@ from ..chests.reader_selection import first_reader
 from ..errors import ChestError, ConfigError, QueryError
 from ..query.reader import Reader
 from .access import Access, AccessCheck
-from .formats import FILTERS
+from .csrf import set_form_cookie
 from .health import Health
 from .login import Login
+from .origin import is_from_another_site
 from .pages import Pages
-from .params import Params
+from .params import Params, check_arguments
+from .rendering import Renderer
 
 NAME = "chest_dashboard"
 
@@ -53,8 +54,9 @@ class Dashboard:
         self.prefix = setting.rstrip("/") if isinstance(setting, str) else "/chest"
         if not self.prefix:
             raise ConfigError("CHEST_DASHBOARD: '/' is the app's own; name a prefix, e.g. '/chest'")
-        self.access = Access(app, check, state.settings.dashboard_token)
-        self.login = Login(self.access)
+        token = state.settings.dashboard_token
+        self.access = Access(app, check, token, state.journal_dir / "dashboard")
+        self._renderer = Renderer(can_log_out=self.access.uses_token)
         self._app = app
         self._state = state
         self._readers: PerProcessClient[dict[str, Reader]] = PerProcessClient(dict, _close_all)
@@ -63,6 +65,8 @@ class Dashboard:
     def register(self) -> None:
         """Register the blueprint, and a rule that leaves its requests out of the records."""
         self._app.register_blueprint(self._make_blueprint())
+        if self.access.uses_token:
+            self._state.counts["dashboard"] = self.access.failed_logins.to_dict
         rules = self._state.plans.rules.all
         if not any(
             rule.selectors.get("blueprint") == NAME and "record" in rule.options for rule in rules
@@ -93,7 +97,6 @@ class Dashboard:
             __name__,
             url_prefix=self.prefix,
             static_folder="static",
-            template_folder="templates",
         )
         self._add_routes(blueprint)
         blueprint.before_request(self._authorize)
@@ -102,15 +105,13 @@ class Dashboard:
         # https://github.com/apiflask/apiflask/blob/3.1.2/src/apiflask/app.py#L801
         blueprint.enable_openapi = False  # type: ignore[attr-defined]
         blueprint.after_request(self._finish)
-        blueprint.context_processor(self._template_context)
         blueprint.register_error_handler(ChestError, self._show_error)
-        for name, function in FILTERS.items():
-            blueprint.add_app_template_filter(function, f"chest_{name}")
         return blueprint
 
     def _add_routes(self, blueprint: Blueprint) -> None:
-        pages = Pages(self.reader)
-        health = Health(self._state)
+        render = self._renderer.render
+        pages, health = Pages(self.reader, render), Health(self._state, render)
+        login = Login(self.access, render)
         routes: tuple[tuple[str, str, Any], ...] = (
             ("/", "overview", pages.overview),
             ("/variable", "variable", pages.variable),
@@ -118,22 +119,25 @@ class Dashboard:
             ("/requests", "requests", pages.requests),
             ("/requests/<identity>", "request", pages.request),
             ("/health", "health", health.page),
-            ("/login", "login", self.login.show),
+            ("/login", "login", login.show),
         )
         for rule, endpoint, view in routes:
             # With strict slashes, Flask would redirect the bare prefix outside of any route, and
             # that request would be recorded.
             blueprint.add_url_rule(rule, endpoint, view, methods=["GET"], strict_slashes=False)
-        blueprint.add_url_rule("/login", "submit_login", self.login.submit, methods=["POST"])
-        blueprint.add_url_rule("/logout", "logout", self.login.log_out, methods=["POST"])
+        blueprint.add_url_rule("/login", "submit_login", login.submit, methods=["POST"])
+        blueprint.add_url_rule("/logout", "logout", login.log_out, methods=["POST"])
 
     def _authorize(self) -> ResponseReturnValue | None:
         if request.endpoint in _PUBLIC_ENDPOINTS:
             return None
+        if is_from_another_site(request):
+            return abort(403)
         result = self.access.authorize(request)
         if isinstance(result, Response):
             return result
         if result:
+            check_arguments(request.args)
             return None
         if self.access.uses_token:
             target = request.root_path + request.full_path.rstrip("?")
@@ -141,24 +145,15 @@ class Dashboard:
         return abort(403)
 
     def _finish(self, response: Response) -> Response:
-        form_value = request.environ.get("flask_chest.form")
-        if form_value is not None:
-            self.login.set_form_cookie(response, form_value)
+        set_form_cookie(response)
         return set_security_headers(response)
-
-    def _template_context(self) -> dict[str, Any]:
-        def form_value() -> str:
-            value: str = request.environ.setdefault("flask_chest.form", self.login.form_value())
-            return value
-
-        return {"can_log_out": self.access.uses_token, "form_value": form_value}
 
     def _show_error(self, error: ChestError) -> ResponseReturnValue:
         status = 400 if isinstance(error, (QueryError, ConfigError)) else 503
-        page = render_template(
-            "flask_chest/error.html", error=str(error), params=Params.from_args(request.args)
+        params = Params.from_args(request.args)
+        return make_response(
+            self._renderer.render("error", error=str(error), params=params), status
         )
-        return make_response(page, status)
 
 
 def set_security_headers(response: Response) -> Response:
@@ -168,6 +163,7 @@ def set_security_headers(response: Response) -> Response:
     response.headers["X-Frame-Options"] = "DENY"
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     if response.mimetype == "text/html":
         response.headers["Cache-Control"] = "no-store"
     return response

@@ -18,6 +18,8 @@ _HIDDEN = {
 }
 _HIDDEN |= {code: f"\\u{code:04x}" for code in (*range(0x2060, 0x2070), 0xFEFF)}
 _MAX_LENGTH = 60
+# Longer values are shown, but have no link.
+_MAX_FILTER_LENGTH = 500
 
 
 def percent(value: float) -> str:
@@ -53,8 +55,11 @@ def short(text: Any) -> str:
 
 
 def can_be_filtered(text: str) -> bool:
-    """Return whether a filter can match this value: filters strip spaces and cannot be empty."""
-    return bool(text) and text == text.strip()
+    """Return whether a link can filter by this value.
+
+    Filters strip spaces and cannot be empty, and a URL has a limited length.
+    """
+    return 0 < len(text) <= _MAX_FILTER_LENGTH and text == text.strip()
 
 
 #: Filters by name; in templates each name has the prefix ``chest_``.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
-from flask import render_template, request
+from flask import request
 from flask.typing import ResponseReturnValue
 
 from ..app.state import AppState
@@ -20,20 +21,23 @@ class Health:
     """The health page of one app.
 
     :param state: the state of the app.
+    :param render: renders a template.
     """
 
-    def __init__(self, state: AppState) -> None:
+    def __init__(self, state: AppState, render: Callable[..., str]) -> None:
         self._state = state
+        self._render = render
         self._checker = HealthChecker()
 
     def page(self) -> ResponseReturnValue:
         """Show the address, the health and the ledger of each chest."""
-        return render_template(
-            "flask_chest/health.html",
-            page="health",
+        return self._render(
+            "health",
+            active_page="health",
             rows=self._rows(),
             params=Params.from_args(request.args),
             chest=chest_argument(request.args),
+            failed_logins=self._state.ledger().get("dashboard", {}).get("failed_logins"),
             all_processes=self._state.settings.buffer == "disk",
         )
 

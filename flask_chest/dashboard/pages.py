@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from flask import render_template, request, url_for
+from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..errors import QueryError
@@ -39,10 +39,12 @@ class Pages:
     """The views; each reads its whole state from the URL.
 
     :param reader: returns the reader that the current request asks for.
+    :param render: renders a template.
     """
 
-    def __init__(self, reader: Callable[[], Reader]) -> None:
+    def __init__(self, reader: Callable[[], Reader], render: Callable[..., str]) -> None:
         self._reader = reader
+        self._render_template = render
 
     def overview(self) -> ResponseReturnValue:
         """Show the rate, the errors and the latency of requests, in total and by route."""
@@ -126,7 +128,7 @@ class Pages:
                 f"this chest has no record of {identity[:80]!r}; a new record is stored after "
                 "CHEST_EXPORT_INTERVAL"
             )
-            return render_template("flask_chest/error.html", error=error, params=params), 404
+            return self._render_template("error", error=error, params=params), 404
         shown = [(record, _facts(to_mapping(record))) for record in records[:PAGE]]
         return self._render("request", params, records=shown, has_more=len(records) > PAGE)
 
@@ -145,9 +147,9 @@ class Pages:
         return whole if whole.measured >= count / 2 else None
 
     def _render(self, page: str, params: Params, **context: Any) -> str:
-        return render_template(
-            f"flask_chest/{page}.html",
-            page=page,
+        return self._render_template(
+            page,
+            active_page=page,
             params=params,
             ranges=RANGES,
             chest=chest_argument(request.args),

@@ -9,6 +9,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import urlencode
 
+from werkzeug.datastructures import MultiDict
+
+from ..errors import QueryError
 from ..query.fields import Field
 from ..query.filters import Filter, parse_filters
 from ..query.intervals import DAY, HOUR, floor_to, from_timestamp
@@ -31,6 +34,8 @@ _WEEK = 7 * DAY
 _INTERVALS = (1, 5, 10, 30, 60, 300, 600, 1800, HOUR, 2 * HOUR, 6 * HOUR, 12 * HOUR, DAY, _WEEK)
 
 _MAX_FILTERS = 20
+# A page's own links stay below these limits.
+_MAX_ARGUMENTS, _MAX_ARGUMENT_LENGTH = 60, 2000
 # The last second of the year 9999, the latest time that Python can represent.
 _MAX_TIMESTAMP = 253_402_300_799
 
@@ -62,8 +67,10 @@ class Params:
     now: datetime
 
     @classmethod
-    def from_args(cls, arguments: Any) -> Params:
-        """Read the parameters from ``request.args``."""
+    def from_args(cls, arguments: MultiDict[str, str]) -> Params:
+        """Read the parameters from ``request.args``; too long ones are left out."""
+        if not are_acceptable(arguments):
+            arguments = MultiDict()
         where = tuple(text for text in arguments.getlist("where") if text.strip())
         return cls(
             arguments.get("since", "").strip() or "1 day",
@@ -109,6 +116,25 @@ class Params:
     def without_filter(self, text: str) -> tuple[str, ...]:
         """Return the filters without one of them."""
         return tuple(each for each in self.where if each != text)
+
+
+def check_arguments(arguments: MultiDict[str, str]) -> None:
+    """Check the number and the length of all URL parameters.
+
+    :raises flask_chest.errors.QueryError: there are too many, or one is too long.
+    """
+    if not are_acceptable(arguments):
+        raise QueryError(
+            f"the URL has more than {_MAX_ARGUMENTS} parameters, or one of more than "
+            f"{_MAX_ARGUMENT_LENGTH:,} characters; use fewer or shorter filters"
+        )
+
+
+def are_acceptable(arguments: MultiDict[str, str]) -> bool:
+    """Return whether the number and the length of URL parameters are within the limits."""
+    pairs = list(arguments.items(multi=True))
+    longest = max((len(text) for pair in pairs for text in pair), default=0)
+    return len(pairs) <= _MAX_ARGUMENTS and longest <= _MAX_ARGUMENT_LENGTH
 
 
 def query_string(values: Mapping[str, Any]) -> str:

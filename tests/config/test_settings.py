@@ -115,7 +115,7 @@ def test_every_key_has_a_meaning() -> None:
         ("CHEST_RETENTION", 86400, 86400.0),
         ("CHEST_DASHBOARD", True, True),
         ("CHEST_DASHBOARD", "/chest", "/chest"),
-        ("CHEST_DASHBOARD_TOKEN", "open sesame", "open sesame"),
+        ("CHEST_DASHBOARD_TOKEN", "x" * 20, "x" * 20),
     ],
 )
 def test_allowed_values(key: str, value: object, found: object) -> None:
@@ -195,6 +195,9 @@ def test_allowed_values(key: str, value: object, found: object) -> None:
         ("CHEST_DASHBOARD", "chest", "begins with '/'"),
         ("CHEST_DASHBOARD", 1, "begins with '/'"),
         ("CHEST_DASHBOARD_TOKEN", "", "a text that is not empty"),
+        ("CHEST_DASHBOARD_TOKEN", "tiger42", "at least 20 characters"),
+        ("CHEST_DASHBOARD_TOKEN", "x" * 19, "'flask chest token' makes one"),
+        ("CHEST_DASHBOARD_TOKEN", " " * 30, "'flask chest token' makes one"),
     ],
 )
 def test_wrong_values(key: str, value: object, remedy: str) -> None:

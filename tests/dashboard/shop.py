@@ -16,7 +16,7 @@ from flask_chest.app.state import get_state
 
 from ..apps import make_app
 
-TOKEN = "open sesame"
+TOKEN = "open sesame, open the chest"
 EVIL = "<script>document.title='hacked'</script>\u202e"
 #: Every page, with the parameters that change what it shows.
 PAGES = (

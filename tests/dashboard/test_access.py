@@ -12,7 +12,6 @@ from flask import Flask, abort, redirect, request, session
 from flask.testing import FlaskClient
 
 from flask_chest import FlaskChest
-from flask_chest.dashboard import access
 from flask_chest.errors import ConfigError
 
 from .shop import TOKEN, form_of, log_in, make_dashboard_app
@@ -102,7 +101,8 @@ def hidden(client: FlaskClient, name: str, path: str) -> str:
     "target",
     [
         *("https://evil.test/", "//evil.test", "/\\evil.test", "//[", "/elsewhere"),
-        *("javascript:1", "/chest/../admin", "/chest/%2e%2E/admin"),
+        *("javascript:1", "/chest/../admin", "/chest/%2e%2E/admin", "/chest/%5c..", "/chest/\t"),
+        *("/chest/\r\nX-Evil: 1", "/chest/%0d%0aX-Evil:1", "/chest/" + "x" * 3000, "/chest/\u2028"),
     ],
 )
 def test_login_redirects_to_the_dashboard_only(tmp_path: Path, target: str) -> None:
@@ -126,33 +126,6 @@ def test_an_app_below_a_path(tmp_path: Path) -> None:
     form = form_of(client, "/chest/requests", root)
     answer = client.post("/chest/logout", data={"form": form}, base_url=root)
     assert "Path=/shop/chest" in answer.headers["Set-Cookie"].split("; ")
-
-
-@pytest.mark.parametrize(
-    "cookie", ["", ".", "1.2.3", "9999999999.x.y", "ä", "9999999999..", "x" * 3000]
-)
-def test_forged_cookies(tmp_path: Path, cookie: str) -> None:
-    """A cookie that the app did not sign is refused."""
-    client = make_dashboard_app(tmp_path).test_client()
-    client.set_cookie(access.SESSION_COOKIE, cookie, path="/chest")
-    assert client.get("/chest/").status_code == 303
-
-
-def test_cookies_expire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Expired cookies, and cookies signed with another token, are refused."""
-    client = make_dashboard_app(tmp_path).test_client()
-    monkeypatch.setattr(access, "SESSION_SECONDS", -1)
-    log_in(client)
-    assert client.get("/chest/").status_code == 303
-    monkeypatch.undo()
-    log_in(client)
-    assert client.get("/chest/").status_code == 200
-    [value] = [
-        each.value for each in [client.get_cookie(access.SESSION_COOKIE, path="/chest")] if each
-    ]
-    other = make_dashboard_app(tmp_path, CHEST_DASHBOARD_TOKEN="another").test_client()
-    other.set_cookie(access.SESSION_COOKIE, value, path="/chest")
-    assert other.get("/chest/").status_code == 303
 
 
 def test_forged_forms(tmp_path: Path) -> None:
@@ -198,32 +171,6 @@ def test_access_needs_a_function() -> None:
     """dashboard_access() refuses anything but a function."""
     with pytest.raises(ConfigError, match="expected a function"):
         FlaskChest().dashboard_access("admin")  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("environ", "headers", "status"),
-    [
-        ({"REMOTE_ADDR": "127.0.0.1"}, {}, 200),
-        ({"REMOTE_ADDR": "::1"}, {"Host": "[::1]:5000"}, 200),
-        ({"REMOTE_ADDR": "10.0.0.7"}, {}, 403),
-        ({"REMOTE_ADDR": ""}, {}, 403),
-        ({"REMOTE_ADDR": "127.0.0.1"}, {"X-Forwarded-For": "10.0.0.7"}, 403),
-        ({"REMOTE_ADDR": "127.0.0.1"}, {"Host": "evil.test"}, 403),
-        ({"REMOTE_ADDR": "127.0.0.1"}, {"Host": "127.0.0.1.evil.test"}, 403),
-    ],
-)
-def test_debug_mode(
-    tmp_path: Path, environ: dict[str, str], headers: dict[str, str], status: int
-) -> None:
-    """In debug mode no token is needed for requests from this machine with its own host name."""
-    app = Flask("shop", instance_path=str(tmp_path))
-    app.debug = True
-    app.config["CHEST_DASHBOARD"] = True
-    FlaskChest(app)
-    client = app.test_client()
-    assert client.get("/chest/", environ_base=environ, headers=headers).status_code == status
-    app.debug = False
-    assert client.get("/chest/", environ_base=environ, headers=headers).status_code == 403
 
 
 def test_security_headers(tmp_path: Path) -> None:

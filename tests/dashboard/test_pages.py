@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,9 +14,16 @@ from flask import Flask
 
 from flask_chest.app.state import get_state
 from flask_chest.chests.sql.reader import SQLReader
+from flask_chest.errors import QueryError
+from flask_chest.query.filters import parse_filter
 
 from .shop import EVIL, PAGES, fill, make_dashboard_app, open_client
 from .structure import Structure
+
+ODD_TEXTS = [
+    *("\0", "\r\n", EVIL, '"', "'\"><b>", "%", "\\", "\ud800", "NaN", "1e999", "-1", "9" * 400),
+    *("vars.", "tags.", ".", "vars.a.b", "a=b=c", "1 hour ago", "0001-01-01", "9999-12-31", "now"),
+]
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -86,6 +94,51 @@ def test_invalid_parameters(shop: Flask, path: str, message: str | None) -> None
     assert message is None or message in answer.text.replace("&#39;", "'")
     assert "<script>document" not in answer.text
     assert Structure(answer.text).faults == []
+
+
+def test_long_filters_are_fast(shop: Flask) -> None:
+    """The time to parse a filter grows with its length only; 60,000 spaces took 25 s."""
+    started = time.process_time()
+    for text in (" " * 60_000, "a" + " " * 60_000, " " * 60_000 + "=", "!" * 60_000):
+        with pytest.raises(QueryError):
+            parse_filter(f"{text}\0")
+    assert parse_filter("a" + " " * 60_000 + "=b").value == "b"
+    assert time.process_time() - started < 1
+
+
+PARAMETERS = ("since", "until", "where", "name", "as", "field", "a", "b", "a_since", "a_until")
+
+
+@pytest.mark.parametrize("name", [*PARAMETERS, "after", "chest", "next", "unknown", "x" * 3000])
+@pytest.mark.parametrize("text", ["9" * 2001, " " * 60_000, "=" * 60_000])
+def test_long_parameters(shop: Flask, name: str, text: str) -> None:
+    """Every parameter has a bound, also unknown ones: a page that names it, and no 500."""
+    client = open_client(shop)
+    for path in ("/", "/variable", "/compare", "/requests", "/requests/x", "/health"):
+        answer = client.get(f"/chest{path}", query_string={name: text})
+        assert answer.status_code == 400
+        assert "2,000 characters" in answer.text
+        assert text not in answer.text
+
+
+@pytest.mark.parametrize("name", [*PARAMETERS, "after", "chest"])
+@pytest.mark.parametrize("text", ODD_TEXTS)
+def test_odd_parameters(shop: Flask, name: str, text: str) -> None:
+    """No parameter of any page makes it fail or lets a value become HTML."""
+    client = open_client(shop)
+    for path in ("/", "/variable?name=total", "/compare", "/requests", "/requests/x", "/health"):
+        given = quote(text, errors="surrogatepass")
+        answer = client.get(f"/chest{path}{'&' if '?' in path else '?'}{name}={given}")
+        assert answer.status_code in {200, 400, 404}, (path, answer.text)
+        assert "<script>document" not in answer.text
+        assert Structure(answer.text).faults == []
+
+
+def test_too_many_parameters(shop: Flask) -> None:
+    """The number of parameters has a bound, too."""
+    answer = open_client(shop).get("/chest/?" + "&".join(["where=a%3D1"] * 61))
+    assert answer.status_code == 400
+    assert "more than 60 parameters" in answer.text
 
 
 def test_titles(shop: Flask) -> None:
