@@ -6,8 +6,8 @@ import click
 from flask import Flask, request
 from flask.cli import with_appcontext
 
-from ..dashboard.access import is_local
 from ..dashboard.blueprint import Dashboard
+from ..dashboard.origin import is_local
 from .context import current_state
 from .server import serving
 from .termination_signals import wait_for_shutdown
