@@ -12,12 +12,13 @@ from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql
 
 from ...errors import ConfigError
-from ...record.encoding import loads
+from ...record.encoding import Batch, loads
 from ...record.record import Record
 from ..batches import json_bodies, to_lines
 from ..client import CHECK_ADDRESS, require_driver
 from ..url import StoreURL
 from .chest import SQLChest
+from .formats.charset import storable_lines
 from .formats.copy import CopyText
 from .formats.rows import COLUMNS
 
@@ -40,8 +41,19 @@ FROM {table} AS r, jsonb_each_text(r.vars) AS v
 # Exact, since an interval stores microseconds as an integer.
 _TIME = "timestamptz 'epoch' + r.time * interval '1 microsecond'"
 
+# For one transaction only: behind a pooler such as PgBouncer, other applications use the same
+# session afterwards. The server aborts statements that take longer than the client waits. JIT
+# compilation and parallel workers would take longer than a query of few records, and slow down
+# writers. psycopg reads times in ISO format only, and a role may have another one.
+_SETTINGS = """
+SET LOCAL statement_timeout = {milliseconds}; SET LOCAL jit = off;
+SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL DateStyle = ISO;
+SET LOCAL extra_float_digits = 1
+"""
+
 _JSON, _JSONB = "JSON", "JSONB"
 _UNDEFINED_TABLE = "42P01"
+_UNTRANSLATABLE = "22P05"
 # COPY does not support row-level security and views.
 _COPY_UNSUPPORTED = {"0A000", "42809"}
 
@@ -111,6 +123,7 @@ class FlaskChestPostgreSQL(SQLChest):
     def make_read_only_engine(self) -> sa.Engine:
         engine = self.make_engine()
         sa.event.listen(engine, "connect", self._configure_reader)
+        sa.event.listen(engine, "begin", self._configure_transaction)
         return engine
 
     def _configure_reader(self, connection: Any, _: Any) -> None:
@@ -119,14 +132,11 @@ class FlaskChestPostgreSQL(SQLChest):
         # A query of a year reads many rollups; by default psycopg parses JSON with the slower
         # standard library.
         set_json_loads(loads, connection)
-        # The server aborts statements that take longer than the client waits.
-        milliseconds = max(1, int(self.timeout * 1000))
-        connection.execute(f"SET statement_timeout = {milliseconds}")
-        # Queries read few records. JIT compilation and parallel workers would take longer than the
-        # query itself, and slow down writers.
-        connection.execute("SET jit = off; SET max_parallel_workers_per_gather = 0")
-        connection.commit()
         connection.read_only = True
+
+    def _configure_transaction(self, connection: sa.Connection) -> None:
+        milliseconds = max(1, int(self.timeout * 1000))
+        connection.exec_driver_sql(_SETTINGS.format(milliseconds=milliseconds))
 
     @contextmanager
     def schema_lock(self, connection: sa.Connection) -> Iterator[None]:
@@ -139,18 +149,38 @@ class FlaskChestPostgreSQL(SQLChest):
     def insert(self, connection: sa.Connection, records: Sequence[Record]) -> None:
         from psycopg.types.json import Json
 
+        codec = self._codec_of(connection)
+        if codec:
+            records = Batch(storable_lines(to_lines(records), codec))
         for body in json_bodies(records, self.body_bytes):
             connection.exec_driver_sql(self._statement, (Json(body, dumps=_identity),))
 
     def _write_once(self, records: Sequence[Record]) -> None:
-        parts = self._rows.parts(to_lines(records))
+        lines = to_lines(records)
         try:
             with self.engine().begin() as connection:
+                codec = self._codec_of(connection)
+                parts = self._rows.parts(storable_lines(lines, codec) if codec else lines)
                 connection.exec_driver_sql(self._copy, (parts,))
         except (ValueError, exc.DBAPIError) as error:
             if isinstance(error, exc.DBAPIError) and not _may_insert(error):
                 raise
+            self._insert_again(records)
+
+    def _insert_again(self, records: Sequence[Record]) -> None:
+        try:
             super()._write_once(records)
+        except exc.DataError as error:
+            if _sqlstate(error) != _UNTRANSLATABLE:
+                raise
+            # Python's codecs of some East Asian encodings have characters that the server lacks.
+            super()._write_once(Batch(storable_lines(to_lines(records), "ascii")))
+
+    def _codec_of(self, connection: sa.Connection) -> str | None:
+        """Python's codec for the encoding of the database; ``None`` if it has all characters."""
+        driver: Any = connection.connection.dbapi_connection
+        codec: str | None = driver.codec
+        return codec
 
     def _execute(self, cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
         """Replace ``cursor.execute``, which does not support ``COPY FROM STDIN``.

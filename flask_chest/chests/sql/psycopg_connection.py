@@ -8,7 +8,10 @@ from collections.abc import Generator, Iterable, Mapping
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg.types.string import StrDumper
 from psycopg.waiting import Ready, Wait
+
+from .formats.charset import codec_of, storable_text
 
 T = TypeVar("T")
 
@@ -23,6 +26,9 @@ class BoundedConnection(psycopg.Connection[Any]):
 
     #: Maximum duration of one statement in seconds.
     timeout = 10.0
+
+    #: Python's codec for the encoding of the database; ``None`` if it has all characters.
+    codec: str | None = None
 
     _deadline: float | None = None
 
@@ -65,13 +71,34 @@ class BoundedConnection(psycopg.Connection[Any]):
 def connect(url: str, timeout: float, parameters: Mapping[str, Any]) -> BoundedConnection:
     """Connect to the database of a libpq URL.
 
+    The client's encoding is UTF-8, whatever the database, the URL or ``PGCLIENTENCODING`` say.
+
     :param timeout: maximum duration of each statement in seconds.
     :param parameters: defaults of libpq parameters; parameters in the URL take precedence.
     """
     given = psycopg.conninfo.conninfo_to_dict(url)
-    connection = BoundedConnection.connect(url, **{**parameters, **_only(given, parameters)})
+    connection = BoundedConnection.connect(
+        url,
+        # A statement that is prepared in one session is missing, or exists already, in the next
+        # one that a pooler such as PgBouncer chooses.
+        prepare_threshold=None,
+        **{**parameters, **_only(given, parameters), "client_encoding": "UTF8"},
+    )
     connection.timeout = timeout
+    connection.codec = codec_of(connection.info.parameter_status("server_encoding") or "UTF8")
+    if connection.codec:
+        connection.adapters.register_dumper(str, _dumper_for(connection.codec))
     return connection
+
+
+def _dumper_for(codec: str) -> type[StrDumper]:
+    """Return the adapter that passes texts to a database which lacks some characters."""
+
+    class StorableDumper(StrDumper):
+        def dump(self, obj: str) -> Any:
+            return super().dump(storable_text(obj, codec))
+
+    return StorableDumper
 
 
 def _only(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
