@@ -13,7 +13,7 @@ from ..chests.base import Chest
 from ..chests.registry import locations_by_name
 from ..config.settings import Settings
 from ..delivery.buffer import Buffer, LossListener
-from ..delivery.dead_letters import DeadLetters
+from ..delivery.dead_letters import bury
 from ..delivery.exporter import Exporter
 from ..delivery.journal.adoption import Reads
 from ..delivery.journal.buffer import JournalBuffer
@@ -94,6 +94,8 @@ def journal_scope(app: Flask, settings: Settings, chests: Sequence[Chest]) -> Jo
         app.name,
         tuple(chest.name for chest in chests),
         locations_by_name(chests),
+        app.root_path,
+        app.instance_path,
     )
 
 
@@ -108,7 +110,7 @@ def _build_exporter(
             signal_sender=app,
             chests=list(chests),
             make_buffer=_buffer_maker(settings, scope, reads),
-            on_rejected=_dead_letter_writer(scope, count_in_totals=not on_disk),
+            on_rejected=_dead_letter_writer(scope, settings, count_in_totals=not on_disk),
             batch_size=settings.batch_size,
             interval=settings.export_interval,
             shutdown_timeout=settings.shutdown_timeout,
@@ -129,9 +131,11 @@ def _buffer_maker(
     return lambda on_lost: JournalBuffer(scope, max_bytes, on_lost, reads)
 
 
-def _dead_letter_writer(scope: JournalScope, *, count_in_totals: bool) -> RejectionListener:
+def _dead_letter_writer(
+    scope: JournalScope, settings: Settings, *, count_in_totals: bool
+) -> RejectionListener:
     def write(chest: str, lines: Sequence[bytes], reason: str) -> None:
-        DeadLetters(scope, chest).add(lines, reason)
+        bury(scope, chest, lines, reason, settings.buffer_max_bytes)
         # A memory buffer's ledger ends with the process, and a replay subtracts from the totals.
         if count_in_totals:
             add_rejected(scope, chest, len(lines))

@@ -12,6 +12,10 @@ from typing import BinaryIO
 
 import click
 
+from ..delivery.owned_files import random_name
+
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+
 
 @contextmanager
 def atomic_file(name: str) -> Iterator[BinaryIO]:
@@ -38,9 +42,11 @@ def atomic_file(name: str) -> Iterator[BinaryIO]:
 
 
 def _replacement(path: Path) -> Iterator[BinaryIO]:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    # The name cannot be guessed, and the file has to be new: in a folder that others may write to,
+    # a link with this name would have us overwrite its target. Records are private by default.
+    draft = random_name(path.with_name(f".{path.name}"))
     try:
-        with draft.open("xb") as file:
+        with os.fdopen(os.open(draft, _NEW_FILE, 0o600), "wb") as file:
             yield file
         if path.exists():
             shutil.copymode(path, draft)

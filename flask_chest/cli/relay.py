@@ -13,7 +13,7 @@ from ..chests.redis.chest import FlaskChestRedis
 from ..chests.redis.consumer_group import ConsumerGroup
 from ..chests.registry import assign_default_names, assign_unique_names, make_chest
 from ..delivery.buffer import LossListener
-from ..delivery.dead_letters import DeadLetters
+from ..delivery.dead_letters import bury
 from ..delivery.exporter import Exporter
 from ..delivery.journal.scope import JournalScope
 from ..delivery.journal.totals import add_rejected
@@ -121,7 +121,7 @@ def _make_exporter(
     )
 
     def dead_letter(chest: str, lines: Sequence[bytes], reason: str) -> None:
-        DeadLetters(scope, chest).add(lines, reason)
+        bury(scope, chest, lines, reason, settings.buffer_max_bytes)
         add_rejected(scope, chest, len(lines))
 
     def make_buffer(on_lost: LossListener) -> StreamBuffer:

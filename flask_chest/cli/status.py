@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,10 +11,12 @@ from flask.cli import with_appcontext
 
 from ..app.state import AppState
 from ..chests.base import Chest
+from ..delivery.journal.layout import unreadable_folders
+from ..delivery.journal.scope import storable_text
 from ..operations.health_check import HealthChecker
 from .context import current_state, synchronous_chests
 from .options import json_option
-from .output import one_line, print_json, render_table
+from .output import one_line, print_json, print_warning, render_table
 
 _HEADER = ("chest", "health", "captured", "delivered", "pending", "rejected", "lost")
 # Chests that are written to within the request have no ledger.
@@ -50,7 +53,8 @@ def status(as_json: bool) -> None:
             # In the table, a long error message would push the ledger off the screen.
             click.secho(f"  {one_line(health, 1000)}", fg="red")
     if state.settings.buffer == "disk":
-        click.echo(f"journal: {state.journal_dir}")
+        click.echo(f"journal: {one_line(state.journal_dir, 4096)}")
+        _warn_of_unreadable(unreadable_folders(state.journal_dir))
         click.echo(f"delivered by: {_DELIVERED_BY[state.settings.exporter]}")
     else:
         click.echo("The buffer is not on disk: these are the records of this command only.")
@@ -88,9 +92,28 @@ def _print_json(state: AppState, rows: Sequence[tuple[Any, ...]]) -> None:
         name: {"address": address or "-", "health": health, **accounts.get(name, {})}
         for name, address, health, *_ in rows
     }
-    journal = str(state.journal_dir) if state.settings.buffer == "disk" else None
-    exporter = state.settings.exporter
-    print_json({"chests": chests, **ledger, "journal": journal, "exporter": exporter})
+    on_disk = state.settings.buffer == "disk"
+    unreadable = unreadable_folders(state.journal_dir) if on_disk else []
+    print_json(
+        {
+            "chests": chests,
+            **ledger,
+            "journal": storable_text(str(state.journal_dir)) if on_disk else None,
+            "unreadable": [storable_text(str(folder)) for folder in unreadable],
+            "exporter": state.settings.exporter,
+        }
+    )
+
+
+def _warn_of_unreadable(folders: Sequence[Path]) -> None:
+    if not folders:
+        return
+    print_warning(
+        f"{len(folders)} folders of the journal belong to other users, and are not in these "
+        "numbers; run this command, and the app, as one user, or give them the folders:"
+    )
+    for folder in folders:
+        print_warning(f"  {one_line(folder, 4096)} (uid {folder.stat().st_uid})")
 
 
 def _ledger_row(name: str, address: str | None, health: str, account: Any) -> tuple[Any, ...]:

@@ -1,11 +1,10 @@
-"""Crash-safe files: atomic replacement, checksums, fsync, and locks between processes."""
+"""Crash-safe files: atomic replacement, checksums, fsync."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import os
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,19 +12,32 @@ from zlib import crc32
 
 import orjson
 
+from .owned_files import create_file, open_or_create, random_name
+
 _CHECKSUM = "checksum"
-# Seconds between two attempts to acquire a lock.
-_RETRY_INTERVAL = 0.01
+
+# What file systems answer that cannot fsync a folder: network and FUSE file systems.
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 
 
 def read_json(path: Path) -> Any:
     """Return the content of a file that :func:`replace_json` wrote; ``None`` if missing or damaged.
 
     The file has a checksum, since JSON with a flipped bit may still be valid JSON.
+
+    :raises OSError: the file exists and cannot be read.
     """
     try:
-        content = orjson.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return decode_json(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def decode_json(encoded: bytes) -> Any:
+    """Return the content of a file; ``None`` if it is damaged."""
+    try:
+        content = orjson.loads(encoded)
+    except ValueError:
         return None
     if not isinstance(content, dict) or content.pop(_CHECKSUM, None) != _checksum(content):
         return None
@@ -37,10 +49,14 @@ def replace_json(path: Path, content: dict[str, Any]) -> None:
 
     :raises OSError: the file could not be written; the old content is still there.
     """
-    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    new = random_name(path)
     try:
-        write_json(new, content)
-        sync_file(new)
+        descriptor = create_file(new)
+        try:
+            write_whole(descriptor, _encode(content))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
         new.rename(path)
     except OSError:
         with suppress(OSError):
@@ -55,11 +71,10 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
     :raises OSError: the file could not be written.
     """
-    encoded = orjson.dumps({**content, _CHECKSUM: _checksum(content)})
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = open_or_create(path)
     try:
         # Padded instead of truncated: on a full disk the freed space might be taken by others.
-        write_whole(descriptor, encoded.ljust(os.fstat(descriptor).st_size))
+        write_whole(descriptor, _encode(content).ljust(os.fstat(descriptor).st_size))
     finally:
         os.close(descriptor)
 
@@ -74,11 +89,27 @@ def write_whole(descriptor: int, content: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
+def sync_data(descriptor: int) -> None:
+    """Fsync a file's content.
+
+    On macOS, ``fsync`` leaves the content in the cache of the disk, and there is no ``fdatasync``.
+
+    :raises OSError: the content is not on the disk.
+    """
+    full = getattr(fcntl, "F_FULLFSYNC", None)
+    if full is not None:
+        # Some file systems do not know it; SQLite then calls fsync(), too.
+        with suppress(OSError):
+            fcntl.fcntl(descriptor, full)
+            return
+    getattr(os, "fdatasync", os.fsync)(descriptor)
+
+
 def sync_file(path: Path) -> None:
-    """Fsync a file's content."""
+    """Fsync the content of a file that is not open."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        sync_data(descriptor)
     finally:
         os.close(descriptor)
 
@@ -87,67 +118,23 @@ def sync_folder(path: Path) -> None:
     """Fsync a folder's entries: the fsync of a file does not cover its name.
 
     https://man7.org/linux/man-pages/man2/fsync.2.html
+
+    :raises OSError: the entries are not on the disk. A file system that cannot fsync a folder is no
+        failure: it orders names and content in its own way.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
     finally:
         os.close(descriptor)
 
 
+def _encode(content: dict[str, Any]) -> bytes:
+    return orjson.dumps({**content, _CHECKSUM: _checksum(content)})
+
+
 def _checksum(content: dict[str, Any]) -> str:
     return f"{crc32(orjson.dumps(content)):08x}"
-
-
-class FileLock:
-    """A lock between processes, which the kernel releases when its process dies.
-
-    It uses ``flock`` and not ``lockf``: a process loses the latter as soon as it closes any
-    descriptor of the file (https://man7.org/linux/man-pages/man2/fcntl_locking.2.html).
-
-    :param path: the lock file, created if missing; its folder must exist.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._descriptor: int | None = None
-
-    def acquire(self, seconds: float = 0.0) -> bool:
-        """Take the lock; ``False`` if another process holds it, or if the folder is gone.
-
-        :param seconds: how long to wait. The holder may be a stopped process, so there is no
-            unlimited wait.
-        """
-        deadline = time.monotonic() + seconds
-        while not self._try():
-            if time.monotonic() >= deadline or not self.path.parent.is_dir():
-                return False
-            # Polling: flock() has no timeout, and would block gevent's whole event loop.
-            time.sleep(_RETRY_INTERVAL)
-        return True
-
-    def release(self) -> None:
-        """Release the lock, if it is held."""
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)
-
-    def __del__(self) -> None:
-        self.release()
-
-    def _try(self) -> bool:
-        try:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Another process may have removed the file between open() and flock().
-            same = self.path.stat().st_ino == os.fstat(descriptor).st_ino
-        except OSError:
-            same = False
-        if not same:
-            os.close(descriptor)
-            return False
-        self._descriptor = descriptor
-        return True

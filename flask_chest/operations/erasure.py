@@ -62,7 +62,7 @@ def erase_dead_letters(scope: JournalScope, chest: str, query: Query) -> int:
         return 0
     # A running replay would write back the letters that it has read. The letters are read again
     # under the lock, since a replay may have ended in between.
-    if not letters.replay_lock.acquire():
+    if not letters.replay_lock.try_acquire():
         raise ChestError(f"chest {chest!r}: its dead letters are being replayed; try again later")
     try:
         erased = _erase(letters, query, scope.app_name)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from ..chests.base import Chest
 from ..delivery.dead_letters import DeadLetter, DeadLetters
-from ..delivery.journal.scope import JournalScope
+from ..delivery.journal.scope import JournalScope, storable_text
 from ..delivery.journal.totals import add_to_totals
 from ..delivery.ledger import Ledger
 from ..errors import ChestError, DeliveryError, RejectedError
@@ -26,11 +26,11 @@ class Replay:
     def __init__(self, scope: JournalScope, chest: Chest, others: Iterable[Chest] = ()) -> None:
         self._scope = scope
         self._chest = chest
-        self._chests = {location: each for each in others if (location := each.location())}
-        self._chests[chest.location()] = chest
+        self._chests = {location: each for each in others if (location := _location(each))}
+        self._chests[_location(chest)] = chest
         self._letters = DeadLetters(scope, chest.name)
         # Two replays at once would write back the letters that the other one delivered.
-        is_exclusive = self._letters.replay_lock.acquire()
+        is_exclusive = self._letters.replay_lock.try_acquire()
         stored = self._letters.read()
         own = [letter for letter in stored if letter.belongs_to(scope.app_name)]
         if own and not is_exclusive:
@@ -99,3 +99,8 @@ class Replay:
             # The store was removed, and another store may have its number now.
             self.unknown_locations.add(letter.store)
         return chest
+
+
+def _location(chest: Chest) -> str:
+    """Return a store's location as dead letters have it."""
+    return storable_text(chest.location())

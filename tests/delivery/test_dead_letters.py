@@ -10,7 +10,7 @@ import pytest
 
 from flask_chest.chests.base import Chest
 from flask_chest.delivery.dead_letters import DeadLetter, DeadLetters
-from flask_chest.delivery.durable_files import FileLock
+from flask_chest.delivery.file_lock import FileLock
 from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.delivery.journal.totals import add_to_totals, read_ledger
 from flask_chest.delivery.ledger import Ledger

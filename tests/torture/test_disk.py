@@ -37,7 +37,7 @@ def tmpfs(folder: Path, size: str) -> Iterator[None]:
     :param size: as mount expects it, e.g. ``"300k"``.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(folder)]
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small file system")
     if subprocess.run(command, capture_output=True, check=False).returncode:

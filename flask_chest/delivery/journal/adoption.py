@@ -9,8 +9,10 @@ from pathlib import Path
 
 from ..._throttle import LogThrottle
 from ..buffer import LossListener
+from ..owned_files import check_root
+from .description import ForeignFolderError
 from .layout import writer_folders
-from .partition import ForeignFolderError, Partition
+from .partition import Partition, open_own
 from .scope import JournalScope
 
 _logger = logging.getLogger("flask_chest.delivery")
@@ -49,11 +51,16 @@ class Adoption:
         :param claimed: the folders that it delivers from already.
         :param own: the folder that it writes to.
         """
+        try:
+            check_root(self._scope.root)
+        except OSError as error:
+            self._log.warning("unsafe", "%s", error)
+            return
         folders = writer_folders(self._scope.root)
         self._ignored &= {folder.name for folder in folders}
         for folder in folders:
             if folder not in claimed and folder.name not in self._ignored:
-                partition = self._inspect_partition(folder, folder == own)
+                partition = self._try_to_claim(folder, folder == own)
                 if partition is not None:
                     yield partition
 
@@ -71,32 +78,65 @@ class Adoption:
             " and ".join(map(repr, waiting)),
         )
 
+    def _try_to_claim(self, folder: Path, own: bool) -> Partition | None:
+        try:
+            return self._inspect_partition(folder, own)
+        except (FileNotFoundError, NotADirectoryError):
+            return None  # another process is removing the folder
+        except OSError as error:
+            self._log.warning("unreadable", "%s cannot be delivered: %s", folder, error)
+            return None
+
     def _inspect_partition(self, folder: Path, own: bool) -> Partition | None:
         try:
             partition = Partition(folder, self._scope, self._on_lost)
-        except ForeignFolderError:
-            self._log.warning(
-                "foreign",
-                "%s was written by another version of Flask-Chest, or is unreadable; it is left "
-                "alone: deliver it with that version, or delete it",
-                folder,
-            )
+        except ForeignFolderError as error:
+            self._log.warning("foreign", "%s", error)
             return None
-        except OSError:
-            return None  # another process is removing the folder
-        if partition.app_name != self._scope.app_name:
+        if not partition.description.belongs_to(self._scope):
             self._ignored.add(folder.name)
-            _logger.info(
-                "%s belongs to the app %r, which delivers it itself", folder, partition.app_name
-            )
+            self._log_other_app(partition)
             return None
         partition.check_writer_alive()
         if not (partition.writer_is_dead or own or self._reads is Reads.ALL):
+            return None
+        if not own and self._reads is not Reads.ALL and self._has_living_twins(partition):
             return None
         if not partition.claim():
             return None
         self._warn_of_moved_stores(partition)
         return partition
+
+    def _has_living_twins(self, partition: Partition) -> bool:
+        """Return whether another service of the app's name delivers to the partition's stores.
+
+        Services in containers may have the same name and paths, and share a volume by mistake.
+        """
+        if partition.description.has_stores_of(self._scope):
+            return False
+        for folder in writer_folders(self._scope.root):
+            twin = open_own(folder, self._scope)
+            if twin is not None and twin.description.locations == partition.description.locations:
+                twin.check_writer_alive()
+                if not twin.writer_is_dead:
+                    return True
+        return False
+
+    def _log_other_app(self, partition: Partition) -> None:
+        app = partition.description
+        if app.app_name != self._scope.app_name:
+            _logger.info(
+                "%s belongs to the app %r, which delivers it itself", partition.folder, app.app_name
+            )
+            return
+        self._log.warning(
+            "namesake",
+            "%s was written by another app with the name %r, in %s, with other stores; that app "
+            "has to deliver it; give each app its own CHEST_JOURNAL_DIR",
+            partition.folder,
+            app.app_name,
+            app.root_path,
+        )
 
     def _warn_of_moved_stores(self, partition: Partition) -> None:
         for name, (old, new) in partition.moved_stores.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import re
+import resource
 import shutil
 import time
 from contextlib import suppress
@@ -11,8 +11,10 @@ from pathlib import Path
 
 from ..._throttle import LogThrottle
 from ..buffer import LossListener
-from ..durable_files import FileLock
+from ..file_lock import FileLock
 from .adoption import Adoption, Reads
+from .description import ForeignFolderError
+from .layout import WRITER_NAME
 from .partition import Partition
 from .scope import JournalScope
 from .totals import add_to_totals
@@ -20,8 +22,11 @@ from .totals import add_to_totals
 _logger = logging.getLogger("flask_chest.delivery")
 
 # A folder has a hidden name while it is created or removed; after a crash it may keep that name.
-_HIDDEN_NAME = re.compile(r"\.[0-9a-f]{12}-[0-9]+-[0-9a-f]{6}")
 _HIDDEN_SECONDS = 60.0
+# Seconds without removals after the totals could not be saved: each attempt may wait for a lock.
+_REMOVAL_PAUSE = 10.0
+# Each partition needs a descriptor, and the app needs descriptors, too.
+_DESCRIPTOR_SHARE = 4
 
 
 class Assignment:
@@ -40,6 +45,7 @@ class Assignment:
         self._reads = reads
         self._log = LogThrottle(_logger)
         self._partitions: list[Partition] = []
+        self._remove_after = 0.0
         self._adoption = Adoption(scope, on_lost, reads)
 
     def partitions(self) -> tuple[Partition, ...]:
@@ -50,9 +56,14 @@ class Assignment:
         """Claim the folder that this process writes to, unless an agent was faster."""
         if self._reads is Reads.NOTHING:
             return
-        partition = Partition(folder, self._scope, self._on_lost)
-        if partition.claim():
-            self._partitions.append(partition)
+        try:
+            partition = Partition(folder, self._scope, self._on_lost)
+            if partition.claim():
+                self._partitions.append(partition)
+        except (OSError, ForeignFolderError) as error:
+            # No descriptor may be left, for example. The request has its record in the journal, and
+            # rebalance() tries to claim the folder again.
+            self._log.warning("own", "%s cannot be delivered now: %s", folder, error)
 
     def rebalance(self, own: Path | None) -> None:
         """Claim partitions of dead processes, and remove finished ones.
@@ -64,9 +75,14 @@ class Assignment:
         claimed = {partition.folder for partition in self._partitions}
         for adopted in self._adoption.claim_new(claimed, own):
             self._partitions.append(adopted)
+            if adopted.folder != own:
+                # At once, so that a thousand finished folders need no thousand descriptors.
+                self._try_to_collect(adopted)
+            if self._has_adopted_enough():
+                break
         for partition in self.partitions():
-            if partition.folder != own:
-                self._collect_finished(partition)
+            if partition.folder != own and partition.folder in claimed:
+                self._try_to_collect(partition)
         self._remove_leftovers()
 
     def drop_partition(self, folder: Path) -> Partition | None:
@@ -81,17 +97,34 @@ class Assignment:
     def close(self) -> None:
         """Release all partitions; other processes deliver the remaining records."""
         for partition in self.partitions():
-            partition.check_writer_alive()
             self._partitions.remove(partition)
-            if partition.is_finished():
-                self._remove(partition)
-            else:
+            try:
+                partition.check_writer_alive()
+                if partition.is_finished():
+                    self._remove(partition)
+            except OSError as error:
+                self._log_unreadable(partition, error)
+            finally:
                 partition.release()
 
     def after_fork_in_child(self) -> None:
         """Close the child's copies of the locks; the parent keeps its claims."""
         for partition in self.partitions():
             partition.after_fork_in_child()
+
+    def _has_adopted_enough(self) -> bool:
+        adopted = sum(partition.writer_is_dead for partition in self._partitions)
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return limit != resource.RLIM_INFINITY and adopted >= max(1, limit // _DESCRIPTOR_SHARE)
+
+    def _try_to_collect(self, partition: Partition) -> None:
+        try:
+            self._collect_finished(partition)
+        except OSError as error:
+            self._log_unreadable(partition, error)
+
+    def _log_unreadable(self, partition: Partition, error: OSError) -> None:
+        self._log.warning("unreadable", "%s cannot be delivered: %s", partition.folder, error)
 
     def _collect_finished(self, partition: Partition) -> None:
         if not partition.folder.is_dir():
@@ -112,24 +145,33 @@ class Assignment:
 
     def _remove(self, partition: Partition) -> None:
         try:
-            add_to_totals(self._scope, partition.ledger(), partition.folder.name)
-            partition.remove()
+            if time.monotonic() >= self._remove_after:
+                add_to_totals(self._scope, partition.ledger(), partition.folder.name)
+                partition.remove()
         except OSError as error:
-            self._log.warning("totals", "the ledger could not be saved: %s", error)
+            self._remove_after = time.monotonic() + _REMOVAL_PAUSE
+            self._log.warning(
+                "totals",
+                "the folder %s is finished and cannot be removed: %s",
+                partition.folder,
+                error,
+            )
+        finally:
             partition.release()
 
     def _remove_leftovers(self) -> None:
         with suppress(OSError):
-            hidden = (
-                path for path in self._scope.root.iterdir() if _HIDDEN_NAME.fullmatch(path.name)
-            )
-            for path in list(hidden):
+            for path in list(self._scope.root.iterdir()):
+                is_hidden = path.name[:1] == "." and WRITER_NAME.fullmatch(path.name[1:])
+                is_draft = path.name.startswith("ledger.json.") and path.suffix == ".new"
+                if not (is_hidden or is_draft):
+                    continue
                 if time.time() - path.stat().st_mtime > _HIDDEN_SECONDS:
-                    _remove_unless_locked(path)
+                    path.unlink() if is_draft else _remove_unless_locked(path)
 
 
 def _remove_unless_locked(folder: Path) -> None:
     lock = FileLock(folder / "alive.lock")
-    if lock.acquire():
+    if lock.try_acquire():
         shutil.rmtree(folder, ignore_errors=True)
         lock.release()

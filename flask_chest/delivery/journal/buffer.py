@@ -6,14 +6,17 @@ Each writing process has a folder. When it is finished, its numbers move to the 
         019aa1b2c3d4-4711-8f3a2b/   one writer: segments, a checkpoint per chest, two locks
         dead/                       records that a chest will never accept
         ledger.json                 the totals of removed folders
+        ledger.spare                room for the next totals, in case the disk is full
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from ..._throttle import LogThrottle
 from ..buffer import ClosedError, LossListener
@@ -26,7 +29,7 @@ from .framing import MAGIC, Frame
 from .partition import Partition
 from .scope import JournalScope
 from .size_limit import enforce_size_limit
-from .totals import add_to_totals, read_ledger
+from .totals import add_to_totals, read_ledger, reserve_totals
 from .writer import JournalWriter
 
 _logger = logging.getLogger("flask_chest.delivery")
@@ -142,6 +145,8 @@ class JournalBuffer:
             self._reopen_after = 0.0
             self._assignment.claim_own(writer.folder)
             self._writer = writer
+            with suppress(OSError):  # a disk that is full already
+                reserve_totals(self._scope.root)
             return writer
 
     def _sync(self, writer: JournalWriter) -> None:
@@ -152,11 +157,36 @@ class JournalBuffer:
             self._log.warning("sync", "the journal could not be fsynced: %s", error)
 
     def _rescan(self) -> None:
-        if self._writer is not None and not self._writer.folder.is_dir():
-            self._replace_removed(self._writer)
+        if self._writer is not None:
+            self._check_folder(self._writer)
         self._assignment.rebalance(None if self._writer is None else self._writer.folder)
         enforce_size_limit(self._scope, self._max_bytes, self.sources(), self._on_lost)
         self._save_losses()
+
+    def _check_folder(self, writer: JournalWriter) -> None:
+        try:
+            list(writer.folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            self._replace_removed(writer)
+        except PermissionError as error:
+            self._replace_closed(writer, error)
+
+    def _replace_closed(self, writer: JournalWriter, error: PermissionError) -> None:
+        """Replace a folder that this process may not read since it has changed its user."""
+        self._log.warning(
+            "closed",
+            "this process may no longer read its records, as after a change of its user: %s; they "
+            "wait there for a process of that user; start Flask-Chest after the change, or give "
+            "the folder to uid %d",
+            error,
+            os.geteuid(),
+        )
+        with suppress(OSError):  # the kernel still takes records for the old folder
+            successor = JournalWriter(self._scope, self._segment_bytes)
+            self._assignment.drop_partition(writer.folder)
+            self._assignment.claim_own(successor.folder)
+            self._writer = successor
+            writer.release()
 
     def _replace_removed(self, writer: JournalWriter) -> None:
         """Replace a folder that was deleted; rewrite the records of its open segment."""

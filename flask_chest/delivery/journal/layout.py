@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
-from ..durable_files import read_json
+from .description import is_readable, is_writer_folder
 
-#: The version in ``writer.json``. Folders of another version are left alone.
-VERSION = 1
-
-#: Two copies of a writer's description, since its records cannot be delivered without it.
-DESCRIPTION_NAMES = ("writer.json", "writer.copy.json")
+#: The name of a writer's folder: milliseconds since 1970, process id, random digits.
+WRITER_NAME = re.compile(r"[0-9a-f]{12}-[0-9]+-[0-9a-f]{6}")
 
 _SEGMENT_NAME = re.compile(r"[0-9]{8,12}\.segment")
 
@@ -44,22 +40,27 @@ def segment_numbers(folder: Path) -> list[int]:
     return sorted(int(name.partition(".")[0]) for name in names if _SEGMENT_NAME.fullmatch(name))
 
 
-def read_description(folder: Path) -> dict[str, Any] | None:
-    """Return the description that a writer stored; ``None`` if missing, damaged or unreadable."""
-    for name in DESCRIPTION_NAMES:
-        found = read_json(folder / name)
-        if isinstance(found, dict):
-            return found
-    return None
-
-
 def writer_folders(root: Path) -> list[Path]:
-    """Return the folders of all writers, oldest first.
+    """Return the folders of all writers that this user may look into, oldest first.
 
     :param root: the journal's folder.
     """
     try:
-        # One of the two descriptions is enough.
-        return sorted({path.parent for path in root.glob("[!.]*/writer*.json")})
+        found = [path for path in root.iterdir() if not path.name.startswith(".")]
     except OSError:
         return []
+    return sorted(path for path in found if is_writer_folder(path))
+
+
+def unreadable_folders(root: Path) -> list[Path]:
+    """Return the folders of writers that this user may not read; the root if that is closed.
+
+    :param root: the journal's folder.
+    """
+    try:
+        found = sorted(path for path in root.iterdir() if WRITER_NAME.fullmatch(path.name))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError:
+        return [root]
+    return [path for path in found if not is_readable(path)]

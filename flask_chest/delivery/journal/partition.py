@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import shutil
 import threading
@@ -10,16 +11,15 @@ from pathlib import Path
 
 from ..._throttle import LogThrottle
 from ..buffer import LossListener, Page
-from ..durable_files import FileLock
+from ..file_lock import FileLock
 from ..ledger import Ledger
 from .checkpoint import FIRST_OFFSET, Checkpoint
 from .chest_names import moved_stores, resolve_renames
+from .description import Description, ForeignFolderError
 from .framing import Frame
 from .layout import (
-    VERSION,
     checkpoint_path,
     counts_path,
-    read_description,
     segment_numbers,
     segment_path,
 )
@@ -34,29 +34,24 @@ _log = LogThrottle(_logger)
 _MAX_COUNTS = 100
 
 
-class ForeignFolderError(Exception):
-    """A folder in the journal that this version of Flask-Chest did not create."""
-
-
 class Partition:
     """Reads the records of one writer.
 
     :param folder: the writer's folder.
     :param scope: the reading app, with the chests that it has today.
     :param on_lost: called for records that could not be read or were dropped.
-    :raises ForeignFolderError: another version wrote the folder, or it is not a writer's folder.
+    :raises ForeignFolderError: another version wrote the folder, or its description is damaged.
+    :raises FileNotFoundError: another process is removing the folder.
+    :raises OSError: it cannot be read.
     """
 
     def __init__(self, folder: Path, scope: JournalScope, on_lost: LossListener) -> None:
-        description = read_description(folder)
-        if description is None or description.get("version") != VERSION:
-            raise ForeignFolderError(str(folder))
+        #: The app that wrote it.
+        self.description = Description.read(folder)
         self.folder = folder
         self.writer_is_dead = False
-        #: The app that wrote it.
-        self.app_name = str(description.get("owner", ""))
         self._on_lost = on_lost
-        stored, then = description.get("chests", ()), description.get("stores", {})
+        stored, then = self.description.chests, self.description.locations
         names = resolve_renames(stored, then, scope.locations)
         self._bits = {name: bit for bit, name in enumerate(names)}
         unchanged = [name for name, before in zip(names, stored, strict=True) if name == before]
@@ -188,8 +183,14 @@ class Partition:
         """
         # Hidden first: a half-deleted folder would look like one without any checkpoint.
         hidden = self.folder.with_name(f".{self.folder.name}")
-        self.folder.rename(hidden)
-        shutil.rmtree(hidden, ignore_errors=True)
+        try:
+            self.folder.rename(hidden)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            self._remove_in_place()
+        else:
+            shutil.rmtree(hidden, ignore_errors=True)
         self.release()
 
     def release(self) -> None:
@@ -201,6 +202,13 @@ class Partition:
     def after_fork_in_child(self) -> None:
         """Close the child's copy of the lock; the parent keeps its claim."""
         self._reader_lock.release()
+
+    def _remove_in_place(self) -> None:
+        # overlayfs cannot rename a folder that is part of an image. Segments go first: without
+        # them, what a crash leaves has no record, and the totals name it as counted.
+        for number in segment_numbers(self.folder):
+            segment_path(self.folder, number).unlink(missing_ok=True)
+        shutil.rmtree(self.folder)
 
     def _load_checkpoints(self) -> dict[str, Checkpoint]:
         return {name: self._load_checkpoint(bit) for name, bit in self._bits.items()}
@@ -285,4 +293,4 @@ def open_own(
         partition = Partition(folder, scope, on_lost)
     except (ForeignFolderError, OSError):
         return None
-    return partition if partition.app_name == scope.app_name else None
+    return partition if partition.description.belongs_to(scope) else None

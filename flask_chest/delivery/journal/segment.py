@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..._speedups import SegmentAppender
-from ..durable_files import write_whole
+from ..durable_files import sync_data, write_whole
+from ..owned_files import create_file
 from .framing import MAGIC
 
 
@@ -34,8 +35,7 @@ class Segment(SegmentAppender):
         self.limit = limit
         self.full = False
         self.counts = defaultdict(int)
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL
-        self.descriptor = os.open(path, flags, 0o600)
+        self.descriptor = create_file(path, os.O_RDWR | os.O_APPEND)
         try:
             fcntl.flock(self.descriptor, fcntl.LOCK_SH)
             write_whole(self.descriptor, MAGIC)
@@ -52,7 +52,7 @@ class Segment(SegmentAppender):
 
     def sync(self) -> None:
         """Fsync the appended records."""
-        os.fdatasync(self.descriptor)
+        sync_data(self.descriptor)
 
     def close(self) -> None:
         """Close the file. No other thread may be about to append."""

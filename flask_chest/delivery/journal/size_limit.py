@@ -39,7 +39,7 @@ def _segments(scope: JournalScope) -> list[tuple[float, int, Path]]:
         if open_own(folder, scope) is None:
             continue
         for number in segment_numbers(folder):
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 status = segment_path(folder, number).stat()
                 segments.append((status.st_mtime, status.st_size, folder))
     return segments
@@ -73,10 +73,12 @@ def _drop_unassigned(folder: Path, scope: JournalScope, on_lost: LossListener) -
     partition = open_own(folder, scope, on_lost)
     if partition is None:
         return False
-    if not partition.claim():
-        return None
     try:
+        if not partition.claim():
+            return None
         partition.check_writer_alive()
         return partition.drop_oldest()
+    except OSError:
+        return False  # it belongs to another user, or has just been removed
     finally:
         partition.release()

@@ -14,15 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..buffer import TornRecordError
-from ..durable_files import FileLock, replace_json, sync_file, sync_folder, write_json
+from ..durable_files import replace_json, sync_data, sync_file, sync_folder
+from ..file_lock import FileLock
+from ..owned_files import check_root, create_folder, create_root
 from .checkpoint import Checkpoint
-from .layout import (
-    DESCRIPTION_NAMES,
-    VERSION,
-    checkpoint_path,
-    counts_path,
-    segment_path,
-)
+from .description import DESCRIPTION_NAMES, Description
+from .layout import checkpoint_path, counts_path, segment_path
 from .scope import JournalScope
 from .segment import Segment
 
@@ -50,10 +47,11 @@ class JournalWriter:
         self._synced = (0, 0)
         name = f"{time.time_ns() // 1_000_000:012x}-{os.getpid()}-{secrets.token_hex(3)}"
         self.folder = root / name
-        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        create_root(root)
+        check_root(root)
         # Readers ignore a hidden folder, so they see this one only when it is whole and locked.
         hidden = root / f".{name}"
-        hidden.mkdir(mode=0o700)
+        create_folder(hidden)
         self._alive = FileLock(hidden / "alive.lock")
         try:
             self._describe_in(hidden, scope)
@@ -138,15 +136,7 @@ class JournalWriter:
                 f"files in {folder.parent} cannot be locked; "
                 "put CHEST_JOURNAL_DIR on a local file system"
             )
-        description = {
-            "version": VERSION,
-            "pid": os.getpid(),
-            "owner": scope.app_name,
-            "chests": list(scope.chests),
-            "stores": dict(scope.locations),
-        }
-        for name in DESCRIPTION_NAMES:
-            write_json(folder / name, description)
+        Description.write(folder, scope)
         for bit in range(len(scope.chests)):
             Checkpoint(checkpoint_path(folder, bit)).create()
 
@@ -201,7 +191,7 @@ class JournalWriter:
         except FileNotFoundError:
             return  # delivered already
         try:
-            os.fdatasync(descriptor)
+            sync_data(descriptor)
         finally:
             os.close(descriptor)
         with suppress(OSError):

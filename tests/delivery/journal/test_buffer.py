@@ -15,6 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from flask_chest.delivery.journal import adoption
 from flask_chest.delivery.journal.adoption import Reads
 from flask_chest.delivery.journal.buffer import JournalBuffer
 from flask_chest.delivery.journal.framing import MAGIC
@@ -248,6 +249,31 @@ def test_a_folder_of_another_version_is_left_alone(
     assert caplog.text.count("another version") == 1
     assert foreign.is_dir()
     assert (tmp_path / "a-file").exists()
+
+
+def test_a_folder_that_another_process_is_removing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is gone between the listing and the look into it (simulated), and nothing is logged."""
+    die(make_with_record(tmp_path))
+    [folder] = writer_folders(tmp_path)
+
+    def list_then_remove(root: Path) -> list[Path]:
+        found = writer_folders(root)
+        if folder.exists():
+            folder.rename(folder.with_name(f".{folder.name}"))
+        return found
+
+    monkeypatch.setattr(adoption, "writer_folders", list_then_remove)
+    adopt(make(tmp_path))
+    assert not folder.exists()
+    assert caplog.messages == []
+
+
+def make_with_record(root: Path) -> JournalBuffer:
+    journal = make(root)
+    journal.append(line(1), BOTH)
+    return journal
 
 
 def test_a_journal_that_is_removed_while_in_use(tmp_path: Path) -> None:
