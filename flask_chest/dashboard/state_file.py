@@ -6,11 +6,13 @@ import logging
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from .._throttle import LogThrottle
-from ..delivery.durable_files import FileLock, read_json, replace_json
+from ..delivery.durable_files import read_json, replace_json
+from ..delivery.file_lock import FileLock
 
 T = TypeVar("T")
 Content = dict[str, Any]
@@ -83,8 +85,10 @@ class StateFile:
     def _read_file(self) -> Content | None:
         if not _is_private(self._path.parent):
             return None
-        content: Content | None = read_json(self._path)
-        return content
+        with suppress(OSError):
+            content: Content | None = read_json(self._path)
+            return content
+        return None
 
 
 def _merged(one: Content, other: Content) -> Content:
