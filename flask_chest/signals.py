@@ -6,6 +6,7 @@ The sender is the Flask app. If a receiver raises, Flask-Chest logs the exceptio
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable
 
 from blinker import NamedSignal, Namespace
 
@@ -31,7 +32,25 @@ def announce(signal: NamedSignal, sender: object, **details: object) -> None:
     if not signal.receivers:
         return
     for receiver in signal.receivers_for(sender):
-        try:
-            receiver(sender, **details)
-        except Exception:  # the app's receiver must not break a request or delivery
-            _logger.exception("a receiver of the signal %r failed", signal.name)
+        _call(signal, receiver, sender, details)
+
+
+def announce_for_all(signal: NamedSignal, senders: Iterable[object], **details: object) -> None:
+    """Send a signal of several apps; a receiver that listens to several gets it once."""
+    if not signal.receivers:
+        return
+    called = []
+    for sender in senders:
+        for receiver in signal.receivers_for(sender):
+            if receiver not in called:
+                called.append(receiver)
+                _call(signal, receiver, sender, details)
+
+
+def _call(
+    signal: NamedSignal, receiver: Callable[..., object], sender: object, details: dict[str, object]
+) -> None:
+    try:
+        receiver(sender, **details)
+    except Exception:  # the app's receiver must not break a request or delivery
+        _logger.exception("a receiver of the signal %r failed", signal.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,9 +12,10 @@ from flask import Flask
 from ..chests.base import Chest
 from ..chests.registry import locations_by_name
 from ..config.settings import Settings
+from ..delivery.background import BackgroundDelivery
 from ..delivery.buffer import Buffer, LossListener
+from ..delivery.config import DeliveryConfig
 from ..delivery.dead_letters import bury
-from ..delivery.exporter import Exporter
 from ..delivery.journal.adoption import Reads
 from ..delivery.journal.buffer import JournalBuffer
 from ..delivery.journal.scope import JournalScope
@@ -23,7 +24,6 @@ from ..delivery.ledger import Ledger
 from ..delivery.memory_buffer import MemoryBuffer
 from ..delivery.sender import RejectionListener
 from ..delivery.synchronous import SynchronousDelivery
-from ..delivery.worker import DeliveryConfig
 from ..errors import ConfigError
 from ..operations.retention import Maintenance
 
@@ -69,8 +69,8 @@ def build_delivery(
 
 def build_agent(
     app: Flask, settings: Settings, chests: Sequence[Chest], scheduler: Any
-) -> Exporter:
-    """Build the exporter of ``flask chest agent``, which delivers what all processes captured.
+) -> BackgroundDelivery:
+    """Build the delivery of ``flask chest agent``: of what all processes captured.
 
     :raises ConfigError: the buffer is not on disk.
     """
@@ -101,13 +101,12 @@ def journal_scope(app: Flask, settings: Settings, chests: Sequence[Chest]) -> Jo
 
 def _build_exporter(
     app: Flask, settings: Settings, chests: Sequence[Chest], scheduler: Any, reads: Reads
-) -> Exporter:
+) -> BackgroundDelivery:
     scope = journal_scope(app, settings, chests)
     on_disk = settings.buffer == "disk"
-    return Exporter(
+    return BackgroundDelivery(
         DeliveryConfig(
             name=app.name,
-            signal_sender=app,
             chests=list(chests),
             make_buffer=_buffer_maker(settings, scope, reads),
             on_rejected=_dead_letter_writer(scope, settings, count_in_totals=not on_disk),
@@ -118,7 +117,24 @@ def _build_exporter(
             delivers=reads is not Reads.NOTHING,
             maintenance=_maintenance(settings, chests),
             buffer_location=f"the journal {scope.root}" if on_disk else "memory",
-        )
+            reopens=on_disk,
+            sharing_key=_sharing_key(settings, scope, chests, scheduler, reads),
+        ),
+        app,
+    )
+
+
+def _sharing_key(
+    settings: Settings, scope: JournalScope, chests: Sequence[Chest], scheduler: Any, reads: Reads
+) -> Hashable:
+    """Return what apps of one process must have in common to share a journal and its senders."""
+    if settings.buffer != "disk":
+        return None  # each app has its own ledger in memory
+    return (
+        *(scope.root, scope.app_name, scope.root_path, scope.instance_path, reads),
+        *(settings.buffer_max_bytes, settings.batch_size, settings.export_interval),
+        *(settings.shutdown_timeout, settings.retention),
+        *(tuple(chests), id(scheduler)),
     )
 
 

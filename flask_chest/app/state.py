@@ -19,12 +19,12 @@ from ..capture.hooks import FlaskHooks
 from ..capture.recorder import Recorder, RecordSink
 from ..capture.routes import routes_of
 from ..chests.base import AppInfo, Chest
-from ..chests.registry import assign_unique_names, make_chests
+from ..chests.registry import assign_unique_names, make_chests, share_chests
 from ..config.plan_cache import PlanCache
 from ..config.rule import Rule, parse_rule
 from ..config.ruleset import build_ruleset
 from ..config.settings import Settings, read_settings
-from ..delivery.exporter import Exporter
+from ..delivery.background import BackgroundDelivery
 from ..delivery.journal.backlog import warn_of_undelivered
 from ..delivery.journal.framing import MAX_CHESTS
 from ..delivery.journal.scope import JournalScope
@@ -69,10 +69,11 @@ class AppState:
         self._attaching = ProcessLock()
         #: All chests; those of decorators are added when their views become known.
         self.chests = make_chests(settings.chests)
-        #: The chests of ``CHEST_CHESTS``.
-        self.configured_chests = tuple(self.chests)
         _check_chest_count("CHEST_CHESTS", len(self.chests))
         self._bind_and_fix_names(self.chests)
+        self.chests = share_chests(self.chests)
+        #: The chests of ``CHEST_CHESTS``.
+        self.configured_chests = tuple(self.chests)
         #: What the decorators of the app's views override.
         self.overrides = DecorationOverrides(app, settings.buffer, self._try_to_attach)
         self._pending_rules = PendingBlueprintRules(app)
@@ -103,8 +104,8 @@ class AppState:
         """The app's part of the journal, for the chests that the app has now."""
         return journal_scope(self.app, self.settings, self.chests)
 
-    def build_agent(self) -> Exporter:
-        """Build the exporter of ``flask chest agent``, which delivers for all processes.
+    def build_agent(self) -> BackgroundDelivery:
+        """Build the delivery of ``flask chest agent``, which delivers for all processes.
 
         :raises ConfigError: the buffer is not on disk.
         """

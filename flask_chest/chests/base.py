@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -67,6 +67,10 @@ class Chest(ABC):
     scheme = "chest"
     #: Whether :meth:`maintain` is to be called about once an hour.
     needs_maintenance = False
+    #: Whether apps whose config names the same store may use one object, and so one connection.
+    shareable = False
+    #: The entry of ``CHEST_CHESTS`` that the chest was made from, in a form that can be compared.
+    made_from: Hashable = None
     #: Whether the name must not change any more, because an app delivers to the chest under it.
     name_is_fixed = False
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import replace
 from types import NoneType
 from typing import Any
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 from ..errors import ConfigError, suggest_name
 from .base import Chest
@@ -109,12 +111,44 @@ def _from_url(url: str, arguments: dict[str, Any], key: str) -> Chest:
     chest_class = load_class(class_name)
     _check_arguments(chest_class, arguments, key)
     try:
-        return chest_class.from_url(url, **arguments)
+        chest = chest_class.from_url(url, **arguments)
+        chest.made_from = _comparable([url, arguments])
+        return chest
     except ConfigError as error:
         raise ConfigError(f"{key}: {error}") from error
     except (TypeError, ValueError) as error:
         remedy = "; leave out what the URL says" if "multiple values" in str(error) else ""
         raise ConfigError(f"{key}: {error}{remedy}") from error
+
+
+def _comparable(value: object) -> Hashable:
+    """Return a hashable value that is equal for equal entries."""
+    if isinstance(value, Mapping):
+        return tuple((name, _comparable(each)) for name, each in sorted(value.items()))
+    if isinstance(value, (list, tuple)):
+        return tuple(map(_comparable, value))
+    # Numbers and texts of different types may be equal; other objects are equal to themselves only.
+    return (type(value), value) if isinstance(value, Hashable) else id(value)
+
+
+def share_chests(chests: Iterable[Chest]) -> list[Chest]:
+    """Replace chests by those of other apps in this process that have the same store and name.
+
+    Otherwise a process with many apps would have as many connections, and SQLite lets one at a time
+    write.
+    """
+    return [_shared(chest) for chest in chests]
+
+
+def _shared(chest: Chest) -> Chest:
+    if not chest.shareable or chest.made_from is None:
+        return chest
+    info = chest.app_info and replace(chest.app_info, app_name="")
+    key = (type(chest), chest.made_from, chest.name, info)
+    return _shared_chests.setdefault(key, chest)
+
+
+_shared_chests: WeakValueDictionary[Hashable, Chest] = WeakValueDictionary()
 
 
 def _scheme(url: str, key: str) -> str:

@@ -12,13 +12,13 @@ from ..chests.base import Chest
 from ..chests.redis.chest import FlaskChestRedis
 from ..chests.redis.consumer_group import ConsumerGroup
 from ..chests.registry import assign_default_names, assign_unique_names, make_chest
+from ..delivery.background import BackgroundDelivery
 from ..delivery.buffer import LossListener
+from ..delivery.config import DeliveryConfig
 from ..delivery.dead_letters import bury
-from ..delivery.exporter import Exporter
 from ..delivery.journal.scope import JournalScope
 from ..delivery.journal.totals import add_rejected
 from ..delivery.ledger import Ledger
-from ..delivery.worker import DeliveryConfig
 from ..operations.relay import StreamBuffer
 from ..operations.retention import Maintenance
 from .context import click_errors, current_state
@@ -54,12 +54,12 @@ def relay(source: str, target: str, group_name: str | None, claim_after: float) 
     group = ConsumerGroup(stream, group_name or f"{store.name} {store.describe()}")
     assign_unique_name(state, store)
     ledger = Ledger()
-    exporter = _make_exporter(state, group, store, claim_after, ledger)
+    delivery = _make_delivery(state, group, store, claim_after, ledger)
     with wait_for_shutdown() as wait:
-        exporter.start()
+        delivery.start()
         click.echo(f"relaying {stream.describe()} to {store.name!r}, group {group.name!r}")
         wait()
-        exporter.close()
+        delivery.close()
     accounts = ledger.accounts.values()
     click.echo(
         f"stopped; {sum(each.delivered for each in accounts)} delivered, "
@@ -112,9 +112,9 @@ def _find_chest(state: AppState, text: str, argument: str) -> Chest:
     return make_chest(text, argument)
 
 
-def _make_exporter(
+def _make_delivery(
     state: AppState, group: ConsumerGroup, store: Chest, claim_after: float, ledger: Ledger
-) -> Exporter:
+) -> BackgroundDelivery:
     settings = state.settings
     scope = JournalScope(
         state.journal_dir, state.app.name, (store.name,), {store.name: store.location()}
@@ -127,10 +127,9 @@ def _make_exporter(
     def make_buffer(on_lost: LossListener) -> StreamBuffer:
         return StreamBuffer(group, store.name, dead_letter, on_lost, claim_after, ledger)
 
-    return Exporter(
+    return BackgroundDelivery(
         DeliveryConfig(
             name=f"{state.app.name}:relay",
-            signal_sender=state.app,
             chests=[store],
             make_buffer=make_buffer,
             on_rejected=dead_letter,
@@ -141,5 +140,6 @@ def _make_exporter(
             maintenance=Maintenance([store], settings.retention).run
             if store.needs_maintenance
             else None,
-        )
+        ),
+        state.app,
     )

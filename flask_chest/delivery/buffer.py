@@ -55,6 +55,10 @@ class Buffer(Protocol):
     def appended(self) -> int:
         """The approximate number of records that this process has appended."""
 
+    @property
+    def others_append(self) -> bool:
+        """Whether sources may get records that :attr:`appended` does not count."""
+
     def append(self, line: bytes, mask: int) -> None:
         """Store one record. Called in the request thread.
 

@@ -1,142 +1,250 @@
-"""The exporter of an app: detects forks, and starts delivery in the process that serves."""
+"""The exporter of a process: one schedule and a few threads deliver for all its apps."""
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import logging
 import os
-import time
-import weakref
+import threading
+from collections.abc import Callable, Collection, Hashable, Iterable
+from typing import TYPE_CHECKING, Any
 
-from .._process_lock import ProcessLock, current_pid
+from .._process_lock import ProcessLock
 from .._throttle import LogThrottle
-from .buffer import Buffer, ClosedError, TornRecordError
-from .ledger import Ledger
-from .shutdown import Shutdown, shut_down_at_exit
-from .worker import DeliveryConfig, DeliveryWorker, close_chests
+from .config import DeliveryConfig
+from .pipeline import Pipeline, User
+from .sender import ChestLike
+from .shutdown import Shutdown
+from .thread_pool import ThreadPool
+
+if TYPE_CHECKING:
+    from .scheduler import Schedule
 
 _logger = logging.getLogger("flask_chest.delivery")
 
+# More pipelines are closed when they are idle, since each holds several descriptors.
+_MAX_OPEN = 32
+# Seconds that a fork may wait for batches that are being sent.
+_FORK_SECONDS = 1.0
+
 
 class Exporter:
-    """Accepts records from requests, and delivers them in the background.
+    """Delivers the records of all apps of one process."""
 
-    Each process has its own :class:`DeliveryWorker`, which its first record starts.
-
-    :param config: how records are delivered.
-    """
-
-    def __init__(self, config: DeliveryConfig) -> None:
-        self._config = config
-        self._worker: DeliveryWorker | None = None
-        self._starting = ProcessLock()
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self._pool = ThreadPool()
+        # A tick must not take it: APScheduler holds a lock then, which starting a schedule needs.
+        self._lock = threading.RLock()
+        self._pipelines: dict[Hashable, Pipeline] = {}
+        self._schedules: dict[Pipeline, Schedule] = {}
+        self._supervising = threading.Lock()
         self._log = LogThrottle(_logger)
-        # APScheduler is slow to import. The import of this package does not load it, since not
-        # every program that imports the package serves requests; and the first request should not
-        # have to wait for it.
-        from . import scheduler  # noqa: F401 - imported for the side effect
 
-        _exporters.add(self)
-        shut_down_at_exit(self)
+    def join(self, user: User, config: DeliveryConfig) -> Pipeline:
+        """Return the pipeline of a delivery: that of an equal one, or a new one."""
+        key: Hashable = config.sharing_key or id(user)
+        with self._lock:
+            pipeline = self._pipelines.get(key)
+            if pipeline is None:
+                pipeline = self._pipelines[key] = Pipeline(config, self._pool)
+            pipeline.users.add(user)
+            if pipeline not in self._schedules:
+                self._try_to_schedule(pipeline, _unwrapped(config.scheduler))
+            if self._too_many_open():
+                self._offer_to_tidy_up()
+        return pipeline
 
-    def hand_over(self, line: bytes, mask: int) -> None:
-        """Store one record. A request does no other part of delivery.
+    def leave(self, user: User, pipeline: Pipeline) -> Callable[[], None]:
+        """Take a delivery away from its pipeline, and close the pipeline with the last one.
 
-        :param line: the encoded record.
-        :param mask: a bit for each chest that receives it.
+        :returns: a function that waits for a last flush and for the end.
         """
-        worker = self._worker
-        # By pid: under uWSGI is_alive() and os.register_at_fork() do not reveal a fork.
-        if worker is None or worker.pid != current_pid():
-            worker = self._start()
-        try:
-            worker.append(line, mask)
-        except OSError as error:
-            self._lose(worker.buffer, mask, error)
-        except ClosedError:
-            self.hand_over(line, mask)  # another thread has just closed that worker
-        if time.monotonic() > worker.supervise_after:
-            worker.supervise()
+        with self._lock:
+            pipeline.users.discard(user)
+            if pipeline.users:
+                return lambda: _flush(pipeline)
+            shutdown = self._remove([pipeline])
 
-    def _lose(self, buffer: Buffer, mask: int, error: OSError) -> None:
-        if not isinstance(error, TornRecordError):
-            buffer.count_lost(mask, "journal")
-        self._log.warning(
-            "journal",
-            "a record could not be stored in %s and is lost: %s; make that writable, with free "
-            "space, or set CHEST_JOURNAL_DIR",
-            self._config.buffer_location,
-            # Only the text: a log handler that keeps the error would keep the segment open, which
-            # the frames of its traceback refer to.
-            str(error),
-        )
-
-    def start(self) -> None:
-        """Start delivery without waiting for a first record, as an agent does."""
-        self._start()
-
-    def flush(self, timeout: float | None = None) -> bool:
-        """Deliver what this process has captured; return whether no record is left.
-
-        :param timeout: seconds to wait; ``None`` waits until every chest has been tried.
-        """
-        worker = self._own_worker()
-        return True if worker is None else worker.flush(timeout)
-
-    def ledger(self) -> Ledger:
-        """Return the ledger: of all processes if the buffer is the journal, else of this one."""
-        return self._buffer().ledger()
-
-    def oldest_pending(self, chest: str) -> int | None:
-        """Return when the oldest record that waits for a chest was made, in µs since 1970 UTC."""
-        return self._buffer().oldest_pending(chest)
-
-    def close(self) -> None:
-        """Deliver within the shutdown timeout, then stop. A later record starts a new worker."""
-        shutdown = self.start_shutdown()
-        if shutdown is not None:
+        def finish() -> None:
             shutdown.wait()
-        else:
-            # A health check may have opened connections without any delivery.
-            close_chests(self._config.chests)
+            self._stop_if_unused()
 
-    def start_shutdown(self) -> Shutdown | None:
-        """Request a last flush. A later record starts a new worker.
+        return finish
 
-        :returns: the shutdown to wait for; ``None`` if this process has no worker.
-        """
-        worker = self._own_worker()
-        self._worker = None
-        return None if worker is None else Shutdown(worker)
+    def supervise(self, pipeline: Pipeline) -> None:
+        """Check that the schedule of a pipeline runs; replace it if it does not."""
+        pipeline.renew_supervision()
+        if not self._supervising.acquire(blocking=False):
+            return  # another request thread is supervising
+        try:
+            schedule = self._schedules.get(pipeline)
+            if schedule is None:
+                self._try_to_schedule(pipeline, _unwrapped(pipeline.config.scheduler))
+            elif schedule.is_dead():
+                _logger.warning(
+                    "the exporter's scheduler does not run; Flask-Chest starts one of its own "
+                    "(uWSGI runs threads only with --enable-threads)"
+                )
+                self._replace(schedule)
+        except Exception as error:  # noqa: BLE001 - a request must not feel any failure
+            self._log.warning("supervise", "the exporter could not be restarted: %r", error)
+        finally:
+            self._supervising.release()
 
-    def after_fork_in_child(self) -> None:
-        """Drop the parent's worker without touching the parent's files."""
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            worker.buffer.after_fork_in_child()
+    def shut_down(self) -> None:
+        """End everything, within the longest shutdown timeout of all apps."""
+        with self._lock:
+            shutdown = self._remove(list(self._pipelines.values()))
+        shutdown.wait()
+        for schedule in set(self._schedules.values()):
+            schedule.stop()
 
-    def _own_worker(self) -> DeliveryWorker | None:
-        worker = self._worker
-        return None if worker is None or worker.pid != os.getpid() else worker
+    def before_fork(self, seconds: float) -> None:
+        """Let no task start, and wait for those that run, before the process forks."""
+        self._pool.pause(seconds)
 
-    def _buffer(self) -> Buffer:
-        worker = self._own_worker()
-        return self._config.make_buffer(lambda *_: None) if worker is None else worker.buffer
+    def after_fork_in_parent(self) -> None:
+        """Let tasks start again."""
+        self._pool.resume()
 
-    def _start(self) -> DeliveryWorker:
-        with self._starting.mine:
-            worker = self._own_worker()
-            if worker is None:
-                self.after_fork_in_child()  # in case of a fork that Python did not notice
-                worker = self._worker = DeliveryWorker(self._config)
-            return worker
+    def _try_to_schedule(self, pipeline: Pipeline, app_scheduler: Any) -> None:
+        try:
+            self._schedules[pipeline] = self._start_schedule(pipeline, app_scheduler)
+            self._pool.start()
+        except Exception as error:  # noqa: BLE001 - the request goes on: its record is stored
+            # No thread can be started: at a thread limit, while the interpreter exits, or under
+            # uWSGI without --enable-threads.
+            self._log.warning("schedule", "delivery cannot start, records wait: %s", error)
+
+    def _start_schedule(self, pipeline: Pipeline, app_scheduler: Any) -> Schedule:
+        from .scheduler import Schedule  # not at the top: it imports APScheduler
+
+        with self._lock:
+            for schedule in self._schedules.values():
+                if schedule.app_scheduler is app_scheduler:
+                    schedule.shorten(pipeline.tick_interval)
+                    return schedule
+            schedule = Schedule(self._tick, pipeline.tick_interval, app_scheduler)
+            try:
+                schedule.start()
+            except BaseException:
+                schedule.stop()
+                raise
+            return schedule
+
+    def _replace(self, dead: Schedule) -> None:
+        with self._lock:
+            pipelines = [each for each, used in self._schedules.items() if used is dead]
+            for pipeline in pipelines:
+                del self._schedules[pipeline]
+            dead.stop()
+            for pipeline in pipelines:
+                self._try_to_schedule(pipeline, None)
+
+    def _tick(self, schedule: Schedule) -> None:
+        for pipeline, used in list(self._schedules.items()):
+            if used is schedule and not pipeline.closing:
+                pipeline.offer_due()
+        if self._unused() or self._too_many_open():
+            self._offer_to_tidy_up()
+        self._pool.relieve()
+
+    def _offer_to_tidy_up(self) -> None:
+        with contextlib.suppress(RuntimeError):  # no thread can be started
+            self._pool.queue(self).offer(self._tidy_up)
+
+    def _too_many_open(self) -> bool:
+        return len(self._pipelines) > _MAX_OPEN
+
+    def _unused(self) -> list[Pipeline]:
+        return [each for each in list(self._pipelines.values()) if not each.users]
+
+    def _tidy_up(self) -> None:
+        """Close pipelines of apps that are gone, and idle ones if too many are open."""
+        with self._lock:
+            shutdown = self._remove([*self._unused(), *self._superfluous()])
+        shutdown.wait()
+        self._stop_if_unused()
+
+    def _superfluous(self) -> Iterable[Pipeline]:
+        if not self._too_many_open():
+            return []
+        open_ = [each for each in self._pipelines.values() if each.config.reopens and each.users]
+        idle = sorted(filter(Pipeline.is_idle, open_), key=lambda each: each.used_at)
+        return idle[: len(self._pipelines) - _MAX_OPEN]
+
+    def _remove(self, pipelines: Collection[Pipeline]) -> Shutdown:
+        for pipeline in pipelines:
+            pipeline.closing = True
+        self._pipelines = {key: each for key, each in self._pipelines.items() if not each.closing}
+        return Shutdown(pipelines, self._chests_in_use())
+
+    def _chests_in_use(self) -> list[ChestLike]:
+        return [chest for each in self._pipelines.values() for chest in each.config.chests]
+
+    def _stop_if_unused(self) -> None:
+        with self._lock:
+            for pipeline in list(self._schedules):
+                if pipeline.closing:
+                    self._forget(pipeline)
+            if not self._schedules and not self._pipelines:
+                self._pool.stop()
+                self._pool = ThreadPool()
+
+    def _forget(self, pipeline: Pipeline) -> None:
+        schedule = self._schedules.pop(pipeline)
+        if schedule not in self._schedules.values():
+            schedule.stop()
 
 
-_exporters: weakref.WeakSet[Exporter] = weakref.WeakSet()
+def current_exporter() -> Exporter:
+    """Return the exporter of this process; make it if there is none yet."""
+    global _exporter
+    exporter = _exporter
+    if exporter is None or exporter.pid != os.getpid():
+        with _making.mine:
+            if _exporter is None or _exporter.pid != os.getpid():
+                _exporter = Exporter()
+            exporter = _exporter
+    return exporter
 
 
-def _after_fork_in_child() -> None:
-    for exporter in list(_exporters):
-        exporter.after_fork_in_child()
+def _flush(pipeline: Pipeline) -> None:
+    pipeline.flush(pipeline.config.shutdown_timeout)
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+def _unwrapped(scheduler: Any) -> Any:
+    """Return APScheduler's scheduler, also of Flask-APScheduler's extension."""
+    return getattr(scheduler, "scheduler", scheduler)
+
+
+_making = ProcessLock()
+_exporter: Exporter | None = None
+
+
+def _own_exporter() -> Exporter | None:
+    return None if _exporter is None or _exporter.pid != os.getpid() else _exporter
+
+
+def _shut_down_at_exit() -> None:
+    exporter = _own_exporter()
+    if exporter is not None:
+        exporter.shut_down()
+
+
+def _before_fork() -> None:
+    exporter = _own_exporter()
+    if exporter is not None:
+        exporter.before_fork(_FORK_SECONDS)
+
+
+def _after_fork_in_parent() -> None:
+    exporter = _own_exporter()
+    if exporter is not None:
+        exporter.after_fork_in_parent()
+
+
+atexit.register(_shut_down_at_exit)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent)

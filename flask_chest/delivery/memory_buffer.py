@@ -22,6 +22,7 @@ class MemoryBuffer:
 
     def __init__(self, chests: Sequence[str], max_bytes: int, on_lost: LossListener) -> None:
         self.appended = 0
+        self.others_append = False
         self._queues = [_Queue(name, max_bytes) for name in chests]
         self._on_lost = on_lost
         self._closed = False

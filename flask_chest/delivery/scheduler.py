@@ -1,181 +1,180 @@
-"""Runs the exporter's jobs on APScheduler, in daemon threads that do not delay process exit.
-
-APScheduler's own thread pool is joined at exit, so a store that hangs would make the app hang. And
-since Python 3.12 no thread can be started during exit: each thread is therefore started before its
-first job is due.
-"""
+"""Runs the exporter on APScheduler: one named job, which finds out what is due."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import threading
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from queue import Queue
 from typing import Any
 
-from apscheduler.executors.base import BaseExecutor, run_job
+from apscheduler.executors.debug import DebugExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.blocking import BlockingScheduler
+from apscheduler.triggers.base import BaseTrigger
 
-#: The name of our executor and job store in a scheduler of the app.
-ALIAS = "flask-chest"
+#: The name of the job.
+NAME = "flask-chest:exporter"
 
-# Seconds to wait for the scheduler's thread to end.
-_JOIN_TIMEOUT = 0.2
+# The scheduler counts as dead if it has not run the job for this long.
+_TIMEOUT = 30.0
 
 # APScheduler logs each run at level INFO, which would be one line per second in the app's log.
 _logger = logging.getLogger("flask_chest.scheduler")
-_run_logger = logging.getLogger("flask_chest.scheduler.runs")
-_run_logger.setLevel(logging.WARNING)
+_logger.setLevel(logging.WARNING)
 
 
-class DaemonExecutor(BaseExecutor):  # type: ignore[misc]  # APScheduler is not typed
-    """Runs each job in a daemon thread of its own. A job that is still running is not queued."""
+class _Trigger(BaseTrigger):  # type: ignore[misc]  # APScheduler is not typed
+    """Is due an interval from now, however long ago the last run was.
 
-    def __init__(self) -> None:
+    :param seconds: the interval.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
+        """Return the next time of day. Called by the scheduler."""
+        return now + timedelta(seconds=self._seconds)
+
+
+class _MonotonicJobStore(MemoryJobStore):  # type: ignore[misc]  # APScheduler is not typed
+    """Decides by the monotonic clock when its job is due.
+
+    APScheduler compares times of day. If the system clock goes back an hour, a job that is due each
+    second would wait for an hour.
+
+    :param seconds: the interval.
+    """
+
+    def __init__(self, seconds: float) -> None:
         super().__init__()
-        self._threads: dict[str, _JobThread] = {}
+        self.seconds = seconds
+        self._due_at = time.monotonic() + seconds
 
-    def submit_job(self, job: Any, run_times: list[datetime]) -> None:
-        """Run a job that is due. Called by the scheduler."""
-        thread = self._threads.get(job.id)
-        if thread is not None:
-            thread.offer(lambda: self._run(job))
+    def shorten(self, seconds: float) -> bool:
+        """Make the interval shorter; return whether it was longer."""
+        if seconds >= self.seconds:
+            return False
+        self.seconds = seconds
+        self._due_at = min(self._due_at, time.monotonic() + seconds)
+        return True
 
-    def prepare(self, job_id: str) -> None:
-        """Start the thread of a job that will be scheduled."""
-        self._threads[job_id] = _JobThread(job_id)
+    def get_due_jobs(self, now: datetime) -> list[Any]:
+        """Return the job if it is due. Called by the scheduler."""
+        if time.monotonic() < self._due_at:
+            return []
+        self._due_at = time.monotonic() + self.seconds
+        jobs: list[Any] = self.get_all_jobs()
+        for job in jobs:
+            job.next_run_time = now  # the scheduler runs no job whose time of day is to come
+        return jobs
 
-    def offer(self, job_id: str, task: Callable[[], None]) -> None:
-        """Run a function in a job's thread, even if the scheduler does not run."""
-        self._threads[job_id].offer(task)
+    def get_next_run_time(self) -> datetime | None:
+        """Return when the scheduler should wake up, as a time of day."""
+        if not self.get_all_jobs():
+            return None
+        remaining = max(0.0, self._due_at - time.monotonic())
+        return datetime.now(timezone.utc) + timedelta(seconds=remaining)
 
-    def stop(self) -> None:
-        """End each thread after its current task."""
-        for thread in self._threads.values():
-            thread.stop()
-        self._threads.clear()
-
-    def _do_submit_job(self, job: Any, run_times: list[datetime]) -> None:
-        self.submit_job(job, run_times)
-
-    def shutdown(self, wait: bool = True) -> None:
-        """Do nothing: an app's scheduler calls this at its own end, not at the exporter's."""
-
-    def _run(self, job: Any) -> None:
-        now = datetime.now(timezone.utc)
-        for event in run_job(job, ALIAS, [now], _run_logger.name):
-            if self._scheduler is not None:  # an app's scheduler may not have been started yet
-                self._scheduler._dispatch_event(event)
-
-
-class _JobThread:
-    """A daemon thread that runs one task at a time, and queues at most one more."""
-
-    def __init__(self, name: str) -> None:
-        # Not a SimpleQueue: gevent cannot patch one that was imported before gevent patched.
-        self._queue: Queue[Callable[[], None] | None] = Queue()
-        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
-
-    def offer(self, task: Callable[[], None]) -> None:
-        if self._queue.empty():
-            self._queue.put(task)
-
-    def stop(self) -> None:
-        self._queue.put(None)
-
-    def _work(self) -> None:
-        while (task := self._queue.get()) is not None:
-            try:
-                task()
-            except Exception:
-                _logger.exception("a job of the exporter failed")
+    def update_job(self, job: Any) -> None:
+        """Note that the job has run, unless it has removed itself meanwhile."""
+        with contextlib.suppress(JobLookupError):
+            super().update_job(job)
 
 
 class _OwnScheduler(BackgroundScheduler):  # type: ignore[misc]  # APScheduler is not typed
-    """Joins its thread with a timeout: a thread from before gevent's patching never ends."""
+    """Ends without waiting for its thread: one from before gevent's patching never ends."""
 
     def shutdown(self, *arguments: Any, **options: Any) -> None:
-        thread = self._thread
         BlockingScheduler.shutdown(self, *arguments, **options)
-        thread.join(_JOIN_TIMEOUT)
 
 
 class Schedule:
-    """The named jobs of one exporter, in a scheduler of its own or of the app.
+    """Calls a function at an interval, as a job of a scheduler of its own or of the app.
 
-    :param app_name: jobs are named ``flask-chest:<app>:<name>``.
+    The function runs in the thread of the scheduler, so it must not block.
+
+    :param tick: the function.
+    :param seconds: the interval.
     :param app_scheduler: an APScheduler scheduler or Flask-APScheduler's extension; ``None``
         creates a scheduler.
     """
 
-    def __init__(self, app_name: str, app_scheduler: Any = None) -> None:
-        self._prefix = f"{ALIAS}:{app_name}"
-        self._jobs: dict[str, Callable[[], None]] = {}
-        self._executor = DaemonExecutor()
-        self._app_scheduler = getattr(app_scheduler, "scheduler", app_scheduler)
-        shared = self._app_scheduler is not None
-        self._alias = f"{self._prefix}:{id(self)}" if shared else ALIAS
-        self._scheduler = self._app_scheduler or _OwnScheduler(
-            timezone=timezone.utc, logger=_run_logger, daemon=True
+    def __init__(
+        self, tick: Callable[[Schedule], None], seconds: float, app_scheduler: Any = None
+    ) -> None:
+        self._tick = tick
+        self.app_scheduler = app_scheduler
+        self._ticks = 0
+        self._ticked_at = time.monotonic()
+        self._ticks_when_late: int | None = None
+        self._store = _MonotonicJobStore(seconds)
+        self._scheduler = app_scheduler or _OwnScheduler(
+            timezone=timezone.utc, logger=_logger, daemon=True
         )
-        self._scheduler.add_executor(self._executor, alias=self._alias)
-        # Jobs refer to live objects, and a job store of the app may pickle its jobs.
-        self._scheduler.add_jobstore(MemoryJobStore(), alias=self._alias)
+        # A forked process finds the executor of its parent in a scheduler of the app.
+        self._alias = f"{NAME}.{id(self)}"
+        logging.getLogger(f"apscheduler.executors.{NAME}").setLevel(logging.WARNING)
 
-    def add_job(self, name: str, seconds: float, job: Callable[[], None]) -> str:
-        """Run a job at an interval.
+    def start(self) -> None:
+        """Add the job; start the scheduler, unless it belongs to the app.
 
-        :param name: unique within this schedule.
-        :param seconds: the interval.
-        :returns: the job's id.
+        :raises RuntimeError: no thread can be started.
         """
-        job_id = f"{self._prefix}:{name}"
-        self._executor.prepare(job_id)
-        self._jobs[job_id] = job
+        # The app's executors would run the job in their threads, and its job store may pickle jobs.
+        self._scheduler.add_executor(DebugExecutor(), alias=self._alias)
+        self._scheduler.add_jobstore(self._store, alias=self._alias)
         self._scheduler.add_job(
-            job,
-            "interval",
-            seconds=seconds,
-            id=job_id,
-            name=job_id,
+            self._run,
+            _Trigger(self._store.seconds),
+            id=NAME,
+            name=NAME,
             executor=self._alias,
             jobstore=self._alias,
             coalesce=True,
             misfire_grace_time=None,
-            next_run_time=datetime.now(timezone.utc) + timedelta(seconds=seconds),
         )
-        return job_id
-
-    def start(self) -> None:
-        """Start the scheduler, unless it belongs to the app."""
-        if self._app_scheduler is None:
+        if self.app_scheduler is None:
             self._scheduler.start()
 
-    def run_now(self, job_id: str) -> None:
-        """Run a job as soon as its thread is free, even if the scheduler does not run."""
-        self._executor.offer(job_id, self._jobs[job_id])
+    def shorten(self, seconds: float) -> None:
+        """Make the interval shorter, if it is longer than this."""
+        if self._store.shorten(seconds) and self._scheduler.running:
+            self._scheduler.wakeup()
+
+    def is_dead(self) -> bool:
+        """Return whether the job does not run, though this process does.
+
+        A process that was stopped, as between two requests to a serverless function, has not run
+        its threads for long either. So the first call that finds the job late returns ``False``,
+        and only a later call without any run in between returns ``True``.
+        """
+        if time.monotonic() - self._ticked_at <= _TIMEOUT:
+            self._ticks_when_late = None
+            return False
+        seen, self._ticks_when_late = self._ticks_when_late, self._ticks
+        return seen == self._ticks
 
     def stop(self) -> None:
-        """Remove the jobs; stop the scheduler, unless it belongs to the app."""
-        if self._app_scheduler is not None:
-            self._remove_from_app_scheduler()
-        elif self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
-        self._executor.stop()
-
-    def _remove_from_app_scheduler(self) -> None:
-        # A scheduler that was shut down, or emptied by the app, raises a KeyError.
-        for job_id in self._jobs:
-            # A scheduler that was never started still has the jobs queued, and would look for
-            # their job store when it starts.
-            with contextlib.suppress(KeyError):
-                self._scheduler.remove_job(job_id, jobstore=self._alias)
+        """Remove the job; stop the scheduler, unless it belongs to the app."""
+        if self.app_scheduler is None:
+            if self._scheduler.running:
+                self._scheduler.shutdown(wait=False)
+            return
+        # A scheduler that was shut down, or emptied by the app, raises a KeyError. One that was
+        # never started has the job queued, and would look for its job store when it starts.
+        with contextlib.suppress(KeyError):
+            self._scheduler.remove_job(NAME, jobstore=self._alias)
         with contextlib.suppress(KeyError):
             self._scheduler.remove_jobstore(self._alias)
         with contextlib.suppress(KeyError):
             self._scheduler.remove_executor(self._alias)
+
+    def _run(self) -> None:
+        self._ticks += 1
+        self._ticked_at = time.monotonic()
+        self._tick(self)

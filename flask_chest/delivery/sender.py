@@ -12,7 +12,7 @@ from .._throttle import LogThrottle
 from ..errors import DeliveryError, RejectedError
 from ..record.encoding import Batch
 from ..record.record import Record
-from ..signals import announce, batch_delivered, delivery_failed
+from ..signals import batch_delivered, delivery_failed
 from .backoff import retry_delay
 from .bisection import Bisection
 from .buffer import Buffer, Page, Source
@@ -21,6 +21,8 @@ _logger = logging.getLogger("flask_chest.delivery")
 
 #: Stores rejected records as dead letters; called with the chest's name, the lines and the reason.
 RejectionListener: TypeAlias = Callable[[str, Sequence[bytes], str], None]
+#: Announces a signal with its details to the apps that share a sender.
+Announce: TypeAlias = Callable[..., None]
 
 
 class ChestLike(Protocol):
@@ -33,6 +35,9 @@ class ChestLike(Protocol):
     @property
     def lock(self) -> threading.Lock:
         """Held during each call of the chest."""
+
+    def location(self) -> str:
+        """What identifies the chest's store; empty if the chest does not know."""
 
     def write(self, records: Sequence[Record], /) -> None:
         """Store records, or raise."""
@@ -47,7 +52,7 @@ class Sender:
     :param chest: where records are sent.
     :param buffer: where they wait.
     :param batch_size: records per batch.
-    :param signal_sender: the app; signals are sent in its name.
+    :param announce: announces a signal.
     :param on_rejected: stores records that the chest will never accept.
     """
 
@@ -56,13 +61,13 @@ class Sender:
         chest: ChestLike,
         buffer: Buffer,
         batch_size: int,
-        signal_sender: object,
+        announce: Announce,
         on_rejected: RejectionListener,
     ) -> None:
         self.chest = chest
         self._buffer = buffer
         self._bisection = Bisection(batch_size)
-        self._signal_sender = signal_sender
+        self._announce = announce
         self._on_rejected = on_rejected
         self._log = LogThrottle(_logger)
         self._failures = 0
@@ -70,6 +75,10 @@ class Sender:
         self._flush_requests: list[threading.Event] = []
         self._flushing = False
         self._sending = threading.Lock()
+        #: Whether the last :meth:`send` left no record that was there when it began.
+        self.drained = False
+        #: Set while no batch may be started, as during a fork.
+        self.paused = threading.Event()
         #: Set while no batch is being sent.
         self.idle = threading.Event()
         self.idle.set()
@@ -90,6 +99,15 @@ class Sender:
         """Whether a caller waits for a flush."""
         return bool(self._flush_requests)
 
+    @property
+    def failing(self) -> bool:
+        """Whether the last attempt failed."""
+        return self._failures > 0
+
+    def backs_off(self) -> bool:
+        """Return whether the chest failed, and is to be tried again later."""
+        return time.monotonic() < self._retry_at
+
     def send(self) -> None:
         """Deliver the waiting records; during a flush, until none are left."""
         # After the scheduler was replaced, a thread of the old one may still be sending.
@@ -97,29 +115,36 @@ class Sender:
             requests, self._flush_requests = self._flush_requests, []
             self._flushing = bool(requests)
             self.idle.clear()
+            self.drained = False
             try:
                 # A flush does not wait for the end of a backoff.
                 if requests or time.monotonic() >= self._retry_at:
-                    self._send_all()
+                    self.drained = self._send_all()
             finally:
                 self.idle.set()
+                if self.paused.is_set():  # the rest is sent after the pause
+                    self._flush_requests += requests
+                    requests = []
                 for done in requests:
                     done.set()
 
-    def _send_all(self) -> None:
+    def _send_all(self) -> bool:
+        complete = True
         for source in self._buffer.sources():
             try:
                 if not self._drain(source):
-                    return
+                    return False
             except OSError as error:
                 # One unreadable source must not block the others.
                 self._log.warning(
                     "unreadable", "chest %r: records cannot be read: %s", self.chest.name, error
                 )
+                complete = False
+        return complete
 
     def _drain(self, source: Source) -> bool:
         """Send the records of one source; ``False`` if the chest cannot take more now."""
-        while not self.stopped.is_set():
+        while not (self.stopped.is_set() or self.paused.is_set()):
             page = source.read(self.chest.name, self._bisection.limit)
             if page is None:
                 return True
@@ -155,7 +180,7 @@ class Sender:
         self._failures = 0
         self._bisection.grow()
         if count:
-            announce(batch_delivered, self._signal_sender, chest=self.chest.name, count=count)
+            self._announce(batch_delivered, chest=self.chest.name, count=count)
 
     def _reject(self, source: Source, page: Page, error: RejectedError) -> bool:
         if error.unnamed:
@@ -182,7 +207,7 @@ class Sender:
         source.commit(name, page, delivered=len(page.lines) - count, rejected=count)
         self._log.warning("rejected", "chest %r rejected a record: %s", name, error)
         self._bisection.grow()
-        announce(delivery_failed, self._signal_sender, chest=name, error=error, count=count)
+        self._announce(delivery_failed, chest=name, error=error, count=count)
 
     def _back_off(self, error: Exception, count: int, retry_after: float | None) -> None:
         self._failures += 1
@@ -194,4 +219,4 @@ class Sender:
             name,
             error,
         )
-        announce(delivery_failed, self._signal_sender, chest=name, error=error, count=count)
+        self._announce(delivery_failed, chest=name, error=error, count=count)

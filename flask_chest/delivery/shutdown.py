@@ -2,56 +2,41 @@
 
 from __future__ import annotations
 
-import atexit
 import time
-import weakref
-from typing import Protocol
+from collections.abc import Collection
 
-from .worker import DeliveryWorker, wait_for_all
+from .pipeline import Pipeline, wait_for_all
+from .sender import ChestLike
 
 # The last seconds of the shutdown timeout, in which no new batch is started.
 _LAST_BATCH_SECONDS = 0.5
+# Seconds to close files after a batch has used up the timeout.
+_CLOSE_SECONDS = 0.25
 
 
 class Shutdown:
-    """Ends the delivery of one process within its shutdown timeout, which starts now.
+    """Ends pipelines together, within one shutdown timeout, which starts now.
 
-    :param worker: the delivery to end.
+    :param pipelines: the pipelines to end.
+    :param keep: chests that other pipelines use, and that stay open.
     """
 
-    def __init__(self, worker: DeliveryWorker) -> None:
-        timeout = worker.shutdown_timeout
-        self._worker = worker
+    def __init__(self, pipelines: Collection[Pipeline], keep: Collection[ChestLike] = ()) -> None:
+        timeout = max((each.config.shutdown_timeout for each in pipelines), default=0.0)
+        self._pipelines = pipelines
+        self._keep = keep
         self._deadline = time.monotonic() + timeout
         # If there is more than can be delivered, the current batch still gets time to finish.
         self._stop_at = self._deadline - min(_LAST_BATCH_SECONDS, timeout / 4)
-        self._flushed = worker.request_flush()
+        self._flushed = [event for each in pipelines for event in each.request_flush()]
 
     def wait(self) -> None:
-        """Wait for the records that can be delivered in time, then close the buffer and chests."""
+        """Wait for the records that can be delivered in time, then close buffers and chests."""
         wait_for_all(self._flushed, self._stop_at)
-        self._worker.stop()
-        self._worker.wait_until_idle(self._deadline)
-        self._worker.close()
-
-
-class _Exporter(Protocol):
-    def start_shutdown(self) -> Shutdown | None: ...
-
-
-_exporters: weakref.WeakSet[_Exporter] = weakref.WeakSet()
-
-
-def shut_down_at_exit(exporter: _Exporter) -> None:
-    """Shut an exporter down when the interpreter exits, as after SIGTERM under a WSGI server."""
-    _exporters.add(exporter)
-
-
-def _shut_down_all() -> None:
-    # All exporters flush at the same time: several apps together take no longer than one.
-    for shutdown in [exporter.start_shutdown() for exporter in list(_exporters)]:
-        if shutdown is not None:
-            shutdown.wait()
-
-
-atexit.register(_shut_down_all)
+        for pipeline in self._pipelines:
+            pipeline.stop()
+        for pipeline in self._pipelines:
+            pipeline.wait_until_idle(self._deadline)
+        closed = [pipeline.request_close(self._keep) for pipeline in self._pipelines]
+        # Not longer: an fsync may hang. At the end of the process the kernel releases all locks.
+        wait_for_all(closed, max(self._deadline, time.monotonic() + _CLOSE_SECONDS))

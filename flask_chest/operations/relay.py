@@ -41,6 +41,7 @@ class StreamBuffer:
 
     #: Nothing is appended in this process.
     appended = 0
+    others_append = True
 
     def __init__(
         self,

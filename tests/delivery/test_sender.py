@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 import pytest
+from blinker import NamedSignal
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from flask_chest.delivery.sender import Sender
 from flask_chest.errors import DeliveryError, RejectedError
 from flask_chest.record.encoding import encode, from_microseconds
 from flask_chest.record.record import Record
-from flask_chest.signals import batch_delivered, delivery_failed
+from flask_chest.signals import announce, batch_delivered, delivery_failed
 
 
 class ScriptedChest(Chest):
@@ -42,7 +43,9 @@ class Setting:
         self.chest = ScriptedChest(behave)
         self.buffer = MemoryBuffer(["scripted"], 2**20, lambda *_: None)
         self.dead_letters: list[tuple[int, str]] = []
-        self.sender = Sender(self.chest, self.buffer, batch_size, self, self._add_dead_letters)
+        self.sender = Sender(
+            self.chest, self.buffer, batch_size, self._announce, self._add_dead_letters
+        )
 
     def put(self, count: int) -> list[str]:
         ids = [f"{number:032x}" for number in range(count)]
@@ -56,6 +59,9 @@ class Setting:
 
     def account(self) -> dict[str, object]:
         return self.buffer.ledger().account("scripted").to_dict()
+
+    def _announce(self, signal: NamedSignal, **details: object) -> None:
+        announce(signal, self, **details)
 
     def _add_dead_letters(self, chest: str, lines: Sequence[bytes], reason: str) -> None:
         self.dead_letters.append((len(lines), reason))
@@ -195,7 +201,7 @@ def test_a_record_stays_if_its_dead_letter_cannot_be_written() -> None:
     def full_disk(chest: str, lines: Sequence[bytes], reason: str) -> None:
         raise OSError("full")
 
-    setting.sender = Sender(setting.chest, setting.buffer, 10, setting, full_disk)
+    setting.sender = Sender(setting.chest, setting.buffer, 10, setting._announce, full_disk)
     setting.send()
     assert setting.account()["pending"] == 1
     assert setting.account()["rejected"] == 0

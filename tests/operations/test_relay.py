@@ -60,7 +60,7 @@ class RelayParts:
         self.buffer = StreamBuffer(
             group, "store", self.on_rejected, self._lose, claim_after, self.ledger
         )
-        self.sender = Sender(store, self.buffer, 100, None, self.on_rejected)
+        self.sender = Sender(store, self.buffer, 100, lambda *_, **__: None, self.on_rejected)
         self.is_disk_full = False
 
     def on_rejected(self, chest: str, lines: Sequence[bytes], reason: str) -> None:

@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 
 from flask_chest import FlaskChest
-from flask_chest.delivery import worker
+from flask_chest.delivery import pipeline
 from flask_chest.operations.retention import Maintenance
 
 from ..chests.sql.helpers import make_sqlite_chest
@@ -34,7 +34,7 @@ def test_store_that_is_down(tmp_path: Path, caplog: pytest.LogCaptureFixture) ->
 
 def test_exporter_runs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a serving app, the exporter deletes old records between deliveries."""
-    monkeypatch.setattr(worker, "_MAINTENANCE_INTERVAL", 0.05)
+    monkeypatch.setattr(pipeline, "_MAINTENANCE_INTERVAL", 0.05)
     pruned = threading.Event()
     run = Maintenance.run
 

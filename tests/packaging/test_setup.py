@@ -27,7 +27,7 @@ def read_versions(text: str, operator: str) -> dict[str, Version]:
     found = {}
     for line in re.sub(r"#.*", "", text).split():
         requirement = Requirement(line)
-        (bound,) = requirement.specifier
+        (bound,) = [each for each in requirement.specifier if each.operator != "<"]
         assert bound.operator == operator, line
         found[requirement.name] = Version(bound.version)
     return found

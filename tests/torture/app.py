@@ -49,6 +49,6 @@ def proof_of(ident: str) -> str:
 
 def rescan(app: Flask) -> None:
     """Have the journal adopt, remove and trim now, not within the next seconds."""
-    worker = app.extensions["chest.state"].delivery._worker
-    worker.buffer._rescan_after = 0.0
-    worker.buffer.maintain()
+    pipeline = app.extensions["chest.state"].delivery._pipeline
+    pipeline.buffer._rescan_after = 0.0
+    pipeline.buffer.maintain()

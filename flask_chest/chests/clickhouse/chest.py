@@ -65,6 +65,7 @@ class FlaskChestClickHouse(Chest):
     """
 
     scheme = "clickhouse"
+    shareable = True
 
     def __init__(
         self,

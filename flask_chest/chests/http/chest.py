@@ -55,6 +55,7 @@ class FlaskChestCustomWriter(Chest):
     """
 
     scheme = "http"
+    shareable = True
 
     def __init__(
         self,

@@ -62,6 +62,7 @@ class FlaskChestInfluxDB(Chest):
     """
 
     scheme = "influxdb"
+    shareable = True
 
     def __init__(
         self,

@@ -76,6 +76,7 @@ class FlaskChestKafka(Chest):
     """
 
     scheme = "kafka"
+    shareable = True
 
     def __init__(
         self, url: str, options: Mapping[str, Any] | None = None, **arguments: Any

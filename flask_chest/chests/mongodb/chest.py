@@ -42,6 +42,7 @@ class FlaskChestMongoDB(Chest):
     """
 
     scheme = "mongodb"
+    shareable = True
 
     def __init__(self, url: str, collection: str = "chest_records", **arguments: Any) -> None:
         require_driver("pymongo", "mongodb")

@@ -69,6 +69,7 @@ class FlaskChestRedis(Chest):
     """
 
     scheme = "redis"
+    shareable = True
 
     def __init__(
         self,

@@ -44,6 +44,7 @@ class SQLChest(Chest):
     """
 
     needs_maintenance = True
+    shareable = True
 
     #: Maximum size of one statement in bytes. Servers refuse greater ones (MariaDB: 16 MiB by
     #: default).

@@ -61,6 +61,7 @@ class JournalBuffer:
         self._max_bytes = max_bytes
         self._segment_bytes = min(_MAX_SEGMENT_BYTES, max_bytes // 8)
         self._on_lost = on_lost
+        self._reads = reads
         self._log = LogThrottle(_logger)
         self._writer: JournalWriter | None = None
         self._assignment = Assignment(scope, on_lost, reads)
@@ -84,6 +85,14 @@ class JournalBuffer:
         """The approximate number of appended records; a new folder starts at zero again."""
         writer = self._writer
         return 0 if writer is None else writer.appended.total()
+
+    @property
+    def others_append(self) -> bool:
+        """Whether other processes, or their last requests, may append to what is delivered here."""
+        own = None if self._writer is None else self._writer.folder
+        return self._reads is Reads.ALL or any(
+            partition.folder != own for partition in self.sources()
+        )
 
     def sources(self) -> Sequence[Partition]:
         return self._assignment.partitions()
