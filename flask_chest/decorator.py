@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import wraps
 from inspect import iscoroutinefunction, isroutine
 from typing import Any, TypeVar, cast
@@ -11,7 +12,8 @@ from flask import Flask, current_app, g, has_request_context, request
 from werkzeug.exceptions import HTTPException
 
 from .app.decorations import Decoration, decorate_view
-from .app.state import AppState, get_state, standalone_state
+from .app.state import AppState, find_state, standalone_state
+from .capture.encoding_cache import EncodingCache
 from .capture.request_state import ENVIRON_KEY, RequestState, current_request, status_of_exception
 from .capture.routes import route_of
 from .chests.registry import make_chests
@@ -22,6 +24,10 @@ from .config.settings import check_argument
 from .delivery.synchronous import SynchronousDelivery
 from .errors import ConfigError
 from .typing import RequestIdGenerator, TrackedVars
+
+# The key in the WSGI environment of the ``g`` of a request in an app without a ``FlaskChest``, once
+# a decorated view has decided what is recorded.
+_DECIDED_KEY = "flask_chest.decided"
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -53,9 +59,10 @@ def flask_chest(
     """
     if isroutine(chests):
         raise ConfigError("@flask_chest: add parentheses: @flask_chest()")
-    decoration = _build_decoration(chests, tracked_vars, request_id_generator, raise_exceptions)
+    shared = _build_decoration(chests, tracked_vars, request_id_generator, raise_exceptions)
 
     def decorate(view: View) -> View:
+        decoration = replace(shared)  # so that it stands for one view
         if iscoroutinefunction(view):
             wrapped = _wrap_async(view, decoration)
         else:
@@ -91,33 +98,41 @@ class _ViewCall:
     """One call of a decorated view whose record is made here, when the view has returned."""
 
     def __init__(
-        self, decoration: Decoration, app_state: AppState, request_state: RequestState
+        self,
+        decoration: Decoration,
+        app_state: AppState,
+        request_state: RequestState,
+        encoding: EncodingCache,
     ) -> None:
         self._decoration = decoration
         self._app_state = app_state
         self._request_state = request_state
+        self._encoding = encoding
 
     def returned(self, result: Any) -> None:
         """Record a view that has returned."""
-        self._record(_status_of(result), None)
+        self._record(lambda: _status_of(result), None)
 
     def raised(self, error: BaseException) -> None:
         """Record a view that has raised; its exception must not be replaced by another."""
         shown = None if isinstance(error, HTTPException) else error
         try:
-            self._record(status_of_exception(error), shown)
+            self._record(lambda: status_of_exception(error), shown)
         except Exception:  # noqa: BLE001 - the view's own exception is raised
             self._app_state.recorder.log_failure("write the record of a view that raised")
 
-    def _record(self, status: int | None, error: BaseException | None) -> None:
-        request_state, app_state = self._request_state, self._app_state
-        request_state.recorded = True
-        app_state.plans.override(_route(), app_state.overrides.of(self._decoration))
-        encoding = app_state.plans.get(_route())
-        namespace = g._get_current_object()
-        line = app_state.recorder.encode_view(request_state, encoding, namespace, status, error)
+    def _record(self, status: Callable[[], int | None], error: BaseException | None) -> None:
+        self._request_state.recorded = True
+        recorder = self._app_state.recorder
+        try:
+            line = recorder.encode_view(
+                self._request_state, self._encoding, g._get_current_object(), status(), error
+            )
+        except Exception:  # noqa: BLE001 - a request never fails because of Flask-Chest
+            recorder.log_failure("make the record of a view")
+            return
         if line is not None:
-            self._deliver(line, encoding.plan.mask)
+            self._deliver(line, self._encoding.plan.mask)
 
     def _deliver(self, line: bytes, mask: int) -> None:
         decoration, app_state = self._decoration, self._app_state
@@ -136,21 +151,51 @@ class _ViewCall:
 
 def _begin_call(decoration: Decoration) -> _ViewCall | None:
     """Apply the decoration to the request; ``None`` if the app's own recorder makes the record."""
-    request_state = current_request.get() or _state_from_environ()
-    if request_state is not None:
-        app_state = get_state(request_state.recorder.app)
-        app_state.plans.override(_route(), app_state.overrides.of(decoration))
-        if not decoration.writes_at_once(app_state.settings.buffer):
-            return None
-        return _ViewCall(decoration, app_state, request_state)
-    if not decoration.chests:
-        return None
+    if not has_request_context():
+        return None  # e.g. a test calls the view directly
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    standalone = standalone_state(app)
-    if standalone is None:
+    request_state = _recorded_request(app)
+    app_state = find_state(app) if request_state is not None else _standalone(app, decoration)
+    if app_state is None:
         return None
-    begun = RequestState(standalone.recorder, request.environ, _no_response)
-    return _ViewCall(decoration, standalone, begun)
+    try:
+        if request_state is not None:
+            return _begin_recorded(decoration, app_state, request_state)
+        return _begin_standalone(decoration, app_state)
+    except Exception:  # noqa: BLE001 - a request never fails because of Flask-Chest
+        app_state.recorder.log_failure("apply @flask_chest to a request")
+        return None
+
+
+def _begin_recorded(
+    decoration: Decoration, app_state: AppState, request_state: RequestState
+) -> _ViewCall | None:
+    namespace, route = g._get_current_object(), _route()
+    decided = request_state.encoding is not None and request_state.g is namespace
+    if request_state.recorded or decided or not app_state.overrides.applies(decoration, route):
+        return None
+    at_once = decoration.writes_at_once(app_state.settings.buffer)
+    if not at_once and app_state.overrides.find(route) is not None:
+        return None  # the plan of the route contains the decoration
+    encoding = _encoding_of(decoration, app_state, route)
+    request_state.g, request_state.encoding = namespace, encoding
+    return _ViewCall(decoration, app_state, request_state, encoding) if at_once else None
+
+
+def _begin_standalone(decoration: Decoration, app_state: AppState) -> _ViewCall | None:
+    namespace, route, environ = g._get_current_object(), _route(), request.environ
+    if environ.get(_DECIDED_KEY) is namespace or not app_state.overrides.applies(decoration, route):
+        return None
+    environ[_DECIDED_KEY] = namespace
+    begun = RequestState(app_state.recorder, environ, _no_response)
+    return _ViewCall(decoration, app_state, begun, _encoding_of(decoration, app_state, route))
+
+
+def _encoding_of(decoration: Decoration, app_state: AppState, route: Route) -> EncodingCache:
+    overrides, plans = app_state.overrides, app_state.plans
+    if overrides.find(route) is decoration:
+        return plans.get(route)
+    return plans.get_overridden(route, overrides.of(decoration))
 
 
 def _wrap(view: Callable[..., Any], decoration: Decoration) -> Callable[..., Any]:
@@ -187,13 +232,18 @@ def _wrap_async(view: Callable[..., Any], decoration: Decoration) -> Callable[..
     return wrapper
 
 
-def _state_from_environ() -> RequestState | None:
-    """Return the state of a request that reached the app without the middleware."""
-    if not has_request_context():
-        return None  # e.g. a test calls the view directly
-    state: RequestState | None = request.environ.get(ENVIRON_KEY)
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    return state if state is not None and state.recorder.app is app else None
+def _recorded_request(app: Flask) -> RequestState | None:
+    """Return the state of the app's current request, if the app has a ``FlaskChest``."""
+    # The second one has reached the app without the middleware.
+    for state in (current_request.get(), request.environ.get(ENVIRON_KEY)):
+        if state is not None and state.recorder.app is app:
+            found: RequestState = state
+            return found
+    return None
+
+
+def _standalone(app: Flask, decoration: Decoration) -> AppState | None:
+    return standalone_state(app) if decoration.chests else None
 
 
 def _route() -> Route:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from weakref import WeakKeyDictionary
+from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
 
 from flask import Flask
 
 from ..chests.base import Chest
 from ..config.plan import Override
+from ..config.rule import Route
 
 #: The attribute of a decorated view that holds its :class:`Decoration`.
 _ATTRIBUTE = "__flask_chest__"
@@ -17,7 +19,7 @@ _ATTRIBUTE = "__flask_chest__"
 
 @dataclass(frozen=True, eq=False)  # compared by identity: a key of weak dictionaries
 class Decoration:
-    """What one ``@flask_chest`` sets for its view.
+    """What one ``@flask_chest`` sets for one view.
 
     :param chests: the view's own chests; empty if its records go to the app's chests.
     :param override: the tracked variables and the request id generator.
@@ -51,6 +53,7 @@ class DecorationOverrides:
         self._buffer = buffer
         self._attach = attach
         self._known: WeakKeyDictionary[Decoration, Override] = WeakKeyDictionary()
+        self._of_views: WeakSet[Decoration] = WeakSet()
 
     def attach_all_chests(self) -> None:
         """Attach the chests of all decorations, in the order of their views.
@@ -59,7 +62,27 @@ class DecorationOverrides:
         process or the next start could give the same name to another chest.
         """
         for decoration in all_decorations(self._app):
+            self._of_views.add(decoration)
             self._override(decoration)
+
+    def applies(self, decoration: Decoration, route: Route) -> bool:
+        """Return whether a decorated function that was called decides for the current request.
+
+        A view may call other decorated views. Only the view that the route names decides. Another
+        decorator without ``functools.wraps`` may hide its decoration.
+        """
+        found = self.find(route)
+        if found is not None:
+            return found is decoration
+        if decoration not in self._known:
+            self.attach_all_chests()
+        return decoration not in self._of_views
+
+    def find(self, route: Route) -> Decoration | None:
+        """Return the decoration of a route's view, if any is visible."""
+        if route.endpoint is None:
+            return None
+        return _decoration_for(self._app.view_functions.get(route.endpoint), route.method)
 
     def of(self, decoration: Decoration) -> Override:
         """Return what a decoration overrides, and attach its chests."""
@@ -67,14 +90,12 @@ class DecorationOverrides:
             self.attach_all_chests()
         return self._override(decoration)
 
-    def of_endpoint(self, endpoint: str | None) -> Override | None:
-        """Return what the decoration of an endpoint's view overrides; ``None`` without one."""
+    def of_route(self, route: Route) -> Override | None:
+        """Return what the decoration of a route's view overrides; ``None`` without one."""
         # All chests are attached before the first record, even before a record without a view:
         # attaching replaces the delivery, and a memory buffer's records would be lost with it.
         self.attach_all_chests()
-        if endpoint is None:
-            return None
-        decoration = _decoration_of(self._app.view_functions.get(endpoint))
+        decoration = self.find(route)
         return None if decoration is None else self._override(decoration)
 
     def _override(self, decoration: Decoration) -> Override:
@@ -100,10 +121,25 @@ def all_decorations(app: Flask) -> Iterator[Decoration]:
     for view in list(app.view_functions.values()):
         view_class = getattr(view, "view_class", None)
         methods = sorted(getattr(view_class, "methods", None) or ())
-        for function in (view, *(getattr(view_class, name.lower(), None) for name in methods)):
+        names = ("dispatch_request", *(name.lower() for name in methods))
+        for function in (view, *(getattr(view_class, name, None) for name in names)):
             decoration = _decoration_of(function)
             if decoration is not None:
                 yield decoration
+
+
+def _decoration_for(view: Any, method: str) -> Decoration | None:
+    """Return the decoration that applies to one HTTP method of a view."""
+    view_class = getattr(view, "view_class", None)
+    if view_class is not None:
+        function = getattr(view_class, method.lower(), None)
+        if function is None and method == "HEAD":
+            function = getattr(view_class, "get", None)
+        for each in (function, getattr(view_class, "dispatch_request", None)):
+            decoration = _decoration_of(each)
+            if decoration is not None:
+                return decoration
+    return _decoration_of(view)
 
 
 def _decoration_of(function: object) -> Decoration | None:

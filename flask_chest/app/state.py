@@ -82,7 +82,7 @@ class AppState:
             entry=EncodingCache,
             late=self._pending_rules.take,
             routes=lambda: routes_of(app),
-            override_of=self.overrides.of_endpoint,
+            override_of=self.overrides.of_route,
             report=_log_unmatched_rules,
         )
         if settings.buffer != "disk":

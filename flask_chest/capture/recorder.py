@@ -18,7 +18,7 @@ from ..typing import Plain, RequestIdGenerator
 from .app_globals import RecordedGlobals, tracked_namespace
 from .encoder import RARE_FIELDS, RecordEncoder, error_name
 from .encoding_cache import EncodingCache
-from .request_state import NO_FIELDS, RequestState
+from .request_state import NO_FIELDS, RequestState, current_request
 from .routes import match_route, route_of, unrouted
 from .sampling import Sampler
 
@@ -118,23 +118,30 @@ class Recorder:
 
         The dict is empty if the request leaves no record.
         """
-        encoding = self._current_route()
+        namespace = g._get_current_object()
+        state = current_request.get()
+        known = state.encoding if state is not None and state.g is namespace else None
+        encoding = known or self._current_route()
         if not encoding.plan.record:
             return {}
-        return self.encoder.collect(tracked_namespace(g._get_current_object()), encoding)
+        return self.encoder.collect(tracked_namespace(namespace), encoding)
 
     def snapshot_request(self, state: RequestState) -> None:
         """Save what can be reached only while Flask's contexts exist."""
         try:
             # The object, not the proxy: a streamed body and teardown functions may put values on
             # g later, and they belong to the record too.
-            state.g = g._get_current_object()
-            seen = request._get_current_object()  # type: ignore[attr-defined]
-            rule = seen.url_rule
-            # The interpreter makes a tuple faster than a Route, and both are equal as keys.
-            route = None if rule is None else (rule.rule, rule.endpoint, seen.method)
-            encoding = self.plans.known.get(route) or self.plans.get(route_of(seen))
-            state.encoding = encoding
+            namespace = g._get_current_object()
+            encoding = state.encoding
+            # Otherwise a decorator or an earlier signal has found the plan.
+            if encoding is None or state.g is not namespace:
+                state.g = namespace
+                seen = request._get_current_object()  # type: ignore[attr-defined]
+                rule = seen.url_rule
+                # The interpreter makes a tuple faster than a Route, and both are equal as keys.
+                route = None if rule is None else (rule.rule, rule.endpoint, seen.method)
+                encoding = self.plans.known.get(route) or self.plans.get(route_of(seen))
+                state.encoding = encoding
             if encoding.plan.request_id_generator is not None:
                 self._generate_once(state, encoding.plan.request_id_generator)
         except Exception:  # noqa: BLE001 - a request never fails because of Flask-Chest

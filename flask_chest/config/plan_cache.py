@@ -22,6 +22,9 @@ class PlanEntry(Protocol):
 
 Entry = TypeVar("Entry", bound=PlanEntry)
 
+# A view may decorate another function in each request.
+_MAX_OVERRIDDEN = 1024
+
 
 class PlanCache(Generic[Entry]):
     """What each route records: a request costs one look-up, however many rules there are.
@@ -30,8 +33,7 @@ class PlanCache(Generic[Entry]):
     :param entry: makes the entry of a route from its compiled plan.
     :param late: returns rules that depend on the complete app; called before plans are compiled.
     :param routes: returns all routes that the app has at the time of the call.
-    :param override_of: returns what a decorator sets for an endpoint's view; ``None`` as the
-        endpoint stands for no view.
+    :param override_of: returns what a decorator sets for the view of a route, if any.
     :param report: called with the rules that select nothing, once, with the first request.
     """
 
@@ -42,7 +44,7 @@ class PlanCache(Generic[Entry]):
         entry: Callable[[Plan], Entry],
         late: Callable[[], Iterable[tuple[dict[str, Any], str]]],
         routes: Callable[[], Iterable[Route]],
-        override_of: Callable[[str | None], Override | None],
+        override_of: Callable[[Route], Override | None],
         report: Callable[[list[Rule]], None],
     ) -> None:
         self.rules = rules
@@ -55,7 +57,7 @@ class PlanCache(Generic[Entry]):
         self._compiling = ProcessLock()
         #: Entries by route.
         self.known: dict[tuple[str | None, str | None, str] | None, Entry] = {}
-        self._overrides: dict[tuple[str | None, str], Override] = {}
+        self._overridden: dict[tuple[Route, int], tuple[Override, Entry]] = {}
 
     def get(self, route: Route) -> Entry:
         """Return the entry of a route and method, for a record."""
@@ -77,14 +79,24 @@ class PlanCache(Generic[Entry]):
         """Drop all compiled plans, because the rules or chests behind them have changed."""
         # A new dict: a plan that another thread compiles right now goes into the old one.
         self.known = {}
+        self._overridden = {}
 
-    def override(self, route: Route, override: Override) -> None:
-        """Set the override of the view that serves this route."""
-        key = route.endpoint, route.method
-        if self._overrides.get(key) is not override:
+    def get_overridden(self, route: Route, override: Override) -> Entry:
+        """Return the entry of one request whose route has a decorator that the cache cannot find.
+
+        :param override: what the decorator sets.
+        """
+        self.get(route)  # reports unmatched rules
+        key = route, id(override)
+        found = self._overridden.get(key)
+        if found is None:
             with self._compiling.mine:
-                self._overrides[key] = override
-                self.known.pop(route, None)
+                # With the override, so that no other one gets the same id.
+                found = override, self._entry(compile_plan(self.rules, route, override))
+                if len(self._overridden) >= _MAX_OVERRIDDEN:
+                    self._overridden = {}
+                self._overridden[key] = found
+        return found[1]
 
     def unmatched(self) -> list[Rule]:
         """Return the rules that select no route of the app."""
@@ -111,8 +123,6 @@ class PlanCache(Generic[Entry]):
     def _compile(self, route: Route) -> Entry:
         known = self.known
         self._add_late_rules()
-        override = self._overrides.get((route.endpoint, route.method))
-        if override is None:
-            override = self._override_of(route.endpoint)
+        override = self._override_of(route)
         entry = known[route] = self._entry(compile_plan(self.rules, route, override))
         return entry
