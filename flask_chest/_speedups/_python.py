@@ -6,6 +6,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Protocol
@@ -112,17 +113,23 @@ class RequestStart:
         """Pass the start of the response on to the server, with the request id as a header."""
         self.status = self.parse_status(status)
         if self.echo_request_id:
-            recorder = self.recorder
-            wanted = recorder.request_id_header_lower
-            for name, _ in headers:
-                if name.lower() == wanted:
-                    break
-            else:
-                # Not appended: an app below a dispatcher may send the same list each time.
-                headers = [*headers, (recorder.request_id_header, self.request_id)]
+            with suppress(Exception):  # the server judges headers that are wrong
+                headers = self._with_request_id(headers)
         if exc_info is None:
             return self._server(status, headers)
         return self._server(status, headers, exc_info)
+
+    def _with_request_id(self, headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        recorder = self.recorder
+        wanted = recorder.request_id_header_lower
+        # Not changed in place: an app below a dispatcher may send the same list each time.
+        more = list(headers)
+        for header in more:
+            name = header[0]
+            if isinstance(name, str) and name.lower() == wanted:
+                return headers if isinstance(headers, list) else more
+        more.append((recorder.request_id_header, self.request_id))
+        return more
 
     def fast_line(
         self,

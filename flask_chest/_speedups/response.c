@@ -75,17 +75,22 @@ append_request_id(RequestStart *self, PyObject *headers)
 }
 
 /* Return the headers with the request id. They are copied, since an app below a dispatcher may send
-   the same list each time. */
+   the same list each time. Headers that are wrong are returned unchanged: the server judges them. */
 static PyObject *
 add_request_id(RequestStart *self, PyObject *headers)
 {
     PyObject *more = PySequence_List(headers);
     int found = more == NULL ? -1 : has_request_id(self, more);
-    if (found == 0 && append_request_id(self, more) == 0)
+    if (found == 0 && append_request_id(self, more) < 0)
+        found = -1;
+    if (found == 0 || (found > 0 && !PyList_Check(headers)))
         return more;
     Py_XDECREF(more);
-    if (found <= 0)
-        return NULL;
+    if (found < 0) {
+        if (!PyErr_ExceptionMatches(PyExc_Exception))
+            return NULL;
+        PyErr_Clear();
+    }
     Py_INCREF(headers);
     return headers;
 }

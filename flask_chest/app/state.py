@@ -90,7 +90,7 @@ class AppState:
         self.delivery: Delivery = build_delivery(app, settings, self.chests, scheduler)
         #: What the ledger counts besides records: a function for each name.
         self.counts: dict[str, Callable[[], dict[str, Any]]] = {}
-        self.sink = RecordSink(self.delivery.hand_over)
+        self.sink = RecordSink(self.delivery.hand_over, raises=settings.buffer == "none")
         self.recorder = self._build_recorder(request_id_generator)
         self.hooks = FlaskHooks(self.recorder)
 

@@ -47,8 +47,8 @@ class FlaskHooks:
         def on_exception(sender: Flask, exception: BaseException, **_: Any) -> None:
             state = current_request.get()
             if state is not None and state.recorder is recorder:
-                state.error = exception
                 recorder.snapshot_request(state)
+                state.error = exception
             else:
                 self._fallback.on_exception(exception)
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy, deepcopy
 from types import GeneratorType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .request_state import RequestRecorder, RequestState, current_request, finish_failed_request
+from .request_state import (
+    RequestRecorder,
+    RequestState,
+    current_request,
+    finish_raised_request,
+)
 from .streaming import StreamedBody, close_body, is_streamed
 
 if TYPE_CHECKING:
@@ -16,38 +22,48 @@ if TYPE_CHECKING:
 class ChestMiddleware:
     """A WSGI middleware around an app's ``wsgi_app``.
 
+    It shows the attributes of what it wraps: apps call, e.g., ``app.wsgi_app.add_files()`` of
+    WhiteNoise.
+
     :param wsgi_app: the WSGI application to wrap.
     :param recorder: the recorder of the app.
     """
 
+    # Their names start so that they hide no attribute of what is wrapped.
+    __slots__ = ("__weakref__", "_chest_recorder", "_chest_wrapped")
+
+    _chest_recorder: RequestRecorder
+    _chest_wrapped: WSGIApplication
+
     def __init__(self, wsgi_app: WSGIApplication, recorder: RequestRecorder) -> None:
-        self.wsgi_app = wsgi_app
-        self._recorder = recorder
+        self._chest_wrapped = wsgi_app
+        self._chest_recorder = recorder
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        recorder = self._recorder
+        recorder = self._chest_recorder
         try:
             state = RequestState(recorder, environ, start_response)
         except Exception:  # noqa: BLE001 - a request never fails because of Flask-Chest
             recorder.log_failure("begin a record")
-            return self.wsgi_app(environ, start_response)
+            return self._chest_wrapped(environ, start_response)
         token = current_request.set(state)
         try:
-            body = self.wsgi_app(environ, state.start_response)
+            body = self._chest_wrapped(environ, state.start_response)
         except BaseException as error:
             current_request.reset(token)
-            if _is_websocket_end(error, environ):
-                state.status = 101
-            else:
-                state.error = error
-            finish_failed_request(state)
+            finish_raised_request(state, error)
             raise
         current_request.reset(token)
         response = state.response
-        if response is None and isinstance(body, GeneratorType):
-            # The body of another middleware, which calls the app once the server reads the body.
-            return StreamedBody(body, state)
-        if response is not None and is_streamed(response, body):
+        try:
+            if response is None:
+                # The body of another middleware, which calls the app once the server reads it.
+                streamed = type(body) is GeneratorType
+            else:
+                streamed = is_streamed(response, body)
+        except Exception:  # noqa: BLE001 - e.g. the __len__ of a body raises
+            streamed = True
+        if streamed:
             return StreamedBody(body, state)
         try:
             recorder.finish(state)
@@ -56,12 +72,43 @@ class ChestMiddleware:
             raise
         return body
 
+    def __getattr__(self, name: str) -> Any:
+        if name in _OWN:
+            raise AttributeError(name)  # __init__ has not been called
+        return getattr(self._chest_wrapped, name)
 
-def _is_websocket_end(error: BaseException, environ: WSGIEnvironment) -> bool:
-    """Return whether an exception only says that a WebSocket used the connection.
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in _OWN:
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._chest_wrapped, name, value)
 
-    Flask-Sock and Flask-SocketIO raise it for gunicorn and Werkzeug's server:
-    https://github.com/miguelgrinberg/python-engineio/blob/v4.15.1/src/engineio/async_drivers/_websocket_wsgi.py
-    """
-    is_websocket = environ.get("HTTP_UPGRADE", "").lower() == "websocket"
-    return is_websocket and isinstance(error, (StopIteration, ConnectionError))
+    def __delattr__(self, name: str) -> None:
+        delattr(self._chest_wrapped, name)
+
+    def __dir__(self) -> Iterable[str]:
+        return dir(self._chest_wrapped)
+
+    def __repr__(self) -> str:
+        return f"<ChestMiddleware around {self._chest_wrapped!r}>"
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return self._chest_wrapped.__class__
+
+    def __copy__(self) -> ChestMiddleware:
+        return ChestMiddleware(copy(self._chest_wrapped), self._chest_recorder)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ChestMiddleware:
+        return ChestMiddleware(deepcopy(self._chest_wrapped, memo), self._chest_recorder)
+
+    def __reduce_ex__(self, protocol: object) -> Any:
+        # Pickled as what it wraps: a process that is spawned makes its own FlaskChest.
+        return _unpickled, (self._chest_wrapped,)
+
+
+_OWN = ("_chest_recorder", "_chest_wrapped")
+
+
+def _unpickled(wsgi_app: WSGIApplication) -> WSGIApplication:
+    return wsgi_app

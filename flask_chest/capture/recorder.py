@@ -29,12 +29,14 @@ class RecordSink:
     """Where the records of one app go. The app replaces :attr:`hand_over` with its delivery.
 
     :param hand_over: takes an encoded record and the mask of its chests.
+    :param raises: whether its exceptions reach the request.
     """
 
-    __slots__ = ("hand_over",)
+    __slots__ = ("hand_over", "raises")
 
-    def __init__(self, hand_over: Callable[[bytes, int], None]) -> None:
+    def __init__(self, hand_over: Callable[[bytes, int], None], *, raises: bool) -> None:
         self.hand_over = hand_over
+        self.raises = raises
 
 
 class Recorder:
@@ -135,6 +137,8 @@ class Recorder:
             encoding = state.encoding
             # Otherwise a decorator or an earlier signal has found the plan.
             if encoding is None or state.g is not namespace:
+                if state.g is not None:
+                    state.error = None  # of an earlier try: another middleware called the app again
                 state.g = namespace
                 seen = request._get_current_object()  # type: ignore[attr-defined]
                 rule = seen.url_rule
@@ -172,8 +176,14 @@ class Recorder:
         except Exception:  # noqa: BLE001 - a request never fails because of Flask-Chest
             self.log_failure("make a record")
             return
-        if line is not None:
+        if line is None:
+            return
+        try:
             self.sink.hand_over(line, encoding.plan.mask)
+        except Exception:
+            if self.sink.raises:
+                raise
+            self.log_failure("hand over a record")
 
     def encode_view(
         self,

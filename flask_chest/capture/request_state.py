@@ -53,7 +53,11 @@ class RequestState(RequestStart):
     :param start_response: the server's ``start_response``.
     """
 
-    __slots__ = ()
+    __slots__ = ("inner_error",)
+
+    #: The exception that ended an inner app's request with the same environment, which has its own
+    #: record. Unset in most requests.
+    inner_error: BaseException | None
 
     ids = record_ids
     validate_request_id = staticmethod(validate_request_id)
@@ -67,7 +71,7 @@ class RequestState(RequestStart):
         """Return the number at the start of a status line."""
         try:
             return int(status[:3])
-        except ValueError:  # Werkzeug lets a view return a status without a number
+        except Exception:  # noqa: BLE001 - Werkzeug lets a view return a status without a number
             return None
 
     def duration_ms(self) -> float:
@@ -119,13 +123,52 @@ def finish_failed_request(state: RequestState, more: Mapping[str, Any] = NO_FIEL
     """
     outer = current_request.get()
     if outer is not None and outer.environ is state.environ:
-        # An outer app mounts this one. The exception passes through the outer app, which did not
-        # serve the request itself.
-        outer.recorded = True
+        # An outer app mounts this one. It did not serve the request itself, unless it catches the
+        # exception.
+        outer.inner_error = state.error
     try:
         state.recorder.finish(state, more)
     except Exception:  # noqa: BLE001 - it must not replace the app's own exception
         state.recorder.log_failure("write the record of a failed request")
+
+
+def finish_raised_request(state: RequestState, error: BaseException) -> None:
+    """Write the record of a request whose WSGI application raised an exception."""
+    try:
+        if _is_websocket_end(error, state):
+            state.status = 101
+        else:
+            state.recorded = state.recorded or _is_recorded_elsewhere(error, state)
+            state.error = error
+            # The application may have started a response before, but the server did not send it.
+            state.status = None
+    except Exception:  # noqa: BLE001 - it must not replace the app's own exception
+        state.recorder.log_failure("look at a failed request")
+    finish_failed_request(state)
+
+
+def _is_websocket_end(error: BaseException, state: RequestState) -> bool:
+    """Return whether an exception only says that a WebSocket used the connection.
+
+    Flask-Sock and Flask-SocketIO raise it for gunicorn and Werkzeug's server:
+    https://github.com/miguelgrinberg/python-engineio/blob/v4.15.1/src/engineio/async_drivers/_websocket_wsgi.py
+    """
+    if state.error is not None or not isinstance(error, (StopIteration, ConnectionError)):
+        return False  # an ordinary view raised it
+    return str(state.environ.get("HTTP_UPGRADE")).lower() == "websocket"
+
+
+def _is_recorded_elsewhere(error: BaseException, state: RequestState) -> bool:
+    """Return whether another state of the same request has made its record."""
+    # A middleware has run the app in another thread.
+    fallback: RequestState | None = state.environ.get(ENVIRON_KEY)
+    if fallback is not None and fallback.recorder is state.recorder and fallback.recorded:
+        return True
+    inner = getattr(state, "inner_error", None)
+    # An outer app mounts an inner one, whose exception passes through.
+    return inner is not None and any(
+        inner is each for each in (error, error.__cause__, error.__context__)
+    )
 
 
 def _leave_request_to_parent() -> None:

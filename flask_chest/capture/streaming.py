@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from werkzeug.wsgi import ClosingIterator
@@ -18,6 +19,7 @@ def is_streamed(response: Response, body: Iterable[bytes]) -> bool:
 
     :param response: the response of the app.
     :param body: the body that the WSGI application returned.
+    :raises Exception: the app's own classes raise when they are asked.
     """
     if type(response.response) is list or not response.is_streamed:
         return False
@@ -42,8 +44,9 @@ class StreamedBody:
 
     def __init__(self, body: Iterable[bytes], state: RequestState) -> None:
         self._body = body
-        self._iterator = iter(body)
+        self._iterator: Iterator[bytes] | None = None
         self._state = state
+        self._begun = False
         self._sent = 0
         self._ended = False
         # Avoids a reference cycle if start_response is in the environment, as with ddtrace. The
@@ -57,17 +60,21 @@ class StreamedBody:
         # Some servers interleave bodies in one thread, so each step sets the current request.
         token = current_request.set(self._state)
         try:
+            if self._iterator is None:
+                self._iterator = iter(self._body)
             chunk = next(self._iterator)
         except BaseException as error:
             self._ended = True
             if not isinstance(error, StopIteration):
-                self._state.error = error
+                self._fail(error)
             raise
         finally:
             current_request.reset(token)
             if self._ended:
                 self._finish()
-        self._sent += len(chunk)
+        self._begun = True
+        with suppress(Exception):  # the server judges a chunk that is no bytes
+            self._sent += len(chunk)
         return chunk
 
     def close(self) -> None:
@@ -78,6 +85,11 @@ class StreamedBody:
         finally:
             current_request.reset(token)
             self._finish()
+
+    def _fail(self, error: BaseException) -> None:
+        self._state.error = error
+        if not self._begun:
+            self._state.status = None  # servers send the start of a response with its first bytes
 
     def _finish(self) -> None:
         more = {"bytes_sent": self._sent, "disconnected": not self._ended}

