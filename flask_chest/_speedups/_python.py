@@ -45,6 +45,8 @@ class IdMaker:
             # The highest bits are the variant. One random bit less leaves room to count.
             self._numbers = count(_VARIANT | secrets.randbits(61))
             self._pid = os.getpid()
+        # A test may have frozen the clock before 1970.
+        microseconds = max(microseconds, 0)
         # 48 bits of milliseconds, the version, 12 bits of their fraction.
         high = microseconds // 1000 << 16 | 0x7000 | microseconds % 1000 * 4096 // 1000
         return _two_words(high, next(self._numbers)).hex()
@@ -97,8 +99,9 @@ class RequestStart:
     ) -> None:
         self.recorder = recorder
         self.environ = environ
-        self.started = time.perf_counter()
-        self.time = time.time_ns() // 1000
+        self.started = float(time.perf_counter())
+        # A test library may have frozen the clock to a float.
+        self.time = int(time.time_ns()) // 1000
         self.id = self.ids.make(self.time)
         self._server = start_response
         sent = environ.get(recorder.request_id_environ_key)

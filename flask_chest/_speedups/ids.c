@@ -62,7 +62,8 @@ make_id(PyObject *object, long long microseconds)
     IdMaker *maker = (IdMaker *)object;
     if (maker->process != current_process && draw_first_number(maker) < 0)
         return NULL;
-    uint64_t time = (uint64_t)microseconds;
+    /* A test may have frozen the clock before 1970. */
+    uint64_t time = microseconds < 0 ? 0 : (uint64_t)microseconds;
     char digits[32];
     /* 48 bits of milliseconds, the version, 12 bits of their fraction. */
     put_hex(digits, time / 1000 << 16 | 0x7000 | time % 1000 * 4096 / 1000, 16);

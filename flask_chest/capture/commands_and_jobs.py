@@ -49,7 +49,7 @@ class BackgroundContexts:
         encoding = self._plans.get(Route(None, command, ""))
         if not encoding.plan.record or not self._encoder.collect(values, encoding):
             return None
-        now = time.time_ns() // 1000
+        now = int(time.time_ns()) // 1000  # a test library may freeze it to a float
         identity = record_ids.make(now)
         fields = {
             **DEFAULT_FIELDS,

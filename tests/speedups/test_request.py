@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -117,11 +119,8 @@ def test_wrong_arguments_of_start_response() -> None:
         ("200 OK", [("X-Request-ID", "given")], ("kind",)),
     ]
     start: Any = state.start_response
-    for arguments in [
-        (),
-        ("200 OK",),
-        ("200 OK", [], None, 4),
-    ]:
+    wrong: list[tuple[Any, ...]] = [(), ("200 OK",), ("200 OK", [], None, 4)]
+    for arguments in wrong:
         with pytest.raises(TypeError):
             start(*arguments)
     by_name: list[dict[str, Any]] = [
@@ -142,6 +141,17 @@ def test_an_exception_of_the_server() -> None:
 
     with pytest.raises(AssertionError, match="already set"):
         begun({}, server).start_response("200 OK", [])
+
+
+@pytest.mark.parametrize("nanoseconds", [-1, -1_500, 10**21, 1.7e18, -2.5e18, 0])
+def test_odd_clocks(nanoseconds: float) -> None:
+    """Both read a clock that a test has frozen to a float, before 1970 or in the far future."""
+    seen = []
+    with patch.object(time, "time_ns", lambda: nanoseconds):
+        for start in (request_state, in_python(request_state)):
+            state = start.RequestState(recorder(), {}, print)
+            seen.append((state.time, state.id[:15]))
+    assert seen[0] == seen[1]
 
 
 def test_a_request_that_has_not_begun() -> None:

@@ -45,7 +45,7 @@ class JournalWriter:
         self._counted: Counter[int] = Counter()
         self._spare: Segment | None = None
         self._synced = (0, 0)
-        name = f"{time.time_ns() // 1_000_000:012x}-{os.getpid()}-{secrets.token_hex(3)}"
+        name = f"{int(time.time_ns()) // 1_000_000:012x}-{os.getpid()}-{secrets.token_hex(3)}"
         self.folder = root / name
         create_root(root)
         check_root(root)
