@@ -50,6 +50,9 @@ class SQLChest(Chest):
     #: default).
     body_bytes: ClassVar[int] = 4 * 1024 * 1024
 
+    #: Whether connections lead to a server, which another one may replace.
+    has_server: ClassVar[bool] = True
+
     #: The quotation mark around identifiers.
     quote: ClassVar[str] = '"'
 
@@ -190,7 +193,9 @@ class SQLChest(Chest):
     def _to_chest_error(self, error: exc.SQLAlchemyError) -> DeliveryError | RejectedError:
         if self.is_rejection(error):
             return RejectedError(self.error_message(error))
-        if isinstance(error, exc.ProgrammingError):
-            # The table may have been dropped: the next batch checks, and creates it.
+        if self.has_server or isinstance(error, exc.ProgrammingError):
+            # A server may have been demoted, and its tables may have been dropped or renamed. The
+            # next batch connects to the server that the address leads to by then, and creates
+            # missing tables.
             self.close()
         return self.to_delivery_error(error)

@@ -16,6 +16,7 @@ from ..batches import split_lines, to_lines
 from ..client import CHECK_ADDRESS, require_driver
 from ..url import StoreURL
 from .chest import SQLChest
+from .engine import make_engine
 from .formats.rows import COLUMNS
 from .formats.values import ValuesText
 
@@ -99,9 +100,7 @@ class FlaskChestMySQL(SQLChest):
         return (self.address.password,)
 
     def make_engine(self) -> sa.Engine:
-        engine = sa.create_engine(
-            "mysql+pymysql://", creator=self._connect, pool_size=1, json_deserializer=loads
-        )
+        engine = make_engine("mysql+pymysql://", self._connect, json_deserializer=loads)
         # An event handler, so that SQLAlchemy wraps the driver's exceptions.
         sa.event.listen(engine, "do_execute", self._execute)
         return engine
@@ -134,7 +133,9 @@ class FlaskChestMySQL(SQLChest):
         try:
             yield
         finally:
-            connection.execute(sa.text("SELECT RELEASE_LOCK(:name)"), {"name": name})
+            # A lost connection has released the lock.
+            if not connection.invalidated:
+                connection.execute(sa.text("SELECT RELEASE_LOCK(:name)"), {"name": name})
 
     def view_query(self) -> str:
         return _VIEW.format(table=self.quoted(self.records.name))

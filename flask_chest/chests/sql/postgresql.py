@@ -18,6 +18,7 @@ from ..batches import json_bodies, to_lines
 from ..client import CHECK_ADDRESS, require_driver
 from ..url import StoreURL
 from .chest import SQLChest
+from .engine import make_engine
 from .formats.charset import storable_lines
 from .formats.copy import CopyText
 from .formats.rows import COLUMNS
@@ -111,10 +112,8 @@ class FlaskChestPostgreSQL(SQLChest):
 
         # libpq takes whole seconds, and at least two.
         parameters = {"connect_timeout": max(2, ceil(self.timeout))}
-        engine = sa.create_engine(
-            "postgresql+psycopg://",
-            creator=lambda: connect(self.url, self.timeout, parameters),
-            pool_size=1,
+        engine = make_engine(
+            "postgresql+psycopg://", lambda: connect(self.url, self.timeout, parameters)
         )
         # An event handler, so that SQLAlchemy wraps the driver's exceptions.
         sa.event.listen(engine, "do_execute", self._execute)

@@ -49,6 +49,7 @@ class FlaskChestSQLite(SQLChest):
     """
 
     scheme = "sqlite"
+    has_server = False
 
     def __init__(
         self, path: str = "chest.db", table: str = "chest_records", **arguments: Any

@@ -1,0 +1,27 @@
+"""Makes the SQLAlchemy engines of chests that have a server."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+_POOL = "flask_chest"
+
+
+def make_engine(url: str, connect: Callable[[], Any], **options: Any) -> sa.Engine:
+    """Make an engine with one connection, which it opens on first use.
+
+    :param url: only the dialect and the driver, e.g. ``"postgresql+psycopg://"``.
+    :param connect: returns a new connection of the driver.
+    :param options: further arguments for SQLAlchemy's ``create_engine``.
+    """
+    engine = sa.create_engine(url, creator=connect, pool_size=1, pool_logging_name=_POOL, **options)
+    # When a connection breaks, SQLAlchemy logs a traceback for the rollback that fails then. The
+    # chest reports the failure itself.
+    pool = type(engine.pool)
+    logger = logging.getLogger(f"{pool.__module__}.{pool.__qualname__}.{_POOL}")
+    logger.setLevel(logging.CRITICAL)
+    return engine
