@@ -8,6 +8,7 @@ from typing import Any
 
 from ..query.query import Query
 from ..query.summary import Series, Summary
+from .formats import short
 from .params import format_time
 
 Values = Sequence[float | None]
@@ -101,7 +102,7 @@ def value_counts(series: Series) -> list[tuple[str, Values]]:
     counts = {key: sum(each.count for each in line) for key, line in series.lines.items()}
     order = sorted(counts, key=lambda key: -counts[key])
     return [
-        ("(none)" if key is None else key[:80], [each.count for each in series.lines[key]])
+        ("(none)" if key is None else short(key), [each.count for each in series.lines[key]])
         for key in order
     ]
 

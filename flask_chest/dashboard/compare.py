@@ -16,6 +16,7 @@ from ..query.reader import Reader
 from ..query.summary import Summary
 from . import charts
 from .charts import Chart
+from .formats import short
 from .params import Params, interval_length
 
 # Routes per side that are compared, and the most frequent ones of each side that are shown.
@@ -131,6 +132,6 @@ def _chart(reader: Reader, sides: tuple[Side, Side], requests_url: str) -> Chart
     lines = []
     for side, series in zip(sides, drawn, strict=True):
         values = list(charts.percentiles(series)[1][1])
-        lines.append((f"{side.label}: p95", values + [None] * (len(starts) - len(values))))
+        lines.append((f"{short(side.label)}: p95", values + [None] * (len(starts) - len(values))))
     shown = drawn[1].starts if len(drawn[1].starts) == len(starts) else starts
     return Chart("compared", "Duration: p95", "ms", shown, step, lines, requests_url=requests_url)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
 from ..query.formatting import format_number, json_text
 
-# Invisible characters, and characters that change the direction of text. They are shown as escapes,
-# so that no value can look like another one.
-_HIDDEN = {
-    code: f"\\u{code:04x}"
-    for code in (*range(0x20), 0x7F, *range(0x200B, 0x2010), *range(0x202A, 0x202F))
-    if code != 0x0A
-}
-_HIDDEN |= {code: f"\\u{code:04x}" for code in (*range(0x2060, 0x2070), 0xFEFF)}
+# Control characters, and invisible ones that may change the direction of text. They are shown as
+# escapes, so that no value can look like another one.
+_HIDDEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 _MAX_LENGTH = 60
 # Longer values are shown, but have no link.
 _MAX_FILTER_LENGTH = 500
@@ -45,7 +41,16 @@ def value(value: Any) -> str:
         return json_text(value)  # the form that filters accept
     is_text = isinstance(value, str)
     text: str = value if is_text else json.dumps(value, ensure_ascii=False, default=str)
-    return text.translate(_HIDDEN)
+    if text.isprintable():
+        return text
+    return "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    if character == "\n" or unicodedata.category(character) not in _HIDDEN:
+        return character
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def short(text: Any) -> str:

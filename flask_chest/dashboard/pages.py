@@ -20,6 +20,7 @@ from ..query.summary import Series, Summary
 from . import charts
 from .charts import Chart
 from .compare import compare_page
+from .formats import short
 from .params import (
     RANGES,
     Params,
@@ -194,7 +195,7 @@ def _number_charts(field: Field, series: Series, params: Params) -> list[Chart]:
     return [
         Chart(
             name,
-            f"{field}: {title}",
+            f"{short(str(field))}: {title}",
             "",
             series.starts,
             series.step,
@@ -208,7 +209,7 @@ def _number_charts(field: Field, series: Series, params: Params) -> list[Chart]:
 def _word_chart(field: Field, series: Series, params: Params) -> Chart:
     return Chart(
         "words",
-        f"{field}: the most frequent values",
+        f"{short(str(field))}: the most frequent values",
         "",
         series.starts,
         series.step,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import stat
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,18 +11,18 @@ from typing import Any, TypeVar
 from .._throttle import LogThrottle
 from ..delivery.durable_files import read_json, replace_json
 from ..delivery.file_lock import FileLock
+from ..delivery.owned_files import check_root, create_folder, create_root
 
 T = TypeVar("T")
 Content = dict[str, Any]
 
 # Another process holds the lock for milliseconds, unless it is stopped.
 _LOCK_TIMEOUT = 1.0
-_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _log = LogThrottle(logging.getLogger("flask_chest"))
 
 
 class StateFile:
-    """A JSON file in a folder that only the app's user can use.
+    """A JSON file in a folder that only the app's users can write to.
 
     If the file cannot be used, each process keeps the content in its memory, and logs a warning.
 
@@ -65,9 +63,10 @@ class StateFile:
 
     def _update_file(self, change: Callable[[Content], T]) -> T:
         folder = self._path.parent
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _is_private(folder):
-            raise PermissionError(None, f"others may write to {folder}")
+        create_root(folder.parent)
+        with suppress(FileExistsError):
+            create_folder(folder)
+        self._check_folders()
         lock = FileLock(self._path.with_suffix(".lock"))
         try:
             if not lock.acquire(_LOCK_TIMEOUT):
@@ -83,12 +82,17 @@ class StateFile:
             lock.release()
 
     def _read_file(self) -> Content | None:
-        if not _is_private(self._path.parent):
-            return None
-        with suppress(OSError):
+        try:
+            self._check_folders()
             content: Content | None = read_json(self._path)
-            return content
-        return None
+        except OSError:
+            return None
+        return content
+
+    def _check_folders(self) -> None:
+        # The folder is in the journal; either one may have been made by another user.
+        for folder in (self._path.parent.parent, self._path.parent):
+            check_root(folder)
 
 
 def _merged(one: Content, other: Content) -> Content:
@@ -98,12 +102,3 @@ def _merged(one: Content, other: Content) -> Content:
         first, second = one[name], other[name]
         merged[name] = {**first, **second} if isinstance(first, dict) else max(first, second)
     return merged
-
-
-def _is_private(folder: Path) -> bool:
-    try:
-        found = folder.lstat()
-    except OSError:
-        return False
-    own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
-    return own and not found.st_mode & _OTHERS_MAY_WRITE

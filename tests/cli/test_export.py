@@ -17,6 +17,7 @@ from flask import Flask
 
 from flask_chest import Record
 from flask_chest.app.state import get_state
+from flask_chest.cli.atomic_file import atomic_file
 from tests import ROOT
 
 from ..query.records import sample_records
@@ -125,3 +126,25 @@ def padded(records: list[Record], part: int) -> list[Record]:
         )
         for record in records
     ]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("export", "--output"), ("forget", "--where", "user_id=42", "--export")]
+)
+def test_others_cannot_read_an_export(shop: Flask, tmp_path: Path, arguments: list[str]) -> None:
+    """A new file has mode 0600, already while it is written; an existing one keeps its mode."""
+    file = tmp_path / "out"
+    assert run(shop, *arguments, str(file)).exit_code == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.chmod(0o644)
+    assert run(shop, *arguments, str(file)).exit_code == 0
+    assert file.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_draft_that_others_cannot_read(tmp_path: Path) -> None:
+    """A half-written export is as private as the finished one."""
+    with atomic_file(str(tmp_path / "out")) as file:
+        file.write(b"x")
+        [draft] = tmp_path.iterdir()
+        assert draft.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]

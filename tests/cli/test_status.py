@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +65,22 @@ def test_status_without_a_journal(tmp_path: Path, buffer: str) -> None:
     """Without a journal, the command says that it shows its own records only."""
     _, last = status(make_shop(tmp_path, CHEST_CHESTS=["memory://"], CHEST_BUFFER=buffer))
     assert "the records of this command only" in last
+
+
+def test_status_of_a_store_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that hangs is shown in the table, and in red below it like one that is down."""
+    answered = threading.Event()
+
+    class Hanging(Unreachable):
+        def check(self) -> None:
+            answered.wait(60)
+
+    module = sys.modules["flask_chest.cli.status"]  # the package has the command of that name
+    monkeypatch.setattr(module, "_CHECK_TIMEOUT_SECONDS", 0.1)
+    app = make_shop(tmp_path, CHEST_CHESTS=[Hanging()])
+    lines = run(app, "status").stdout.splitlines()
+    answered.set()
+    assert cells(lines[2])[1] == "no answer within 0.1 s"
+    assert lines[lines.index("down: down") + 1] == "  no answer within 0.1 s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from dataclasses import replace
@@ -218,3 +219,46 @@ def test_redacted_stays_redacted(tmp_path: Path) -> None:
         assert "[REDACTED]" in text
         assert "hunter2" not in text
     app.extensions["chest"].close()
+
+
+#: Characters that could control a terminal, hide text, or change its direction.
+HIDDEN = "\x1b\x7f\x85\x9b\xad\u061c\u180e\u200b\u2028\u202e\u2066\ufeff\U000e0041"
+
+
+def test_hidden_characters(tmp_path: Path) -> None:
+    """Every recorded text is shown with escapes: names, values, options, titles, chart legends."""
+    app = make_dashboard_app(tmp_path, CHEST_EXPORTER="agent")
+    [record] = fill(app, 1)
+    odd = replace(
+        record,
+        id=record.id[:-1] + "1",
+        request_id="odd",
+        method=HIDDEN,
+        route=HIDDEN,
+        error=HIDDEN,
+        status=None,
+        vars={HIDDEN: HIDDEN, "tenant": HIDDEN, "word": f"a{HIDDEN}"},
+        tags={"version": HIDDEN, HIDDEN: HIDDEN},
+    )
+    [chest] = get_state(app).chests
+    chest.write([odd])
+    client = open_client(app)
+    name = quote(f"vars.{HIDDEN}")
+    for path in (
+        "/",
+        "/variable",
+        f"/variable?name={name}",
+        "/variable?name=word",
+        "/compare",
+        "/variable?name=route",
+        "/requests",
+        "/requests/odd",
+        "/compare?a_since=2+days",
+    ):
+        text = client.get(f"/chest{path}").text
+        shown = re.sub(r"<input [^>]*>|&#34;", "", text)  # an input has what the reader typed
+        assert [each for each in HIDDEN if each in shown] == [], path
+        payloads = re.findall(r"data-chart='([^']*)'", text)
+        for payload in payloads:
+            labels = [line["label"] for line in json.loads(payload)["lines"]]
+            assert all(label.isprintable() for label in labels), path

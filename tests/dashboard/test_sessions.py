@@ -165,7 +165,7 @@ def test_a_folder_that_others_may_write_to(
     log_out(client)
     assert with_cookie(app, value) == 303
     assert list(folder.iterdir()) == []
-    assert "others may write to" in caplog.text
+    assert "can be written to by every user" in caplog.text
     folder.chmod(0o700)
     log_out(open_client(app))
     assert with_cookie(make_dashboard_app(tmp_path), value) == 303, "the file has both logouts now"

@@ -112,13 +112,14 @@ class FlaskChestSQLite(SQLChest):
             )
 
     def make_engine(self) -> sa.Engine:
-        from .sqlite_connection import begin_immediate, set_pragmas
+        from .sqlite_connection import begin_immediate, create_private, set_pragmas
 
         file = self.file()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DeliveryError(self.error_message(error, _UNWRITABLE)) from None
+        create_private(file)
         engine = sa.create_engine(
             sa.URL.create("sqlite", database=str(file)),
             # One connection, used by one thread at a time: first delivery, later close().

@@ -6,11 +6,28 @@ import math
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
+
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+
+
+def create_private(file: Path) -> None:
+    """Create an empty database that only this user can read; an existing file keeps its mode.
+
+    SQLite gives its files ``-wal`` and ``-shm`` the mode of the database.
+    """
+    target = file.resolve()  # O_EXCL does not follow links
+    # If the file cannot be created, SQLite says why.
+    with suppress(OSError), os.fdopen(os.open(target, _NEW_FILE, 0o600), "wb") as new:
+        folder = target.parent.stat()
+        if os.geteuid() == 0:
+            # Root may run a command before the app, which runs as another user, has its file.
+            os.fchown(new.fileno(), folder.st_uid, folder.st_gid)
 
 
 def set_pragmas(connection: Any, _: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import timezone
 from pathlib import Path
@@ -104,6 +105,48 @@ def test_file_that_cannot_be_created(tmp_path: Path, path: str) -> None:
     for act in (chest.check, lambda: chest.write(make_records(1))):
         with pytest.raises(DeliveryError, match=f"at {tmp_path / path}: .*; let this process"):
             act()
+
+
+def test_others_cannot_read_new_files(tmp_path: Path) -> None:
+    """A new database has mode 0600 like the journal, and so have its -wal and -shm."""
+    chest = make_sqlite_chest(tmp_path)
+    chest.write(make_records(1))
+    modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(("chest.db", "chest.db-wal", "chest.db-shm"), 0o600)
+    chest.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_root_creates_the_file_for_the_owner_of_the_folder(tmp_path: Path) -> None:
+    """An app that runs as another user can use the file that a command of root created."""
+    os.chown(tmp_path, 12345, 12345)
+    chest = make_sqlite_chest(tmp_path)
+    chest.write(make_records(1))
+    owners = {(file.stat().st_uid, file.stat().st_gid) for file in tmp_path.iterdir()}
+    assert owners == {(12345, 12345)}
+    chest.close()
+
+
+def test_the_target_of_a_link_is_private_too(tmp_path: Path) -> None:
+    """A link to a file that does not exist yet, e.g. on a volume, creates a private file."""
+    (tmp_path / "volume").mkdir()
+    (tmp_path / "chest.db").symlink_to(tmp_path / "volume" / "records.db")
+    chest = make_sqlite_chest(tmp_path)
+    chest.write(make_records(1))
+    assert (tmp_path / "volume" / "records.db").stat().st_mode & 0o777 == 0o600
+    chest.close()
+
+
+def test_an_existing_file_keeps_its_mode(tmp_path: Path) -> None:
+    """Whoever let another user read the file decided so."""
+    chest = make_sqlite_chest(tmp_path)
+    chest.write(make_records(1))
+    chest.close()
+    (tmp_path / "chest.db").chmod(0o640)
+    chest.write(make_records(2))
+    assert (tmp_path / "chest.db").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "chest.db-wal").stat().st_mode & 0o777 == 0o640
+    chest.close()
 
 
 @pytest.mark.parametrize("table", ["", "a b", 'x"; DROP TABLE y', "ä", "x" * 41, "1x"])
