@@ -21,7 +21,7 @@ def create_private(file: Path) -> None:
 
     SQLite gives its files ``-wal`` and ``-shm`` the mode of the database.
     """
-    target = file.resolve()  # O_EXCL does not follow links
+    target = Path(os.path.realpath(file))  # O_EXCL does not follow links
     # If the file cannot be created, SQLite says why.
     with suppress(OSError), os.fdopen(os.open(target, _NEW_FILE, 0o600), "wb") as new:
         folder = target.parent.stat()
