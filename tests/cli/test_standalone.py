@@ -102,6 +102,7 @@ def test_a_folder_that_the_user_may_only_read(url: str, tmp_path: Path, stored: 
     """SQLite cannot create its two side files there, but the records can be read."""
     for folder in (tmp_path, *tmp_path.parents[:-2]):
         folder.chmod(0o755)
+    (tmp_path / "chest.db").chmod(0o644)
     # The first command imports what this user may not be allowed to read.
     warm_up = ["--chest", f"sqlite:///{stored}", "tail", "--no-follow", "--lines", "0"]
     program = (
