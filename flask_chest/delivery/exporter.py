@@ -6,8 +6,9 @@ import atexit
 import contextlib
 import logging
 import os
+import resource
 import threading
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable
 from typing import TYPE_CHECKING, Any
 
 from .._process_lock import ProcessLock
@@ -25,6 +26,10 @@ _logger = logging.getLogger("flask_chest.delivery")
 
 # More pipelines are closed when they are idle, since each holds several descriptors.
 _MAX_OPEN = 32
+# Each pipeline needs three or four descriptors, and the app needs descriptors, too.
+_DESCRIPTOR_SHARE = 8
+# Seconds that the first request of an app may wait for descriptors.
+_ROOM_SECONDS = 1.0
 # Seconds that a fork may wait for batches that are being sent.
 _FORK_SECONDS = 1.0
 
@@ -40,10 +45,12 @@ class Exporter:
         self._pipelines: dict[Hashable, Pipeline] = {}
         self._schedules: dict[Pipeline, Schedule] = {}
         self._supervising = threading.Lock()
+        self._tidied = threading.Event()
         self._log = LogThrottle(_logger)
 
     def join(self, user: User, config: DeliveryConfig) -> Pipeline:
         """Return the pipeline of a delivery: that of an equal one, or a new one."""
+        self._make_room()
         key: Hashable = config.sharing_key or id(user)
         with self._lock:
             pipeline = self._pipelines.get(key)
@@ -158,6 +165,19 @@ class Exporter:
     def _too_many_open(self) -> bool:
         return len(self._pipelines) > _MAX_OPEN
 
+    def _is_crowded(self) -> bool:
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return (
+            limit != resource.RLIM_INFINITY and len(self._schedules) >= limit // _DESCRIPTOR_SHARE
+        )
+
+    def _make_room(self) -> None:
+        """Wait until idle pipelines are closed, if the process may soon lack descriptors."""
+        if self._is_crowded():
+            self._tidied.clear()
+            self._offer_to_tidy_up()
+            self._tidied.wait(_ROOM_SECONDS)
+
     def _unused(self) -> list[Pipeline]:
         return [each for each in list(self._pipelines.values()) if not each.users]
 
@@ -167,13 +187,16 @@ class Exporter:
             shutdown = self._remove([*self._unused(), *self._superfluous()])
         shutdown.wait()
         self._stop_if_unused()
+        self._tidied.set()
 
-    def _superfluous(self) -> Iterable[Pipeline]:
+    def _superfluous(self) -> list[Pipeline]:
         if not self._too_many_open():
             return []
         open_ = [each for each in self._pipelines.values() if each.config.reopens and each.users]
-        idle = sorted(filter(Pipeline.is_idle, open_), key=lambda each: each.used_at)
-        return idle[: len(self._pipelines) - _MAX_OPEN]
+        if not self._is_crowded():
+            open_ = [each for each in open_ if each.is_idle()]
+        open_.sort(key=lambda each: (each.is_failing(), each.used_at))
+        return open_[: len(self._pipelines) - _MAX_OPEN // 2]
 
     def _remove(self, pipelines: Collection[Pipeline]) -> Shutdown:
         for pipeline in pipelines:
@@ -187,7 +210,7 @@ class Exporter:
     def _stop_if_unused(self) -> None:
         with self._lock:
             for pipeline in list(self._schedules):
-                if pipeline.closing:
+                if pipeline.closed.is_set():
                     self._forget(pipeline)
             if not self._schedules and not self._pipelines:
                 self._pool.stop()

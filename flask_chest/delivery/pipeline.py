@@ -49,8 +49,10 @@ class Pipeline:
         self.config = config
         #: The apps' deliveries. A pipeline without any is closed.
         self.users: WeakSet[User] = WeakSet()
-        #: Set when no app may start to use it any more.
+        #: Whether no app may start to use it any more.
         self.closing = False
+        #: Set when buffer and chests are closed.
+        self.closed = threading.Event()
         self.tick_interval = min(config.interval, _MAX_TICK)
         self.supervise_after = time.monotonic() + _SUPERVISE_INTERVAL
         self._log = LogThrottle(_logger)
@@ -90,10 +92,14 @@ class Pipeline:
     def is_idle(self) -> bool:
         """Return whether no record has come lately, and none is left."""
         now = time.monotonic()
-        if self._note_use(now) or any(sender.failing for sender in self._senders):
+        if self._note_use(now) or self.is_failing():
             return False
         drained = all(sender.drained for sender in self._senders)
         return drained or now - self.used_at >= _IDLE_SECONDS
+
+    def is_failing(self) -> bool:
+        """Return whether a chest did not accept the last batch."""
+        return any(sender.failing for sender in self._senders)
 
     def request_flush(self) -> list[threading.Event]:
         """Request that every chest is tried now.
@@ -141,7 +147,6 @@ class Pipeline:
         :param keep: chests that other pipelines use.
         :returns: an event that is set when they are closed. An fsync may take long.
         """
-        closed = threading.Event()
         kept = list(keep)
 
         def close() -> None:
@@ -150,10 +155,10 @@ class Pipeline:
                 self._log_ledger()
                 close_chests(chest for chest in self.config.chests if chest not in kept)
             finally:
-                closed.set()
+                self.closed.set()
 
         _offer_or_run(self._buffer_queue, close)
-        return closed
+        return self.closed
 
     def announce(self, signal: Any, **details: object) -> None:
         """Send a signal for the apps that use this pipeline."""

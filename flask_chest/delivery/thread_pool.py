@@ -143,18 +143,17 @@ class ThreadPool:
             raise
 
     def _work(self) -> None:
-        while (queue := self._next_queue()) is not None:
-            task = next(iter(queue.tasks))
-            del queue.tasks[task]
+        while (work := self._next_task()) is not None:
+            queue, task = work
             try:
                 task()
             except Exception:
                 _logger.exception("a task of the exporter failed")
-            del task  # it may refer to an app, and the thread may now wait for long
-            self._finish(queue)
-            del queue
+            finally:
+                self._finish(queue)
+            del work, queue, task  # the thread may now wait for long
 
-    def _next_queue(self) -> TaskQueue | None:
+    def _next_task(self) -> tuple[TaskQueue, Task] | None:
         with self._changed:
             self._idle += 1
             try:
@@ -165,7 +164,10 @@ class ThreadPool:
             finally:
                 self._idle -= 1
             self._running += 1
-            return self._ready.popleft()
+            queue = self._ready.popleft()
+            task = next(iter(queue.tasks))
+            del queue.tasks[task]
+            return queue, task
 
     def _wait(self) -> bool:
         """Wait for a change; return ``False`` if this thread is superfluous."""

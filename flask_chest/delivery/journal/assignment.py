@@ -94,6 +94,14 @@ class Assignment:
                 return partition
         return None
 
+    def has_delivered(self, folder: Path) -> bool:
+        """Return whether no record of a folder waits, so that it need not be fsynced."""
+        for partition in self._partitions:
+            if partition.folder == folder:
+                with suppress(OSError):
+                    return not partition.has_undelivered(partition.chests)
+        return False
+
     def close(self) -> None:
         """Release all partitions; other processes deliver the remaining records."""
         for partition in self.partitions():

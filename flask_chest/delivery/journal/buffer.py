@@ -74,6 +74,7 @@ class JournalBuffer:
         self._maintaining = threading.Lock()
         self._reopen_after = 0.0
         self._rescan_after = 0.0
+        self._appended_before: int | None = None
         self._closed = False
 
     def append(self, line: bytes, mask: int) -> None:
@@ -129,7 +130,8 @@ class JournalBuffer:
                 self._closed = True
                 writer, self._writer = self._writer, None
             if writer is not None:
-                self._sync(writer)
+                if not self._assignment.has_delivered(writer.folder):
+                    self._sync(writer)
                 writer.release()
             del writer  # its last segment is unlocked when the last reference is gone
             self._assignment.close()
@@ -169,8 +171,14 @@ class JournalBuffer:
         if self._writer is not None:
             self._check_folder(self._writer)
         self._assignment.rebalance(None if self._writer is None else self._writer.folder)
-        enforce_size_limit(self._scope, self._max_bytes, self.sources(), self._on_lost)
+        if self._has_grown():
+            enforce_size_limit(self._scope, self._max_bytes, self.sources(), self._on_lost)
         self._save_losses()
+
+    def _has_grown(self) -> bool:
+        """Return whether the size limit may be exceeded since the last call."""
+        appended, self._appended_before = self._appended_before, self.appended
+        return self.others_append or appended != self._appended_before
 
     def _check_folder(self, writer: JournalWriter) -> None:
         try:

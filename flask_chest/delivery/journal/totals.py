@@ -60,9 +60,8 @@ def add_to_totals(scope: JournalScope, ledger: Ledger, writer: str | None = None
         if writer in counted:
             return
         totals.add(ledger)
-        existing = {folder.name for folder in writer_folders(root)}
         by_app = {**content.get("owners", {}), scope.app_name: totals.to_dict()}
-        still_counted = [name for name in (*counted, writer) if name in existing]
+        still_counted = [name for name in (*counted, writer) if name and (root / name).is_dir()]
         _save(root, {"owners": by_app, "counted": still_counted})
 
 
