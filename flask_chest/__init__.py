@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from . import _posix as _posix  # first: on Windows it says what is missing
 from ._version import __version__
 from .chests.base import Chest
 from .chests.registry import CLASSES, load_class

@@ -12,6 +12,7 @@ from typing import Any
 import click
 import orjson
 
+from ..delivery.journal.scope import storable_text
 from ..query.formatting import json_text
 from ..record.printable import escape_json, printable
 
@@ -20,7 +21,19 @@ _BARS = "▁▂▃▄▅▆▇█"
 
 def print_json(content: Any) -> None:
     """Print a value as one line of JSON, which cannot control a terminal."""
-    click.echo(escape_json(orjson.dumps(content, default=str)).decode())
+    try:
+        encoded = orjson.dumps(content, default=str)
+    except TypeError:  # a path whose bytes are not text
+        encoded = orjson.dumps(_storable(content), default=str)
+    click.echo(escape_json(encoded).decode())
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable_text(value)
+    if isinstance(value, dict):
+        return {_storable(name): _storable(each) for name, each in value.items()}
+    return [*map(_storable, value)] if isinstance(value, list | tuple) else value
 
 
 def print_warning(text: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,23 +12,12 @@ from flask_chest.delivery.journal.layout import writer_folders
 from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.delivery.journal.writer import JournalWriter
 
-from .app import CONFIG, INSTANCE, make_torture_app
-from .users import APP, OTHER, folder_of, run_as
+from .app import make_torture_app
+from .processes import APP, OTHER, folder_of, run_as, settings, visit
 
 pytestmark = pytest.mark.server
 
 STATUS = ("-m", "flask", "--app", "tests.torture.app:create_app()", "chest", "status")
-
-
-def visit(user: int, folder: Path, count: int, **config: Any) -> tuple[dict[str, Any], str]:
-    """Run the app as a user; return its ledger and its log."""
-    printed = run_as(user, "-m", "tests.torture.visit", str(count), **settings(folder, **config))
-    [ledger] = [line for line in printed.splitlines() if line.startswith("{")]
-    return json.loads(ledger), printed
-
-
-def settings(folder: Path, **config: Any) -> dict[str, str]:
-    return {INSTANCE: str(folder), CONFIG: json.dumps({"CHEST_CHESTS": ["memory://"], **config})}
 
 
 def owners(folder: Path) -> set[int]:
@@ -41,7 +29,7 @@ def test_the_status_of_root_creates_nothing() -> None:
     with folder_of(APP) as folder:
         run_as(0, *STATUS, **settings(folder))
         assert list(folder.iterdir()) == []
-        ledger, _ = visit(APP, folder, 20)
+        ledger, _ = visit(folder, 20, user=APP)
         assert ledger["delivered"] == ledger["captured"] == 20
         (folder / "chest-journal" / "ledger.lock").unlink()
         before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
@@ -52,9 +40,9 @@ def test_the_status_of_root_creates_nothing() -> None:
 def test_what_root_makes_belongs_to_the_app() -> None:
     """Root runs the app first; the app's user then delivers, and shares one ledger with root."""
     with folder_of(APP) as folder:
-        visit(0, folder / "instance", 10)
+        visit(folder / "instance", 10, user=0)
         assert owners(folder) == {APP}
-        ledger, log = visit(APP, folder / "instance", 10)
+        ledger, log = visit(folder / "instance", 10, user=APP)
         assert ledger["delivered"] == ledger["captured"] == 20, log
 
 
@@ -66,7 +54,7 @@ def test_records_of_root_are_delivered_by_the_app() -> None:
         writer.release()
         del writer
         assert owners(folder) == {APP}
-        ledger, log = visit(APP, folder, 1)
+        ledger, log = visit(folder, 1, user=APP)
         assert ledger["captured"] == 2, log
 
 
@@ -80,18 +68,18 @@ def make_scope(folder: Path) -> JournalScope:
 def test_a_lock_of_root_from_an_older_version() -> None:
     """The app says so at once, serves, and exits in time, however many folders wait."""
     with folder_of(APP) as folder:
-        visit(APP, folder, 1)
+        visit(folder, 1, user=APP)
         root = folder / "chest-journal"
         os.chown(root / "ledger.lock", 0, 0)
         for _ in range(40):
             JournalWriter(make_scope(folder), 2**20).release()
-        ledger, log = visit(APP, folder, 20)
+        ledger, log = visit(folder, 20, user=APP)
         assert ledger["statuses"] == [200]
         assert ledger["exit_seconds"] < 5
         assert ledger["captured"] == 21
         assert f"Permission denied: '{root}/ledger.lock'" in log
         os.chown(root / "ledger.lock", APP, APP)
-        ledger, _ = visit(APP, folder, 1)
+        ledger, _ = visit(folder, 1, user=APP)
         assert writer_folders(root) == []
         assert ledger["delivered"] == 22
 
@@ -99,26 +87,26 @@ def test_a_lock_of_root_from_an_older_version() -> None:
 def test_totals_that_the_app_may_not_read_are_kept() -> None:
     """The app does not replace the totals of root by its own."""
     with folder_of(APP) as folder:
-        visit(APP, folder, 5)
+        visit(folder, 5, user=APP)
         os.chown(folder / "chest-journal" / "ledger.json", 0, 0)
-        _, log = visit(APP, folder, 5)
+        _, log = visit(folder, 5, user=APP)
         assert "Permission denied" in log
         os.chown(folder / "chest-journal" / "ledger.json", APP, APP)
-        ledger, _ = visit(APP, folder, 5)
+        ledger, _ = visit(folder, 5, user=APP)
         assert ledger["delivered"] == 15
 
 
 def test_folders_of_other_users_are_named_in_the_status() -> None:
     """Status counts and names each folder that it cannot read, as text and as JSON."""
     with folder_of(APP) as folder:
-        visit(APP, folder, 1)
+        visit(folder, 1, user=APP)
         abandoned = JournalWriter(make_scope(folder), 2**20)
         abandoned.release()
         os.chown(abandoned.folder, 0, 0)
         printed = run_as(APP, *STATUS, **settings(folder))
         assert "1 folders of the journal belong to other users" in printed
         assert f"{abandoned.folder} (uid 0)" in printed
-        _, log = visit(APP, folder, 1)
+        _, log = visit(folder, 1, user=APP)
         assert f"{abandoned.folder} cannot be delivered: [Errno 13]" not in log
         printed = run_as(APP, *STATUS, "--json", **settings(folder))
         assert json.loads(printed.splitlines()[-1])["unreadable"] == [str(abandoned.folder)]

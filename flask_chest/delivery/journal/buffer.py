@@ -68,6 +68,7 @@ class JournalBuffer:
         # Losses that no checkpoint contains; they are added to the totals from time to time.
         self._unsaved = Ledger()
         self._unsaved_lock = threading.Lock()
+        self._closed_accounts: Ledger | None = None
         self._totals_lock = threading.Lock()
         self._opening = threading.Lock()
         # Only one thread at a time claims, drops and removes partitions.
@@ -119,6 +120,7 @@ class JournalBuffer:
             ledger = read_ledger(self._scope)
             with self._unsaved_lock:
                 ledger.add(self._unsaved)
+        self._add_closed(ledger)
         return ledger
 
     def oldest_pending(self, chest: str) -> int | None:
@@ -198,12 +200,25 @@ class JournalBuffer:
             error,
             os.geteuid(),
         )
+        partition = self._assignment.drop_partition(writer.folder)
+        if partition is not None:
+            self._closed_accounts = partition.accounts()
         with suppress(OSError):  # the kernel still takes records for the old folder
             successor = JournalWriter(self._scope, self._segment_bytes)
-            self._assignment.drop_partition(writer.folder)
             self._assignment.claim_own(successor.folder)
-            self._writer = successor
+            self._writer, self._closed_accounts = successor, None
             writer.release()
+
+    def _add_closed(self, ledger: Ledger) -> None:
+        """Add the records of a folder that this process writes to, and may no longer read."""
+        writer, accounts = self._writer, self._closed_accounts
+        if writer is None or accounts is None:
+            return
+        ledger.add(accounts)
+        appended = writer.appended
+        for bit, chest in enumerate(self._scope.chests):
+            captured = sum(count for mask, count in appended.items() if mask >> bit & 1)
+            ledger.account(chest).pending += captured - accounts.account(chest).captured
 
     def _replace_removed(self, writer: JournalWriter) -> None:
         """Replace a folder that was deleted; rewrite the records of its open segment."""

@@ -1,20 +1,24 @@
-"""Runs parts of a test as another user of the machine."""
+"""Runs parts of a test in processes of their own, also as another user of the machine."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests import ROOT
 from tests.servers.programs import skip_without
+
+from .app import CONFIG, INSTANCE
 
 #: A user without a name, as in a container.
 APP = 23456
@@ -37,14 +41,14 @@ exec setpriv --reuid "$user" --regid "$user" --clear-groups "$@"
 """
 
 
-def run_as(user: int, *arguments: str, **environment: str) -> str:
-    """Run the interpreter as a user; return what it printed.
+def run(*arguments: str, wrapper: Sequence[str] = (), **environment: str) -> str:
+    """Run the interpreter; return what it printed.
 
     :param arguments: the arguments of the interpreter.
+    :param wrapper: a command that runs the interpreter, with its arguments.
     """
-    command = [*_as_user(user), sys.executable, *arguments]
     done = subprocess.run(
-        command,
+        [*wrapper, sys.executable, *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **environment},
         capture_output=True,
@@ -55,6 +59,44 @@ def run_as(user: int, *arguments: str, **environment: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+def run_as(user: int, *arguments: str, **environment: str) -> str:
+    """Run the interpreter as a user; return what it printed."""
+    return run(*arguments, wrapper=_as_user(user), **environment)
+
+
+def visit(
+    folder: Path,
+    count: int,
+    *,
+    user: int | None = None,
+    start: Sequence[str] = ("-m", "tests.torture.visit"),
+    wrapper: Sequence[str] = (),
+    environment: Mapping[str, str] = {},
+    **config: Any,
+) -> tuple[dict[str, Any], str]:
+    """Send requests to the torture app in a process of its own; return its ledger and its log.
+
+    :param folder: the instance folder.
+    :param count: the number of requests.
+    :param user: the user that the process runs as.
+    :param start: the arguments of the interpreter that start ``tests.torture.visit``.
+    :param wrapper: a command that runs the interpreter, with its arguments.
+    :param environment: further environment variables.
+    :param config: the app's config; records are delivered to memory by default.
+    """
+    wrapper = wrapper if user is None else _as_user(user)
+    printed = run(
+        *start, str(count), wrapper=wrapper, **{**settings(folder, **config), **environment}
+    )
+    [ledger] = [line for line in printed.splitlines() if line.startswith("{")]
+    return json.loads(ledger), printed
+
+
+def settings(folder: Path, **config: Any) -> dict[str, str]:
+    """Return the environment of the torture app."""
+    return {INSTANCE: str(folder), CONFIG: json.dumps({"CHEST_CHESTS": ["memory://"], **config})}
 
 
 def _as_user(user: int) -> list[str]:
