@@ -8,14 +8,14 @@ agent moves all of it out of the serving processes.
 
 from __future__ import annotations
 
+import sqlite3
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import process_time, thread_time
 from typing import Any
-
-import sqlalchemy as sa
 
 from flask_chest import FlaskChest
 from flask_chest.record.encoding import encode
@@ -43,10 +43,7 @@ def deliver(buffer: str, chest: str, lines: Sequence[bytes], folder: Path) -> tu
     for line in lines[:WARM_UP]:
         hand_over(line, 1)
     assert extension.flush(60)
-    within = [0.0]
-    if chest.startswith("sqlite"):
-        store: Any = extension.of(app).chests[0]
-        _time_statements(store.engine(), within)
+    _TimedConnection.spent = 0.0
     everything, own = process_time(), thread_time()
     for line in lines[WARM_UP:]:
         hand_over(line, 1)
@@ -54,24 +51,25 @@ def deliver(buffer: str, chest: str, lines: Sequence[bytes], folder: Path) -> tu
     taken = (process_time() - everything) - (thread_time() - own)
     extension.close()
     each = 1e6 / (len(lines) - WARM_UP)
-    return taken * each, (taken - within[0]) * each
+    return taken * each, (taken - _TimedConnection.spent) * each
 
 
-def _time_statements(engine: sa.Engine, spent: list[float]) -> None:
-    """Add up the CPU time of statements in the thread that runs them."""
+class _TimedConnection(sqlite3.Connection):
+    """Adds up the CPU time of statements in the thread that runs them."""
 
-    def begin(*_: Any) -> None:
-        spent[0] -= thread_time()
+    spent = 0.0
 
-    def end(*_: Any) -> None:
-        spent[0] += thread_time()
-
-    sa.event.listen(engine, "before_cursor_execute", begin)
-    sa.event.listen(engine, "after_cursor_execute", end)
+    def execute(self, *arguments: Any) -> sqlite3.Cursor:
+        began = thread_time()
+        try:
+            return super().execute(*arguments)
+        finally:
+            type(self).spent += thread_time() - began
 
 
 def main() -> None:
     """Measure, and print medians with their range."""
+    sqlite3.connect = partial(sqlite3.connect, factory=_TimedConnection)  # type: ignore[assignment]
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for _ in range(ROUNDS):
         lines = [encode(record) for _ in range(BATCHES) for record in make_records()]

@@ -31,7 +31,7 @@ from flask.testing import FlaskClient
 
 from flask_chest import FlaskChest
 from flask_chest.app.state import get_state
-from flask_chest.chests.sql.chest import SQLChest
+from flask_chest.chests.sql.base import BaseSQLChest
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.cli import chest as commands
 from flask_chest.operations.retention import Maintenance
@@ -117,7 +117,7 @@ def run(folder: Path, url: str, given: argparse.Namespace) -> None:
     app = make_app(folder, url)
     state = get_state(app)
     [chest] = state.chests
-    assert isinstance(chest, SQLChest)
+    assert isinstance(chest, BaseSQLChest)
     reader = SQLReader(chest)
     if not reader.latest(1):
         fill(chest, given.records, given.days)
@@ -153,7 +153,7 @@ def asked(
         yield command, partial(invoke, app, arguments)
 
 
-def fill(chest: SQLChest, count: int, days: float) -> None:
+def fill(chest: BaseSQLChest, count: int, days: float) -> None:
     begun = time.perf_counter()
     for batch in batches(count, days):
         chest.write(batch)

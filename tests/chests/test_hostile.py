@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from pymongo import MongoClient
 
 from flask_chest.chests.base import AppInfo, Chest
+from flask_chest.chests.batches import replace_nul
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
 from flask_chest.chests.http.chest import FlaskChestCustomWriter
 from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
@@ -220,35 +221,33 @@ def test_line_templates(given_: dict[str, Any], text: str, failed: bool) -> None
 
 
 @pytest.fixture(scope="module")
-def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[FlaskChestSQLite]]:
-    folder = tmp_path_factory.mktemp("twins")
-    made = [FlaskChestSQLite(table=name) for name in ("together", "apart")]
-    for chest in made:
-        chest.bind(AppInfo(instance_path=folder))
-    yield made
-    for chest in made:
-        chest.close()
+def sqlite_chest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskChestSQLite]:
+    chest = FlaskChestSQLite()
+    chest.bind(AppInfo(instance_path=tmp_path_factory.mktemp("sqlite")))
+    yield chest
+    chest.close()
 
 
 @settings(max_examples=settings().max_examples // 2)
 @given(variables, texts, st.booleans())
 @example(EVERYTHING, "r", True)
 @example({"tags": {"a": 1, "status": 2}}, ',"status":200', False)
-def test_shared_ends_of_lines(
-    twins: list[FlaskChestSQLite], given_: dict[str, Any], text: str, failed: bool
+def test_sqlite_columns(
+    sqlite_chest: FlaskChestSQLite, given_: dict[str, Any], text: str, failed: bool
 ) -> None:
-    """SQLite stores lines that share their end like single rows."""
+    """SQLite stores each field of a record in its column."""
     error = "KeyError" if failed else None
     tags: dict[str, Any] = {"service": text, "kind": 1, "status": 2} if failed else {}
     alike: dict[str, Any] = {"request_id": text, "route": text, "error": error, "tags": tags}
-    records = [replace(each, status=200, vars=given_, **alike) for each in make_records(10)]
-    together, apart = twins
-    together.write(Batch([encode(record) for record in records]))
-    for some in (records[:5], records[5:]):
-        apart.write(Batch([encode(record) for record in some]))
-    found, expected = (_rows(chest, records) for chest in twins)
-    assert len(found) == 10
-    assert same(found, expected)
+    records = [replace(each, status=200, vars=given_, **alike) for each in make_records(3)]
+    records.sort(key=lambda record: record.id)
+    sqlite_chest.write(Batch([encode(record) for record in records]))
+    expected = [loads(replace_nul(encode(each))) for each in records]
+    for row, record in zip(expected, records, strict=True):
+        row["time"] = f"{record.time:%Y-%m-%d %H:%M:%S.%f}"
+    found = _rows(sqlite_chest, records)
+    # SQLite has no booleans.
+    assert same([{**row, "disconnected": None} for row in found], expected)
 
 
 def _rows(chest: FlaskChestSQLite, records: list[Record]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...record.encoding import FIELDS, from_microseconds, loads, to_microseconds
-from ..sql.tables import view_name
+from ..sql.names import view_name
 
 # Documents are stored as text. ClickHouse's type JSON keeps neither nulls nor empty objects, and
 # reads a dot in a name as a path. https://clickhouse.com/docs/sql-reference/data-types/newjson

@@ -1,40 +1,26 @@
-"""The base class of all SQL chests."""
+"""The base class of the SQL chests that write through SQLAlchemy: those of servers."""
 
 from __future__ import annotations
 
-import re
-import threading
 import time
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
-from datetime import datetime
-from operator import methodcaller
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
 from ..._throttle import LogThrottle
-from ...errors import ConfigError, DeliveryError, RejectedError
-from ...query.eraser import Eraser
-from ...query.reader import Reader
+from ...errors import DeliveryError, RejectedError
 from ...record.record import Record
-from ..base import Chest
 from ..batches import oldest_time
-from ..client import PerProcessClient
-from .eraser import SQLEraser
-from .maintenance import maintain, prune
-from .reader import SQLReader
-from .rollups.late_records import LateRecords, is_late
+from .base import BaseSQLChest
+from .rollups.delay import is_late
+from .rollups.late_records import LateRecords
 from .schema import Schema
-from .tables import maintenance_table, records_table, rollups_table, variables_view
-
-# ASCII, and short enough for index names to fit into PostgreSQL's 63 bytes.
-_TABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 
 
-class SQLChest(Chest):
+class SQLChest(BaseSQLChest):
     """Stores records in an SQL database, through SQLAlchemy.
 
     The first :meth:`write` in a process makes the engine, so no connection is shared with a forked
@@ -43,37 +29,14 @@ class SQLChest(Chest):
     :param table: the table of records; created on first use.
     """
 
-    needs_maintenance = True
-    shareable = True
-
     #: Maximum size of one statement in bytes. Servers refuse greater ones (MariaDB: 16 MiB by
     #: default).
     body_bytes: ClassVar[int] = 4 * 1024 * 1024
 
-    #: Whether connections lead to a server, which another one may replace.
-    has_server: ClassVar[bool] = True
-
-    #: The quotation mark around identifiers.
-    quote: ClassVar[str] = '"'
-
     def __init__(self, *, table: str = "chest_records", **arguments: Any) -> None:
-        super().__init__(**arguments)
-        if not isinstance(table, str) or not _TABLE_NAME.fullmatch(table):
-            raise ConfigError(
-                f"table {table!r}: use letters, digits and underscores, at most 40 of them"
-            )
-        self.metadata = sa.MetaData()
-        self.records = records_table(table, self.metadata)
-        self.variables = variables_view(table, sa.MetaData())
-        self.rollups = rollups_table(table, self.metadata)
-        self.maintenance = maintenance_table(self.metadata)
+        super().__init__(table=table, **arguments)
         self._schema = Schema(self)
         self._late_records = LateRecords(self.maintenance, table)
-        self._engine = PerProcessClient(
-            self._open_engine,
-            close=sa.Engine.dispose,
-            drop=methodcaller("dispose", close=False),
-        )
         self._log = LogThrottle(self.logger)
 
     def write(self, records: Sequence[Record]) -> None:
@@ -121,17 +84,6 @@ class SQLChest(Chest):
         except exc.SQLAlchemyError as error:
             raise DeliveryError(str(self._to_chest_error(error))) from None
 
-    def close(self) -> None:
-        self._engine.close()
-
-    def engine(self) -> sa.Engine:
-        """The engine of this process, after the tables were created or upgraded.
-
-        :raises sqlalchemy.exc.SQLAlchemyError: the database cannot be reached.
-        :raises flask_chest.errors.DeliveryError: a table with this name has other columns.
-        """
-        return self._engine.get()
-
     def _open_engine(self) -> sa.Engine:
         engine = self.make_engine()
         try:
@@ -141,34 +93,6 @@ class SQLChest(Chest):
             raise
         return engine
 
-    def reader(self) -> Reader:
-        return SQLReader(self)
-
-    def eraser(self) -> Eraser:
-        return SQLEraser(self)
-
-    def prune(self, before: datetime, stop: threading.Event) -> Iterator[int]:
-        return prune(self, before, stop)
-
-    def maintain(self, until: int, retention: float | None, stop: threading.Event) -> None:
-        maintain(self, until, retention, stop)
-
-    @abstractmethod
-    def make_engine(self) -> sa.Engine:
-        """Make an engine for this database, without connecting."""
-
-    def make_read_only_engine(self) -> sa.Engine:
-        """Make an engine whose connections only read."""
-        return self.make_engine()
-
-    @abstractmethod
-    def schema_lock(self, connection: sa.Connection) -> AbstractContextManager[None]:
-        """Let one process at a time create or upgrade tables."""
-
-    @abstractmethod
-    def view_query(self) -> str:
-        """The ``SELECT`` of the view of variables, in the SQL of this database."""
-
     @abstractmethod
     def insert(self, connection: sa.Connection, records: Sequence[Record]) -> None:
         """Insert records; skip records whose id is stored already."""
@@ -177,25 +101,10 @@ class SQLChest(Chest):
         """Whether the database would refuse the same records again."""
         return isinstance(error, (exc.IntegrityError, exc.DataError))
 
-    def is_missing_table(self, error: exc.SQLAlchemyError) -> bool:
-        """Whether a statement failed because the table does not exist yet."""
-        return False
-
-    def error_message(self, reason: object, remedy: str = "") -> str:
-        # The message of SQLAlchemy's exception has the statement and its parameters, which are
-        # values of the app's users.
-        return super().error_message(getattr(reason, "orig", None) or reason, remedy)
-
-    def quoted(self, name: str) -> str:
-        """An identifier, quoted for this database."""
-        return f"{self.quote}{name}{self.quote}"
-
     def _to_chest_error(self, error: exc.SQLAlchemyError) -> DeliveryError | RejectedError:
         if self.is_rejection(error):
             return RejectedError(self.error_message(error))
-        if self.has_server or isinstance(error, exc.ProgrammingError):
-            # A server may have been demoted, and its tables may have been dropped or renamed. The
-            # next batch connects to the server that the address leads to by then, and creates
-            # missing tables.
-            self.close()
+        # A server may have been demoted, and its tables may have been dropped or renamed. The next
+        # batch connects to the server that the address leads to by then, and creates missing tables.
+        self.close()
         return self.to_delivery_error(error)

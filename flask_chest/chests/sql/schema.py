@@ -7,11 +7,9 @@ from collections.abc import Callable, Mapping
 import sqlalchemy as sa
 
 from ...errors import DeliveryError
+from .names import SCHEMA_VERSION, foreign_table, view_name
 from .store import SchemaStore
-from .tables import maintenance_table, rollups_table, versions_table, view_name
-
-#: The schema version of this release.
-SCHEMA_VERSION = 2
+from .tables import maintenance_table, rollups_table, versions_table
 
 
 class Schema:
@@ -23,7 +21,7 @@ class Schema:
     def __init__(self, store: SchemaStore) -> None:
         self._store = store
         self._records = store.records
-        self._versions = versions_table(store.metadata)
+        self._versions = versions_table(sa.MetaData())
 
     def create_or_upgrade(self, engine: sa.Engine) -> None:
         """Create missing tables, and upgrade tables of older versions.
@@ -37,7 +35,7 @@ class Schema:
             connection.commit()
 
     def _create_or_upgrade(self, connection: sa.Connection) -> None:
-        self._store.metadata.create_all(connection, tables=[self._versions])
+        self._versions.create(connection, checkfirst=True)
         version = self._version(connection)
         if version is None or not sa.inspect(connection).has_table(self._records.name):
             self._create(connection, version)
@@ -74,9 +72,7 @@ class Schema:
         missing = [column.name for column in self._records.columns if column.name not in existing]
         if not missing:
             return
-        reason = f"a table {name!r} with other columns exists already"
-        remedy = f"it lacks {', '.join(missing)}; give this chest another 'table'"
-        raise DeliveryError(self._store.error_message(reason, remedy))
+        raise DeliveryError(self._store.error_message(*foreign_table(name, missing)))
 
     def _version(self, connection: sa.Connection) -> int | None:
         columns = self._versions.columns

@@ -1,46 +1,36 @@
-"""The SQLite chest: the embedded default."""
+"""The SQLite chest: the embedded default. It writes without SQLAlchemy."""
 
 from __future__ import annotations
 
 import os
+import sqlite3
+import threading
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-import sqlalchemy as sa
-from sqlalchemy import exc
-
-from ...errors import ConfigError, DeliveryError
-from ...record.encoding import loads
+from ...errors import ConfigError, DeliveryError, RejectedError
 from ...record.record import Record
-from ..batches import to_lines
-from .chest import SQLChest
-from .formats.sqlite_rows import Inserts
+from .base import BaseSQLChest
+from .sqlite_connection import connect_read_only, read_only_uri
+from .sqlite_errors import UNWRITABLE, is_rejection, remedy_for
+from .sqlite_file import check_path
+from .sqlite_maintenance import is_due
+from .sqlite_schema import ForeignTableError, view_query
+from .sqlite_writer import SQLiteWriter
 
-# SQLite has no booleans. The view returns 'true' and 'false', as in the other databases.
-_VIEW = """
-SELECT r.id AS record_id, r.time AS time, r.request_id AS request_id, v.key AS name,
-    CASE WHEN v.type IN ('true', 'false') THEN v.type ELSE v.value END AS value
-FROM {table} AS r, json_each(r.vars) AS v
-"""
-_UNWRITABLE = "let this process write there, or name another file"
-# By words of SQLite's messages: its driver has no error codes for these.
-_REMEDIES = {
-    "unable to open": _UNWRITABLE,
-    "readonly": _UNWRITABLE,
-    "locked": "another process is writing to it; on a network file system SQLite cannot tell when",
-    "is full": "make room on its disk",
-    "not a database": "name another file",
-}
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+    from sqlalchemy import exc
 
 
-class FlaskChestSQLite(SQLChest):
+class FlaskChestSQLite(BaseSQLChest):
     """Stores records in a SQLite file, which many processes can write to.
 
     The file is in WAL mode, so readers never wait for writers, with ``synchronous=FULL``: a
-    delivered batch survives a power failure.
+    delivered batch survives a power failure. A new file is readable by its owner only.
 
     :param path: the file; a relative path starts at the app's instance folder.
     :param table: the table of records; created on first use.
@@ -49,7 +39,6 @@ class FlaskChestSQLite(SQLChest):
     """
 
     scheme = "sqlite"
-    has_server = False
 
     def __init__(
         self, path: str = "chest.db", table: str = "chest_records", **arguments: Any
@@ -67,10 +56,10 @@ class FlaskChestSQLite(SQLChest):
             raise ConfigError(
                 f"path: expected a file name, not a value of type {kind!r}; pass the app as 'app='"
             ) from None
+        if "\0" in str(path):
+            raise ConfigError(f"path: {str(path)!r} contains NUL, which no file name can")
         super().__init__(table=table, **arguments)
-        # A later version of this package may add columns.
-        columns = [column.name for column in self.records.columns]
-        self._inserts = Inserts(self.records.name, columns, self.body_bytes)
+        self._writer = SQLiteWriter(self)
 
     @classmethod
     def from_url(cls, url: str, **arguments: Any) -> FlaskChestSQLite:
@@ -89,7 +78,7 @@ class FlaskChestSQLite(SQLChest):
         return str(self.file())
 
     def location(self) -> str:
-        return f"{self.file()} {self.records.name}"
+        return f"{self.file()} {self.table}"
 
     def file(self) -> Path:
         """The absolute path of the database file."""
@@ -97,52 +86,74 @@ class FlaskChestSQLite(SQLChest):
             return self.path.absolute()
         return self.app_info.instance_path / self.path
 
+    def write(self, records: Sequence[Record]) -> None:
+        if not records:
+            return
+        try:
+            self._writer.write(records)
+        except RejectedError as error:
+            raise RejectedError(
+                self.error_message(str(error)), record_ids=error.record_ids
+            ) from None
+        except (sqlite3.Error, OSError, ForeignTableError) as error:
+            raise self._to_chest_error(error) from None
+
     def check(self) -> None:
         # A check must not create the file or its folder.
         file = self.file()
         try:
+            check_path(file)
             existing = next(path for path in (file, *file.parents) if path.exists())
-        except OSError as error:  # e.g. a folder without read permission
-            raise DeliveryError(self.error_message(error, _UNWRITABLE)) from None
-        if existing == file:
-            super().check()
-        elif not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+            if existing == file:
+                self._check_file(file)
+        except (OSError, sqlite3.Error) as error:  # e.g. a folder without read permission
+            raise DeliveryError(str(self._to_chest_error(error))) from None
+        if existing != file and not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
             raise DeliveryError(
-                self.error_message(f"no file can be created in {existing}", _UNWRITABLE)
+                self.error_message(f"no file can be created in {existing}", UNWRITABLE)
             )
 
-    def make_engine(self) -> sa.Engine:
-        from .sqlite_connection import begin_immediate, create_private, set_pragmas
+    def _check_file(self, file: Path) -> None:
+        with closing(connect_read_only(read_only_uri(file))) as connection:
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+        # SQLite makes -wal beside the file.
+        if not (os.access(file, os.W_OK) and os.access(file.parent, os.W_OK | os.X_OK)):
+            raise PermissionError("this process must not write to the file or its folder")
 
-        file = self.file()
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DeliveryError(self.error_message(error, _UNWRITABLE)) from None
-        create_private(file)
-        engine = sa.create_engine(
-            sa.URL.create("sqlite", database=str(file)),
-            # One connection, used by one thread at a time: first delivery, later close().
-            poolclass=sa.pool.StaticPool,
-            connect_args={
-                "timeout": self.timeout,
-                "isolation_level": None,
-                "check_same_thread": False,
-            },
-        )
-        sa.event.listen(engine, "connect", set_pragmas)
-        sa.event.listen(engine, "begin", begin_immediate)
-        return engine
+    def close(self) -> None:
+        super().close()
+        self._writer.close()
+
+    def maintain(self, until: int, retention: float | None, stop: threading.Event) -> None:
+        if is_due(self.file(), self.table, until, retention):
+            super().maintain(until, retention, stop)
+
+    def make_engine(self) -> sa.Engine:
+        from .sqlite_engine import make_engine
+
+        return make_engine(self.file(), self.timeout)
 
     def make_read_only_engine(self) -> sa.Engine:
-        from .sqlite_connection import connect_read_only, read_only_uri
+        from .sqlite_engine import make_read_only_engine
 
-        return sa.create_engine(
-            "sqlite://",
-            creator=lambda: connect_read_only(read_only_uri(self.file())),
-            json_deserializer=loads,
-            poolclass=sa.pool.NullPool,
-        )
+        return make_read_only_engine(self.file())
+
+    def _open_engine(self) -> sa.Engine:
+        try:
+            self._writer.open()
+        except (sqlite3.Error, OSError, ForeignTableError) as error:
+            raise self._to_chest_error(error) from None
+        return self.make_engine()
+
+    def upgrade(self) -> None:
+        """Upgrade tables of an older version. This is rare, so it may load SQLAlchemy."""
+        from .schema import Schema
+
+        engine = self.make_engine()
+        try:
+            Schema(self).create_or_upgrade(engine)
+        finally:
+            engine.dispose()
 
     def schema_lock(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """No lock is needed: every transaction starts with BEGIN IMMEDIATE."""
@@ -155,11 +166,14 @@ class FlaskChestSQLite(SQLChest):
         )
 
     def remedy(self, error: BaseException) -> str:
-        message = str(getattr(error, "orig", ""))
-        return next((remedy for words, remedy in _REMEDIES.items() if words in message), "")
+        return remedy_for(getattr(error, "orig", None) or error)
 
     def view_query(self) -> str:
-        return _VIEW.format(table=self.quoted(self.records.name))
+        return view_query(self.table)
 
-    def insert(self, connection: sa.Connection, records: Sequence[Record]) -> None:
-        self._inserts.run(connection, to_lines(records))
+    def _to_chest_error(self, error: Exception) -> DeliveryError | RejectedError:
+        if isinstance(error, ForeignTableError):
+            return DeliveryError(self.error_message(*error.args))
+        if is_rejection(error):
+            return RejectedError(self.error_message(error))
+        return self.to_delivery_error(error)

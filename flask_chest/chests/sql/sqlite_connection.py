@@ -1,4 +1,4 @@
-"""Connections to SQLite."""
+"""Connections to SQLite through the standard library."""
 
 from __future__ import annotations
 
@@ -6,34 +6,150 @@ import math
 import os
 import sqlite3
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import sqlalchemy as sa
+from .sqlite_file import companion, create_file, identify, opening
 
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+# Pages of 4 KiB in the write-ahead log after which a commit copies them into the database. Batches
+# change many pages of the indexes; by default the same pages would be copied four times as often.
+_CHECKPOINT_PAGES = 4000
+# A log that grew while somebody was reading shrinks to this size when it starts again.
+_MAX_WAL_BYTES = 32 * 1024 * 1024
+#: The configuration of each connection that writes.
+PRAGMAS = (
+    "synchronous = FULL",
+    f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
+    f"journal_size_limit = {_MAX_WAL_BYTES}",
+)
+# A log longer than this has a reader that does not end.
+_LONG_WAL_BYTES = 2 * _MAX_WAL_BYTES
+_SECONDS_BETWEEN_TRUNCATIONS = 10.0
+# Closing a connection of the parent process would write to its file.
+_connections_of_parents: list[sqlite3.Connection] = []
 
 
-def create_private(file: Path) -> None:
-    """Create an empty database that only this user can read; an existing file keeps its mode.
+class WALUnavailableError(sqlite3.OperationalError):
+    """The file system has no shared memory, which the write-ahead log needs."""
 
-    SQLite gives its files ``-wal`` and ``-shm`` the mode of the database.
+
+class Database:
+    """The connection of one process to a database file, and the identity of the file.
+
+    :param path: the database file; it is created if it is missing.
+    :param timeout: seconds to wait for other writers.
+    :raises OSError: the file or its folder cannot be created.
+    :raises sqlite3.Error: the file cannot be opened.
     """
-    target = Path(os.path.realpath(file))  # O_EXCL does not follow links
-    # If the file cannot be created, SQLite says why.
-    with suppress(OSError), os.fdopen(os.open(target, _NEW_FILE, 0o600), "wb") as new:
-        folder = target.parent.stat()
-        if os.geteuid() == 0:
-            # Root may run a command before the app, which runs as another user, has its file.
-            os.fchown(new.fileno(), folder.st_uid, folder.st_gid)
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with opening(path.parent):
+            create_file(path)
+            identity = identify(path)
+            if identity is None:
+                raise sqlite3.OperationalError("the file was removed while it was opened")
+            self.identity = identity
+            self.connection = connect(path, timeout)
+            try:
+                # The first query opens the write-ahead log.
+                self.connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+                self._companions = {
+                    suffix: identify(companion(path, suffix)) for suffix in ("-wal", "-shm")
+                }
+                if self.is_moved():
+                    raise sqlite3.OperationalError("the file was replaced while it was opened")
+            except BaseException:
+                self.connection.close()
+                raise
+        self._truncate_at = 0.0
+
+    def is_moved(self) -> bool:
+        """Whether the path names another file now, or none: connections keep the old file."""
+        return identify(self.path) != self.identity
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit at the end, or roll back after an exception."""
+        # A deferred transaction that reads and then writes fails at once if another one wrote in
+        # between: https://sqlite.org/isolation.html
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.connection
+            self.connection.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self.connection.execute("ROLLBACK")
+            raise
+
+    def close(self) -> None:
+        """Close the connection. If the file was moved, everything is in it afterwards."""
+        if self.is_moved():
+            self._part_from_moved_file()
+        self.connection.close()
+
+    def drop(self) -> None:
+        """After a fork, in the child: keep the parent's connection, but never use it."""
+        _connections_of_parents.append(self.connection)
+
+    def _part_from_moved_file(self) -> None:
+        # SQLite does not do this when it closes a moved file. The log would stay under the old
+        # name, where it would be taken for that of the next file.
+        with suppress(OSError, sqlite3.Error), opening(self.path.parent):
+            self.connection.execute("PRAGMA busy_timeout = 1000")
+            self.connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+            for suffix, identity in self._companions.items():
+                path = companion(self.path, suffix)
+                if identity is not None and identify(path) == identity:
+                    path.unlink()
+
+    def unshrinkable_wal(self) -> int:
+        """The size in bytes of a long write-ahead log that a reader keeps; 0 if there is none.
+
+        A log that nobody reads any more is truncated.
+        """
+        path = companion(self.path, "-wal")
+        try:
+            size = path.stat().st_size
+        except OSError:
+            return 0
+        if size <= _LONG_WAL_BYTES or time.monotonic() < self._truncate_at:
+            return 0
+        self._truncate_at = time.monotonic() + _SECONDS_BETWEEN_TRUNCATIONS
+        [timeout] = self.connection.execute("PRAGMA busy_timeout").fetchone()
+        self.connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            is_busy = self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            self.connection.execute(f"PRAGMA busy_timeout = {timeout}")
+        return size if is_busy else 0
 
 
-def set_pragmas(connection: Any, _: Any) -> None:
-    """Configure a new connection: write-ahead log, and durable commits."""
+def connect(path: Path, timeout: float) -> sqlite3.Connection:
+    """Connect to a file to write to it.
+
+    :param timeout: seconds to wait for other writers.
+    """
+    connection = sqlite3.connect(
+        path, timeout=timeout, isolation_level=None, check_same_thread=False
+    )
+    try:
+        configure(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def configure(connection: Any) -> None:
+    """Configure a new connection that writes: write-ahead log, and durable commits."""
     _switch_to_wal(connection)
-    connection.execute("PRAGMA synchronous = FULL")
+    for pragma in PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
 
 
 def _switch_to_wal(connection: Any) -> None:
@@ -42,18 +158,16 @@ def _switch_to_wal(connection: Any) -> None:
     # https://sqlite.org/wal.html#noshm
     for _ in range(100):
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError:
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            break
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
             time.sleep(0.02)
-    connection.execute("PRAGMA journal_mode = WAL")
-
-
-def begin_immediate(connection: sa.Connection) -> None:
-    """Start a transaction that waits for other writers."""
-    # A deferred transaction that reads and then writes fails at once if another one wrote in
-    # between: https://docs.sqlalchemy.org/en/20/dialects/sqlite.html
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+    if mode != "wal":
+        raise WALUnavailableError(f"no write-ahead log: the journal mode stays {mode!r}")
 
 
 def read_only_uri(file: Path) -> str:

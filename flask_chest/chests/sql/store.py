@@ -15,7 +15,10 @@ class ReadableStore(Protocol):
     """A store with a table of records that can be read through SQLAlchemy."""
 
     name: str
-    records: sa.Table
+
+    @property
+    def records(self) -> sa.Table:
+        """The table of records."""
 
     def make_read_only_engine(self) -> sa.Engine:
         """Make an engine whose connections only read."""
@@ -33,8 +36,13 @@ class ReadableStore(Protocol):
 class Store(ReadableStore, Protocol):
     """A store with rollups, whose records can be deleted."""
 
-    rollups: sa.Table
-    maintenance: sa.Table
+    @property
+    def rollups(self) -> sa.Table:
+        """The table of rollups."""
+
+    @property
+    def maintenance(self) -> sa.Table:
+        """The table of maintenance state."""
 
     def make_engine(self) -> sa.Engine:
         """Make an engine whose connections read and write."""
@@ -43,7 +51,9 @@ class Store(ReadableStore, Protocol):
 class SchemaStore(Store, Protocol):
     """A store whose tables are created and upgraded by this package."""
 
-    metadata: sa.MetaData
+    @property
+    def metadata(self) -> sa.MetaData:
+        """The tables that belong to the store."""
 
     def schema_lock(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """Let one process at a time create or upgrade tables."""

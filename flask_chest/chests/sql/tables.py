@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
+
+from .names import MAINTENANCE, VERSIONS, rollups_name, view_name
 
 _MYSQL: dict[str, Any] = {
     "mysql_engine": "InnoDB",
@@ -18,6 +20,31 @@ _TEXT = sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql")
 _DOCUMENT = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 # By default MySQL keeps whole seconds. It has no time zones; UTC is stored.
 _TIME = sa.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), "mysql")
+
+
+class Tables(NamedTuple):
+    """The tables of one SQL chest, and the view of variables."""
+
+    metadata: sa.MetaData
+    records: sa.Table
+    variables: sa.Table
+    rollups: sa.Table
+    maintenance: sa.Table
+
+
+def make_tables(records: str) -> Tables:
+    """Make the tables of one chest.
+
+    :param records: the name of the table of records.
+    """
+    metadata = sa.MetaData()
+    return Tables(
+        metadata,
+        records_table(records, metadata),
+        variables_view(records, sa.MetaData()),
+        rollups_table(records, metadata),
+        maintenance_table(metadata),
+    )
 
 
 def records_table(name: str, metadata: sa.MetaData) -> sa.Table:
@@ -61,7 +88,7 @@ def rollups_table(records: str, metadata: sa.MetaData) -> sa.Table:
 
     :param records: the name of the table of records.
     """
-    name = f"{records}_rollups"
+    name = rollups_name(records)
     return sa.Table(
         name,
         metadata,
@@ -85,7 +112,7 @@ def rollups_table(records: str, metadata: sa.MetaData) -> sa.Table:
 def maintenance_table(metadata: sa.MetaData) -> sa.Table:
     """The table of maintenance state: lease and progress of rollups, by table of records."""
     return sa.Table(
-        "chest_upkeep",
+        MAINTENANCE,
         metadata,
         sa.Column("table_name", sa.String(128), primary_key=True),
         sa.Column("holder", sa.String(64), nullable=False),
@@ -99,7 +126,7 @@ def maintenance_table(metadata: sa.MetaData) -> sa.Table:
 def versions_table(metadata: sa.MetaData) -> sa.Table:
     """The table of schema versions, one row for each table of records."""
     return sa.Table(
-        "chest_schema",
+        VERSIONS,
         metadata,
         sa.Column("table_name", sa.String(128), primary_key=True),
         sa.Column("version", sa.Integer, nullable=False),
@@ -122,8 +149,3 @@ def variables_view(records: str, metadata: sa.MetaData) -> sa.Table:
         sa.Column("name", sa.Text),
         sa.Column("value", sa.Text),
     )
-
-
-def view_name(records: str) -> str:
-    """The name of the view of variables: ``chest_vars`` for ``chest_records``."""
-    return "chest_vars" if records == "chest_records" else f"{records}_vars"

@@ -9,7 +9,7 @@ from typing import Any
 
 from flask_chest import FlaskChestSQLite
 from flask_chest.chests.base import AppInfo
-from flask_chest.chests.sql.chest import SQLChest
+from flask_chest.chests.sql.base import BaseSQLChest
 from flask_chest.query.reader import Reader
 
 
@@ -32,7 +32,7 @@ def create_file(file: Path, script: str) -> None:
         connection.executescript(script)
 
 
-def open_reader(chest: SQLChest) -> Reader:
+def open_reader(chest: BaseSQLChest) -> Reader:
     """A reader of a chest; the caller closes it."""
     reader = chest.reader()
     assert reader is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from flask_chest.chests.sql import schema
+from flask_chest.chests.sql import names, schema
 from flask_chest.errors import DeliveryError
 from flask_chest.record.encoding import Batch, encode
 from flask_chest.testing import make_records
@@ -59,7 +59,8 @@ def test_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         steps.append(table)
         connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN added_{len(steps)} TEXT")
 
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", 3)
+    for module in (names, schema):
+        monkeypatch.setattr(module, "SCHEMA_VERSION", 3)
     monkeypatch.setattr(schema, "UPGRADES", {2: add_column, 3: add_column})
     for _ in range(2):
         chest = make_sqlite_chest(tmp_path)
@@ -94,6 +95,6 @@ def test_upgrade_from_version_1(tmp_path: Path) -> None:
     maintain(chest)
     assert reader.answer(long_query(now())).whole.rows >= DAYS * 200
     versions = query_file(tmp_path / "chest.db", "SELECT version FROM chest_schema")
-    assert versions == [(schema.SCHEMA_VERSION,)]
+    assert versions == [(names.SCHEMA_VERSION,)]
     reader.close()
     chest.close()

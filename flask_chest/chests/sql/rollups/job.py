@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from ....query.intervals import DAY, HOUR, floor_to, from_timestamp, to_utc
 from ..dialects import DIALECTS
 from ..store import Store
+from .delay import MAX_DELAY
 from .hourly import HourlyAggregates
-from .late_records import MAX_DELAY, LateRecords
+from .late_records import LateRecords
 from .lease import Lease
 from .rollup import Rollup, from_row, to_row
 

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from ....query.intervals import DAY
-
-#: The rollup job always checks this many seconds before the end of the last rollup.
-MAX_DELAY = 2 * DAY
-
-
-def is_late(oldest: float) -> bool:
-    """Whether records are too old for the rollup job to find them.
-
-    :param oldest: time of the oldest record: seconds since 1970.
-    """
-    return oldest < time.time() - MAX_DELAY
+from ..names import late_key
 
 
 class LateMark(NamedTuple):
@@ -44,8 +32,7 @@ class LateRecords:
 
     def __init__(self, table: sa.Table, records: str) -> None:
         self._table = table
-        # The name of a table has no colon.
-        self._key = f"{records}:late"
+        self._key = late_key(records)
         self._is_own_row = table.columns.table_name == self._key
 
     def pending(self, engine: sa.Engine) -> LateMark | None:

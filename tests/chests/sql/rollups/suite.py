@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from flask_chest import Record
-from flask_chest.chests.sql.chest import SQLChest
+from flask_chest.chests.sql.base import BaseSQLChest
 from flask_chest.operations.retention import Maintenance
 from flask_chest.query.fields import parse_field
 from flask_chest.query.filters import parse_filter
@@ -39,7 +39,7 @@ def days_of_records(end: datetime, days: int = DAYS) -> Iterator[Record]:
             yield replace(record, id=identity, time=time, kind=kind)  # type: ignore[arg-type]
 
 
-def maintain(chest: SQLChest, retention: timedelta | None = None) -> None:
+def maintain(chest: BaseSQLChest, retention: timedelta | None = None) -> None:
     """Run the hourly maintenance once."""
     seconds = None if retention is None else retention.total_seconds()
     Maintenance([chest], seconds).run(threading.Event())
@@ -50,7 +50,7 @@ def long_query(end: datetime) -> Query:
     return Query(since=end - timedelta(days=DAYS + 2), until=end)
 
 
-def check_rollups(chest: SQLChest) -> None:
+def check_rollups(chest: BaseSQLChest) -> None:
     """Answers are the same from records, from rollups and after records were pruned.
 
     :param chest: an empty store.
@@ -91,7 +91,7 @@ def check_rollups(chest: SQLChest) -> None:
     chest.close()
 
 
-def check_overflow(chest: SQLChest) -> None:
+def check_overflow(chest: BaseSQLChest) -> None:
     """Values whose sum overflows a float are answered, rolled up and pruned.
 
     :param chest: an empty store.
@@ -124,7 +124,7 @@ def check_overflow(chest: SQLChest) -> None:
     chest.close()
 
 
-def check_late_records(chest: SQLChest) -> None:
+def check_late_records(chest: BaseSQLChest) -> None:
     """Records that are written days late are in the rollups after the next maintenance.
 
     :param chest: an empty store.

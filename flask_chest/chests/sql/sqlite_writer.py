@@ -1,0 +1,167 @@
+"""Writes records to a SQLite file, without SQLAlchemy, and notices when the file is replaced."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Protocol
+
+from ..._throttle import LogThrottle
+from ...errors import DeliveryError
+from ...record.record import Record
+from ..batches import oldest_time
+from ..client import PerProcessClient
+from . import names, sqlite_schema
+from .formats.sqlite_rows import insert
+from .rollups.delay import is_late
+from .sqlite_connection import Database
+from .sqlite_file import check_path, has_name, identify, wal_readers
+
+_REPORT_LATE = """
+INSERT INTO chest_upkeep (table_name, holder, held_until, rolled_until) VALUES (?, '', 0, ?)
+ON CONFLICT (table_name) DO UPDATE SET
+    held_until = held_until + 1, rolled_until = min(rolled_until, excluded.rolled_until)
+"""
+
+
+class _Chest(Protocol):
+    table: str
+    logger: logging.Logger
+
+    @property
+    def timeout(self) -> float: ...
+
+    def file(self) -> Path: ...
+
+    def upgrade(self) -> None:
+        """Upgrade tables of an older version."""
+
+    def error_message(self, reason: object, remedy: str = "") -> str: ...
+
+
+class SQLiteWriter:
+    """Writes to the file of one chest, on one connection for each process.
+
+    :param chest: the chest.
+    """
+
+    def __init__(self, chest: _Chest) -> None:
+        self._chest = chest
+        self._database = PerProcessClient(self._open, drop=Database.drop)
+        # The device of the file's folder; None until the file was opened.
+        self._device: int | None = None
+        self._log = LogThrottle(chest.logger)
+
+    def open(self) -> None:
+        """Create or upgrade the tables, unless this process has done so."""
+        self._current_database()
+
+    def close(self) -> None:
+        """Close the connection; the next call opens it again."""
+        self._database.close()
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Store records.
+
+        :raises flask_chest.errors.ChestError: the file or a record cannot be used.
+        :raises sqlite3.Error: SQLite does not accept the records.
+        :raises OSError: the file cannot be created.
+        """
+        try:
+            self._write(records)
+        except sqlite3.OperationalError as error:
+            if "no such table" not in str(error):
+                raise
+            # The table was dropped or renamed. Opening the file creates it.
+            self.close()
+            self._write(records)
+        # The records are stored, so an error must not make delivery send them again.
+        self._report_late_records(oldest_time(records))
+        with suppress(sqlite3.Error):
+            self._watch_wal()
+
+    def _write(self, records: Sequence[Record]) -> None:
+        database = self._current_database()
+        with database.transaction() as connection:
+            insert(connection, self._chest.table, records)
+        if not database.is_moved():
+            return
+        is_lost = not has_name(database.identity)
+        self._part_from(database)
+        if is_lost:
+            raise sqlite3.OperationalError("the file was deleted while records were written to it")
+
+    def _report_late_records(self, oldest: float) -> None:
+        if not is_late(oldest):
+            return
+        key = names.late_key(self._chest.table)
+        try:
+            with self._current_database().transaction() as connection:
+                connection.execute(_REPORT_LATE, (key, int(oldest)))
+        except sqlite3.Error as error:
+            remedy = "rollups lack records that were delivered days late"
+            self._log.warning("late", "%s", self._chest.error_message(error, remedy))
+
+    def _watch_wal(self) -> None:
+        size = self._current_database().unshrinkable_wal()
+        if not size:
+            return
+        readers = wal_readers(self._chest.file())
+        reason = f"its write-ahead log has grown to {size >> 20} MiB, because {readers} is reading"
+        remedy = "it shrinks when the reader ends its transaction"
+        self._log.warning("wal", "%s", self._chest.error_message(reason, remedy))
+
+    def _current_database(self) -> Database:
+        database = self._database.get()
+        if database.is_moved():
+            self._part_from(database)
+            database = self._database.get()
+        return database
+
+    def _part_from(self, database: Database) -> None:
+        """Close the connection to a file that was deleted, moved or replaced, and log that."""
+        state = "was moved" if has_name(database.identity) else "was deleted"
+        if identify(self._chest.file()) is not None:
+            state += ", and another file has its name,"
+        reason = f"the file {state} while the app was running"
+        remedy = "records from now on go to the file of this name; earlier ones are where it went"
+        self._log.warning("moved", "%s", self._chest.error_message(reason, remedy))
+        self.close()
+
+    def _open(self) -> Database:
+        file = self._chest.file()
+        self._check_path(file)
+        database = Database(file, self._chest.timeout)
+        try:
+            self._device = file.parent.stat().st_dev
+            self._prepare(database)
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    def _check_path(self, file: Path) -> None:
+        check_path(file)
+        if self._device is None or file.exists():
+            return
+        # The file was there before. Its folder must not be created on top of an unmounted volume.
+        try:
+            device = file.parent.stat().st_dev
+        except FileNotFoundError:
+            device = None
+        if device != self._device:
+            remedy = "restore or mount the folder; delivery then goes on by itself"
+            reason = f"the folder {file.parent} is gone"
+            raise DeliveryError(self._chest.error_message(reason, remedy))
+
+    def _prepare(self, database: Database) -> None:
+        table = self._chest.table
+        version = sqlite_schema.find_version(database.connection, table)
+        if version is None:
+            with database.transaction() as connection:
+                sqlite_schema.create(connection, table)
+        elif version < names.SCHEMA_VERSION:
+            self._chest.upgrade()
