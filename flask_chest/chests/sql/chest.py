@@ -105,6 +105,7 @@ class SQLChest(BaseSQLChest):
         if self.is_rejection(error):
             return RejectedError(self.error_message(error))
         # A server may have been demoted, and its tables may have been dropped or renamed. The next
-        # batch connects to the server that the address leads to by then, and creates missing tables.
+        # batch connects to the server that the address leads to by then, and creates missing
+        # tables.
         self.close()
         return self.to_delivery_error(error)
