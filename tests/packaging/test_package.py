@@ -94,7 +94,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the repository without build products, like a clone."""
     copy = tmp_path_factory.mktemp("clone") / "flask-chest"
     shutil.copytree(ROOT, copy, ignore=IGNORED)
-    shutil.copytree(ROOT / ".ci", copy / ".ci")
+    for hidden in (".ci", ".github"):
+        shutil.copytree(ROOT / hidden, copy / hidden)
     return copy
 
 
