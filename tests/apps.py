@@ -100,6 +100,18 @@ class Site:
         return record
 
 
+def wrapped_by(app: Flask) -> Any:
+    """Return the WSGI application that the middleware of a recorded app wraps."""
+    middleware: Any = app.wsgi_app
+    return middleware._chest_parts[0]
+
+
+def wrap(app: Flask, wsgi_app: Any) -> None:
+    """Replace the WSGI application that the middleware of a recorded app wraps."""
+    middleware: Any = app.wsgi_app
+    middleware._chest_parts = wsgi_app, middleware._chest_parts[1]
+
+
 def put(name: str, value: object, answer: str) -> str:
     """Put a variable on ``g`` and return the answer; for views that are lambdas."""
     setattr(g, name, value)

@@ -27,6 +27,7 @@ class RequestStart:
     g_at_teardown: Any
     response: Any
     error: BaseException | None
+    inner_error: BaseException | None
     status: int | None
     encoding: Any
     id_generated: bool

@@ -83,6 +83,9 @@ class RequestStart:
     g_at_teardown: Any = None
     response: Any = None
     error: BaseException | None = None
+    #: The exception that ended an inner app's request with the same environment. That request has
+    #: its own record.
+    inner_error: BaseException | None = None
     status: int | None = None
     encoding: Any = None
     #: A decorator's generator was called for the request id.

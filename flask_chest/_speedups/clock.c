@@ -31,12 +31,16 @@ floor_thousandth(long long number)
     return number / 1000 - (number % 1000 < 0);
 }
 
-/* Read a time after the year 2262, whose nanoseconds take more than 64 bits. */
+/* Read a time that a test library has frozen to a float, or after the year 2262, when the
+   nanoseconds take more than 64 bits. */
 static int
-read_far_time(PyObject *nanoseconds, long long *microseconds)
+read_odd_time(PyObject *value, long long *microseconds)
 {
-    PyObject *thousand = PyLong_FromLong(1000);
-    PyObject *quotient = thousand == NULL ? NULL : PyNumber_FloorDivide(nanoseconds, thousand);
+    PyObject *nanoseconds = PyNumber_Long(value), *thousand = PyLong_FromLong(1000);
+    PyObject *quotient = NULL;
+    if (nanoseconds != NULL && thousand != NULL)
+        quotient = PyNumber_FloorDivide(nanoseconds, thousand);
+    Py_XDECREF(nanoseconds);
     Py_XDECREF(thousand);
     if (quotient == NULL)
         return -1;
@@ -51,16 +55,13 @@ read_time(long long *microseconds)
     PyObject *value = read_clock(name_time_ns);
     if (value == NULL)
         return -1;
-    /* A test library may have frozen the clock to a float. */
-    PyObject *whole = PyNumber_Long(value);
-    Py_DECREF(value);
-    if (whole == NULL)
-        return -1;
-    int overflow;
-    long long nanoseconds = PyLong_AsLongLongAndOverflow(whole, &overflow);
+    int overflow = 1;
+    long long nanoseconds = 0;
+    if (PyLong_CheckExact(value))
+        nanoseconds = PyLong_AsLongLongAndOverflow(value, &overflow);
     if (overflow == 0)
         *microseconds = floor_thousandth(nanoseconds);
-    int result = overflow == 0 ? 0 : read_far_time(whole, microseconds);
-    Py_DECREF(whole);
+    int result = overflow == 0 ? 0 : read_odd_time(value, microseconds);
+    Py_DECREF(value);
     return result;
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from copy import copy, deepcopy
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
@@ -29,26 +29,24 @@ class ChestMiddleware:
     :param recorder: the recorder of the app.
     """
 
-    # Their names start so that they hide no attribute of what is wrapped.
-    __slots__ = ("__weakref__", "_chest_recorder", "_chest_wrapped")
+    # Its name hides no attribute of what is wrapped.
+    __slots__ = ("__weakref__", "_chest_parts")
 
-    _chest_recorder: RequestRecorder
-    _chest_wrapped: WSGIApplication
+    _chest_parts: tuple[WSGIApplication, RequestRecorder]
 
     def __init__(self, wsgi_app: WSGIApplication, recorder: RequestRecorder) -> None:
-        self._chest_wrapped = wsgi_app
-        self._chest_recorder = recorder
+        self._chest_parts = wsgi_app, recorder
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        recorder = self._chest_recorder
+        wrapped, recorder = _parts_of(self)
         try:
             state = RequestState(recorder, environ, start_response)
         except Exception:  # noqa: BLE001 - a request never fails because of Flask-Chest
             recorder.log_failure("begin a record")
-            return self._chest_wrapped(environ, start_response)
+            return wrapped(environ, start_response)
         token = current_request.set(state)
         try:
-            body = self._chest_wrapped(environ, state.start_response)
+            body = wrapped(environ, state.start_response)
         except BaseException as error:
             current_request.reset(token)
             finish_raised_request(state, error)
@@ -73,41 +71,45 @@ class ChestMiddleware:
         return body
 
     def __getattr__(self, name: str) -> Any:
-        if name in _OWN:
+        if name == "_chest_parts":
             raise AttributeError(name)  # __init__ has not been called
-        return getattr(self._chest_wrapped, name)
+        return getattr(self._chest_parts[0], name)
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name in _OWN:
+        if name == "_chest_parts":
             object.__setattr__(self, name, value)
         else:
-            setattr(self._chest_wrapped, name, value)
+            setattr(self._chest_parts[0], name, value)
 
     def __delattr__(self, name: str) -> None:
-        delattr(self._chest_wrapped, name)
+        delattr(self._chest_parts[0], name)
 
     def __dir__(self) -> Iterable[str]:
-        return dir(self._chest_wrapped)
+        return dir(self._chest_parts[0])
 
     def __repr__(self) -> str:
-        return f"<ChestMiddleware around {self._chest_wrapped!r}>"
+        return f"<ChestMiddleware around {self._chest_parts[0]!r}>"
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        return self._chest_wrapped.__class__
+        return self._chest_parts[0].__class__
 
     def __copy__(self) -> ChestMiddleware:
-        return ChestMiddleware(copy(self._chest_wrapped), self._chest_recorder)
+        wrapped, recorder = self._chest_parts
+        return ChestMiddleware(copy(wrapped), recorder)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ChestMiddleware:
-        return ChestMiddleware(deepcopy(self._chest_wrapped, memo), self._chest_recorder)
+        wrapped, recorder = self._chest_parts
+        return ChestMiddleware(deepcopy(wrapped, memo), recorder)
 
     def __reduce_ex__(self, protocol: object) -> Any:
         # Pickled as what it wraps: a process that is spawned makes its own FlaskChest.
-        return _unpickled, (self._chest_wrapped,)
+        return _unpickled, (self._chest_parts[0],)
 
 
-_OWN = ("_chest_recorder", "_chest_wrapped")
+# Reading an attribute of a class with __getattr__() takes four times as long.
+_parts_of: Callable[[ChestMiddleware], tuple[WSGIApplication, RequestRecorder]]
+_parts_of = ChestMiddleware.__dict__["_chest_parts"].__get__
 
 
 def _unpickled(wsgi_app: WSGIApplication) -> WSGIApplication:

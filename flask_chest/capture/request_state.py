@@ -53,11 +53,7 @@ class RequestState(RequestStart):
     :param start_response: the server's ``start_response``.
     """
 
-    __slots__ = ("inner_error",)
-
-    #: The exception that ended an inner app's request with the same environment, which has its own
-    #: record. Unset in most requests.
-    inner_error: BaseException | None
+    __slots__ = ()
 
     ids = record_ids
     validate_request_id = staticmethod(validate_request_id)
@@ -165,7 +161,7 @@ def _is_recorded_elsewhere(error: BaseException, state: RequestState) -> bool:
     fallback: RequestState | None = state.environ.get(ENVIRON_KEY)
     if fallback is not None and fallback.recorder is state.recorder and fallback.recorded:
         return True
-    inner = getattr(state, "inner_error", None)
+    inner = state.inner_error
     # An outer app mounts an inner one, whose exception passes through.
     return inner is not None and any(
         inner is each for each in (error, error.__cause__, error.__context__)

@@ -14,7 +14,7 @@ import pytest
 from flask import Flask, Response, g, stream_with_context
 from werkzeug.serving import make_server
 
-from ..apps import Site, facts
+from ..apps import Site, facts, wrap, wrapped_by
 
 
 @contextmanager
@@ -101,7 +101,7 @@ def test_a_retry_that_succeeds(site: Site) -> None:
             raise LookupError
         return "done"
 
-    app = site.app.wsgi_app._chest_wrapped  # type: ignore[attr-defined]
+    app = wrapped_by(site.app)
 
     def retry(environ: Any, start_response: Any) -> Any:
         try:
@@ -109,7 +109,7 @@ def test_a_retry_that_succeeds(site: Site) -> None:
         except LookupError:
             return app(environ, start_response)
 
-    site.app.wsgi_app._chest_wrapped = retry  # type: ignore[attr-defined]
+    wrap(site.app, retry)
     site.app.config["PROPAGATE_EXCEPTIONS"] = True
     assert site.app.test_client().get("/").text == "done"
     assert facts(site.only()) == ("GET", "/", "view", 200, None)
@@ -120,7 +120,7 @@ def test_a_middleware_that_uses_a_thread(site: Site) -> None:
     """A middleware that runs the app in a thread leaves one record for each request."""
     add_views(site.app)
     site.app.add_url_rule("/broken", "broken", lambda: str(1 // 0))
-    app = site.app.wsgi_app._chest_wrapped  # type: ignore[attr-defined]
+    app = wrapped_by(site.app)
 
     def in_thread(environ: Any, start_response: Any) -> Any:
         done: list[Any] = []
@@ -138,7 +138,7 @@ def test_a_middleware_that_uses_a_thread(site: Site) -> None:
             raise done[0]
         return done[0]
 
-    site.app.wsgi_app._chest_wrapped = in_thread  # type: ignore[attr-defined]
+    wrap(site.app, in_thread)
     site.app.config["PROPAGATE_EXCEPTIONS"] = True
     client = site.app.test_client()
     for _ in range(2):
@@ -172,7 +172,7 @@ def test_an_inner_app_that_raises(site: Site, tmp_path: Any, chained: bool) -> N
     other.app.config["PROPAGATE_EXCEPTIONS"] = True
     other.app.add_url_rule("/<path:path>", "broken", lambda path: str(1 // 0))
     site.app.add_url_rule("/caught", "caught", lambda: "caught")
-    app = site.app.wsgi_app._chest_wrapped  # type: ignore[attr-defined]
+    app = wrapped_by(site.app)
 
     def cascade(environ: Any, start_response: Any) -> Any:
         try:
@@ -184,7 +184,7 @@ def test_an_inner_app_that_raises(site: Site, tmp_path: Any, chained: bool) -> N
                 raise LookupError from error
             raise
 
-    site.app.wsgi_app._chest_wrapped = cascade  # type: ignore[attr-defined]
+    wrap(site.app, cascade)
     with other.recording():
         client = site.app.test_client()
         assert client.get("/caught").text == "caught"

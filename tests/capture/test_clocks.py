@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from flask import g
 
-from ..apps import Site, put
+from ..apps import Site, put, wrapped_by
 
 NOON = 1_700_000_000_123_456_789
 
@@ -20,7 +20,7 @@ NOON = 1_700_000_000_123_456_789
 def record(request: Any, make_site: Callable[..., Site]) -> Callable[[], Any]:
     """Return a function that makes a record and returns it."""
     site = make_site()
-    before = site.app.wsgi_app._chest_wrapped  # type: ignore[attr-defined]
+    before = wrapped_by(site.app)
     site.app.add_url_rule("/", "view", lambda: put("a", 1, "done"))
 
     def make() -> Any:

@@ -13,7 +13,7 @@ from flask_chest import flask_chest
 from flask_chest.app.state import get_state
 from flask_chest.chests.memory import MemoryChest
 
-from ..apps import Site, put
+from ..apps import Site, put, wrap, wrapped_by
 
 
 class Body:
@@ -74,16 +74,13 @@ def test_a_body_of_a_middleware(make_site: Callable[..., Site], kind: type[Body]
     site = make_site()
     site.app.add_url_rule("/", "view", lambda: Response(iter(["x"])))
     body = kind(LookupError())
-    inner = site.app.wsgi_app
+    inner = wrapped_by(site.app)
 
-    def wrap(recorded: Any, app: Any) -> None:
-        def replace(environ: Any, start_response: Any) -> Any:
-            list(app(environ, start_response))
-            return body
+    def replace(environ: Any, start_response: Any) -> Any:
+        list(inner(environ, start_response))
+        return body
 
-        recorded._chest_wrapped = replace
-
-    wrap(inner, inner._chest_wrapped)  # type: ignore[attr-defined]
+    wrap(site.app, replace)
     answer, status, _ = run_wsgi_app(site.app, site.app.test_request_context().request.environ)
     assert (b"".join(answer), status) == (b"onetwo", "200 OK")
     body.close()
@@ -134,7 +131,7 @@ def test_odd_starts_of_a_response(site: Site, headers: Any, status: Any) -> None
         start_response(status, headers)
         return []
 
-    site.app.wsgi_app._chest_wrapped = inner  # type: ignore[attr-defined]
+    wrap(site.app, inner)
     [passed_status, passed] = call(site.app, {"REQUEST_METHOD": "GET", "PATH_INFO": "/"})
     assert passed_status is status
     added = [] if passed is headers else passed[-1:]
@@ -150,7 +147,7 @@ def test_headers_from_an_iterator(site: Site) -> None:
         start_response("200 OK", iter([("X-Request-ID", "x")]))
         return []
 
-    site.app.wsgi_app._chest_wrapped = inner  # type: ignore[attr-defined]
+    wrap(site.app, inner)
     [_, passed] = call(site.app, {"REQUEST_METHOD": "GET", "PATH_INFO": "/"})
     assert list(passed) == [("X-Request-ID", "x")]
 
@@ -163,7 +160,7 @@ def test_chunks_without_a_length(site: Site) -> None:
         yield None
         yield 7
 
-    site.app.wsgi_app._chest_wrapped = inner  # type: ignore[attr-defined]
+    wrap(site.app, inner)
     app: Any = site.app
     assert list(app({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda *_: None)) == [None, 7]
 
@@ -203,7 +200,7 @@ def test_an_environment_without_text(site: Site) -> None:
     def inner(environ: Any, start_response: Any) -> Any:
         raise LookupError("from the app")
 
-    site.app.wsgi_app._chest_wrapped = inner  # type: ignore[attr-defined]
+    wrap(site.app, inner)
     for upgrade in (None, 7):
         with pytest.raises(LookupError, match="from the app"):
             call(site.app, {"REQUEST_METHOD": "GET", "HTTP_UPGRADE": upgrade})

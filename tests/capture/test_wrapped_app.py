@@ -19,7 +19,7 @@ from flask_chest import FlaskChest
 from flask_chest.capture.middleware import ChestMiddleware
 from flask_chest.testing import capture_records
 
-from ..apps import Site, facts
+from ..apps import Site, facts, wrapped_by
 
 
 class Files:
@@ -56,9 +56,10 @@ def test_reads_writes_and_methods(app: Flask) -> None:
     wrapped.add_files("static")
     assert wrapped.folders == ["static"]
     wrapped.script_name, wrapped.more = "/x", 1
-    assert (wrapped._chest_wrapped.script_name, wrapped._chest_wrapped.more) == ("/x", 1)
+    files = wrapped_by(app)
+    assert (files.script_name, files.more) == ("/x", 1)
     del wrapped.more
-    assert not hasattr(wrapped._chest_wrapped, "more")
+    assert not hasattr(files, "more")
     with pytest.raises(AttributeError, match="'Files' object has no attribute 'nothing'"):
         wrapped.nothing  # noqa: B018
 
