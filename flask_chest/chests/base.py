@@ -206,12 +206,40 @@ class Chest(ABC):
         :raises flask_chest.errors.DeliveryError: it cannot; the message has the reason.
         """
 
+    def check_rights(self) -> None:  # noqa: B027, not every store can tell
+        """Check that the store would accept records, without storing one.
+
+        ``flask chest doctor`` calls it after :meth:`check`.
+
+        :raises flask_chest.errors.DeliveryError: it would not; the message has the reason.
+
+        .. versionadded:: 1.0
+        """
+
+    def clock(self) -> float | None:
+        """Return the time of the store's server: seconds since 1970, UTC.
+
+        ``None`` if the store has no clock of its own, or does not tell (the default).
+
+        :raises flask_chest.errors.DeliveryError: the store does not answer.
+
+        .. versionadded:: 1.0
+        """
+        return None
+
     def close(self) -> None:  # noqa: B027, a store may need no connection
         """Close connections and files. A later :meth:`write` opens them again."""
 
     def describe(self) -> str:
         """Return the address of the store for logs and errors, without credentials."""
         return self.scheme
+
+    def local_file(self) -> Path | None:
+        """Return the file on this machine that holds the store; ``None`` for a server.
+
+        .. versionadded:: 1.0
+        """
+        return None
 
     def location(self) -> str:
         """Return a text that identifies the store, without credentials.

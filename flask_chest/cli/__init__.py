@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .agent import agent
+from .doctor import doctor
 from .export import export
 from .forget import forget
 from .import_ import import_records
@@ -26,6 +27,7 @@ def chest() -> None:
 
 for _command in (
     agent,
+    doctor,
     explain,
     export,
     forget,

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from click.testing import CliRunner, Result
@@ -98,23 +99,25 @@ def test_a_database_of_something_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user who may only read")
-def test_a_folder_that_the_user_may_only_read(url: str, tmp_path: Path, stored: Path) -> None:
+def test_a_folder_that_the_user_may_only_read(stored: Path) -> None:
     """SQLite cannot create its two side files there, but the records can be read."""
-    for folder in (tmp_path, *tmp_path.parents[:-2]):
-        folder.chmod(0o755)
-    (tmp_path / "chest.db").chmod(0o644)
-    # The first command imports what this user may not be allowed to read.
-    warm_up = ["--chest", f"sqlite:///{stored}", "tail", "--no-follow", "--lines", "0"]
-    program = (
-        "import os; from flask_chest.cli.standalone import main; "
-        f"main({warm_up!r}, standalone_mode=False); "
-        f"os.setuid(65534); main(['--chest', {url!r}, 'export'])"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", program], cwd="/", capture_output=True, check=False, timeout=60
-    )
-    assert len(result.stdout.splitlines()) == 600, result.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["chest.db"]
+    # Outside of pytest's folder, which no other user may look into.
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        copied = Path(shutil.copy(stored, folder))
+        copied.chmod(0o644)
+        # The first command imports what this user may not be allowed to read.
+        warm_up = ["--chest", f"sqlite:///{stored}", "tail", "--no-follow", "--lines", "0"]
+        program = (
+            "import os; from flask_chest.cli.standalone import main; "
+            f"main({warm_up!r}, standalone_mode=False); "
+            f"os.setuid(65534); main(['--chest', 'sqlite:///{copied}', 'export'])"
+        )
+        result = subprocess.run(
+            [sys.executable, "-c", program], cwd="/", capture_output=True, check=False, timeout=60
+        )
+        assert len(result.stdout.splitlines()) == 600, result.stderr
+        assert [path.name for path in Path(folder).iterdir()] == ["chest.db"]
 
 
 def test_a_store_in_use(tmp_path: Path) -> None:

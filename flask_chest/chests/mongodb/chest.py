@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from ...errors import ConfigError, DeliveryError, RejectedError
 from ...query.eraser import Eraser
+from ...query.intervals import to_utc
 from ...query.reader import Reader
 from ...record.record import Record
 from ..base import Chest
@@ -107,6 +109,15 @@ class FlaskChestMongoDB(Chest):
             self._database().command("ping")
         except PyMongoError as error:
             raise self.to_delivery_error(error) from None
+
+    def clock(self) -> float | None:
+        from pymongo.errors import PyMongoError
+
+        try:
+            local_time: datetime = self._database().command("hello")["localTime"]
+        except PyMongoError as error:
+            raise self.to_delivery_error(error) from None
+        return to_utc(local_time).timestamp()
 
     def close(self) -> None:
         self._client.close()

@@ -144,6 +144,15 @@ class FlaskChestRedis(Chest):
             reason = f"the key {self.stream!r} is a {kind.decode()}"
             raise DeliveryError(self.error_message(reason, "name another one: ?stream="))
 
+    def clock(self) -> float | None:
+        from redis.exceptions import RedisError
+
+        try:
+            seconds, microseconds = self.client().time()
+        except RedisError as error:
+            raise self.to_delivery_error(error) from None
+        return float(seconds + microseconds / 1_000_000)
+
     def remedy(self, error: BaseException) -> str:
         return remedy_for(error, self.keys)
 

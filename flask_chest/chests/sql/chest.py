@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
+from datetime import datetime, timezone
 from typing import Any, ClassVar
 
 import sqlalchemy as sa
@@ -32,6 +33,9 @@ class SQLChest(BaseSQLChest):
     #: Maximum size of one statement in bytes. Servers refuse greater ones (MariaDB: 16 MiB by
     #: default).
     body_bytes: ClassVar[int] = 4 * 1024 * 1024
+
+    #: The ``SELECT`` of the server's clock in seconds since 1970.
+    clock_query: ClassVar[str] = ""
 
     def __init__(self, *, table: str = "chest_records", **arguments: Any) -> None:
         super().__init__(table=table, **arguments)
@@ -81,6 +85,22 @@ class SQLChest(BaseSQLChest):
         try:
             with self.engine().connect() as connection:
                 connection.execute(sa.select(1))
+        except exc.SQLAlchemyError as error:
+            raise DeliveryError(str(self._to_chest_error(error))) from None
+
+    def check_rights(self) -> None:
+        probe = Record(id="0" * 32, time=datetime.now(timezone.utc))
+        try:
+            with self.engine().connect() as connection:
+                self.insert(connection, [probe])
+                connection.rollback()
+        except exc.SQLAlchemyError as error:
+            raise DeliveryError(str(self._to_chest_error(error))) from None
+
+    def clock(self) -> float | None:
+        try:
+            with self.engine().connect() as connection:
+                return float(connection.exec_driver_sql(self.clock_query).scalar_one())
         except exc.SQLAlchemyError as error:
             raise DeliveryError(str(self._to_chest_error(error))) from None
 

@@ -66,6 +66,7 @@ class FlaskChestMySQL(SQLChest):
     """
 
     scheme = "mysql"
+    clock_query = "SELECT UNIX_TIMESTAMP(NOW(6))"
     quote = "`"
 
     def __init__(self, url: str, table: str = "chest_records", **arguments: Any) -> None:

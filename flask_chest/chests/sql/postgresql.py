@@ -80,6 +80,7 @@ class FlaskChestPostgreSQL(SQLChest):
     """
 
     scheme = "postgresql"
+    clock_query = "SELECT extract(epoch FROM clock_timestamp())"
 
     def __init__(self, url: str, table: str = "chest_records", **arguments: Any) -> None:
         require_driver("psycopg", "postgresql")

@@ -80,6 +80,9 @@ class FlaskChestSQLite(BaseSQLChest):
     def location(self) -> str:
         return f"{self.file()} {self.table}"
 
+    def local_file(self) -> Path:
+        return self.file()
+
     def file(self) -> Path:
         """The absolute path of the database file."""
         if self.app_info is None:

@@ -176,8 +176,8 @@ def read_only_uri(file: Path) -> str:
     # To read a database in WAL mode, SQLite creates two files beside it, and fails where it
     # cannot: on a read-only disk, or as a user who may only read. Without these files nobody has
     # the database open, so it does not change: https://sqlite.org/wal.html#read_only_databases
-    if not os.access(file.parent, os.W_OK) and not Path(f"{file}-wal").exists():
-        uri += "&immutable=1"
+    if os.access(file.parent, os.X_OK) and not os.access(file.parent, os.W_OK):
+        return uri if Path(f"{file}-wal").exists() else f"{uri}&immutable=1"
     return uri
 
 

@@ -1,0 +1,86 @@
+"""Examines the installed software: versions, the compiled module, and the platform."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+
+from ..._speedups import COMPILED
+from .finding import Finding, note
+
+_REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[^]]*\])?\s*([^;]*)(?:;.*)?")
+# Variables that tell where a function is frozen between two requests.
+_FROZEN_BETWEEN_REQUESTS = {
+    "AWS_LAMBDA_FUNCTION_NAME": "AWS Lambda",
+    "K_SERVICE": "Cloud Run",
+    "FUNCTIONS_WORKER_RUNTIME": "Azure Functions",
+    "VERCEL": "Vercel",
+}
+
+
+def examine_software(buffer: str, environ: Mapping[str, str] = os.environ) -> Iterator[Finding]:
+    """Find software that is too old, and platforms that need other settings.
+
+    :param buffer: the app's ``CHEST_BUFFER``.
+    :param environ: the environment of the process.
+    """
+    yield from examine_versions()
+    if COMPILED:
+        yield note("software", "the compiled module is in use")
+    else:
+        yield note(
+            "software",
+            "the compiled module is not in use: a request pays about half as much again",
+            "pip install --force-reinstall --no-binary Flask-Chest Flask-Chest, with a C compiler",
+        )
+    if not sys.platform.startswith("linux"):
+        yield note("software", f"{sys.platform}: file systems and servers cannot be examined")
+    if sys.getfilesystemencoding().lower() != "utf-8":
+        yield Finding("software", "file names are not UTF-8 here", "PYTHONUTF8=1")
+    for variable, platform in _FROZEN_BETWEEN_REQUESTS.items():
+        if variable in environ and buffer != "none":
+            yield Finding(
+                "server",
+                f"{platform} freezes processes between requests, so records wait for the next one",
+                'CHEST_BUFFER = "none"',
+            )
+
+
+def examine_versions() -> Iterator[Finding]:
+    """Find installed packages that are older or newer than Flask-Chest allows."""
+    try:
+        requirements = metadata.requires("Flask-Chest") or []
+    except metadata.PackageNotFoundError:
+        yield note("software", "Flask-Chest has no metadata here, so versions are not compared")
+        return
+    for requirement in sorted(set(requirements)):
+        match = _REQUIREMENT.fullmatch(requirement)
+        if match is not None:
+            yield from _compare(match[1], match[2].strip(), optional="extra ==" in requirement)
+
+
+def _compare(name: str, allowed: str, *, optional: bool) -> Iterator[Finding]:
+    try:
+        installed = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        if not optional:
+            yield note("software", f"{name} has no metadata here, so its version is not known")
+        return
+    for bound in filter(None, allowed.split(",")):
+        operator, version = re.split(r"(?<=[=<>~!])(?=\d)", bound.strip(), maxsplit=1)
+        too_old = operator == ">=" and _parts(installed) < _parts(version)
+        too_new = operator == "<" and _parts(installed) >= _parts(version)
+        if too_old or too_new:
+            yield Finding(
+                "software",
+                f"{name} {installed} is installed, and Flask-Chest needs {allowed}",
+                f"pip install '{name}{allowed}'",
+            )
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version; that of a pre-release counts as the release."""
+    return tuple(int(each) for each in re.findall(r"\d+", version.partition("+")[0])[:3])
