@@ -25,13 +25,25 @@ class DeliveryError(ChestError):
 
     :param message: the failure, with the chest's name and address, never a credential.
     :param retry_after: seconds to wait before the next attempt, if the store named a time.
+    :param cause: the class of the error behind this one, e.g. ``"OperationalError"``.
+    :param remedy: what the user can do, as half a sentence without an address. The heartbeat, which
+        everybody can read, shows only these two.
 
     .. versionadded:: 1.0
     """
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        cause: str = "",
+        remedy: str = "",
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.cause = cause or type(self).__name__
+        self.remedy = remedy
 
 
 class RejectedError(ChestError):

@@ -12,16 +12,14 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from .._process_lock import ProcessLock
-from ..errors import ConfigError, DeliveryError, ReadError, RejectedError
+from ..errors import ConfigError
 from ..query.eraser import Eraser
 from ..query.reader import Reader
 from ..record.record import Record
 from ..typing import ContextTuple
 from .batches import context_tuples
 from .constructor_arguments import check_name, unknown_argument
-from .url import scrub
-
-_MAX_REASON_LENGTH = 500
+from .error_reports import ErrorReports, without_secrets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +45,7 @@ class _App(Protocol):
     def instance_path(self) -> str: ...
 
 
-class Chest(ABC):
+class Chest(ErrorReports, ABC):
     """Base class of all chests. A subclass only needs :meth:`write`.
 
     A chest is made while the app is configured, before a server forks. So ``__init__`` must not
@@ -63,8 +61,6 @@ class Chest(ABC):
     .. versionadded:: 1.0
     """
 
-    #: The default name, and the scheme of this chest's URLs.
-    scheme = "chest"
     #: Whether :meth:`maintain` is to be called about once an hour.
     needs_maintenance = False
     #: Whether apps whose config names the same store may use one object, and so one connection.
@@ -86,15 +82,22 @@ class Chest(ABC):
             raise TypeError(unknown_argument(type(self), argument))
         if name is not None:
             check_name(name)
-        self.name = name or self.scheme
+        super().__init__(name or self.scheme, logger or logging.getLogger("flask_chest.chests"))
         self.name_was_given = name is not None
         self._lock = ProcessLock()
-        self.logger = logger or logging.getLogger("flask_chest.chests")
         self.app_info: AppInfo | None = None
         self._folder = None if app is None else Path(app.instance_path)
         if self._folder is not None:
             app_name = getattr(app, "name", "")
             self.bind(AppInfo(instance_path=self._folder, app_name=app_name))
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        """Let no error of a subclass show a secret: its driver may raise anything."""
+        super().__init_subclass__(**arguments)
+        for name in ("write", "check", "check_rights", "clock"):
+            method = vars(cls).get(name)
+            if method is not None:
+                setattr(cls, name, without_secrets(method))
 
     def bind(self, app_info: AppInfo) -> None:
         """Take over the settings of the app; called before the first :meth:`write`.
@@ -186,9 +189,7 @@ class Chest(ABC):
         finally:
             eraser.close()
 
-    def maintain(  # noqa: B027, a store may need no maintenance
-        self, until: int, retention: float | None, stop: threading.Event
-    ) -> None:
+    def maintain(self, until: int, retention: float | None, stop: threading.Event) -> None:
         """Aggregate complete hours and delete old records, in the background.
 
         Called about once an hour if :attr:`needs_maintenance` is set.
@@ -200,13 +201,13 @@ class Chest(ABC):
         .. versionadded:: 1.0
         """
 
-    def check(self) -> None:  # noqa: B027, a store may have no server
+    def check(self) -> None:
         """Check that the store can be reached.
 
         :raises flask_chest.errors.DeliveryError: it cannot; the message has the reason.
         """
 
-    def check_rights(self) -> None:  # noqa: B027, not every store can tell
+    def check_rights(self) -> None:
         """Check that the store would accept records, without storing one.
 
         ``flask chest doctor`` calls it after :meth:`check`.
@@ -227,12 +228,8 @@ class Chest(ABC):
         """
         return None
 
-    def close(self) -> None:  # noqa: B027, a store may need no connection
+    def close(self) -> None:
         """Close connections and files. A later :meth:`write` opens them again."""
-
-    def describe(self) -> str:
-        """Return the address of the store for logs and errors, without credentials."""
-        return self.scheme
 
     def local_file(self) -> Path | None:
         """Return the file on this machine that holds the store; ``None`` for a server.
@@ -250,48 +247,6 @@ class Chest(ABC):
         .. versionadded:: 1.0
         """
         return ""
-
-    def secrets(self) -> tuple[str, ...]:
-        """Return the passwords and tokens that must not appear in a log or an error."""
-        return ()
-
-    def error_message(self, reason: object, remedy: str = "") -> str:
-        """Return an error message with the chest, its address, the reason and a remedy.
-
-        :meth:`secrets` are blanked out.
-
-        :param reason: the driver's exception or message; only its first line is used, since
-            further lines may quote values of the app's users.
-        :param remedy: what the user can do, as half a sentence.
-        """
-        line = str(reason).strip().partition("\n")[0][:_MAX_REASON_LENGTH]
-        if isinstance(reason, BaseException):
-            line = f"{type(reason).__name__}: {line}"
-        text = f"chest {self.name!r} at {self.describe()}: {line}"
-        return scrub(f"{text}; {remedy}" if remedy else text, self.secrets())
-
-    def remedy(self, error: BaseException) -> str:
-        """Return what the user can do about an error of the driver, as half a sentence.
-
-        Empty if there is no advice (the default).
-
-        .. versionadded:: 1.0
-        """
-        return ""
-
-    def to_delivery_error(self, error: BaseException) -> DeliveryError:
-        """Turn an error of the driver into one that names the chest, its address and a remedy.
-
-        .. versionadded:: 1.0
-        """
-        return DeliveryError(self.error_message(error, self.remedy(error)))
-
-    def to_read_error(self, error: BaseException) -> ReadError:
-        """Turn an error of the driver into one that readers and erasers raise.
-
-        .. versionadded:: 1.0
-        """
-        return ReadError(self.error_message(error, self.remedy(error)))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} {self.describe()}>"
@@ -320,13 +275,9 @@ class _TupleWriterChest(Chest):
         self._writer = writer
 
     def write(self, records: Sequence[Record]) -> None:
-        try:
+        with self.converted_errors():
             for record in records:
                 self._writer.write(context_tuples([record]))
-        except (DeliveryError, RejectedError):
-            raise
-        except Exception as error:  # older writers may raise anything
-            raise self.to_delivery_error(error) from error
 
     def describe(self) -> str:
         return type(self._writer).__qualname__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Hashable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from types import NoneType
 from typing import Any
@@ -11,8 +12,11 @@ from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 from ..errors import ConfigError, suggest_name
+from ..record.printable import printable
 from .base import Chest
 from .constructor_arguments import known_arguments, unknown_argument
+from .secrets import scrub
+from .url import ENCODING_HINT, StoreURL
 
 #: URL scheme -> module and class. The module is imported when such a chest is made, and the driver
 #: when the chest first writes.
@@ -41,6 +45,9 @@ SCHEMES = {
 
 # Constructor arguments that are mappings.
 _MAPPINGS = {"custom_tags", "headers", "options", "params", "proxies", "resource", "settings"}
+
+# Those whose values may be credentials.
+_SECRET_MAPPINGS = {"headers", "options", "params", "proxies", "resource", "settings"}
 
 #: Public class -> module, for lazy loading by the package.
 CLASSES = {name: module for module, name in SCHEMES.values()}
@@ -114,11 +121,24 @@ def _from_url(url: str, arguments: dict[str, Any], key: str) -> Chest:
         chest = chest_class.from_url(url, **arguments)
         chest.made_from = _comparable([url, arguments])
         return chest
-    except ConfigError as error:
-        raise ConfigError(f"{key}: {error}") from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:  # a ConfigError is a ValueError
         remedy = "; leave out what the URL says" if "multiple values" in str(error) else ""
-        raise ConfigError(f"{key}: {error}{remedy}") from error
+        reason = printable(scrub(f"{error}{remedy}", _secrets_of(url, arguments)))
+    # Outside of the handler: a traceback would show the error with its secrets.
+    raise ConfigError(f"{key}: {reason}")
+
+
+def _secrets_of(url: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what may be a credential in an entry of ``CHEST_CHESTS``."""
+    found = [urlsplit(url).netloc.rpartition("@")[0].partition(":")[2]]
+    with suppress(ConfigError):
+        found += StoreURL.parse(url).secrets()
+    for name, value in arguments.items():
+        if name in _SECRET_MAPPINGS and isinstance(value, Mapping):
+            found += map(str, value.values())
+        elif name == "token":
+            found.append(str(value))
+    return tuple(found)
 
 
 def _comparable(value: object) -> Hashable:
@@ -156,7 +176,7 @@ def _scheme(url: str, key: str) -> str:
         return urlsplit(url).scheme
     except ValueError:
         # The message of the error may quote a part of the password.
-        raise ConfigError(f"{key}: the URL is malformed") from None
+        raise ConfigError(f"{key}: the URL is malformed; {ENCODING_HINT}") from None
 
 
 def _unknown_scheme(scheme: str) -> str:

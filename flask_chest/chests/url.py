@@ -1,7 +1,9 @@
-"""Parses the URL of a store, and keeps its credentials out of logs and errors."""
+"""Parses the URL of a store."""
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -9,9 +11,14 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ..errors import ConfigError, suggest_name
 
-_HINT = "percent-encode special characters of user and password, e.g. '@' as '%40', '/' as '%2F'"
-# To blank out a shorter secret would make messages unreadable.
-_MIN_SECRET_LENGTH = 3
+#: The remedy for a URL that cannot be parsed.
+ENCODING_HINT = (
+    "percent-encode special characters of user and password, e.g. '@' as '%40', '/' as '%2F'"
+)
+# Names of URL parameters whose values are credentials.
+_SECRET_NAME = re.compile(
+    r"(?i)passw|passphrase|pwd|secret|token|api_?key|^key$|credential|^sig|authmechanismproperties"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,7 @@ class StoreURL:
     username: str = ""
     password: str = field(default="", repr=False)
     hosts: str = ""
-    path: str = ""
+    path: str = field(default="", repr=False)
     query: dict[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -40,11 +47,14 @@ class StoreURL:
         try:
             parts = urlsplit(url)
         except ValueError:
-            raise ConfigError(f"the URL is malformed; {_HINT}") from None
+            raise ConfigError(f"the URL is malformed; {ENCODING_HINT}") from None
         # The path of a web address may contain '@'. In the URL of a database it means that the
         # password contains a '/' that was not encoded.
-        if parts.fragment or ("@" in parts.path and parts.scheme not in {"http", "https"}):
-            raise ConfigError(f"the {parts.scheme} URL has a misplaced '@', '#' or '?'; {_HINT}")
+        is_web = parts.scheme in {"http", "https"}
+        if parts.fragment or ("@" in parts.path + parts.query and not is_web):
+            raise ConfigError(
+                f"the {parts.scheme} URL has a misplaced '@', '#' or '?'; {ENCODING_HINT}"
+            )
         credentials, _, hosts = parts.netloc.rpartition("@")
         username, _, password = credentials.partition(":")
         return cls(
@@ -71,7 +81,7 @@ class StoreURL:
             return urlsplit(f"//{self.hosts}").port
         except ValueError:
             raise ConfigError(
-                f"the {self.scheme} URL has a port that is no number; {_HINT}"
+                f"the {self.scheme} URL has a port that is no number; {ENCODING_HINT}"
             ) from None
 
     def require_host(self, example: str) -> None:
@@ -95,6 +105,15 @@ class StoreURL:
             advice = suggest_name(name, sorted(known)) if known else "there are none"
             raise ConfigError(f"unknown URL parameter {name!r}; {advice}")
 
+    def secrets(self) -> tuple[str, ...]:
+        """The credentials in this URL, also in the form in which HTTP sends them."""
+        query = (value for name, value in self.query.items() if _SECRET_NAME.search(name))
+        if not self.password:
+            return tuple(query)
+        both = f"{self.username}:{self.password}".encode("utf-8", "replace")
+        basic = (base64.b64encode(both).decode(), base64.urlsafe_b64encode(both).decode())
+        return (self.password, *(each.rstrip("=") for each in basic), *query)
+
     def public_url(self) -> str:
         """The URL without password and query: a query may contain further credentials."""
         user = f"{self.username}@" if self.username else ""
@@ -109,11 +128,3 @@ class StoreURL:
 def digest(text: str) -> str:
     """Return a short hash that identifies a text without revealing it."""
     return sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
-
-
-def scrub(text: str, secrets: tuple[str, ...]) -> str:
-    """Replace secrets in a text by ``***``."""
-    for secret in secrets:
-        if len(secret) >= _MIN_SECRET_LENGTH:
-            text = text.replace(secret, "***")
-    return text

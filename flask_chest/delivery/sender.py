@@ -11,6 +11,7 @@ from typing import Protocol, TypeAlias
 from .._throttle import LogThrottle
 from ..errors import DeliveryError, RejectedError
 from ..record.encoding import Batch
+from ..record.printable import printable
 from ..record.record import Record
 from ..signals import batch_delivered, delivery_failed
 from .backoff import retry_delay
@@ -193,7 +194,7 @@ class Sender:
         if rejected is None:
             return True
         try:
-            self._on_rejected(self.chest.name, rejected, str(error))
+            self._on_rejected(self.chest.name, rejected, printable(str(error)))
         except OSError as disk_error:
             self._back_off(disk_error, len(rejected), None)
             return False
@@ -205,7 +206,8 @@ class Sender:
     ) -> None:
         name = self.chest.name
         source.commit(name, page, delivered=len(page.lines) - count, rejected=count)
-        self._log.warning("rejected", "chest %r rejected a record: %s", name, error)
+        reason = printable(str(error))
+        self._log.warning("rejected", "chest %r rejected a record: %s", name, reason)
         self._bisection.grow()
         self._announce(delivery_failed, chest=name, error=error, count=count)
 
@@ -217,6 +219,6 @@ class Sender:
             "failed",
             "chest %r: delivery failed, its records wait and are sent again: %s",
             name,
-            error,
+            printable(str(error)),
         )
         self._announce(delivery_failed, chest=name, error=error, count=count)

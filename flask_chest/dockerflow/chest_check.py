@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 
 from flask import Flask
 
+from .._throttle import LogThrottle
 from ..app.state import AppState, find_state
 from ..delivery.ledger import Account
-from ..errors import ChestError
-from ..operations.calls_with_deadline import NotStartedError
+from ..errors import DeliveryError
 from ..operations.health_check import Health, HealthChecker
 from . import health
 from .checks.messages import CheckMessage, Error, Warning  # noqa: A004 - a message class
@@ -26,8 +27,10 @@ _LOSS_REPORTED_SECONDS = 3600.0
 _TIMEOUT_FRACTION = 0.8
 
 
-# The text of other exceptions may hold a password, and everybody can read the heartbeat.
-_SAFE_TO_SHOW = (ChestError, NotStartedError)
+# Everybody can read the heartbeat, so it shows neither addresses nor the text of an error.
+_SEE_LOG = "the app's log has the reason, and 'flask chest status' shows it"
+
+logger = logging.getLogger("dockerflow.flask")
 
 
 class ChestCheck:
@@ -37,6 +40,7 @@ class ChestCheck:
         self._app = app
         self._checker = HealthChecker()
         self._losses: dict[str, RecentLosses] = {}
+        self._log = LogThrottle(logger)
 
     def checks(self) -> dict[str, CheckFn]:
         """Return this check under its name; empty if the app has no :class:`FlaskChest`."""
@@ -68,6 +72,8 @@ class ChestCheck:
         found: list[CheckMessage] = []
         for name, chest_health in self._checker.check(state.chests, timeout).items():
             found += _unreachable(name, chest_health, level)
+            if chest_health.error is not None:
+                self._log.warning(name, "chest %r is %s", name, chest_health)
         return found
 
 
@@ -101,22 +107,21 @@ def _count_lost(account: Account) -> int:
 
 
 def _unreachable(name: str, chest_health: Health, level: type[CheckMessage]) -> list[CheckMessage]:
-    error = chest_health.error
     if chest_health.late_after is not None:
         reason = "no answer in time"
-    elif error is None:
+    elif chest_health.error is None:
         return []
-    elif isinstance(error, _SAFE_TO_SHOW):
-        reason = str(error)
     else:
-        reason = f"the check {name!r} raised {type(error).__name__}; the log has the traceback"
-    return [
-        level(
-            f"chest {name!r} cannot be reached: {reason}",
-            obj=None if isinstance(error, _SAFE_TO_SHOW) else error,
-            id=f"{health.CHEST_UNREACHABLE}.{name}",
-        )
-    ]
+        reason = _public_reason(chest_health.error)
+    identity = f"{health.CHEST_UNREACHABLE}.{name}"
+    return [level(f"chest {name!r} cannot be reached: {reason}", id=identity)]
+
+
+def _public_reason(error: BaseException) -> str:
+    """Return the class of an error and a remedy, both without an address or a value."""
+    if isinstance(error, DeliveryError):
+        return f"{error.cause}; {error.remedy or _SEE_LOG}"
+    return f"{type(error).__name__}; {_SEE_LOG}"
 
 
 def _pending(name: str, age: float, settings: ChestSettings) -> list[CheckMessage]:

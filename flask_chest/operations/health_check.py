@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..chests.base import Chest
-from .calls_with_deadline import Call, TimedCalls
+from ..errors import ChestError
+from .calls_with_deadline import Call, NotStartedError, TimedCalls
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,17 +15,19 @@ class Health:
     """The result of one chest's check.
 
     :param error: what the check raised; ``None`` if it raised nothing.
+    :param reason: the text of the error, without the chest's secrets.
     :param late_after: seconds after which the checker stopped waiting for an answer; ``None`` if
         the check returned or raised in time.
     """
 
     error: BaseException | None = None
+    reason: str = ""
     late_after: float | None = None
 
     def __str__(self) -> str:
         if self.late_after is not None:
             return f"no answer within {self.late_after:g} s"
-        return "ok" if self.error is None else f"unreachable: {self.error}"
+        return "ok" if self.error is None else f"unreachable: {self.reason}"
 
 
 class HealthChecker:
@@ -38,8 +41,9 @@ class HealthChecker:
 
         :param timeout: seconds to wait for all chests together.
         """
-        calls = self._calls.run({each.name: _ChestCheck(each) for each in chests}, timeout)
-        return {name: _to_health(call, timeout) for name, call in calls.items()}
+        by_name = {chest.name: chest for chest in chests}
+        calls = self._calls.run({name: _ChestCheck(by_name[name]) for name in by_name}, timeout)
+        return {name: _to_health(by_name[name], call, timeout) for name, call in calls.items()}
 
 
 @dataclass(frozen=True)
@@ -54,5 +58,11 @@ class _ChestCheck:
             self.chest.check()
 
 
-def _to_health(call: Call[None], timeout: float) -> Health:
-    return Health(call.error) if call.is_done else Health(late_after=timeout)
+def _to_health(chest: Chest, call: Call[None], timeout: float) -> Health:
+    if not call.is_done:
+        return Health(late_after=timeout)
+    error = call.error
+    if error is None:
+        return Health()
+    is_safe = isinstance(error, (ChestError, NotStartedError))
+    return Health(error, str(error) if is_safe else chest.error_message(error))

@@ -13,7 +13,8 @@ from flask_chest.chests.batches import replace_nul, split_lines
 from flask_chest.chests.constructor_arguments import known_arguments
 from flask_chest.chests.memory import MemoryChest
 from flask_chest.chests.registry import make_chest
-from flask_chest.chests.url import StoreURL, scrub
+from flask_chest.chests.secrets import scrub
+from flask_chest.chests.url import StoreURL
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.record.encoding import dumps, loads
 from flask_chest.testing import check_chest, make_records

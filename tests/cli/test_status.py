@@ -45,7 +45,9 @@ def test_status(tmp_path: Path) -> None:
     assert rows["down"] == ["unreachable", "0", "0", "0", "0", "0"]
     lines = run(app, "status").stdout.splitlines()
     assert f"sqlite: {tmp_path / 'chest.db'}" in lines
-    assert lines[lines.index("down: down") + 1] == "  unreachable: no route to host"
+    assert lines[lines.index("down: down") + 1] == (
+        "  unreachable: chest 'down' at down: ConnectionError: no route to host"
+    )
     assert lines[-2] == f"journal: {tmp_path / 'chest-journal'}"
     assert last == "delivered by: each process of the app, from its first record on"
     _, last = status(make_shop(tmp_path, CHEST_EXPORTER="agent"))

@@ -55,7 +55,7 @@ def test_reachable_and_unreachable() -> None:
     assert {name: str(health) for name, health in found.items()} == {
         "good": "ok",
         "down": "unreachable: connection refused",
-        "broken": "unreachable: by zero",
+        "broken": "unreachable: chest 'broken' at chest: ZeroDivisionError: by zero",
     }
     assert found["broken"].error is broken.error
 

@@ -103,7 +103,7 @@ class FlaskChestClickHouse(Chest):
         return f"{self.address.public_location()} {self.table}"
 
     def secrets(self) -> tuple[str, ...]:
-        return (self.address.password,)
+        return self.address.secrets()
 
     def write(self, records: Sequence[Record]) -> None:
         from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -112,14 +112,15 @@ class FlaskChestClickHouse(Chest):
             return
         lines = to_lines(records)
         settings = {**self._settings, "insert_deduplication_token": self._token(lines)}
-        body = replace_nul(b"\n".join([_convert_time(line) for line in lines]))
-        try:
-            with suppressed_driver_logs():
-                self._client().raw_insert(
-                    f"`{self.table}`", insert_block=body, settings=settings, fmt="JSONEachRow"
-                )
-        except ClickHouseError as error:
-            raise self._to_chest_error(error, records) from None
+        with self.converted_errors():
+            body = replace_nul(b"\n".join([_convert_time(line) for line in lines]))
+            try:
+                with suppressed_driver_logs():
+                    self._client().raw_insert(
+                        f"`{self.table}`", insert_block=body, settings=settings, fmt="JSONEachRow"
+                    )
+            except ClickHouseError as error:
+                raise self._to_chest_error(error, records) from None
 
     def reader(self) -> Reader:
         from .reader import ClickHouseReader
@@ -132,13 +133,8 @@ class FlaskChestClickHouse(Chest):
         return ClickHouseEraser(self)
 
     def check(self) -> None:
-        from clickhouse_connect.driver.exceptions import ClickHouseError
-
-        try:
-            with suppressed_driver_logs():
-                self._client().command("SELECT 1")
-        except ClickHouseError as error:
-            raise self.to_delivery_error(error) from None
+        with self.converted_errors(), suppressed_driver_logs():
+            self._client().command("SELECT 1")
 
     def close(self) -> None:
         self._connection.close()
@@ -164,10 +160,8 @@ class FlaskChestClickHouse(Chest):
     def remedy(self, error: BaseException) -> str:
         return remedy_for(error)
 
-    def error_message(self, reason: object, remedy: str = "") -> str:
-        # The driver's message quotes the query, which has values of the app's users.
-        text = describe_error(reason) if isinstance(reason, BaseException) else reason
-        return super().error_message(text, remedy)
+    def describe_error(self, error: BaseException) -> str:
+        return describe_error(error)
 
     def _client(self) -> Any:
         return self._connection.get().client
@@ -185,13 +179,11 @@ class FlaskChestClickHouse(Chest):
         if parse_version(client.server_version) < MIN_VERSION:
             least = ".".join(map(str, MIN_VERSION))
             reason = f"ClickHouse {client.server_version} is too old"
-            raise DeliveryError(
-                self.error_message(reason, f"upgrade the server to {least} or newer")
-            )
+            raise self.unavailable(reason, f"upgrade the server to {least} or newer")
         retention = None if self.app_info is None else self.app_info.retention_seconds
         problem = create_or_check(client, self.table, retention)
         if problem is not None:
-            raise DeliveryError(self.error_message(*problem))
+            raise self.unavailable(*problem)
 
     def _token(self, lines: Sequence[bytes]) -> str:
         """Return a token for these records; ClickHouse stores a batch of the same token once."""

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from ..client import CHECK_ADDRESS
+from ..error_text import describe_cause
 
 # https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 _REMEDIES = {
@@ -34,17 +35,9 @@ _TOO_LONG_TEXT = (
     "a proxy in front of it takes no body of this length (HTTP 413); raise its limit, which is "
     "'client_max_body_size' in nginx"
 )
-# After these words, messages quote the query or the data.
-_QUOTES = re.compile(
-    r"(?:[.:;,]?\s*\(?(?:In scope|before:|While |while |\(at row)|: '| near ).*", re.S
-)
-# The end of a message repeats the error's name, the URL and the version.
-_TAIL = re.compile(r"\s*\([A-Z_]+\)(?: \(for url [^)]*\))?\s*$|\s*\(version .*$")
-_CAUSE = re.compile(
-    r"Caused by (\w+)\([\"']?(?:HTTPS?Connection(?:Pool)?\(.*?\): )?(.*?)[\"']?\)\)"
-)
+# The name of an error is at the end of its message.
+_NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)(?: \(for url [^)]*\)| \(version [^)]*\)+)*\s*$")
 _KEY = re.compile(r"while reading the value of key (\w+)")
-_PREFIX = re.compile(r"^(?:.*?\bCode: \d+\. )?(?:DB::Exception: |Code: \d+\. )*", re.S)
 
 
 def error_code(error: BaseException) -> int | None:
@@ -79,20 +72,17 @@ def remedy_for(error: BaseException) -> str:
 
 
 def describe_error(error: BaseException) -> str:
-    """Describe an error in one line, without the values that messages quote."""
+    """Describe an error in our own words: messages quote the query and the data."""
     cause: Any = getattr(error, "orig", None) or error
     text, code = str(cause), error_code(cause)
     if _is_too_long(cause):
         return _TOO_LONG_TEXT
     if code is None:
-        found = _CAUSE.search(text)
-        return f"{found[1]}: {found[2]}" if found else text
-    name = getattr(cause, "name", None) or f"error {code}"
-    if code in _REJECTIONS:
-        key = _KEY.search(text)
-        return f"{name} ({code})" + (f" in {key[1]}" if key else "")
-    reason = _QUOTES.sub("", _TAIL.sub("", _PREFIX.sub("", text).strip().partition("\n")[0]))
-    return f"{name} ({code}): {reason}"
+        return describe_cause(cause)
+    found = _NAME.search(text)
+    name = getattr(cause, "name", None) or (found[1] if found else "error")
+    key = _KEY.search(text) if code in _REJECTIONS else None
+    return f"{name} ({code})" + (f" in {key[1]}" if key else "")
 
 
 def _is_too_long(error: BaseException) -> bool:

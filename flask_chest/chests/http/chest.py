@@ -6,18 +6,19 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ...config import validators
 from ...config.settings import check_argument
-from ...errors import ConfigError, DeliveryError, RejectedError
+from ...errors import ConfigError, RejectedError
 from ...record.record import Record
 from ...typing import ContextTuple
 from ..base import Chest
 from ..batches import blamed_ids, context_tuples, to_lines
 from ..client import require_driver
+from ..constructor_arguments import check_headers
 from ..url import StoreURL, digest
-from .client import CREDENTIALS, HTTPClient, check_timeout
+from .client import CREDENTIALS, HTTPClient, check_timeout, remedy_for
 from .response import Response
 
 #: Makes the payload from ``[(variable_name, variable_value, request_id), ...]``.
@@ -76,6 +77,7 @@ class FlaskChestCustomWriter(Chest):
         self.url = _endpoint(url, https, host, port)
         self.address = StoreURL.parse(self.url)
         self.address.require_host("https://host/path")
+        check_headers(headers or {})
         super().__init__(**arguments)
         self._settings: dict[str, Any] = {
             "params": dict(params or {}),
@@ -103,13 +105,24 @@ class FlaskChestCustomWriter(Chest):
         return f"{self.describe()} {digest(self.address.path)}"
 
     def secrets(self) -> tuple[str, ...]:
-        proxies = [urlsplit(proxy).password or "" for proxy in self._settings["proxies"].values()]
-        given = [*self._headers.values(), *self._settings["params"].values(), *proxies]
+        given = [*self._headers.values(), *self._settings["params"].values()]
+        proxies = [_user_info(proxy) for proxy in self._settings["proxies"].values()]
+        # Many webhooks have their password in the path.
         return (
-            self.address.password,
+            *self.address.secrets(),
+            urlsplit(self.url).path,
             urlsplit(self.url).query,
+            _user_info(self.url),
+            *self.address.query.values(),
+            *proxies,
             *(str(secret) for secret in given if secret != _JSON),
         )
+
+    def remedy(self, error: BaseException) -> str:
+        return remedy_for(error)
+
+    def describe_error(self, error: BaseException) -> str:
+        return self._client.describe_error(error)
 
     def write(self, records: Sequence[Record]) -> None:
         if not records:
@@ -121,7 +134,7 @@ class FlaskChestCustomWriter(Chest):
         response = self._send("OPTIONS", None, None)
         if response.status in CREDENTIALS or response.status >= 500:
             remedy = "see 'headers' and the endpoint's log"
-            raise DeliveryError(self.error_message(response.summarize(), remedy))
+            raise self.unavailable(response.summarize(), remedy)
 
     def close(self) -> None:
         self._client.close()
@@ -138,7 +151,7 @@ class FlaskChestCustomWriter(Chest):
         self._client.raise_if_temporary(response, reason)
         if response.status < 300:
             remedy = f"if that means 'stored', add {response.status} to 'success_status_codes'"
-            raise DeliveryError(self.error_message(reason, remedy))
+            raise self.unavailable(reason, remedy)
         raise RejectedError(self.error_message(reason), record_ids=blamed_ids(records))
 
     def _body(self, records: Sequence[Record]) -> bytes:
@@ -146,16 +159,17 @@ class FlaskChestCustomWriter(Chest):
             return b"[" + b",".join(to_lines(records)) + b"]"
         try:
             payload = self._generate(context_tuples(records))
-        except Exception as error:
-            reason = self.error_message(error, "the payload generator raised it")
-            raise RejectedError(reason, record_ids=blamed_ids(records)) from error
+        except Exception as error:  # noqa: BLE001 - a user's function may raise anything
+            remedy = "the payload generator raised it; the log has its text at level DEBUG"
+            reason = self.error_message(error, remedy)
+            raise RejectedError(reason, record_ids=blamed_ids(records)) from None
         try:
             return json.dumps(payload, allow_nan=False).encode()
         except (TypeError, ValueError, RecursionError) as error:
             reason = self.error_message(
                 error, "JSON cannot represent the value that the payload generator returned"
             )
-            raise RejectedError(reason, record_ids=blamed_ids(records)) from error
+            raise RejectedError(reason, record_ids=blamed_ids(records)) from None
 
 
 def _endpoint(url: str | None, https: bool, host: str | None, port: int | str | None) -> str:
@@ -168,6 +182,11 @@ def _endpoint(url: str | None, https: bool, host: str | None, port: int | str | 
     if urlsplit(url).scheme not in {"http", "https"}:
         raise ConfigError("'url' must begin with 'https://' or 'http://'")
     return url
+
+
+def _user_info(url: str) -> str:
+    """Return user and password of a URL, decoded; a user alone may be a token."""
+    return unquote(urlsplit(url).netloc.rpartition("@")[0])
 
 
 def _check_statuses(codes: Iterable[int]) -> frozenset[int]:

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from ...config import validators
 from ...config.settings import check_argument
-from ...errors import ConfigError, DeliveryError
+from ...errors import ConfigError
 from ..base import Chest
 from ..client import CHECK_ADDRESS, PerProcessClient
+from ..error_text import describe_cause
 from .response import Response, read_response
 
 if TYPE_CHECKING:
@@ -75,10 +76,9 @@ class HTTPClient:
         :param timeout: seconds.
         :raises DeliveryError: no response came.
         """
-        import requests
-
-        try:
-            with self._session.get().request(
+        with (
+            self._chest.converted_errors(),
+            self._session.get().request(
                 method,
                 self.url,
                 data=body,
@@ -88,14 +88,12 @@ class HTTPClient:
                 allow_redirects=False,
                 stream=True,
                 **self._settings,
-            ) as response:
-                return read_response(response, timeout)
-        except requests.RequestException as error:
-            raise DeliveryError(self._chest.error_message(_reason(error), _remedy(error))) from None
-        except OSError as error:
-            # requests opens the file of the CA before it sends anything.
-            remedy = "set 'verify' to a file that exists"
-            raise DeliveryError(self._chest.error_message(error, remedy)) from None
+            ) as response,
+        ):
+            found = read_response(response, timeout)
+        if found.status >= 300:
+            self._chest.log_detail(found.quote())
+        return found
 
     def raise_if_temporary(self, response: Response, reason: str) -> None:
         """Raise an error for a status that is not caused by the records.
@@ -104,16 +102,23 @@ class HTTPClient:
         :raises DeliveryError: the server is busy or failed, refuses the credentials, or redirects.
         """
         if response.status in _RETRY or response.status >= 500:
-            message = self._chest.error_message(reason)
-            raise DeliveryError(message, retry_after=response.retry_after)
+            raise self._chest.unavailable(reason, retry_after=response.retry_after)
         if response.status in CREDENTIALS:
             remedy = "check the credentials in 'headers'"
-            raise DeliveryError(self._chest.error_message(reason, remedy))
+            raise self._chest.unavailable(reason, remedy)
         if 300 <= response.status < 400:
             host = response.redirect_host
+            where = f" and redirected to {host}" if host else ""
             remedy = "redirects are not followed; set 'url' to the new address"
-            remedy += f" ({host})" if host else ""
-            raise DeliveryError(self._chest.error_message(reason, remedy))
+            raise self._chest.unavailable(reason + where, remedy)
+
+    def describe_error(self, error: BaseException) -> str:
+        """Describe an error of :meth:`send`, without the text of the server."""
+        verify = self._settings["verify"]
+        if type(error) is OSError and error.errno is None and isinstance(verify, str):
+            # requests raises it, without a number.
+            return f"OSError: there is no file {verify}"
+        return describe_cause(error)
 
     def close(self) -> None:
         """Close the connections. A later :meth:`send` opens new ones."""
@@ -145,19 +150,15 @@ class HTTPClient:
         )
 
 
-def _reason(error: requests.RequestException) -> str:
-    # str(error) contains the URL with its query, which may contain a token.
-    cause: Any = error.args[0] if error.args else error
-    cause = getattr(cause, "reason", None) or cause
-    text = str(cause).rpartition(": ")[2] if "url:" in str(cause) else str(cause)
-    return f"{type(error).__name__}: {text}"
-
-
-def _remedy(error: requests.RequestException) -> str:
+def remedy_for(error: BaseException) -> str:
+    """Return what a user can do if no response came."""
     import requests
 
     if isinstance(error, requests.exceptions.SSLError):
         return "set 'verify' to the file of the CA that signed the server's certificate"
     if isinstance(error, requests.Timeout):
         return "check that the server keeps up, or raise CHEST_EXPORT_TIMEOUT"
-    return CHECK_ADDRESS
+    if isinstance(error, requests.RequestException):
+        return CHECK_ADDRESS
+    # requests opens the file of the CA before it sends anything.
+    return "set 'verify' to a file that exists" if isinstance(error, OSError) else ""

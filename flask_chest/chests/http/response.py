@@ -12,11 +12,13 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from ..error_text import describe_status
+
 if TYPE_CHECKING:
     import requests
 
 _MAX_BODY_BYTES = 64 * 1024
-_MAX_QUOTED_BYTES = 200
+_MAX_QUOTED_BYTES = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +41,13 @@ class Response:
         return urlsplit(self.headers.get("Location", "")).netloc.rpartition("@")[2]
 
     def summarize(self) -> str:
-        """Return the status and the beginning of the body on one line."""
+        """Return the status in our own words: the server's may quote what users typed."""
+        return describe_status(self.status)
+
+    def quote(self) -> str:
+        """Return the server's own words, for the log at level DEBUG."""
         quoted = " ".join(self.body[:_MAX_QUOTED_BYTES].decode(errors="replace").split())
-        return f"it answered {self.status} {self.reason} {quoted}".rstrip()
+        return f"{self.status} {self.reason} {quoted}".rstrip()
 
 
 def read_response(response: requests.Response, seconds: float) -> Response:

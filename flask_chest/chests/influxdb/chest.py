@@ -13,6 +13,8 @@ from ...record.record import Record
 from ..base import Chest
 from ..batches import to_lines
 from ..client import CHECK_ADDRESS, PerProcessClient, require_driver
+from ..constructor_arguments import check_header_value
+from ..error_text import describe_cause
 from ..http.client import check_verify
 from ..http.response import parse_retry_after
 from ..url import StoreURL
@@ -25,6 +27,7 @@ _REMEDIES = {
     404: "create this organization and bucket, or name others",
 }
 _BAD_LINES = {400, 422}
+_UNTRUSTED = "set 'verify' to the file of the CA that signed the certificate"
 _TOO_LARGE = 413
 # A response names one conflict, so a batch is sent again for each. A batch with more is rejected.
 _MAX_CONFLICTS = 20
@@ -84,6 +87,7 @@ class FlaskChestInfluxDB(Chest):
         self.address = StoreURL.parse(self.url)
         if self.address.scheme not in {"http", "https"}:
             raise ConfigError("'url' must begin with 'https://' or 'http://'")
+        check_header_value("token", token)
         verify = check_verify(verify)
         if not measurement or measurement[0] in "#_":
             raise ConfigError(f"measurement {measurement!r}: begin with a letter")
@@ -125,7 +129,13 @@ class FlaskChestInfluxDB(Chest):
         return f"{self.describe()} {self.measurement}"
 
     def secrets(self) -> tuple[str, ...]:
-        return (self.token, self.address.password)
+        return (self.token, *self.address.secrets())
+
+    def remedy(self, error: BaseException) -> str:
+        return _UNTRUSTED if _is_untrusted(error) else CHECK_ADDRESS
+
+    def describe_error(self, error: BaseException) -> str:
+        return describe_cause(error)
 
     def write(self, records: Sequence[Record]) -> None:
         rejected: dict[str, str] = {}
@@ -159,7 +169,7 @@ class FlaskChestInfluxDB(Chest):
             if result.status == _TOO_LARGE:
                 self._halve(records, result, rejected)
                 return
-            if result.status not in _BAD_LINES:
+            if result.status not in _BAD_LINES and not result.drops_points:
                 raise self._unavailable(result)
             conflict = find_conflict(result.body)
             if conflict is not None and self._encoder.move(*conflict):
@@ -189,21 +199,24 @@ class FlaskChestInfluxDB(Chest):
         self._write_lines(records[middle:], rejected)
 
     def _post(self, body: bytes) -> WriteResult:
+        with self.converted_errors():
+            result = self._send(body)
+        if result.status >= 300:
+            self.log_detail(result.quote())
+        return result
+
+    def _send(self, body: bytes) -> WriteResult:
         from influxdb_client.rest import ApiException
-        from urllib3.exceptions import HTTPError
 
         try:
             write_api = self._connection.get().write_api
             write_api.write(bucket=self.bucket, org=self.org, record=body)
         except ApiException as error:
             if not error.status:
-                remedy = "set 'verify' to the file of the CA that signed the certificate"
-                raise DeliveryError(self.error_message(_last_line(error.reason), remedy)) from None
+                raise  # no response came
             headers: Any = error.headers or {}
             retry_after = parse_retry_after(headers.get("Retry-After"))
             return WriteResult(int(error.status), str(error.body or error.reason), retry_after)
-        except HTTPError as error:
-            raise DeliveryError(self.error_message(error, CHECK_ADDRESS)) from None
         return WriteResult(204, "", None)
 
     def _open_connection(self) -> _Connection:
@@ -220,8 +233,8 @@ class FlaskChestInfluxDB(Chest):
         return _Connection(client, client.write_api(write_options=SYNCHRONOUS))
 
     def _unavailable(self, result: WriteResult) -> DeliveryError:
-        message = self.error_message(result.summarize(), _REMEDIES.get(result.status, ""))
-        return DeliveryError(message, retry_after=result.retry_after)
+        remedy = _REMEDIES.get(result.status, "")
+        return self.unavailable(result.summarize(), remedy, retry_after=result.retry_after)
 
 
 def _id(record: bytes) -> str:
@@ -229,5 +242,6 @@ def _id(record: bytes) -> str:
     return identity
 
 
-def _last_line(reason: object) -> str:
-    return str(reason).strip().rpartition("\n")[2]
+def _is_untrusted(error: BaseException) -> bool:
+    # The client raises it without a status if TLS fails, and urllib3 raises its own.
+    return "certificate" in str(error).lower() or "SSL" in str(error)

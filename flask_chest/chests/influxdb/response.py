@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..error_text import describe_status
+
 # How servers name a bad line. InfluxDB Cloud: "line 2" in the message. Version 3: a list of
 # {"line_number": 2, ...}. Version 2: the line itself if it cannot be parsed, but only the number of
 # bad lines and the first reason if they cannot be stored.
@@ -16,7 +18,8 @@ _CONFLICT = re.compile(
     r'input field "(?P<field>.+?)" on measurement ".*?" is type (?P<type>\w+), already exists',
     re.DOTALL,
 )
-_MAX_MESSAGE_LENGTH = 300
+_MAX_MESSAGE_LENGTH = 1000
+_PARTIAL_WRITE = "partial write: points beyond retention policy"
 
 
 class WriteResult(NamedTuple):
@@ -30,9 +33,22 @@ class WriteResult(NamedTuple):
     retry_after: float | None
 
     def summarize(self) -> str:
-        """Return the status and the message on one line."""
+        """Return the status in our own words: the server's quote lines with users' values."""
+        return describe_status(self.status)
+
+    def quote(self) -> str:
+        """Return the server's own words, for the log at level DEBUG."""
         message = " ".join(_message(_json(self.body), self.body).split())
-        return f"it answered {self.status} {message[:_MAX_MESSAGE_LENGTH]}".rstrip()
+        return f"{self.status} {message[:_MAX_MESSAGE_LENGTH]}".rstrip()
+
+    @property
+    def drops_points(self) -> bool:
+        """Whether the server will never store some of the points, whatever its status says.
+
+        InfluxDB answers with 500 or 422 if points are older than the bucket's retention. It has
+        stored the other points.
+        """
+        return self.status >= 400 and _PARTIAL_WRITE in _message(_json(self.body), self.body)
 
 
 def find_bad_lines(body: str, lines: Sequence[bytes]) -> set[int]:

@@ -12,6 +12,7 @@ from ...record.record import Record
 from ..base import Chest
 from ..batches import to_lines
 from ..client import PerProcessClient, require_driver
+from ..error_text import describe_cause
 from ..url import StoreURL
 from .producer import IdempotentProducer, Message
 
@@ -46,6 +47,8 @@ _REMEDIES = {
     "_UNSUPPORTED_FEATURE": "upgrade the brokers to Kafka 0.11 or newer",
     "_INVALID_ARG": "see the URL's parameters and 'options'",
 }
+# Errors whose text is the client's own and says more than the name.
+_OWN_TEXTS = {"_TRANSPORT", "_ALL_BROKERS_DOWN", "_RESOLVE", "_TIMED_OUT", "_SSL", "_INVALID_ARG"}
 _UNREACHABLE = "check hosts and ports, and that the brokers run"
 _REMEDIES |= dict.fromkeys(
     ("_TRANSPORT", "_ALL_BROKERS_DOWN", "_RESOLVE", "_TIMED_OUT"), _UNREACHABLE
@@ -111,12 +114,19 @@ class FlaskChestKafka(Chest):
 
     def secrets(self) -> tuple[str, ...]:
         hidden = [str(value) for name, value in self._options.items() if _SECRET.search(name)]
-        return (self.address.password, *hidden)
+        return (*self.address.secrets(), *hidden)
+
+    def describe_error(self, error: BaseException) -> str:
+        return describe_cause(error)
 
     def write(self, records: Sequence[Record]) -> None:
         if not records:
             return
         messages = [_message(line) for line in to_lines(records)]
+        with self.converted_errors():
+            self._write(messages)
+
+    def _write(self, messages: Sequence[Message]) -> None:
         producer = self._producer.get()
         if not self._knows_topic:
             self._check_topic(producer)
@@ -127,7 +137,8 @@ class FlaskChestKafka(Chest):
             self._raise_for_failed(failed, producer.last_error)
 
     def check(self) -> None:
-        self._check_topic(self._producer.get())
+        with self.converted_errors():
+            self._check_topic(self._producer.get())
 
     def close(self) -> None:
         self._producer.close()
@@ -169,8 +180,9 @@ class FlaskChestKafka(Chest):
     def _unavailable(self, error: Any) -> DeliveryError:
         if error is None:
             reason = f"the brokers have not acknowledged the records within {self.timeout:g} s"
-            return DeliveryError(self.error_message(reason, _SLOW))
-        return DeliveryError(self.error_message(_describe(error), _REMEDIES.get(error.name(), "")))
+            return self.unavailable(reason, _SLOW)
+        self.log_detail(f"{error.name()}: {error.str()}")
+        return self.unavailable(_describe(error), _REMEDIES.get(error.name(), ""))
 
     def _settings(self) -> dict[str, Any]:
         milliseconds = max(100, int(self.timeout * 1000))
@@ -224,4 +236,9 @@ def _is_rejection(error: Any) -> bool:
 
 
 def _describe(error: Any) -> str:
-    return f"{error.name()}: {error.str()}"
+    """Describe an error in the words of the client, not in those of a broker."""
+    from confluent_kafka import KafkaError
+
+    name: str = error.name()
+    text = error.str() if name in _OWN_TEXTS else KafkaError(error.code()).str()
+    return f"{name}: {text}"

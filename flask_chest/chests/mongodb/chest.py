@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from ...errors import ConfigError, DeliveryError, RejectedError
+from ...errors import ConfigError, RejectedError
 from ...query.eraser import Eraser
 from ...query.intervals import to_utc
 from ...query.reader import Reader
@@ -17,7 +17,13 @@ from ..client import PerProcessClient, require_driver
 from ..url import StoreURL
 from .client import CollectionConnection, database_of, make_client
 from .documents import to_document
-from .errors import is_already_stored, is_rejection, remedy_for
+from .errors import (
+    describe_error,
+    describe_write_error,
+    is_already_stored,
+    is_rejection,
+    remedy_for,
+)
 
 # Seconds. MongoDB cannot drop the retention of an index in place, so it is set to the maximum.
 _MAX_RETENTION = 2**31 - 1
@@ -73,24 +79,25 @@ class FlaskChestMongoDB(Chest):
     def secrets(self) -> tuple[str, ...]:
         query = {name.lower(): value for name, value in self.address.query.items()}
         token = query.get("authmechanismproperties", "")
-        return (self.address.password, query.get("tlscertificatekeyfilepassword", ""), token)
+        file_password = query.get("tlscertificatekeyfilepassword", "")
+        return (*self.address.secrets(), file_password, token)
 
     def write(self, records: Sequence[Record]) -> None:
         from bson.errors import BSONError
-        from pymongo.errors import BulkWriteError, DocumentTooLarge, PyMongoError
+        from pymongo.errors import BulkWriteError, DocumentTooLarge
 
         if not records:
             return
-        documents = [to_document(line) for line in to_lines(records)]
-        try:
-            self._collection().insert_many(documents, ordered=False)
-        except BulkWriteError as error:
-            self._raise_for_result(error.details or {}, documents)
-        except (DocumentTooLarge, BSONError) as error:
-            ids = blamed_ids(records)
-            raise RejectedError(self.error_message(error), record_ids=ids) from None
-        except PyMongoError as error:
-            raise self.to_delivery_error(error) from None
+        lines = to_lines(records)
+        with self.converted_errors():
+            documents = [to_document(line) for line in lines]
+            try:
+                self._collection().insert_many(documents, ordered=False)
+            except BulkWriteError as error:
+                self._raise_for_result(error.details or {}, documents)
+            except (DocumentTooLarge, BSONError) as error:
+                ids = blamed_ids(records)
+                raise RejectedError(self.error_message(error), record_ids=ids) from None
 
     def reader(self) -> Reader:
         from .reader import MongoReader
@@ -103,12 +110,8 @@ class FlaskChestMongoDB(Chest):
         return MongoEraser(self._open_connection())
 
     def check(self) -> None:
-        from pymongo.errors import PyMongoError
-
-        try:
+        with self.converted_errors():
             self._database().command("ping")
-        except PyMongoError as error:
-            raise self.to_delivery_error(error) from None
 
     def clock(self) -> float | None:
         from pymongo.errors import PyMongoError
@@ -129,15 +132,20 @@ class FlaskChestMongoDB(Chest):
         retryable = [error for error in errors if not is_rejection(error)]
         retryable += details.get("writeConcernErrors", [])
         if retryable:
-            raise DeliveryError(self.error_message(retryable[0].get("errmsg", retryable[0])))
+            self.log_detail(retryable[0].get("errmsg"))
+            raise self.unavailable(describe_write_error(retryable[0]))
         if errors:
             # The insert is unordered, so MongoDB has inserted all other documents.
             rejected = [documents[error["index"]]["_id"] for error in errors]
-            reason = self.error_message(errors[0].get("errmsg", "refused"))
+            self.log_detail(errors[0].get("errmsg"))
+            reason = self.error_message(describe_write_error(errors[0]))
             raise RejectedError(reason, record_ids=rejected)
 
     def remedy(self, error: BaseException) -> str:
         return remedy_for(error)
+
+    def describe_error(self, error: BaseException) -> str:
+        return describe_error(error)
 
     def _database(self) -> Any:
         return database_of(self._client.get())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ...errors import ReadError
+from ...errors import ChestError, ReadError
 from ..url import StoreURL
 
 T = TypeVar("T")
@@ -61,11 +61,11 @@ class CollectionConnection:
 
         :raises flask_chest.errors.ReadError: the driver raised an error.
         """
-        from pymongo.errors import PyMongoError
-
         try:
             return operation(self._collection())
-        except PyMongoError as error:
+        except ChestError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a driver may raise anything, with a secret in it
             raise self._to_read_error(error) from None
 
     def close(self) -> None:

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..client import CHECK_ADDRESS
+from ..error_text import describe_cause
 
 _DUPLICATE_KEY = 11000
 # Codes for an invalid document; all other codes are about the state of the server.
 # https://www.mongodb.com/docs/manual/reference/error-codes/
 _REJECTIONS = {2, 9, 14, 15, 22, 52, 55, 56, 57, 121, 10334, 17280, _DUPLICATE_KEY}
+# Exceptions whose text is the driver's own.
+_OWN_TEXTS = {"AutoReconnect", "NetworkTimeout", "ServerSelectionTimeoutError", "DocumentTooLarge"}
 _REMEDIES = {
     13: "grant this user readWrite on the database",
     18: "check user, password and 'authSource'",
@@ -27,6 +30,26 @@ def is_already_stored(error: Mapping[str, Any]) -> bool:
 def is_rejection(error: Mapping[str, Any]) -> bool:
     """Return whether a write error says that MongoDB will never accept the document."""
     return error.get("code") in _REJECTIONS
+
+
+def describe_write_error(error: Mapping[str, Any]) -> str:
+    """Describe a write error without the server's text, which quotes values."""
+    code, name = error.get("code"), error.get("codeName")
+    known = f" ({name})" if isinstance(name, str) and name.isalnum() else ""
+    return f"it refused a document with code {code}{known}"
+
+
+def describe_error(error: BaseException) -> str:
+    """Describe an error of the driver without the server's text."""
+    code: Any = getattr(error, "code", None)
+    if code is not None:
+        details = getattr(error, "details", None) or {}
+        name = details.get("codeName") if isinstance(details, Mapping) else None
+        known = f" ({name})" if isinstance(name, str) and name.isalnum() else ""
+        return f"{type(error).__name__} {code}{known}"
+    if type(error).__name__ in _OWN_TEXTS:
+        return f"{type(error).__name__}: {str(error).partition(', Timeout: ')[0]}"
+    return describe_cause(error)
 
 
 def remedy_for(error: BaseException) -> str:

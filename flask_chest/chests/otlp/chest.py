@@ -8,12 +8,13 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from ..._throttle import LogThrottle
-from ...errors import ConfigError, DeliveryError, RejectedError
+from ...errors import ConfigError, RejectedError
 from ...record.record import Record
 from ..base import Chest
 from ..batches import blamed_ids, to_lines
 from ..client import require_driver
-from ..http.client import HTTPClient, check_timeout, check_verify
+from ..constructor_arguments import check_headers
+from ..http.client import HTTPClient, check_timeout, check_verify, remedy_for
 from ..http.response import Response
 from ..url import StoreURL, digest
 from .log_records import LogEncoder
@@ -71,6 +72,7 @@ class FlaskChestOTLP(Chest):
         verify = check_verify(verify)
         if compression not in _COMPRESSIONS:
             raise ConfigError(f"compression {compression!r}: expected 'gzip' or 'none'")
+        check_headers(headers or {})
         super().__init__(**arguments)
         self._compresses = compression == "gzip"
         self._own_timeout = check_timeout(timeout)
@@ -101,7 +103,13 @@ class FlaskChestOTLP(Chest):
         return f"{self.describe()} {digest(self.address.path)}"
 
     def secrets(self) -> tuple[str, ...]:
-        return (self.address.password, *map(str, self._own_headers.values()))
+        return (*self.address.secrets(), urlsplit(self.url).path, *self._own_headers.values())
+
+    def remedy(self, error: BaseException) -> str:
+        return remedy_for(error)
+
+    def describe_error(self, error: BaseException) -> str:
+        return self._client.describe_error(error)
 
     def write(self, records: Sequence[Record]) -> None:
         if not records:
@@ -134,7 +142,7 @@ class FlaskChestOTLP(Chest):
         self._client.raise_if_temporary(response, reason)
         if response.status in _WRONG_URL:
             remedy = "set 'url' to where the collector takes OTLP over HTTP, without its /v1/logs"
-            raise DeliveryError(self.error_message(reason, remedy))
+            raise self.unavailable(reason, remedy)
         # The collector took no record of the batch. Delivery halves a batch that is too large, too.
         remedy = _RAISE_LIMIT if response.status == _TOO_LARGE else ""
         message = self.error_message(reason, remedy)
@@ -142,30 +150,39 @@ class FlaskChestOTLP(Chest):
 
     def _raise_for_outcome(self, response: Response, records: Sequence[Record]) -> None:
         outcome = read_outcome(response)
+        if outcome is not None and outcome.message:
+            self.log_detail(outcome.message)
         if outcome is None:
             remedy = "the server there is no OTLP collector; set 'url' to the collector"
-            raise DeliveryError(self.error_message(summarize(response), remedy))
+            raise self.unavailable(summarize(response), remedy)
         if outcome.rejected:
             self._reject(outcome, records)
         if outcome.message:
-            message = self.error_message(f"the collector warns: {outcome.message}")
+            remedy = "the log has its words at level DEBUG"
+            message = self.error_message(
+                "the collector accepted the records with a warning", remedy
+            )
             self._log.warning("warning", "%s", message)
 
     def _reject(self, outcome: Outcome, records: Sequence[Record]) -> None:
         count = outcome.rejected
         if count >= len(records):
-            reason = self.error_message(f"it rejected the record: {outcome.message}")
+            reason = self.error_message("it rejected the record")
             raise RejectedError(reason, record_ids=[record.id for record in records])
         # Clients "MUST NOT" send such a batch again:
         # https://opentelemetry.io/docs/specs/otlp/#partial-success-1
-        reason = f"it rejected {count} of {len(records)} and does not say which: {outcome.message}"
+        reason = f"it rejected {count} of {len(records)} and does not say which"
         raise RejectedError(self.error_message(reason), unnamed=count)
 
 
 def _check_resource(resource: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in resource.items():
         if not isinstance(value, (str, bool, int, float)):
-            raise ConfigError(f"resource: {name!r} is {value!r}; expected text, number or boolean")
+            # The message does not quote the value, which may hold a key.
+            kind = type(value).__name__
+            raise ConfigError(
+                f"resource: {name!r} is of type {kind!r}; expected text, number or boolean"
+            )
     return dict(resource)
 
 

@@ -12,6 +12,16 @@ from ..http.response import Response
 _JSON = "json"
 _PROTOBUF = "protobuf"
 _MAX_QUOTED_LENGTH = 300
+# https://grpc.io/docs/guides/status-codes/
+_GRPC_CODES = {
+    3: "INVALID_ARGUMENT",
+    5: "NOT_FOUND",
+    7: "PERMISSION_DENIED",
+    8: "RESOURCE_EXHAUSTED",
+    13: "INTERNAL",
+    14: "UNAVAILABLE",
+    16: "UNAUTHENTICATED",
+}
 
 
 class Outcome(NamedTuple):
@@ -48,9 +58,15 @@ def read_outcome(response: Response) -> Outcome | None:
 
 
 def summarize(response: Response) -> str:
-    """Return the status and the message of a response on one line."""
+    """Return the status of a response, with the name of the gRPC status in its body, if any."""
+    code = _grpc_code(response)
+    text = response.summarize()
+    return f"{text} ({code})" if code else text
+
+
+def _grpc_code(response: Response) -> str:
     if _PROTOBUF not in _content_type(response):
-        return response.summarize()
+        return ""
     from google.protobuf.message import DecodeError
     from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsPartialSuccess
 
@@ -60,9 +76,8 @@ def summarize(response: Response) -> str:
     try:
         status.ParseFromString(response.body)
     except DecodeError:
-        return f"it answered {response.status} {response.reason}"
-    quoted = _one_line(status.error_message)
-    return f"it answered {response.status} {response.reason} {quoted}".rstrip()
+        return ""
+    return _GRPC_CODES.get(status.rejected_log_records, "")
 
 
 def _content_type(response: Response) -> str:

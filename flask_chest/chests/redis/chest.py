@@ -14,7 +14,7 @@ from ..base import Chest
 from ..batches import split_lines, to_lines
 from ..client import PerProcessClient, require_driver
 from ..url import StoreURL
-from .errors import remedy_for
+from .errors import describe_error, remedy_for
 
 #: The field of an entry that holds the record's line of JSON.
 FIELD = b"record"
@@ -107,7 +107,7 @@ class FlaskChestRedis(Chest):
         return f"{self.address.public_location()}?stream={self.stream}"
 
     def secrets(self) -> tuple[str, ...]:
-        return (self.address.password,)
+        return self.address.secrets()
 
     @property
     def keys(self) -> tuple[str, str, str]:
@@ -116,33 +116,30 @@ class FlaskChestRedis(Chest):
         return (self.stream, f"{tagged}:ids", f"{tagged}:ids:before")
 
     def write(self, records: Sequence[Record]) -> None:
-        from redis.exceptions import RedisError
-
         if not records:
             return
         lines = to_lines(records)
-        try:
+        with self.converted_errors():
             client = self.client()
             answers = self._send(
                 client, [line for line in lines if len(line) <= self._max_value_bytes]
             )
-        except RedisError as error:
-            raise self.to_delivery_error(error) from None
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise self.to_delivery_error(answer)
+            for answer in answers:
+                if isinstance(answer, Exception):
+                    raise answer
         self._reject([line for line in lines if len(line) > self._max_value_bytes])
 
     def check(self) -> None:
-        from redis.exceptions import RedisError
-
-        try:
+        with self.converted_errors():
             kind = self.client().type(self.stream)
-        except RedisError as error:
-            raise self.to_delivery_error(error) from None
         if kind not in {b"stream", b"none"}:
             reason = f"the key {self.stream!r} is a {kind.decode()}"
-            raise DeliveryError(self.error_message(reason, "name another one: ?stream="))
+            raise self.unavailable(reason, "name another one: ?stream=")
+
+    def to_delivery_error(self, error: BaseException) -> DeliveryError:
+        # After a failover the name leads to another server, but an open connection does not.
+        self.close()
+        return super().to_delivery_error(error)
 
     def clock(self) -> float | None:
         from redis.exceptions import RedisError
@@ -154,7 +151,10 @@ class FlaskChestRedis(Chest):
         return float(seconds + microseconds / 1_000_000)
 
     def remedy(self, error: BaseException) -> str:
-        return remedy_for(error, self.keys)
+        return remedy_for(error)
+
+    def describe_error(self, error: BaseException) -> str:
+        return describe_error(error)
 
     def close(self) -> None:
         self._client.close()
@@ -211,9 +211,7 @@ class FlaskChestRedis(Chest):
         """
         found = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
         if found and found < _OLDEST:
-            raise DeliveryError(
-                self.error_message(f"Redis {version} is too old", "run Redis 7 or newer")
-            )
+            raise self.unavailable(f"Redis {version} is too old", "run Redis 7 or newer")
 
     def _send(self, client: Any, lines: Sequence[bytes]) -> list[Any]:
         if not lines:

@@ -194,12 +194,9 @@ class ConsumerGroup:
 
     @contextmanager
     def _client(self) -> Iterator[Any]:
-        from redis.exceptions import RedisError
-
         try:
-            yield self.chest.client()
-        except RedisError as error:
-            raise OSError(str(self.chest.to_delivery_error(error))) from None
+            with self.chest.converted_errors():
+                yield self.chest.client()
         except DeliveryError as error:
             raise OSError(str(error)) from None
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 
 from ..client import CHECK_ADDRESS
+from ..error_text import describe_cause
 
 _CERTIFICATE = "check the server's certificate, and 'ssl_ca_certs'"
+_RENAME = "name another stream: ?stream="
+# The first word of an error is its code, for example "NOPERM".
+_CODE = re.compile(r"[A-Z]{3,16}(?= )")
 # Remedies by the driver's exception class.
 _BY_CLASS = {
     "AuthenticationError": "check user and password",
@@ -31,17 +35,22 @@ _BY_TEXT = {
 }
 
 
-def remedy_for(error: BaseException, keys: Sequence[str]) -> str:
-    """Return what a user can do about a driver's error; empty if there is no advice.
+def describe_error(error: BaseException) -> str:
+    """Describe an error in our own words: a server's text may quote a command's arguments."""
+    code = _CODE.match(str(error))
+    name = type(error).__name__
+    if code is not None and not isinstance(error, OSError):
+        return f"{name} {code[0]}"
+    return describe_cause(error)
 
-    :param keys: the keys that the chest uses.
-    """
+
+def remedy_for(error: BaseException) -> str:
+    """Return what a user can do about a driver's error; empty if there is no advice."""
     kind, text = type(error).__name__, str(error)
-    listed = ", ".join(map(repr, keys))
     if "WRONGTYPE" in text:
-        return f"of {listed} one holds something else; name another stream: ?stream="
+        return "the stream's key, or one of its two sets of ids, holds something else; " + _RENAME
     if kind == "NoPermissionError" or any(each in text for each in _DENIED):
-        return f"grant this user the commands that the page on Redis lists, on {listed}"
+        return "grant this user the commands that the page on Redis lists, on all keys of the chest"
     if "certificate" in text or "SSL" in text:
         return _CERTIFICATE
     if kind in _BY_CLASS:

@@ -46,14 +46,14 @@ class SQLChest(BaseSQLChest):
     def write(self, records: Sequence[Record]) -> None:
         if not records:
             return
-        try:
-            self._write(records)
-        except RejectedError as error:
-            raise RejectedError(
-                self.error_message(str(error)), record_ids=error.record_ids
-            ) from None
-        except exc.SQLAlchemyError as error:
-            raise self._to_chest_error(error) from None
+        with self.converted_errors():
+            try:
+                self._write(records)
+            except RejectedError as error:
+                reason = self.error_message(str(error))
+                raise RejectedError(reason, record_ids=error.record_ids) from None
+            except exc.SQLAlchemyError as error:
+                raise self._to_chest_error(error) from None
         self._report_late_records(oldest_time(records))
 
     def _write(self, records: Sequence[Record]) -> None:
@@ -82,27 +82,18 @@ class SQLChest(BaseSQLChest):
             self._log.warning("late", "%s", self.error_message(error, remedy))
 
     def check(self) -> None:
-        try:
-            with self.engine().connect() as connection:
-                connection.execute(sa.select(1))
-        except exc.SQLAlchemyError as error:
-            raise DeliveryError(str(self._to_chest_error(error))) from None
+        with self.converted_errors(), self.engine().connect() as connection:
+            connection.execute(sa.select(1))
 
     def check_rights(self) -> None:
         probe = Record(id="0" * 32, time=datetime.now(timezone.utc))
-        try:
-            with self.engine().connect() as connection:
-                self.insert(connection, [probe])
-                connection.rollback()
-        except exc.SQLAlchemyError as error:
-            raise DeliveryError(str(self._to_chest_error(error))) from None
+        with self.converted_errors(), self.engine().connect() as connection:
+            self.insert(connection, [probe])
+            connection.rollback()
 
     def clock(self) -> float | None:
-        try:
-            with self.engine().connect() as connection:
-                return float(connection.exec_driver_sql(self.clock_query).scalar_one())
-        except exc.SQLAlchemyError as error:
-            raise DeliveryError(str(self._to_chest_error(error))) from None
+        with self.converted_errors(), self.engine().connect() as connection:
+            return float(connection.exec_driver_sql(self.clock_query).scalar_one())
 
     def _open_engine(self) -> sa.Engine:
         engine = self.make_engine()
@@ -124,8 +115,11 @@ class SQLChest(BaseSQLChest):
     def _to_chest_error(self, error: exc.SQLAlchemyError) -> DeliveryError | RejectedError:
         if self.is_rejection(error):
             return RejectedError(self.error_message(error))
+        return self.to_delivery_error(error)
+
+    def to_delivery_error(self, error: BaseException) -> DeliveryError:
         # A server may have been demoted, and its tables may have been dropped or renamed. The next
         # batch connects to the server that the address leads to by then, and creates missing
         # tables.
         self.close()
-        return self.to_delivery_error(error)
+        return super().to_delivery_error(error)

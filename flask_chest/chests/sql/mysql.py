@@ -9,11 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from ...errors import ConfigError, DeliveryError, RejectedError
+from ...errors import ConfigError, RejectedError
 from ...record.encoding import loads
 from ...record.record import Record
 from ..batches import split_lines, to_lines
 from ..client import CHECK_ADDRESS, require_driver
+from ..error_text import describe_cause
 from ..url import StoreURL
 from .chest import SQLChest
 from .engine import make_engine
@@ -98,7 +99,7 @@ class FlaskChestMySQL(SQLChest):
         return f"{self.address.public_location()} {self.records.name}"
 
     def secrets(self) -> tuple[str, ...]:
-        return (self.address.password,)
+        return self.address.secrets()
 
     def make_engine(self) -> sa.Engine:
         engine = make_engine("mysql+pymysql://", self._connect, json_deserializer=loads)
@@ -130,7 +131,7 @@ class FlaskChestMySQL(SQLChest):
         query = sa.text("SELECT GET_LOCK(:name, :seconds)")
         seconds = max(1, int(self.timeout) - 1)
         if not connection.execute(query, {"name": name, "seconds": seconds}).scalar():
-            raise DeliveryError(self.error_message("another process is still creating the tables"))
+            raise self.unavailable("another process is still creating the tables")
         try:
             yield
         finally:
@@ -165,6 +166,13 @@ class FlaskChestMySQL(SQLChest):
     def is_missing_table(self, error: exc.SQLAlchemyError) -> bool:
         return _error_code(error) == _MISSING_TABLE
 
+    def describe_error(self, error: BaseException) -> str:
+        # The server's text quotes values: "Incorrect integer value: '...' for column".
+        code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+        if not code:
+            return describe_cause(error)
+        return f"{describe_cause(error)} ({code}{_code_name(code)})"
+
     def remedy(self, error: BaseException) -> str:
         return _REMEDIES.get(_error_code(error), "")
 
@@ -188,6 +196,14 @@ class FlaskChestMySQL(SQLChest):
             write_timeout=self.timeout,
             init_command=_STRICT,
         )
+
+
+def _code_name(code: int) -> str:
+    """Return PyMySQL's name of an error code, after a space; empty if it has none."""
+    from pymysql.constants import CR, ER
+
+    names = (name for each in (ER, CR) for name, value in vars(each).items() if value == code)
+    return next((f" {name}" for name in names if name.isupper()), "")
 
 
 def _error_code(error: BaseException) -> int:

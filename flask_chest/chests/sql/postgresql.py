@@ -16,6 +16,7 @@ from ...record.encoding import Batch, loads
 from ...record.record import Record
 from ..batches import json_bodies, to_lines
 from ..client import CHECK_ADDRESS, require_driver
+from ..error_text import describe_cause
 from ..url import StoreURL
 from .chest import SQLChest
 from .engine import make_engine
@@ -61,9 +62,38 @@ _COPY_UNSUPPORTED = {"0A000", "42809"}
 _REMEDIES = {
     "28": "check user and password",
     "3D": "create this database, or name another one",
-    "42501": "grant this user CREATE on the schema, or create the tables by hand",
+    "42501": (
+        "grant this user SELECT, INSERT, UPDATE and DELETE on the tables, and CREATE on the schema "
+        "if the tables do not exist"
+    ),
+    _UNDEFINED_TABLE: "the next batch creates the tables",
     "53": "the server is short of connections, memory or disk space",
 }
+
+# A failed connection has no SQLSTATE. These words of libpq and of the server contain no values.
+_CONNECTION_WORDS = (
+    "Connection refused",
+    "timeout expired",
+    "could not translate host name",
+    "failed to resolve host",
+    "No such file or directory",
+    "password authentication failed",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    "certificate verify failed",
+    "does not match host name",
+    "root certificate file",
+    "server does not support SSL",
+    "SSL error",
+    "the database system is starting up",
+    "the database system is shutting down",
+    "too many connections",
+    "remaining connection slots are reserved",
+    "does not exist",
+    "server closed the connection unexpectedly",
+    "Network is unreachable",
+    "No route to host",
+)
 
 
 class FlaskChestPostgreSQL(SQLChest):
@@ -105,8 +135,7 @@ class FlaskChestPostgreSQL(SQLChest):
         return f"{self.address.public_location()} {self.records.name}"
 
     def secrets(self) -> tuple[str, ...]:
-        query = self.address.query
-        return (self.address.password, query.get("password", ""), query.get("sslpassword", ""))
+        return self.address.secrets()
 
     def make_engine(self) -> sa.Engine:
         from .psycopg_connection import connect
@@ -198,6 +227,14 @@ class FlaskChestPostgreSQL(SQLChest):
 
     def is_missing_table(self, error: exc.SQLAlchemyError) -> bool:
         return _sqlstate(error) == _UNDEFINED_TABLE
+
+    def describe_error(self, error: BaseException) -> str:
+        # The server's text quotes values: 'invalid input syntax for type integer: "..."'.
+        name, state = type(error).__name__, getattr(error, "sqlstate", None)
+        if state:
+            return f"{name} ({state})"
+        words = next((words for words in _CONNECTION_WORDS if words in str(error)), "")
+        return f"{name}: {words}" if words else describe_cause(error)
 
     def remedy(self, error: BaseException) -> str:
         state = _sqlstate(error)

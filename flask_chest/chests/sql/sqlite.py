@@ -66,10 +66,12 @@ class FlaskChestSQLite(BaseSQLChest):
         """``sqlite:///chest.db`` is relative, ``sqlite:////var/lib/chest.db`` absolute."""
         parts = urlsplit(url)
         if parts.netloc:
-            raise ConfigError(f"{url!r}: SQLite has no host; write 'sqlite:///{parts.netloc}'")
+            # The message quotes nothing before an '@': it may be a password.
+            file = parts.netloc.rpartition("@")[2]
+            raise ConfigError(f"SQLite has no host; write 'sqlite:///{file}'")
         if parts.query or parts.fragment:
             raise ConfigError(
-                f"{url!r}: an SQLite URL names a file and nothing else ('?' is '%3F', '#' is "
+                "an SQLite URL names a file and nothing else ('?' is '%3F', '#' is "
                 "'%23'); for 'table' and 'name' write a dict: {'url': ..., 'table': ...}"
             )
         return cls(path=unquote(parts.path[1:]), **arguments)
@@ -92,14 +94,14 @@ class FlaskChestSQLite(BaseSQLChest):
     def write(self, records: Sequence[Record]) -> None:
         if not records:
             return
-        try:
-            self._writer.write(records)
-        except RejectedError as error:
-            raise RejectedError(
-                self.error_message(str(error)), record_ids=error.record_ids
-            ) from None
-        except (sqlite3.Error, OSError, ForeignTableError) as error:
-            raise self._to_chest_error(error) from None
+        with self.converted_errors():
+            try:
+                self._writer.write(records)
+            except RejectedError as error:
+                reason = self.error_message(str(error))
+                raise RejectedError(reason, record_ids=error.record_ids) from None
+            except (sqlite3.Error, OSError, ForeignTableError) as error:
+                raise self._to_chest_error(error) from None
 
     def check(self) -> None:
         # A check must not create the file or its folder.
@@ -110,11 +112,9 @@ class FlaskChestSQLite(BaseSQLChest):
             if existing == file:
                 self._check_file(file)
         except (OSError, sqlite3.Error) as error:  # e.g. a folder without read permission
-            raise DeliveryError(str(self._to_chest_error(error))) from None
+            raise self.to_delivery_error(error) from None
         if existing != file and not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
-            raise DeliveryError(
-                self.error_message(f"no file can be created in {existing}", UNWRITABLE)
-            )
+            raise self.unavailable(f"no file can be created in {existing}", UNWRITABLE)
 
     def _check_file(self, file: Path) -> None:
         with closing(connect_read_only(read_only_uri(file))) as connection:
@@ -176,7 +176,7 @@ class FlaskChestSQLite(BaseSQLChest):
 
     def _to_chest_error(self, error: Exception) -> DeliveryError | RejectedError:
         if isinstance(error, ForeignTableError):
-            return DeliveryError(self.error_message(*error.args))
+            return self.unavailable(*error.args)
         if is_rejection(error):
             return RejectedError(self.error_message(error))
         return self.to_delivery_error(error)

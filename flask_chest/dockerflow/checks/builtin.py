@@ -26,9 +26,10 @@ def check_database_connected(db: Any) -> list[CheckMessage]:
         with db.engine.connect() as connection:
             connection.execute(text("SELECT 1"))
     except DBAPIError as error:
-        return [Error(f"DB-API error: {error}", id=health.ERROR_DB_API_EXCEPTION)]
+        return [Error(_public("DB-API error", error), obj=error, id=health.ERROR_DB_API_EXCEPTION)]
     except SQLAlchemyError as error:
-        return [Error(f'Database misconfigured: "{error}"', id=health.ERROR_SQLALCHEMY_EXCEPTION)]
+        message = _public("Database misconfigured", error)
+        return [Error(message, obj=error, id=health.ERROR_SQLALCHEMY_EXCEPTION)]
     return []
 
 
@@ -51,8 +52,8 @@ def check_migrations_applied(migrate: Any) -> list[CheckMessage]:
         with migrate.db.engine.connect() as connection:
             applied = set(MigrationContext.configure(connection).get_current_heads())
     except SQLAlchemyError as error:
-        text = f"Can't connect to database to check migrations: {error}"
-        return [Info(text, id=health.INFO_CANT_CHECK_MIGRATIONS)]
+        text = _public("Can't connect to database to check migrations", error)
+        return [Info(text, obj=error, id=health.INFO_CANT_CHECK_MIGRATIONS)]
     expected = set(script.get_heads())
     if applied == expected:
         return []
@@ -78,10 +79,16 @@ def check_redis_connected(client: Any) -> list[CheckMessage]:
     try:
         answered = client.ping()
     except RedisConnectionError as error:
-        text = f"Could not connect to redis: {error}"
-        return [Error(text, id=health.ERROR_CANNOT_CONNECT_REDIS)]
+        text = _public("Could not connect to redis", error)
+        return [Error(text, obj=error, id=health.ERROR_CANNOT_CONNECT_REDIS)]
     except RedisError as error:
-        return [Error(f'Redis error: "{error}"', id=health.ERROR_REDIS_EXCEPTION)]
+        text = _public("Redis error", error)
+        return [Error(text, obj=error, id=health.ERROR_REDIS_EXCEPTION)]
     if not answered:
         return [Error("Redis ping failed", id=health.ERROR_REDIS_PING_FAILED)]
     return []
+
+
+def _public(text: str, error: BaseException) -> str:
+    # Everybody can read the heartbeat, and an error's text names user, host and database.
+    return f"{text}: {type(error).__name__}; the log has the details"

@@ -87,16 +87,17 @@ def test_server_too_old(server: ClickHouse, monkeypatch: pytest.MonkeyPatch) -> 
     [
         (
             "Code: 60. DB::Exception: Code: 60. DB::Exception: No t. In scope SELECT 'secret'.",
-            "error 60 (60): No t",
+            "error (60)",
         ),
         (
-            "(Caused by NewConnectionError(\"HTTPConnection(host='h', port=1): refused\")) at",
-            "NewConnectionError: refused",
+            "Code: 497. DB::Exception: me: Not enough privileges. (ACCESS_DENIED) (version 24.8.1)",
+            "ACCESS_DENIED (497)",
         ),
+        ("Error HTTPConnectionPool(host='h', port=1): 'secret'", "RuntimeError"),
     ],
 )
 def test_describe_error(text: str, description: str) -> None:
-    """An error's description has the reason, but neither the query nor values."""
+    """An error's description has the code and its name, but no text of the server."""
     assert describe_error(RuntimeError(text)) == description
 
 

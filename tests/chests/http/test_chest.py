@@ -201,7 +201,7 @@ def test_generator_raises(server: HTTPRecorder) -> None:
         return {}["missing"]  # type: ignore[index]
 
     chest = FlaskChestCustomWriter(server.url, payload_generator=generate)
-    with pytest.raises(RejectedError, match="KeyError: 'missing'; the payload generator") as caught:
+    with pytest.raises(RejectedError, match="KeyError; the payload generator") as caught:
         chest.write(make_records(2))
     assert caught.value.record_ids is None
 
@@ -277,12 +277,20 @@ def test_credentials_stay_out_of_errors() -> None:
         assert "pass-word" not in text
 
 
-def test_echoed_headers_stay_out_of_errors(server: HTTPRecorder) -> None:
-    """If the response of an endpoint quotes the token, the error blanks it out."""
-    server.replies.append(Reply(400, body=b"bad token tok-123456"))
+def test_answers_are_logged_for_debugging(
+    server: HTTPRecorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The endpoint's own text is in the log at level DEBUG only, printable and without a token."""
+    server.replies.append(Reply(400, body=b"bad token tok-123456 of \x1b[2Jalice@example.org"))
     chest = FlaskChestCustomWriter(server.url, headers={"X-Token": "tok-123456"})
-    with pytest.raises(RejectedError, match=r"bad token \*\*\*"):
+    with (
+        caplog.at_level(logging.DEBUG, "flask_chest"),
+        pytest.raises(RejectedError, match=r": it answered 400 Bad Request$"),
+    ):
         chest.write(make_records(1))
+    [line] = [each for each in caplog.records if each.name == "flask_chest.chests"]
+    assert line.levelno == logging.DEBUG
+    assert "bad token *** of \N{REPLACEMENT CHARACTER}[2Jalice@example.org" in line.message
 
 
 @pytest.mark.parametrize("arguments", [{}, {"url": "http://h", "host": "h"}, {"url": "ftp://h"}])

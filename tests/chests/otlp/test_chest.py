@@ -71,11 +71,11 @@ def test_temporary_errors(server: Collector, code: int) -> None:
 
 @pytest.mark.parametrize("code", [400, 413, 422])
 def test_rejections(server: Collector, code: int) -> None:
-    """A rejected batch names no id and a single record its own; the error has the reason."""
+    """A rejected batch names no id and a single record its own; the error has the code."""
     server.replies.extend([Reply(code, TYPE, status("bad data"))] * 2)
     chest = FlaskChestOTLP(server.url)
     for records, blamed in ((make_records(2), None), (make_records(1), 1)):
-        with pytest.raises(RejectedError, match=f"{code} .*bad data") as caught:
+        with pytest.raises(RejectedError, match=rf"{code} .*\(INVALID_ARGUMENT\)") as caught:
             chest.write(records)
         assert ("max_request_body_size" in str(caught.value)) == (code == 413)
         assert (caught.value.record_ids and len(caught.value.record_ids)) == blamed
@@ -99,7 +99,7 @@ def test_too_large_body_is_halved() -> None:
 def test_partial_success(server: Collector) -> None:
     """If the collector rejects records without naming them, they are only counted."""
     server.refuses = lambda record: record["number"] in {1, 2}
-    with pytest.raises(RejectedError, match=r"rejected 2 of 5 .*: not these") as caught:
+    with pytest.raises(RejectedError, match=r"rejected 2 of 5 ") as caught:
         FlaskChestOTLP(server.url).write(make_records(5))
     assert (caught.value.unnamed, caught.value.record_ids) == (2, None)
     assert len(server.requests) == 1
@@ -109,7 +109,7 @@ def test_all_rejected(server: Collector) -> None:
     """If the collector rejects all records, all ids are named."""
     server.refuses = lambda record: True
     records = make_records(3)
-    with pytest.raises(RejectedError, match="not these") as caught:
+    with pytest.raises(RejectedError, match="it rejected the record") as caught:
         FlaskChestOTLP(server.url).write(records)
     assert set(caught.value.record_ids or ()) == {record.id for record in records}
     assert caught.value.unnamed == 0
@@ -122,9 +122,9 @@ def test_warning(server: Collector, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         for record in make_records(2):
             chest.write([record])
-    assert [record.message for record in caplog.records] == [
-        f"chest 'otlp' at otlp+http://127.0.0.1:{server.port}: the collector warns: use v2"
-    ]
+    [message] = [record.message for record in caplog.records]
+    assert message.startswith(f"chest 'otlp' at otlp+http://127.0.0.1:{server.port}: ")
+    assert message.endswith("with a warning; the log has its words at level DEBUG")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_partial_success_in_json(server: Collector) -> None:
     """In JSON the number of rejected records is text."""
     body = b'{"partialSuccess": {"rejectedLogRecords": "1", "errorMessage": "old"}}'
     server.replies.append(Reply(200, {"Content-Type": "application/json"}, body))
-    with pytest.raises(RejectedError, match=r"1 of 2 .*old"):
+    with pytest.raises(RejectedError, match="1 of 2 "):
         FlaskChestOTLP(server.url).write(make_records(2))
 
 
