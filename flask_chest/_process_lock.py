@@ -1,13 +1,12 @@
-"""The current process id, and a lock that a forked process does not inherit locked."""
+"""Which process this is, and a lock that a forked process does not inherit locked."""
 
 from __future__ import annotations
 
-import os
 import threading
 
-from ._speedups import current_pid
+from ._speedups import current_process
 
-__all__ = ["ProcessLock", "current_pid"]
+__all__ = ["ProcessLock", "current_process"]
 
 
 class ProcessLock:
@@ -23,4 +22,4 @@ class ProcessLock:
     @property
     def mine(self) -> threading.Lock:
         """The lock of this process."""
-        return self._by_pid.setdefault(os.getpid(), threading.Lock())
+        return self._by_pid.setdefault(current_process(), threading.Lock())

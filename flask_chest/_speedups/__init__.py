@@ -16,12 +16,12 @@ try:
 except ImportError:
     from . import _python as _chosen  # type: ignore[no-redef]
 
-__all__ = ["COMPILED", "IdMaker", "RequestStart", "SegmentAppender", "current_pid"]
+__all__ = ["COMPILED", "IdMaker", "RequestStart", "SegmentAppender", "current_process"]
 
 IdMaker = _chosen.IdMaker
 RequestStart = _chosen.RequestStart
 SegmentAppender = _chosen.SegmentAppender
-current_pid = _chosen.current_pid
+current_process = _chosen.current_process
 
 #: Whether the compiled module is in use.
 COMPILED = _chosen.__name__.endswith("._compiled")

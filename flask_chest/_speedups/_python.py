@@ -15,8 +15,8 @@ from zlib import crc32
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-#: The process id, read once for each request.
-current_pid = os.getpid
+#: A number that differs between a process and its ancestors; read once for each request.
+current_process = os.getpid
 
 _VARIANT = 2 << 62
 

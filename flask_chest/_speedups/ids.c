@@ -7,28 +7,30 @@
 
 typedef struct {
     PyObject_HEAD
-    pid_t process;
+    int64_t process;
     uint64_t next;
 } IdMaker;
 
 static PyObject *id_maker_type;
 
-/* The current process id. A system call in each request would cost more than its own time, because
-   it also displaces data from the processor's caches. Unlike Python, the C library also reports the
-   forks of uWSGI. */
-pid_t current_process;
+/* A number that no ancestor of this process has: the process id, and above it the number of forks
+   since the first process. In a new PID namespace, a child may have the process id of its parent.
+   A system call in each request would cost more than its own time, because it also displaces data
+   from the processor's caches. Unlike Python, the C library also reports the forks of uWSGI. */
+int64_t current_process;
 
 static void
-update_current_process(void)
+after_fork_in_child(void)
 {
-    current_process = getpid();
+    int64_t forks = (current_process >> 32) + 1;
+    current_process = forks << 32 | (int64_t)getpid();
 }
 
 int
 install_fork_hook(void)
 {
-    update_current_process();
-    return pthread_atfork(NULL, NULL, update_current_process);
+    current_process = getpid();
+    return pthread_atfork(NULL, NULL, after_fork_in_child);
 }
 
 void

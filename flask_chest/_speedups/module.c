@@ -3,13 +3,14 @@
 #include "speedups.h"
 
 static PyObject *
-current_pid(PyObject *module, PyObject *nothing)
+get_current_process(PyObject *module, PyObject *nothing)
 {
-    return PyLong_FromLong(current_process);
+    return PyLong_FromLongLong(current_process);
 }
 
 static PyMethodDef functions[] = {
-    {"current_pid", current_pid, METH_NOARGS, "Return os.getpid() without a system call."},
+    {"current_process", get_current_process, METH_NOARGS,
+     "Return a number that differs from those of all ancestors."},
     {NULL},
 };
 

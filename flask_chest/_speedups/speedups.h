@@ -73,7 +73,7 @@ int needs_no_escape(const char *text, Py_ssize_t size);
 const char *utf8_of(PyObject *object, Py_ssize_t *size);
 
 /* ids.c */
-extern pid_t current_process;
+extern int64_t current_process;
 extern PyType_Spec id_maker_spec;
 int install_fork_hook(void);
 int is_id_maker(PyObject *object);

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from operator import methodcaller
 from typing import Generic, TypeVar
 
+from .._process_lock import current_process
 from ..errors import ConfigError
 
 #: The remedy if a server cannot be reached.
@@ -48,10 +48,10 @@ class PerProcessClient(Generic[Client]):
         :raises Exception: whatever ``make`` raises; the next call tries again.
         """
         client = self._client
-        if client is None or self._pid != os.getpid():
+        if client is None or self._pid != current_process():
             self.close()
             client = self._make()
-            self._client, self._pid = client, os.getpid()
+            self._client, self._pid = client, current_process()
         return client
 
     def close(self) -> None:
@@ -59,7 +59,7 @@ class PerProcessClient(Generic[Client]):
         client, self._client = self._client, None
         if client is None:
             return
-        if self._pid == os.getpid():
+        if self._pid == current_process():
             self._close(client)
         else:
             self._drop(client)

@@ -8,7 +8,7 @@ import time
 import weakref
 from collections.abc import Callable
 
-from .._process_lock import ProcessLock, current_pid
+from .._process_lock import ProcessLock, current_process
 from .._throttle import LogThrottle
 from .buffer import Buffer, ClosedError, TornRecordError
 from .config import DeliveryConfig
@@ -55,8 +55,8 @@ class BackgroundDelivery:
         """
         pipeline = self._pipeline
         try:
-            # By pid: under uWSGI is_alive() and os.register_at_fork() do not reveal a fork.
-            if pipeline is None or pipeline.pid != current_pid():
+            # Under uWSGI is_alive() and os.register_at_fork() do not reveal a fork.
+            if pipeline is None or pipeline.pid != current_process():
                 pipeline = self._start()
             pipeline.append(line, mask)
         except ClosedError:
@@ -118,7 +118,7 @@ class BackgroundDelivery:
 
     def _own_pipeline(self) -> Pipeline | None:
         pipeline = self._pipeline
-        if pipeline is None or pipeline.pid != os.getpid() or pipeline.closing:
+        if pipeline is None or pipeline.pid != current_process() or pipeline.closing:
             return None
         return pipeline
 
@@ -130,7 +130,7 @@ class BackgroundDelivery:
         with self._starting.mine:
             pipeline = self._own_pipeline()
             if pipeline is None:
-                if self._pipeline is not None and self._pipeline.pid != os.getpid():
+                if self._pipeline is not None and self._pipeline.pid != current_process():
                     self.after_fork_in_child()  # in case of a fork that Python did not notice
                 pipeline = self._pipeline = current_exporter().join(self, self._config)
             return pipeline

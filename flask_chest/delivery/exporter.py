@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Collection, Hashable
 from typing import TYPE_CHECKING, Any
 
-from .._process_lock import ProcessLock
+from .._process_lock import ProcessLock, current_process
 from .._throttle import LogThrottle
 from .config import DeliveryConfig
 from .pipeline import Pipeline, User
@@ -38,7 +38,7 @@ class Exporter:
     """Delivers the records of all apps of one process."""
 
     def __init__(self) -> None:
-        self.pid = os.getpid()
+        self.pid = current_process()
         self._pool = ThreadPool()
         # A tick must not take it: APScheduler holds a lock then, which starting a schedule needs.
         self._lock = threading.RLock()
@@ -226,9 +226,9 @@ def current_exporter() -> Exporter:
     """Return the exporter of this process; make it if there is none yet."""
     global _exporter
     exporter = _exporter
-    if exporter is None or exporter.pid != os.getpid():
+    if exporter is None or exporter.pid != current_process():
         with _making.mine:
-            if _exporter is None or _exporter.pid != os.getpid():
+            if _exporter is None or _exporter.pid != current_process():
                 _exporter = Exporter()
             exporter = _exporter
     return exporter
@@ -248,7 +248,7 @@ _exporter: Exporter | None = None
 
 
 def _own_exporter() -> Exporter | None:
-    return None if _exporter is None or _exporter.pid != os.getpid() else _exporter
+    return None if _exporter is None or _exporter.pid != current_process() else _exporter
 
 
 def _shut_down_at_exit() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, Protocol
 from weakref import WeakSet
 
+from .._process_lock import current_process
 from .._throttle import LogThrottle
 from ..signals import announce_for_all, records_lost
 from .batch_timer import BatchTimer
@@ -45,7 +45,7 @@ class Pipeline:
     """
 
     def __init__(self, config: DeliveryConfig, pool: ThreadPool) -> None:
-        self.pid = os.getpid()
+        self.pid = current_process()
         self.config = config
         #: The apps' deliveries. A pipeline without any is closed.
         self.users: WeakSet[User] = WeakSet()

@@ -28,7 +28,7 @@ def in_python(module: ModuleType) -> Any:
     assert spec is not None
     assert spec.loader is not None
     made = module_from_spec(spec)
-    names = ("IdMaker", "RequestStart", "SegmentAppender", "current_pid")
+    names = ("IdMaker", "RequestStart", "SegmentAppender", "current_process")
     with patch.multiple(_speedups, **{name: getattr(_python, name) for name in names}):
         spec.loader.exec_module(made)
     return made
