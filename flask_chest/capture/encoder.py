@@ -12,6 +12,7 @@ from ..record.redaction import REDACTED, Redaction
 from ..record.scalar_values import (
     INT_MAX,
     INT_MIN,
+    MAX_NAME,
     NotPlainError,
     clean_name,
     clean_shallow,
@@ -42,6 +43,8 @@ _KEEP, _KEEP_NAMED, _REDACT, _SKIP = range(1, 5)
 # Limits of each route's cache: a view that makes up names must not fill the memory.
 _MAX_NAMES = 4096
 _MAX_KEY_SETS = 256
+# Characters of all names in one set.
+_MAX_KEY_SET = 4096
 # As a number: ``in`` tries bytes as a number first, and fails, before it searches for them.
 _BACKSLASH = 92
 
@@ -156,7 +159,7 @@ class RecordEncoder:
             elif decision == _REDACT:
                 found[name] = REDACTED
             all_stored = all_stored and decision <= _KEEP_NAMED and type(name) is str
-        if all_stored and len(encoding.plain_key_sets) < _MAX_KEY_SETS:
+        if all_stored and _is_worth_remembering(values, encoding):
             encoding.plain_key_sets.add(tuple(values))
         return found
 
@@ -171,7 +174,8 @@ class RecordEncoder:
         else:
             decision = _KEEP_NAMED if named else _KEEP
         # Exact strings only: a subclass, such as a StrEnum, may compare equal to another name.
-        if type(name) is str and len(encoding.name_decisions) < _MAX_NAMES:
+        is_short = type(name) is str and len(name) <= MAX_NAME
+        if is_short and len(encoding.name_decisions) < _MAX_NAMES:
             encoding.name_decisions[name] = decision
         return decision
 
@@ -197,6 +201,12 @@ class RecordEncoder:
         envelope = len(dumps({**fields, "vars": {}})) + len(suffix)
         fields["vars"] = truncate_variables(found, self._max_record_bytes - envelope)
         return dumps(fields)[:-1] + suffix
+
+
+def _is_worth_remembering(names: Iterable[str], encoding: EncodingCache) -> bool:
+    if len(encoding.plain_key_sets) >= _MAX_KEY_SETS:
+        return False
+    return sum(map(len, names)) <= _MAX_KEY_SET
 
 
 def error_name(error: BaseException) -> str:

@@ -16,8 +16,8 @@ from . import validators
 
 #: Names whose values are redacted. Elastic's default patterns come first:
 #: https://www.elastic.co/guide/en/apm/agent/python/current/configuration.html#config-sanitize-field-names
-#: Four of them match only the whole name. Sentry and Rails hide ``new_password`` and
-#: ``client_secret`` as well:
+#: Five of them match only the whole name. Sentry and Rails hide ``new_password`` and
+#: ``client_secret`` as well. The last seven are what a privacy officer expects besides:
 #: https://docs.sentry.io/security-legal-pii/scrubbing/server-side-scrubbing/
 DEFAULT_REDACT = (
     "password",
@@ -36,6 +36,13 @@ DEFAULT_REDACT = (
     "*passwd*",
     "*pwd*",
     "*secret*",
+    "*cookie*",
+    "*nonce*",
+    "*credential*",
+    "*passphrase*",
+    "*jwt*",
+    "*keys",
+    "*_key_*",
 )
 
 # The journal stores a record's length in six hexadecimal digits.

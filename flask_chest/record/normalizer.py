@@ -8,7 +8,8 @@ int                                    unchanged; beyond 64 bits its digits, as 
 float                                  unchanged; NaN and infinities become null
 bool, None                             unchanged
 dict                                   a dict with keys as text, redacted at any depth
-list, tuple                            a list
+list, tuple                            a list; of two items, a sensitive name redacts the other one
+named tuple                            a dict of the fields
 set, frozenset                         a list, sorted if the items can be sorted
 datetime, date                         ISO 8601
 UUID, Decimal                          the value as text
@@ -123,7 +124,10 @@ class _Walk:
         if convert is not None:
             return self._scalar(convert, value, depth)
         if issubclass(kind, _CONTAINERS):
-            return self._container(value, kind, depth)
+            row = _named_tuple_items(value, kind) if issubclass(kind, tuple) else None
+            if row is None:
+                return self._container(value, kind, depth)
+            return self._container(row, dict, depth)
         items = _dataclass_items(value)
         if items is None:
             raise NotPlainError
@@ -165,21 +169,26 @@ class _Walk:
             if self._left <= 0:
                 made[CUT] = dict.__len__(value) - seen
                 break
-            whole = key_text(key)
-            # By the complete name: the limit may cut it.
-            shown = REDACTED if self._redaction.is_sensitive(whole) else item
-            name = self._text(whole)
+            shown = REDACTED if self._redaction.is_sensitive_key(key) else item
+            name = self._text(key_text(key))
             made[name] = self._inner(shown, depth)
         return made
 
     def _sequence(self, value: Any, kind: type, depth: int) -> Plain:
         made: list[Plain] = []
-        for item in self._first(partial(_base_iter, kind, value)):
+        items = self._first(partial(_base_iter, kind, value))
+        if len(items) == 2 and self._is_sensitive_pair(items[0]):
+            items[1] = REDACTED
+        for item in items:
             if self._left <= 0:
                 made.append(CUT)
                 return made
             made.append(self._inner(item, depth))
         return _sorted(made) if issubclass(kind, (set, frozenset)) else made
+
+    def _is_sensitive_pair(self, first: object) -> bool:
+        # A name and its value, as in a list of headers.
+        return type(first) in (str, bytes) and self._redaction.is_sensitive_key(first)
 
     def _first(self, iterate: Callable[[], Iterable[Any]]) -> list[Any]:
         # All at once, since another thread may change the container in the meantime. No more items
@@ -218,6 +227,19 @@ def _base_iter(kind: type, value: Any) -> Iterator[Any]:
             iterator: Iterator[Any] = base.__iter__(value)
             return iterator
     raise NotPlainError
+
+
+def _named_tuple_items(value: Any, kind: type) -> dict[str, Any] | None:
+    """Return the fields of a named tuple; ``None`` for any other tuple."""
+    try:
+        names = type.__getattribute__(kind, "_fields")
+    except BaseException:  # noqa: BLE001 - a custom metaclass may raise anything
+        return None
+    if type(names) is not tuple or len(names) != tuple.__len__(value):
+        return None
+    if not all(type(name) is str for name in names):
+        return None
+    return dict(zip(names, tuple.__iter__(value), strict=True))
 
 
 def _dataclass_items(value: Any) -> dict[str, Any] | None:

@@ -186,7 +186,7 @@ def test_names_that_are_made_up(site: Site) -> None:
 
 def test_an_awkward_name(site: Site) -> None:
     """NUL and lone surrogates in a name are replaced; a name that is too long is cut."""
-    found = visit(site, **{"a\0b": 1, "c\ud800": "x", "d" * 100_000: 2})
+    found = visit(site, **{"a\0b": 1, "c\ud800": "x", "d" * 4000: 2})
     assert found == {"a\u2400b": 1, "c\ufffd": "x", "d" * 255: 2}
 
 

@@ -93,7 +93,7 @@ IDENTITY = UUID("0193d0d4-0000-7000-8000-000000000001")
         (OrderedDict(a=1), {"a": 1}),
         ([1, "a", None], [1, "a", None]),
         ((1, 2), [1, 2]),
-        (Pair(1, 2), [1, 2]),
+        (Pair(1, 2), {"first": 1, "second": 2}),
         ({3, 1, 2}, [1, 2, 3]),
         (frozenset("ba"), ["a", "b"]),
         (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05+00:00"),
@@ -256,11 +256,18 @@ REDACTED = {
     "*card*": ("card_number", "car"),
     "*auth*": ("x_auth_user", "aunt"),
     "*principal*": ("principal_id", "principle"),
-    "set-cookie": ("Set-Cookie", "cookies"),
+    "set-cookie": ("Set-Cookie", "set-off"),
     "*password*": ("new_password", "compass_word"),
     "*passwd*": ("passwd2", "pass_wd"),
     "*pwd*": ("mysql_pwd", "pw"),
     "*secret*": ("client_secret", "sacred"),
+    "*cookie*": ("cookies", "cook"),
+    "*nonce*": ("csp_nonce", "once"),
+    "*credential*": ("AWS_CREDENTIALS", "credence"),
+    "*passphrase*": ("key_passphrase", "phrase"),
+    "*jwt*": ("jwt_claims", "jot"),
+    "*keys": ("api_keys", "keystroke"),
+    "*_key_*": ("private_key_pem", "key_count"),
 }
 
 
@@ -283,6 +290,71 @@ def test_a_field_is_redacted() -> None:
         password: str
 
     assert plain(Login("ann", "x")) == {"name": "ann", "password": "[REDACTED]"}
+
+
+SIMILAR = [
+    "api_key_1",
+    "api_key1",
+    "X-Api-Key-Id",
+    "privateKeyPem",
+    "SSLKeyFile",
+    "private.key.pem",
+]
+
+
+@pytest.mark.parametrize("name", SIMILAR)
+def test_words_of_a_name(name: str) -> None:
+    """Dashes, dots, capital letters and numbers begin a new word of a name."""
+    assert by_default({name: "x"}) == {name: "[REDACTED]"}
+
+
+def by_default(value: object) -> Any:
+    return Normalizer(Redaction(DEFAULT_REDACT), MAX).normalize(value)
+
+
+def test_a_named_tuple() -> None:
+    """A row keeps the names of its fields, which are redacted like keys."""
+    row = namedtuple("row", "id password_hash")
+    assert by_default(row(1, "x")) == {"id": 1, "password_hash": "[REDACTED]"}
+    assert by_default([row(1, "x")]) == [{"id": 1, "password_hash": "[REDACTED]"}]
+
+    class Odd(tuple[int, ...]):
+        _fields = ("one",)
+
+    assert by_default(Odd((1, 2))) == [1, 2]
+
+
+def test_pairs() -> None:
+    """The second item of a pair is redacted if the first one is a sensitive name."""
+    pairs = [("Host", "x"), ("Cookie", "a=b"), ["authorization", "c"], (b"X-Api-Key", b"d")]
+    assert by_default(pairs) == [
+        ["Host", "x"],
+        ["Cookie", "[REDACTED]"],
+        ["authorization", "[REDACTED]"],
+        ["<builtins.bytes>", "[REDACTED]"],
+    ]
+    assert by_default(("password", "x")) == ["password", "[REDACTED]"]
+    assert by_default(["password", "x", "y"]) == ["password", "x", "y"]
+
+
+class Field(Enum):
+    PASSWORD = 1
+    NAME = 2
+
+
+KEYS: list[Any] = [b"password", ("login", "password"), Field.PASSWORD, "x" * 300 + "password"]
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: str(type(key)))
+def test_keys_of_any_type(key: Any) -> None:
+    """A key is checked whole and by its content, whatever its type and length."""
+    assert list(by_default({key: "hunter2"}).values()) == ["[REDACTED]"]
+    assert by_default({Field.NAME: "ann"}) == {"2": "ann"}
+
+
+def test_a_huge_key() -> None:
+    """The value of a key that is too long to check is redacted."""
+    assert list(by_default({"x" * 5000: "y"}).values()) == ["[REDACTED]"]
 
 
 def test_a_key_that_is_cut_is_redacted() -> None:
