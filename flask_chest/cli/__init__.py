@@ -18,6 +18,7 @@ from .stats import stats
 from .status import status
 from .tail import tail
 from .token import token
+from .try_ import try_
 
 
 @click.group()
@@ -40,6 +41,7 @@ for _command in (
     stats,
     status,
     tail,
+    try_,
     token,
 ):
     chest.add_command(_command)

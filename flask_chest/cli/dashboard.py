@@ -6,13 +6,15 @@ import click
 from flask import Flask, request
 from flask.cli import with_appcontext
 
+from ..app.state import get_state
 from ..dashboard.blueprint import Dashboard
 from ..dashboard.origin import is_local
 from .context import current_state
 from .server import serving
 from .termination_signals import wait_for_shutdown
 
-_PATH = "/chest/"
+#: The path of the dashboard.
+PATH = "/chest/"
 
 
 @click.command()
@@ -32,12 +34,11 @@ def dashboard(port: int) -> None:
     """
     app = add_dashboard(current_state().app)
     with wait_for_shutdown() as wait, serving(app, port) as address:
-        click.echo(f"the dashboard is at {address}{_PATH}; press Ctrl-C to stop")
+        click.echo(f"the dashboard is at {address}{PATH}; press Ctrl-C to stop")
         wait()
 
 
 def add_dashboard(app: Flask) -> Flask:
     """Add a dashboard that only browsers on this machine can see, and return the app."""
-    state = current_state()
-    Dashboard(app, state, lambda: is_local(request)).register()
+    Dashboard(app, get_state(app), lambda: is_local(request)).register()
     return app

@@ -11,7 +11,7 @@ from .dashboard import dashboard
 from .export import export
 from .show import show
 from .stats import stats
-from .store_app import make_store_app
+from .store_app import open_store
 from .tail import tail
 
 
@@ -38,7 +38,7 @@ def main(context: click.Context, url: str | None) -> None:
                 f"flask-chest --chest sqlite:///chest.db {context.invoked_subcommand}"
             )
         with click_errors():
-            return make_store_app(url)
+            return open_store(url)
 
     # The commands load their app from this, as they do under `flask`.
     context.obj = ScriptInfo(create_app=create_app, set_debug_flag=False)

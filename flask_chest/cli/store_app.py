@@ -7,30 +7,40 @@ from pathlib import Path
 
 from flask import Flask
 
-from ..app.state import AppState, publish_state
+from ..app.state import AppState, get_state, publish_state
 from ..chests.read_only import ReadOnlyChest
 from ..chests.registry import make_chest
 from ..config.settings import read_settings
 from ..errors import ConfigError
 
 
-def make_store_app(url: str) -> Flask:
-    """Make an app whose only chest is the store of a URL.
-
-    Its requests are not recorded, and it starts no delivery.
+def open_store(url: str) -> Flask:
+    """Make an app whose only chest is a store, which must exist.
 
     :param url: the URL of the store, as in ``CHEST_CHESTS``. A relative path of SQLite starts at
         the current folder.
     :raises ConfigError: the URL is wrong, or this kind of store cannot be read.
     :raises DeliveryError: the store cannot be read, or there is none.
     """
+    app = make_store_app(url)
+    for chest in get_state(app).chests:
+        chest.check()
+    return app
+
+
+def make_store_app(url: str) -> Flask:
+    """Make an app whose only chest is a store, which may be created later.
+
+    Its requests are not recorded, and it starts no delivery.
+
+    :param url: the URL of the store.
+    :raises ConfigError: the URL is wrong, or this kind of store cannot be read.
+    """
     app = Flask("flask-chest", instance_path=str(Path.cwd()), static_folder=None)
     chest = ReadOnlyChest(make_chest(_with_scheme(url), "--chest"))
     # Memory: the folder of the journal would be in the current folder.
     settings = replace(read_settings({"CHEST_BUFFER": "memory"}), chests=[chest])
-    state = AppState(app, settings)
-    chest.check()
-    publish_state(app, state)
+    publish_state(app, AppState(app, settings))
     return app
 
 
