@@ -17,6 +17,7 @@ from ..signals import batch_delivered, delivery_failed
 from .backoff import retry_delay
 from .bisection import Bisection
 from .buffer import Buffer, Page, Source
+from .poison import PoisonFinder
 
 _logger = logging.getLogger("flask_chest.delivery")
 
@@ -68,6 +69,7 @@ class Sender:
         self.chest = chest
         self._buffer = buffer
         self._bisection = Bisection(batch_size)
+        self._poison = PoisonFinder()
         self._announce = announce
         self._on_rejected = on_rejected
         self._log = LogThrottle(_logger)
@@ -161,18 +163,44 @@ class Sender:
         records = Batch(page.lines)
         try:
             if records:
-                with self.chest.lock:
-                    self.chest.write(records)
+                self._write(records)
         except RejectedError as error:
             return self._reject(source, page, error)
-        except DeliveryError as error:
-            self._back_off(error, len(records), error.retry_after)
-            return False
         except Exception as error:  # noqa: BLE001 - a user's chest may raise anything
-            self._back_off(error, len(records), None)
-            return False
+            return self._fail(source, page, error)
         source.commit(self.chest.name, page, delivered=len(records), rejected=0)
         self._succeed(len(records))
+        return True
+
+    def _write(self, records: Batch) -> None:
+        with self.chest.lock:
+            self.chest.write(records)
+
+    def _fail(self, source: Source, page: Page, error: Exception) -> bool:
+        self._bisection.limit = max(1, self._poison.note_failure(page.lines, error))
+        if self._poison.has_suspect and self._skip_poison(source, error):
+            return True
+        retry_after = error.retry_after if isinstance(error, DeliveryError) else None
+        self._back_off(error, len(page.lines), retry_after)
+        return False
+
+    def _skip_poison(self, source: Source, error: Exception) -> bool:
+        """Dead-letter records that keep failing; ``False`` if the store accepts no other record."""
+        page = source.read(self.chest.name, self._poison.needed)
+        found = None if page is None else self._poison.find(page.lines, error, self._write)
+        if found is None:
+            return False
+        page = source.read(self.chest.name, found.size)
+        if page is None or len(page.lines) != found.size:
+            return False  # the buffer has dropped records meanwhile
+        try:
+            for position, failure in found.errors.items():
+                reason = f"the store fails for this record, but accepts others: {failure}"
+                self._on_rejected(self.chest.name, [page.lines[position]], printable(reason))
+        except OSError as disk_error:
+            self._back_off(disk_error, len(found.errors), None)
+            return False
+        self._commit_rejected(source, page, error, len(found.errors))
         return True
 
     def _succeed(self, count: int) -> None:
@@ -201,9 +229,7 @@ class Sender:
         self._commit_rejected(source, page, error, len(rejected))
         return True
 
-    def _commit_rejected(
-        self, source: Source, page: Page, error: RejectedError, count: int
-    ) -> None:
+    def _commit_rejected(self, source: Source, page: Page, error: Exception, count: int) -> None:
         name = self.chest.name
         source.commit(name, page, delivered=len(page.lines) - count, rejected=count)
         reason = printable(str(error))

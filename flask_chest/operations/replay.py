@@ -9,8 +9,9 @@ from ..delivery.dead_letters import DeadLetter, DeadLetters
 from ..delivery.journal.scope import JournalScope, storable_text
 from ..delivery.journal.totals import add_to_totals
 from ..delivery.ledger import Ledger
-from ..errors import ChestError, DeliveryError, RejectedError
-from ..record.encoding import Batch
+from ..errors import ChestError, DeliveryError, QueryError, RejectedError
+from ..query.ndjson import from_line
+from ..record.encoding import Batch, encode
 
 
 class Replay:
@@ -82,8 +83,9 @@ class Replay:
             self.remaining.append(letter)
             return
         try:
-            chest.write(Batch([letter.line]))
-        except RejectedError as error:
+            # Somebody may have edited the letter, and its writer may have checked less.
+            chest.write(Batch([encode(from_line(letter.line))]))
+        except (RejectedError, QueryError) as error:
             self.remaining.append(letter._replace(reason=str(error)))
         except DeliveryError as error:
             self.failure = error

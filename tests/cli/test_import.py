@@ -16,6 +16,7 @@ from flask_chest.operations.retention import Maintenance
 from flask_chest.query.ndjson import to_line
 from flask_chest.record.encoding import encode
 
+from ..dashboard.shop import TOKEN, log_in
 from ..query.records import sample_records
 from .shop import deliver, make_shop, records_left, run
 
@@ -56,3 +57,41 @@ def test_import_of_bad_lines(shop: Flask, tmp_path: Path) -> None:
     assert json.loads(result.stdout) == {"imported": 1, "refused": 10}
     assert "line 3: it is not JSON" in result.stderr
     assert "10 lines are not valid records" in result.stderr
+
+
+# Each of them stopped delivery, retention or a page before the bounds were checked.
+ODD = (
+    b'{"id": "odd1", "time": %d, "status": 9223372036854775808}',
+    b'{"id": "odd2", "time": %d, "sample_rate": 5e-324}',
+    b'{"id": "odd3", "time": -5, "vars": {"at": %d}}',
+    b'{"id": "odd4", "time": %d, "duration_ms": 1e308}',
+    b'{"id": "odd5", "time": %d, "kind": null}',
+    b'{"id": "odd6", "time": %d, "bytes_sent": -1}',
+)
+
+
+def test_import_of_odd_records(tmp_path: Path) -> None:
+    """A record beyond the bounds is refused; one of only id and time has the defaults.
+
+    Maintenance, the commands and the dashboard's overview go on working.
+    """
+    app = make_shop(tmp_path, CHEST_DASHBOARD=True, CHEST_DASHBOARD_TOKEN=TOKEN, SECRET_KEY="k")
+    now = int(datetime.now(timezone.utc).timestamp() * 1_000_000)
+    lines = [line % now for line in ODD]
+    file = tmp_path / "odd.ndjson"
+    old = now - 8 * 86_400_000_000
+    plain = [b'{"id": "plain", "time": %d}' % now, b'{"id": "old", "time": %d}' % old]
+    file.write_bytes(b"\n".join([*lines, *plain]))
+    result = run(app, "import", str(file), "--json")
+    assert json.loads(result.stdout) == {"imported": 2, "refused": len(ODD)}
+    assert "expected" in result.stderr
+    stats = run(app, "stats", "--json")
+    assert [group["count"] for group in json.loads(stats.stdout)["groups"]] == [1]
+    client = app.test_client()
+    log_in(client)
+    for page in ("/", "/requests", "/health"):
+        assert client.get(f"/chest{page}").status_code == 200
+    [chest] = get_state(app).chests
+    Maintenance([chest], 86_400.0).run(threading.Event())
+    assert records_left(app) == 1, "retention deletes the old one"
+    chest.close()

@@ -48,7 +48,10 @@ class Setting:
         )
 
     def put(self, count: int) -> list[str]:
-        ids = [f"{number:032x}" for number in range(count)]
+        return self.put_more(0, count)
+
+    def put_more(self, first: int, count: int) -> list[str]:
+        ids = [f"{number:032x}" for number in range(first, first + count)]
         for each in ids:
             self.buffer.append(encode(Record(id=each, time=from_microseconds(0))), 1)
         return ids
