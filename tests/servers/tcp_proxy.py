@@ -23,6 +23,8 @@ class TCPProxy:
 
     #: A connection is cut when its client sends more packets; ``None``: never.
     max_packets: int | None = None
+    #: A connection is cut when its client sends more bytes before the server answers.
+    max_bytes: int | None = None
 
     def __init__(self, target: int) -> None:
         self.target = target
@@ -34,7 +36,7 @@ class TCPProxy:
                     suppress(OSError),
                     socket.create_connection(("127.0.0.1", proxy.target)) as server,
                 ):
-                    _pass_on(self.request, server, proxy.max_packets)
+                    _pass_on(self.request, server, proxy)
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -57,9 +59,9 @@ class TCPProxy:
         self._thread.join()
 
 
-def _pass_on(client: socket.socket, server: socket.socket, max_packets: int | None) -> None:
+def _pass_on(client: socket.socket, server: socket.socket, proxy: TCPProxy) -> None:
     """Pass bytes on in both directions until one side closes its connection."""
-    packets = 0
+    packets = sent = 0
     with selectors.DefaultSelector() as selector:
         selector.register(client, selectors.EVENT_READ, server)
         selector.register(server, selectors.EVENT_READ, client)
@@ -67,6 +69,13 @@ def _pass_on(client: socket.socket, server: socket.socket, max_packets: int | No
             for key, _ in selector.select():
                 data = key.fileobj.recv(65536)  # type: ignore[union-attr]
                 packets += key.fileobj is client
-                if not data or (max_packets is not None and packets > max_packets):
+                sent = sent + len(data) if key.fileobj is client else 0
+                if not data or _exceeds(packets, proxy.max_packets):
+                    return
+                if _exceeds(sent, proxy.max_bytes):
                     return
                 key.data.sendall(data)
+
+
+def _exceeds(number: int, limit: int | None) -> bool:
+    return limit is not None and number > limit

@@ -20,19 +20,23 @@ from .chest import SQLChest
 from .engine import make_engine
 from .formats.rows import COLUMNS
 from .formats.values import ValuesText
+from .packets import PacketLimit
 
 _INSERT = "INSERT INTO {table} ({columns}) VALUES "
 # "IGNORE" would turn all errors into warnings, and silently truncate values. This only ignores rows
 # that exist: it sets their id to the same id.
 _ON_DUPLICATE = b" ON DUPLICATE KEY UPDATE id = id"
 
-# MariaDB finds no value for a name with a control character; ``vars`` has the value.
+# Names and values are matched by position: a JSON path cannot express every name in MariaDB. The
+# character set is explicit, since the default of the database may lack characters.
+_VALUE = "JSON_EXTRACT(JSON_EXTRACT(r.vars, '$.*'), CONCAT('$[', k.number - 1, ']'))"
 _VIEW = """
 SELECT r.id AS record_id, r.time AS time, r.request_id AS request_id, k.name AS name,
-    CASE JSON_TYPE(JSON_EXTRACT(r.vars, CONCAT('$.', JSON_QUOTE(k.name)))) WHEN 'NULL' THEN NULL
-    ELSE JSON_UNQUOTE(JSON_EXTRACT(r.vars, CONCAT('$.', JSON_QUOTE(k.name)))) END AS value
+    CASE JSON_TYPE({value}) WHEN 'NULL' THEN NULL ELSE JSON_UNQUOTE({value}) END AS value
 FROM {table} AS r
-JOIN JSON_TABLE(JSON_KEYS(r.vars), '$[*]' COLUMNS (name TEXT PATH '$')) AS k
+JOIN JSON_TABLE(JSON_KEYS(r.vars), '$[*]' COLUMNS (
+    number FOR ORDINALITY, name TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin PATH '$'
+)) AS k
 """
 
 # In any mode of the server, values are not truncated, and backslash is the escape character.
@@ -86,6 +90,7 @@ class FlaskChestMySQL(SQLChest):
             table=self.quoted(self.records.name), columns=", ".join(map(self.quoted, COLUMNS))
         )
         self._rows = ValuesText()
+        self._packets = PacketLimit(self.body_bytes, len(self._statement) + len(_ON_DUPLICATE))
 
     @classmethod
     def from_url(cls, url: str, **arguments: Any) -> FlaskChestMySQL:
@@ -140,15 +145,19 @@ class FlaskChestMySQL(SQLChest):
                 connection.execute(sa.text("SELECT RELEASE_LOCK(:name)"), {"name": name})
 
     def view_query(self) -> str:
-        return _VIEW.format(table=self.quoted(self.records.name))
+        return _VIEW.format(table=self.quoted(self.records.name), value=_VALUE)
 
     def insert(self, connection: sa.Connection, records: Sequence[Record]) -> None:
         for part in split_lines(to_lines(records), self.body_bytes):
             try:
-                values = self._rows.values(part)
+                rows = self._rows.format(part)
             except ValueError as error:
                 raise RejectedError(str(error)) from None
-            connection.exec_driver_sql(self._statement, (values,))
+            # Escaping made some rows longer, so their size is measured now.
+            for some in split_lines(rows, self._packets.limit):
+                values = self._rows.join(some)
+                self._packets.require_fit(len(values), records)
+                connection.exec_driver_sql(self._statement, (values,))
 
     def _execute(self, cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
         """Replace PyMySQL's insertion of parameters, which takes ten times as long.
@@ -157,7 +166,8 @@ class FlaskChestMySQL(SQLChest):
         """
         if statement != self._statement:
             return False
-        cursor.execute(statement.encode() + parameters[0] + _ON_DUPLICATE)
+        with self._packets.sending():
+            cursor.execute(statement.encode() + parameters[0] + _ON_DUPLICATE)
         return True
 
     def is_rejection(self, error: exc.SQLAlchemyError) -> bool:
@@ -180,7 +190,7 @@ class FlaskChestMySQL(SQLChest):
         import pymysql
 
         query = self.address.query
-        return pymysql.connect(
+        connection = pymysql.connect(
             host=self.address.host or "localhost",
             port=self._port,
             user=self.address.username or None,
@@ -196,6 +206,8 @@ class FlaskChestMySQL(SQLChest):
             write_timeout=self.timeout,
             init_command=_STRICT,
         )
+        self._packets.ask(connection)
+        return connection
 
 
 def _code_name(code: int) -> str:

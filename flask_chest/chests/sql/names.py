@@ -7,7 +7,7 @@ import re
 from ...errors import ConfigError
 
 #: The schema version of this release.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 #: The table of schema versions, with one row for each table of records.
 VERSIONS = "chest_schema"
 #: The table of maintenance state: lease and progress of rollups.

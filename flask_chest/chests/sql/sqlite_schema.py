@@ -69,7 +69,10 @@ def find_version(connection: sqlite3.Connection, table: str) -> int | None:
     if not {VERSIONS, table} <= existing:
         return None
     row = connection.execute(_VERSION, (table,)).fetchone()
-    return None if row is None else int(row[0])
+    version = None if row is None else int(row[0])
+    if version is None or version == 1 or {rollups_name(table), MAINTENANCE} <= existing:
+        return version
+    return None  # these tables were dropped or renamed
 
 
 def create(connection: sqlite3.Connection, table: str) -> None:

@@ -16,12 +16,9 @@ class ValuesText(Rows):
     # The column has no time zone.
     utc = b""
 
-    def values(self, lines: Sequence[bytes]) -> bytes:
-        """The rows of encoded records.
-
-        :raises ValueError: a line is not a record.
-        """
-        return b"(" + b"),(".join(self.format(lines)) + b")"
+    def join(self, rows: Sequence[bytes]) -> bytes:
+        """Join formatted rows."""
+        return b"(" + b"),(".join(rows) + b")"
 
     def escape(self, text: bytes) -> bytes:
         return text.replace(b"\\", rb"\\").replace(b"'", b"''")

@@ -24,7 +24,8 @@ _ESCAPED = re.compile(r"\\(.)|''", re.DOTALL)
 
 def rows_of(lines: Sequence[bytes]) -> list[dict[str, Any]]:
     """The rows that MySQL reads, by column, with values of the columns' types."""
-    text = ValuesText().values(lines).decode()
+    values = ValuesText()
+    text = values.join(values.format(lines)).decode()
     found = [_value(*match.groups()) for match in _CELL.finditer(text)]
     width = len(COLUMNS)
     assert len(found) == width * len(lines)
