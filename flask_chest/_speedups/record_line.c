@@ -108,11 +108,11 @@ put_milliseconds(char *at, uint64_t microseconds)
 
 /* Write the fields before the variables. Returns NULL if a field needs the encoder. */
 static char *
-put_head(char *at, RequestStart *self)
+put_head(char *at, RequestStart *self, PyObject *id_object, PyObject *request_id_object)
 {
     Py_ssize_t id_size, request_id_size;
-    const char *id = utf8_of(self->id, &id_size);
-    const char *request_id = utf8_of(self->request_id, &request_id_size);
+    const char *id = utf8_of(id_object, &id_size);
+    const char *request_id = utf8_of(request_id_object, &request_id_size);
     if (id == NULL || id_size > 32 || request_id == NULL || request_id_size > MAX_ID_BYTES
         || !needs_no_escape(request_id, request_id_size) || self->time < 0)
         return NULL;
@@ -144,15 +144,23 @@ has_rare_fields(RequestStart *self)
 {
     if (self->error != NULL && self->error != Py_None)
         return 1;
-    return self->environ == NULL || !PyDict_CheckExact(self->environ)
-        || PyDict_GetItemWithError(self->environ, name_traceparent) != NULL || PyErr_Occurred();
+    if (self->environ == NULL || !PyDict_CheckExact(self->environ))
+        return 1;
+    PyObject *environ = own(self->environ);
+    int found = PyDict_GetItemWithError(environ, name_traceparent) != NULL || PyErr_Occurred();
+    Py_DECREF(environ);
+    return found;
 }
 
 static PyObject *
 join_line(RequestStart *self, PyObject *vars, PyObject *suffix, Py_ssize_t max_bytes)
 {
     char head[HEAD_BYTES], tail[TAIL_BYTES];
-    char *head_end = put_head(head, self), *tail_end = put_tail(tail, self->status);
+    PyObject *id = own(self->id), *request_id = own(self->request_id);
+    char *head_end = put_head(head, self, id, request_id);
+    char *tail_end = put_tail(tail, self->status);
+    Py_XDECREF(id);
+    Py_XDECREF(request_id);
     if (head_end == NULL || tail_end == NULL)
         return NULL;
     Py_ssize_t vars_size = PyBytes_Size(vars), suffix_size = PyBytes_Size(suffix);
@@ -182,9 +190,10 @@ fast_line(PyObject *object, PyObject *const *arguments, Py_ssize_t count)
     Py_ssize_t max_bytes = PyLong_AsSsize_t(arguments[4]);
     if (PyErr_Occurred())
         return NULL;
-    PyObject *vars = NULL, *line = NULL;
-    if (self->g != NULL && self->g != Py_None && !has_rare_fields(self))
-        vars = encode_variables(self->g, arguments[0], arguments[1], max_text);
+    PyObject *vars = NULL, *line = NULL, *g = own(self->g);
+    if (g != NULL && g != Py_None && !has_rare_fields(self))
+        vars = encode_variables(g, arguments[0], arguments[1], max_text);
+    Py_XDECREF(g);
     if (vars != NULL)
         line = join_line(self, vars, arguments[3], max_bytes);
     Py_XDECREF(vars);

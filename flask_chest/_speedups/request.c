@@ -35,12 +35,12 @@ dealloc(PyObject *object)
 
 /* Return the id that the caller sent, if it is valid; else NULL, perhaps with an exception. */
 static PyObject *
-accepted_request_id(RequestStart *self)
+accepted_request_id(RequestStart *self, PyObject *recorder, PyObject *environ)
 {
-    PyObject *key = PyObject_GetAttr(self->recorder, name_request_id_environ_key);
+    PyObject *key = PyObject_GetAttr(recorder, name_request_id_environ_key);
     if (key == NULL)
         return NULL;
-    PyObject *sent = PyObject_GetItem(self->environ, key);
+    PyObject *sent = PyObject_GetItem(environ, key);
     Py_DECREF(key);
     if (sent == NULL) {
         if (PyErr_ExceptionMatches(PyExc_KeyError))
@@ -78,15 +78,15 @@ make_record_id(RequestStart *self)
 }
 
 static int
-call_generator(RequestStart *self)
+call_generator(RequestStart *self, PyObject *recorder)
 {
-    PyObject *generator = PyObject_GetAttr(self->recorder, name_request_id_generator);
+    PyObject *generator = PyObject_GetAttr(recorder, name_request_id_generator);
     if (generator == NULL)
         return -1;
     int result = 0;
     if (generator != Py_None) {
         PyObject *nothing = PyObject_CallMethodObjArgs(
-            self->recorder, name_generate_request_id, (PyObject *)self, generator, NULL);
+            recorder, name_generate_request_id, (PyObject *)self, generator, NULL);
         result = nothing == NULL ? -1 : 0;
         Py_XDECREF(nothing);
     }
@@ -107,15 +107,19 @@ init(PyObject *object, PyObject *arguments, PyObject *keywords)
     if (read_perf_counter(&self->started) < 0 || read_time(&self->time) < 0
         || make_record_id(self) < 0)
         return -1;
-    PyObject *accepted = accepted_request_id(self);
+    PyObject *accepted = accepted_request_id(self, recorder, environ);
     if (accepted != NULL) {
         store_stolen(&self->request_id, accepted);
         return 0;
     }
     if (PyErr_Occurred())
         return -1;
+    if (self->id == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "id");
+        return -1;
+    }
     store(&self->request_id, self->id);
-    return call_generator(self);
+    return call_generator(self, recorder);
 }
 
 /* What each request reads is stored as objects, not as C numbers: Python reads objects faster. */

@@ -47,27 +47,28 @@ has_name(PyObject *header, const char *wanted, Py_ssize_t length)
 
 /* Return whether a list of headers has a request id; -1 with an exception. */
 static int
-has_request_id(RequestStart *self, PyObject *headers)
+has_request_id(PyObject *recorder, PyObject *headers)
 {
-    PyObject *lowered = PyObject_GetAttr(self->recorder, name_request_id_header_lower);
+    PyObject *lowered = PyObject_GetAttr(recorder, name_request_id_header_lower);
     if (lowered == NULL)
         return -1;
     Py_ssize_t length, count = PyList_Size(headers);
     const char *wanted = PyUnicode_AsUTF8AndSize(lowered, &length);
     int found = wanted == NULL || count < 0 ? -1 : 0;
     for (Py_ssize_t index = 0; found == 0 && index < count; index++) {
-        PyObject *header = PyList_GetItem(headers, index);
+        PyObject *header = own(PyList_GetItem(headers, index));
         found = header == NULL ? -1 : has_name(header, wanted, length);
+        Py_XDECREF(header);
     }
     Py_DECREF(lowered);
     return found;
 }
 
 static int
-append_request_id(RequestStart *self, PyObject *headers)
+append_request_id(PyObject *recorder, PyObject *request_id, PyObject *headers)
 {
-    PyObject *name = PyObject_GetAttr(self->recorder, name_request_id_header);
-    PyObject *header = name == NULL ? NULL : PyTuple_Pack(2, name, self->request_id);
+    PyObject *name = PyObject_GetAttr(recorder, name_request_id_header);
+    PyObject *header = name == NULL ? NULL : PyTuple_Pack(2, name, request_id);
     int result = header == NULL ? -1 : PyList_Append(headers, header);
     Py_XDECREF(name);
     Py_XDECREF(header);
@@ -77,11 +78,11 @@ append_request_id(RequestStart *self, PyObject *headers)
 /* Return the headers with the request id. They are copied, since an app below a dispatcher may send
    the same list each time. Headers that are wrong are returned unchanged: the server judges them. */
 static PyObject *
-add_request_id(RequestStart *self, PyObject *headers)
+add_request_id(PyObject *recorder, PyObject *request_id, PyObject *headers)
 {
     PyObject *more = PySequence_List(headers);
-    int found = more == NULL ? -1 : has_request_id(self, more);
-    if (found == 0 && append_request_id(self, more) < 0)
+    int found = more == NULL ? -1 : has_request_id(recorder, more);
+    if (found == 0 && append_request_id(recorder, request_id, more) < 0)
         found = -1;
     if (found == 0 || (found > 0 && !PyList_Check(headers)))
         return more;
@@ -102,16 +103,17 @@ pass_on_start(RequestStart *self, PyObject *status, PyObject *headers, PyObject 
         PyErr_SetString(PyExc_RuntimeError, "no request has begun");
         return NULL;
     }
-    if (set_status(self, status) < 0)
-        return NULL;
+    PyObject *recorder = own(self->recorder), *server = own(self->server);
+    PyObject *request_id = own(self->request_id), *more = NULL, *write = NULL;
     PyObject *last = exc_info == Py_None ? NULL : exc_info;
-    if (!self->echo_request_id)
-        return PyObject_CallFunctionObjArgs(self->server, status, headers, last, NULL);
-    PyObject *more = add_request_id(self, headers);
-    if (more == NULL)
-        return NULL;
-    PyObject *write = PyObject_CallFunctionObjArgs(self->server, status, more, last, NULL);
-    Py_DECREF(more);
+    if (set_status(self, status) == 0)
+        more = self->echo_request_id ? add_request_id(recorder, request_id, headers) : own(headers);
+    if (more != NULL)
+        write = PyObject_CallFunctionObjArgs(server, status, more, last, NULL);
+    Py_XDECREF(more);
+    Py_DECREF(recorder);
+    Py_DECREF(server);
+    Py_DECREF(request_id);
     return write;
 }
 

@@ -68,10 +68,12 @@ write_frame(int descriptor, unsigned long checksum, PyObject *line, Py_ssize_t s
 static int
 increment_count(PyObject *counts, PyObject *mask)
 {
-    PyObject *before = PyDict_GetItemWithError(counts, mask);
-    if (before == NULL && PyErr_Occurred())
+    PyObject *before = own(PyDict_GetItemWithError(counts, mask));
+    long long count = before == NULL ? 0 : PyLong_AsLongLong(before);
+    Py_XDECREF(before);
+    if (PyErr_Occurred())
         return -1;
-    PyObject *after = PyLong_FromLongLong(before == NULL ? 1 : PyLong_AsLongLong(before) + 1);
+    PyObject *after = PyLong_FromLongLong(count + 1);
     int result = after == NULL ? -1 : PyDict_SetItem(counts, mask, after);
     Py_XDECREF(after);
     return result;
@@ -102,7 +104,11 @@ append(PyObject *object, PyObject *const *arguments, Py_ssize_t count)
         store(&self->full, Py_True);
     if (written != size)
         Py_RETURN_FALSE;
-    if (increment_count(self->counts, mask) < 0)
+    /* Another thread may have replaced them during the write. */
+    PyObject *counts = own(self->counts);
+    int result = counts == NULL ? 0 : increment_count(counts, mask);
+    Py_XDECREF(counts);
+    if (result < 0)
         return NULL;
     Py_RETURN_TRUE;
 }

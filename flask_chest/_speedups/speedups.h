@@ -44,6 +44,14 @@ store(PyObject **place, PyObject *value)
     store_stolen(place, value);
 }
 
+/* Return a new reference, which keeps an object while Python code runs that may drop the others. */
+static inline PyObject *
+own(PyObject *object)
+{
+    Py_XINCREF(object);
+    return object;
+}
+
 /* Free an instance of a type from PyType_FromSpec():
    https://docs.python.org/3/c-api/typeobj.html */
 static inline void
