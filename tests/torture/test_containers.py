@@ -198,4 +198,4 @@ def test_a_user_namespace(volume: Path, tmp_path: Path) -> None:
     os.chown(volume / "chest-journal", 54321, 54321)
     ledger, log = visit(volume, 5, wrapper=wrapper)
     assert ledger["statuses"] == [200]
-    assert "belongs to another user" in log
+    assert "Permission denied" in log
