@@ -10,6 +10,7 @@ from weakref import WeakSet
 from flask import Blueprint, Flask, current_app
 
 from .app.blueprint_tracking import BlueprintTracking
+from .app.mod_wsgi import warn_of_sub_interpreter
 from .app.state import AppState, find_state, publish_state
 from .capture.middleware import ChestMiddleware
 from .config import validators
@@ -98,6 +99,7 @@ class FlaskChest:
         if not settings.enabled:
             self._register(app)
             return
+        warn_of_sub_interpreter()
         state = AppState(
             app,
             settings,
