@@ -28,6 +28,8 @@ from .options import (
 from .output import fits, one_line, print_json, print_warning, render_table, sparkline
 
 _BARS = 24
+# A series of more routes may lack some.
+_MAX_ROUTES = 1000
 _UNITS = {"s": 1, "min": 60, "h": 3600}
 
 #: Counts per interval, by the value that records are grouped by.
@@ -82,9 +84,9 @@ def _ask(reader: Reader, query: Query, limit: int) -> tuple[Answer, _Trends]:
     step = query.seconds / _BARS
     if query.by == ROUTE:
         # Rollups of a year are many rows, routes are few: read the rollups only once.
-        series = reader.series(query, step, 1000)
+        series = reader.series(query, step, _MAX_ROUTES)
         answer = answer_from_series(series, limit)
-    else:
+    if query.by != ROUTE or len(series.lines) >= _MAX_ROUTES:
         answer = reader.answer(query, limit)
         series = reader.series(query, step, limit, [group.key for group in answer.groups])
     trends = {key: [each.count for each in line] for key, line in series.lines.items()}
@@ -141,14 +143,15 @@ def _rate_unit(per_second: float) -> tuple[str, float]:
 
 def _row(key: str, query: Query, summary: Summary, seconds: float) -> list[Any]:
     error_rate = summary.errors / summary.count if summary.count else 0
-    total = [] if query.measure == DURATION else [format_number(summary.total)]
+    total = summary.total if summary.measured else None
+    sum_column = [] if query.measure == DURATION else [format_number(total)]
     return [
         key,
         format_number(round(summary.count)),
         format_number(summary.count / query.seconds * seconds),
         f"{error_rate:.1%}",
         format_number(summary.mean),
-        *total,
+        *sum_column,
         *map(format_number, summary.percentiles),
     ]
 

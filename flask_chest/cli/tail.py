@@ -17,7 +17,7 @@ from ..query.reader import Reader
 from ..record.record import Record
 from .context import open_reader
 from .options import FIRST, LAST, chest_option, json_option, where_option
-from .output import as_text, one_line
+from .output import as_text, one_line, print_warning
 
 _POLL_SECONDS = 0.5
 # With a filter, earlier records are searched for among this many of the latest ones.
@@ -53,15 +53,27 @@ def tail(
         # Records of the last seconds are not new, even if --lines leaves them out.
         seen = set(_recent_ids(reader, where))
         query = Query(since=FIRST, until=LAST, where=where)
-        searched_since = reader.scan_start(query, _SEARCHED_RECORDS) if where else None
+        searched_since = _searched_since(reader, query)
         latest = reader.page(replace(query, since=searched_since or FIRST), limit=lines)[::-1]
         seen.update(record.id for record in latest)
         _print(latest, as_json)
+        if searched_since is not None and len(latest) < lines:
+            print_warning(
+                f"searched since {searched_since:%Y-%m-%d %H:%M:%S} only; for earlier records use: "
+                "flask chest export --where FILTER"
+            )
         while follow:
             time.sleep(_POLL_SECONDS)  # stores have no event to wait for
             recent = _recent_ids(reader, where)
             _print(reader.fetch([each for each in recent if each not in seen]), as_json)
             seen = recent
+
+
+def _searched_since(reader: Reader, query: Query) -> datetime | None:
+    """Return where the search for earlier records starts; ``None`` for the oldest record."""
+    if not query.where or query.is_for_one_request:
+        return None  # an index finds them
+    return reader.scan_start(query, _SEARCHED_RECORDS)
 
 
 def _recent_ids(reader: Reader, where: tuple[Filter, ...]) -> set[str]:

@@ -23,6 +23,7 @@ class Chart:
     :param unit: the unit of its values.
     :param starts: the starts of the intervals, in seconds since 1970.
     :param step: the length of an interval in seconds.
+    :param query: the chart's query. Its range may begin and end within an interval.
     :param lines: a label and values for each line.
     :param stacked: whether to draw the lines as areas on top of each other.
     :param requests_url: URL of the requests page; a click on a point adds the point's range.
@@ -35,6 +36,7 @@ class Chart:
     unit: str
     starts: Sequence[float]
     step: float
+    query: Query
     lines: Sequence[tuple[str, Values]]
     stacked: bool = False
     requests_url: str = ""
@@ -50,6 +52,8 @@ class Chart:
         return {
             "x": list(self.starts),
             "step": self.step,
+            "since": self._range[0],
+            "until": self._range[1],
             "unit": self.unit,
             "stacked": self.stacked,
             "requestsUrl": self.requests_url,
@@ -62,8 +66,14 @@ class Chart:
         for index, start in enumerate(self.starts):
             values = [line[index] for _, line in self.lines]
             if self._has_data(values):
-                found.append((format_time(start), format_time(start + self.step), values))
+                begin, end = self._range
+                end = min(start + self.step, end)
+                found.append((format_time(max(start, begin)), format_time(end), values))
         return found[::-1]
+
+    @property
+    def _range(self) -> tuple[float, float]:
+        return self.query.since.timestamp(), self.query.until.timestamp()
 
     def _has_data(self, values: Iterable[float | None]) -> bool:
         return any(value is not None and value != self.empty_value for value in values)

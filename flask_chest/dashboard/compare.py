@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
 from flask import request
@@ -14,6 +14,7 @@ from ..query.filters import Filter
 from ..query.query import Query, parse_time
 from ..query.reader import Reader
 from ..query.summary import Summary
+from ..record.encoding import EPOCH
 from . import charts
 from .charts import Chart
 from .formats import short
@@ -111,12 +112,11 @@ def _two_ranges(params: Params, since_text: str, until_text: str) -> tuple[Side,
     if until_text:
         until = parse_time(until_text, params.now)
     else:
-        until = since + min(timedelta(seconds=query.seconds), _MAX_TIME - since)
-        if since < query.since:
-            # The page's range starts at the start of an interval, a little earlier than the URL
-            # says; without this, the two ranges would overlap.
-            until = min(until, query.since)
-    earlier = Query(since=since, until=until, where=query.where)
+        until = since + min(query.until - query.since, _MAX_TIME - since)
+    # The intervals of both ranges begin equally long before the range: the chart draws the lines
+    # over each other.
+    lead = min(query.since - query.first_interval, since - EPOCH)
+    earlier = Query(since=since, until=until, where=query.where, origin=since - lead)
     return Side("before", earlier), Side("after", query)
 
 
@@ -133,5 +133,14 @@ def _chart(reader: Reader, sides: tuple[Side, Side], requests_url: str) -> Chart
     for side, series in zip(sides, drawn, strict=True):
         values = list(charts.percentiles(series)[1][1])
         lines.append((f"{short(side.label)}: p95", values + [None] * (len(starts) - len(values))))
-    shown = drawn[1].starts if len(drawn[1].starts) == len(starts) else starts
-    return Chart("compared", "Duration: p95", "ms", shown, step, lines, requests_url=requests_url)
+    shown = 1 if len(drawn[1].starts) == len(starts) else 0
+    return Chart(
+        "compared",
+        "Duration: p95",
+        "ms",
+        drawn[shown].starts,
+        step,
+        sides[shown].query,
+        lines,
+        requests_url=requests_url,
+    )

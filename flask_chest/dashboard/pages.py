@@ -14,9 +14,9 @@ from ..query.aggregation import answer_from_series
 from ..query.fields import ROUTE, Field, parse_field
 from ..query.filters import Filter
 from ..query.ndjson import to_mapping
-from ..query.query import Query, parse_time
+from ..query.query import Query
 from ..query.reader import PAGE, Reader
-from ..query.summary import Series, Summary
+from ..query.summary import Answer, Series, Summary
 from . import charts
 from .charts import Chart
 from .compare import compare_page
@@ -32,7 +32,7 @@ from .params import (
 
 _GROUPS = 50
 _CHARTED_GROUPS = 8
-# An app has fewer routes than this. Paths that match no route count as one.
+# Most apps have fewer routes than this. Paths that match no route count as one.
 _MAX_ROUTES = 1000
 
 
@@ -51,9 +51,7 @@ class Pages:
         """Show the rate, the errors and the latency of requests, in total and by route."""
         params, reader = Params.from_args(request.args), self._reader()
         query = params.query()
-        # One read serves charts and table: a long range has many rollups.
-        series = reader.series(query.grouped(ROUTE), interval_length(query.seconds), _MAX_ROUTES)
-        answer = answer_from_series(series, _GROUPS)
+        answer, series = _by_route(reader, query, interval_length(query.seconds))
         return self._render(
             "overview",
             params,
@@ -80,14 +78,14 @@ class Pages:
         context: dict[str, Any] = {"names": names, "field": field, "shown_as": shown_as}
         if shown_as == "numbers":
             series = reader.series(params.query(measure=field), step)
-            context |= {"whole": numbers, "charts": _number_charts(field, series, params)}
+            context |= {"whole": numbers, "charts": _number_charts(field, series, query, params)}
             fraction = series.fraction
         else:
             grouped = query.grouped(field)
             answer = reader.answer(grouped, _GROUPS)
             keys = [group.key for group in answer.groups[:_CHARTED_GROUPS]]
             series = reader.series(grouped, step, _CHARTED_GROUPS, keys)
-            context |= {"answer": answer, "charts": [_word_chart(field, series, params)]}
+            context |= {"answer": answer, "charts": [_word_chart(field, series, query, params)]}
             fraction = answer.fraction
         return self._render("variable", params, query=query, estimated=fraction < 1, **context)
 
@@ -100,10 +98,10 @@ class Pages:
     def requests(self) -> ResponseReturnValue:
         """List records, newest first."""
         params, reader = Params.from_args(request.args), self._reader()
-        # A list has no intervals: use the start of the range as it is in the URL.
-        query = replace(params.query(), since=parse_time(params.since, params.now))
+        query = params.query()
         # A filter may match hardly any record: search a part of the range, and link to the rest.
-        searched_since = reader.scan_start(query) if query.where else None
+        is_filtered = query.where and not query.is_for_one_request
+        searched_since = reader.scan_start(query) if is_filtered else None
         after = request.args.get("after", "")[:64]
         records = reader.page(
             query if searched_since is None else replace(query, since=searched_since),
@@ -158,16 +156,28 @@ class Pages:
         )
 
 
+def _by_route(reader: Reader, query: Query, step: float) -> tuple[Answer, Series]:
+    """Return the answer by route, and a series that covers all routes."""
+    grouped = query.grouped(ROUTE)
+    # One read serves charts and table: a long range has many rollups.
+    series = reader.series(grouped, step, _MAX_ROUTES)
+    if len(series.lines) < _MAX_ROUTES:
+        return answer_from_series(series, _GROUPS), series
+    # The series may lack routes.
+    return reader.answer(grouped, _GROUPS), reader.series(query, step)
+
+
 def _overview_charts(series: Series, query: Query, requests_url: str) -> list[Chart]:
     counts, errors = charts.rates(series, query)
     return [
         Chart(
             "rate",
-            "Requests and errors per second",
+            "Records and errors per second",
             "/s",
             series.starts,
             series.step,
-            [("requests", counts), ("errors", errors)],
+            query,
+            [("records", counts), ("errors", errors)],
             requests_url=requests_url,
             empty_value=0,
         ),
@@ -177,13 +187,14 @@ def _overview_charts(series: Series, query: Query, requests_url: str) -> list[Ch
             "ms",
             series.starts,
             series.step,
+            query,
             charts.percentiles(series),
             requests_url=requests_url,
         ),
     ]
 
 
-def _number_charts(field: Field, series: Series, params: Params) -> list[Chart]:
+def _number_charts(field: Field, series: Series, query: Query, params: Params) -> list[Chart]:
     requests_url = _requests_url(params, f"{field}!=")
     drawn = {
         "mean": (
@@ -199,6 +210,7 @@ def _number_charts(field: Field, series: Series, params: Params) -> list[Chart]:
             "",
             series.starts,
             series.step,
+            query,
             lines,
             requests_url=requests_url,
         )
@@ -206,13 +218,14 @@ def _number_charts(field: Field, series: Series, params: Params) -> list[Chart]:
     ]
 
 
-def _word_chart(field: Field, series: Series, params: Params) -> Chart:
+def _word_chart(field: Field, series: Series, query: Query, params: Params) -> Chart:
     return Chart(
         "words",
         f"{short(str(field))}: the most frequent values",
         "",
         series.starts,
         series.step,
+        query,
         charts.value_counts(series),
         stacked=True,
         requests_url=_requests_url(params),

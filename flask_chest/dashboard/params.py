@@ -93,7 +93,9 @@ class Params:
         return parse_filters(self.where)
 
     def query(self, by: Field | None = None, measure: Field = DURATION) -> Query:
-        """Return the page's query; its range starts where an interval of the charts starts.
+        """Return the page's query, with intervals that start at full minutes, hours or days.
+
+        The first and the last interval may lie in the range only partly.
 
         :raises flask_chest.errors.QueryError: the range or a filter is invalid.
         """
@@ -101,7 +103,7 @@ class Params:
         since = parse_time(self.since, self.now)
         query = Query(since=since, until=until, where=self.filters, by=by, measure=measure)
         step = interval_length(query.seconds)
-        return replace(query, since=from_timestamp(floor_to(since.timestamp(), step)))
+        return replace(query, origin=from_timestamp(floor_to(since.timestamp(), step)))
 
     def arguments(self, **changes: str | Iterable[str] | None) -> str:
         """Return these parameters as a query string, with changes; ``None`` removes one."""

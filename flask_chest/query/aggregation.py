@@ -11,8 +11,6 @@ from .summary import Answer, Group, Series, Summary
 
 #: Maximum number of rows, one for each group and bucket, that an answer is made from.
 MAX_ROWS = 20_000
-# Weights below this are rounding errors of a subtraction.
-_ROUNDING_ERROR = 1e-6
 
 
 def aggregate_answer(rows: Iterable[Any], fraction: float, limit: int) -> Answer:
@@ -46,26 +44,6 @@ def limit_answer(summaries: Mapping[str | None, Summary], fraction: float, limit
     for group in groups[limit:]:
         rest.merge(group.summary)
     return Answer(groups[:limit], rest, fraction, complete=len(groups) <= limit)
-
-
-def subtract_groups(whole: Summary, groups: Iterable[Group]) -> Summary:
-    """The summary of all records outside of some groups; its minimum and maximum are unknown.
-
-    :param whole: the summary of all records. It is changed.
-    """
-    for group in groups:
-        for name in ("count", "rows", "errors", "measured"):
-            difference = getattr(whole, name) - getattr(group.summary, name)
-            setattr(whole, name, max(0, difference))
-        whole.total -= group.summary.total
-        for bucket, weight in group.summary.digest.counts.items():
-            whole.digest.add(bucket, -weight)
-    counts = whole.digest.counts
-    whole.digest.counts = {bucket: n for bucket, n in counts.items() if n > _ROUNDING_ERROR}
-    whole.low = whole.high = None
-    if not whole.digest.counts:
-        whole.total = whole.measured = 0.0  # remove rounding errors
-    return whole if whole.rows else Summary()
 
 
 def aggregate_series(rows: Iterable[Any], query: Query, step: float, fraction: float) -> Series:
@@ -119,7 +97,7 @@ def empty_series(query: Query, step: float, fraction: float = 1.0) -> Series:
 
     :param step: length of an interval in seconds.
     """
-    return Series(interval_starts(query.since, query.until, step), step, {}, fraction)
+    return Series(interval_starts(query.first_interval, query.until, step), step, {}, fraction)
 
 
 def summary_at(series: Series, key: str | None, interval: int) -> Summary:

@@ -26,6 +26,8 @@ class Query:
     :param where: filters; a record must fulfil all of them.
     :param by: the field to group by; ``None`` for a single group.
     :param measure: the number that sums, means and percentiles are computed from.
+    :param origin: start of the first interval of a series, at or before ``since``; default:
+        ``since``. Records before ``since`` are left out in any case.
     :raises QueryError: the range is empty.
     """
 
@@ -34,6 +36,7 @@ class Query:
     where: tuple[Filter, ...] = field(default=())
     by: Field | None = None
     measure: Field = DURATION
+    origin: datetime | None = None
 
     def __post_init__(self) -> None:
         if self.since >= self.until:
@@ -46,6 +49,11 @@ class Query:
     def seconds(self) -> float:
         """The length of the time range in seconds."""
         return (self.until - self.since).total_seconds()
+
+    @property
+    def first_interval(self) -> datetime:
+        """The start of the first interval of a series."""
+        return self.origin or self.since
 
     @property
     def is_for_one_request(self) -> bool:

@@ -115,7 +115,7 @@ class RecordReader(Reader):
             weight = 1 / record.sample_rate
             is_error = record.error is not None or (record.status or 0) >= 500
             key = None if query.by is None else value_text(field_value(record, query.by))
-            interval = (record.time - query.since) // timedelta(seconds=step)
+            interval = (record.time - query.first_interval) // timedelta(seconds=step)
             number = _number(field_value(record, query.measure))
             bucket = None if number is None else bucket_of(number)
             total = None if number is None else number * weight

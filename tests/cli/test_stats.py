@@ -9,7 +9,7 @@ from flask import Flask
 
 from flask_chest.chests.sql.reader import SQLReader
 
-from .shop import RANGE, lines_of, run
+from .shop import RANGE, cells, lines_of, run
 
 
 def test_stats(shop: Flask) -> None:
@@ -46,6 +46,16 @@ def test_stats_of_an_unknown_name(shop: Flask) -> None:
         "none of these records has a number in vars.tenent\n"
     )
     assert run(shop, "stats", "--by", "user_id", "--of", "balance", *RANGE).stderr == ""
+
+
+def test_a_measure_without_numbers(shop: Flask) -> None:
+    """A sum of no numbers is no number, in the table as in JSON."""
+    options = ["--of", "tenent", "--by", "method", *RANGE]
+    [found] = lines_of(run(shop, "stats", *options, "--json"))
+    assert {each["sum"] for each in found["groups"]} == {None}
+    header, _, *rows = run(shop, "stats", *options).stdout.splitlines()
+    place = cells(header).index("sum")
+    assert [cells(row)[place] for row in rows] == ["-"] * len(rows)
 
 
 def test_stats_of_anything(shop: Flask) -> None:

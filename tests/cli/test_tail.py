@@ -50,6 +50,24 @@ def test_tail_filters(shop: Flask) -> None:
     assert [each["id"] for each in found] == sorted(each["id"] for each in found)
 
 
+def test_tail_finds_one_request_far_back(shop: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request id is found by the index, however many records are newer."""
+    monkeypatch.setattr(sys.modules["flask_chest.cli.tail"], "_SEARCHED_RECORDS", 100)
+    result = run(shop, "tail", "--no-follow", "--where", "request_id=request-599", "--json")
+    assert [each["request_id"] for each in lines_of(result)] == ["request-599"]
+    assert result.stderr == ""
+
+
+def test_tail_says_where_it_searched(shop: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the search ends before it has found all lines, the command says so."""
+    monkeypatch.setattr(sys.modules["flask_chest.cli.tail"], "_SEARCHED_RECORDS", 100)
+    result = run(shop, "tail", "--no-follow", "--where", "unique=value 599", "--json")
+    assert result.stdout == ""
+    assert re.match(r"searched since 2026-11-20 \d\d:\d\d:\d\d only; .*export", result.stderr)
+    result = run(shop, "tail", "--no-follow", "--where", "user_id=3", "-n", "2")
+    assert result.stderr == ""
+
+
 def test_tail_shows_dates() -> None:
     """Only records of other days have a date."""
     [record] = sample_records(1)

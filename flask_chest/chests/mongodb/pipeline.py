@@ -67,18 +67,23 @@ def aggregates(
     query: Query,
     *,
     keys: Sequence[Any] | None = None,
+    others: Sequence[Any] | None = None,
     step: float | None = None,
     limit: int | None = None,
 ) -> list[dict[str, Any]]:
     """Return the stages that give one document for each group, interval and bucket.
 
     :param keys: only these groups; default: all.
+    :param others: all groups but these, as one group.
     :param step: seconds of an interval; default: the whole range is one interval.
     :param limit: the most documents.
     """
     stages: list[dict[str, Any]] = [{"$project": _project(query, step)}]
     if keys is not None:
         stages.append({"$match": {"k": {"$in": list(keys)}}})
+    if others is not None:
+        stages.append({"$match": {"k": {"$nin": list(others)}}})
+        stages.append({"$set": {"k": None, "t": None}})
     stages.append(
         {
             "$group": {
@@ -100,7 +105,7 @@ def _project(query: Query, step: float | None) -> dict[str, Any]:
     failed = {"$or": [{"$gt": ["$error", None]}, {"$gte": ["$status", 500]}]}
     interval: Any = {"$literal": 0}
     if step is not None:
-        since = query.since.timestamp() * 1000
+        since = query.first_interval.timestamp() * 1000
         passed = {"$subtract": [{"$toLong": "$time"}, since]}
         interval = {"$floor": {"$divide": [passed, step * 1000]}}
     return {

@@ -12,7 +12,6 @@ from ...query.aggregation import (
     aggregate_answer,
     aggregate_series,
     limit_lines,
-    subtract_groups,
 )
 from ...query.formatting import value_text
 from ...query.query import Query
@@ -102,8 +101,8 @@ class MongoReader(Reader):
     def answer(self, query: Query, limit: int = 20) -> Answer:
         slices = self._slices(query)
         match = {"$match": self._where(query, slices)}
-        rows = self._rows([match, *aggregates(query, limit=MAX_ROWS)])
-        if len(rows) < MAX_ROWS:
+        rows = self._rows([match, *aggregates(query, limit=MAX_ROWS + 1)])
+        if len(rows) <= MAX_ROWS:
             return aggregate_answer(_to_rows(rows), slices.fraction, limit)
         keys = self._run(
             lambda records: [
@@ -112,9 +111,9 @@ class MongoReader(Reader):
         )
         rows = self._rows([match, *aggregates(query, keys=keys)])
         found = aggregate_answer(_to_rows(rows), slices.fraction, limit)
-        rows = self._rows([match, *aggregates(query.grouped(None))])
-        whole = aggregate_answer(_to_rows(rows), slices.fraction, 1).whole
-        rest = subtract_groups(whole, found.groups)
+        rows = self._rows([match, *aggregates(query, others=keys)])
+        rest = aggregate_answer(_to_rows(rows), slices.fraction, 1).whole
+        rest.merge(found.rest)  # of two groups with equal values, such as 42 and 42.0
         return Answer(found.groups, rest, slices.fraction, complete=False)
 
     def series(

@@ -25,7 +25,7 @@ class Aggregate:
     :param query: the query.
     :param slices: the parts of the range that are read.
     :param step: length in seconds of an interval, for aggregates over time.
-    :param origin: start of the first interval: seconds since 1970; default: start of the range.
+    :param origin: start of the first interval: seconds since 1970; default: that of the query.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Aggregate:
         self._query = query
         self.fraction = slices.fraction
         self._step = step
-        self._origin = query.since.timestamp() if origin is None else origin
+        self._origin = query.first_interval.timestamp() if origin is None else origin
         self._facts = dialect.within(self._make_facts(table), slices.ranges)
 
     def aggregates(self, keys: Sequence[str | None] | None = None) -> sa.Select[Any]:
@@ -54,13 +54,13 @@ class Aggregate:
         rows = rows.group_by(facts.k, facts.bucket)
         if keys is not None:
             rows = rows.where(self._is_one_of(keys))
-        return rows.limit(MAX_ROWS)
+        return rows.limit(MAX_ROWS + 1)
 
-    def total(self) -> sa.Select[Any]:
-        """One row for each bucket, over all groups."""
+    def others(self, keys: Sequence[str | None]) -> sa.Select[Any]:
+        """One row for each bucket, over all groups but these."""
         facts = self._facts.columns
         rows = sa.select(sa.null().label("k"), _no_interval(), facts.bucket, *self._aggregates())
-        return rows.group_by(facts.bucket).limit(MAX_ROWS)
+        return rows.where(self._is_none_of(keys)).group_by(facts.bucket)
 
     def over_time(self, keys: Sequence[str | None] | None) -> sa.Select[Any]:
         """One row for each group, interval and bucket.
@@ -112,6 +112,13 @@ class Aggregate:
         key = self._facts.columns.k
         listed = key.in_([each for each in keys if each is not None])
         return sa.or_(listed, key.is_(None)) if None in keys else listed
+
+    def _is_none_of(self, keys: Sequence[str | None]) -> Any:
+        key = self._facts.columns.k
+        unlisted = key.not_in([each for each in keys if each is not None])
+        if None in keys:
+            return sa.and_(unlisted, key.is_not(None))
+        return sa.or_(unlisted, key.is_(None))
 
 
 def _no_interval() -> Any:

@@ -132,9 +132,11 @@ class SQLite(Dialect):
         return sa.cast(value, sa.Integer)
 
     def seconds(self, time: Expression) -> Expression:
-        # strftime drops the microseconds, which start at character 20.
-        whole = sa.cast(sa.func.strftime("%s", time), sa.Integer)
-        return whole + sa.cast(sa.func.substr(sa.type_coerce(time, sa.Text), 20), sa.Double)
+        # The microseconds start at character 20. strftime would round them to milliseconds, and a
+        # record of the last half millisecond would be in the next second.
+        text = sa.type_coerce(time, sa.Text)
+        whole = sa.cast(sa.func.strftime("%s", sa.func.substr(text, 1, 19)), sa.Integer)
+        return whole + sa.cast(sa.func.substr(text, 20), sa.Double)
 
     def member_text(self, document: Expression, name: str) -> Expression:
         kind, value = self._member(document, name)

@@ -41,13 +41,16 @@ class SQLReader(TableReader):
         for row in self._rollups.read(plan, query):
             key = None if query.by is None else row.route
             add_row(summaries.setdefault(key, Summary()), row, query.measure)
-        fraction = 1.0
+        fraction, rest = 1.0, Summary()
         for since, until in plan.records:
             part = super().answer(replace(query, since=since, until=until), MAX_ROWS)
             fraction = min(fraction, part.fraction)
+            rest.merge(part.rest)
             for group in part.groups:
                 summaries.setdefault(group.key, Summary()).merge(group.summary)
-        return limit_answer(summaries, fraction, limit)
+        answer = limit_answer(summaries, fraction, limit)
+        answer.rest.merge(rest)
+        return replace(answer, complete=answer.complete and not rest.rows)
 
     def series(
         self, query: Query, step: float, lines: int = 8, keys: Sequence[str | None] | None = None

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from ...query.aggregation import MAX_ROWS, aggregate_answer, aggregate_series, subtract_groups
+from ...query.aggregation import MAX_ROWS, aggregate_answer, aggregate_series
 from ...query.intervals import to_utc
 from ...query.query import Query
 from ...query.reader import PAGE, SCAN_LIMIT, Reader, merge_records
@@ -115,13 +115,12 @@ class TableReader(Reader):
     def answer(self, query: Query, limit: int = 20) -> Answer:
         aggregate = self._aggregate(query)
         rows = self._rows(aggregate.aggregates())
-        if len(rows) < MAX_ROWS:
+        if len(rows) <= MAX_ROWS:
             return aggregate_answer(rows, aggregate.fraction, limit)
         # There are too many groups to aggregate all of them: select the biggest ones first.
         top = [row.k for row in self._rows(aggregate.top(limit))]
         listed = aggregate_answer(self._rows(aggregate.aggregates(top)), aggregate.fraction, limit)
-        whole = aggregate_answer(self._rows(aggregate.total()), aggregate.fraction, 1).whole
-        rest = subtract_groups(whole, listed.groups)
+        rest = aggregate_answer(self._rows(aggregate.others(top)), aggregate.fraction, 1).whole
         return Answer(listed.groups, rest, aggregate.fraction, complete=False)
 
     def series(

@@ -77,8 +77,10 @@
       const at = plot.cursor.idx;
       const now = JSON.parse(figure.dataset.chart);
       if (at == null || !now.requestsUrl) return;
-      const from = now.x[at];
-      location.href = now.requestsUrl + (now.requestsUrl.endsWith("?") ? "" : "&") + "since=" + isoTime(from) + "&until=" + isoTime(from + now.step);
+      // The first and the last interval may lie in the range only partly.
+      const from = Math.max(now.x[at], now.since);
+      const until = Math.min(now.x[at] + now.step, now.until);
+      location.href = now.requestsUrl + (now.requestsUrl.endsWith("?") ? "" : "&") + "since=" + isoTime(from) + "&until=" + isoTime(until);
     });
     drawn.set(figure.id, plot);
   }

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from flask_chest.chests.sql import table_reader
+from flask_chest.chests.sql import aggregate, table_reader
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.errors import ReadError
 from flask_chest.query.fields import parse_field
@@ -137,6 +137,27 @@ def test_many_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not answer.complete
     assert answer.whole.rows == 600
     assert answer.whole.count == pytest.approx(900)
+
+
+@pytest.mark.parametrize("max_rows", [100, 599, 600, 601])
+def test_the_others_of_many_groups(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_rows: int
+) -> None:
+    """The others have the same aggregates if the groups are too many for one query."""
+    chest = make_sqlite_chest(tmp_path)
+    chest.write([replace(each, duration_ms=5.0) for each in sample_records()])
+    chest.close()
+    reader = SQLReader(chest)
+    query = replace(WHOLE, by=parse_field("unique"), measure=parse_field("balance"))
+    expected = reader.answer(query, limit=5).rest
+    for module in (table_reader, aggregate):
+        monkeypatch.setattr(module, "MAX_ROWS", max_rows)
+    rest = reader.answer(query, limit=5).rest
+    assert rest.low is not None
+    assert rest.to_dict(1) == pytest.approx(expected.to_dict(1))
+    by_route = replace(query, by=parse_field("route"))
+    keys = [group.key for group in reader.answer(by_route, limit=2).groups]
+    assert reader.answer(by_route, limit=2).rest.rows == 200, keys
 
 
 def test_slice_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

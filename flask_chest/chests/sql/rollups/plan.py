@@ -84,7 +84,7 @@ class RollupPlanner:
             if begin >= end:
                 return None
         around = (query.since, from_timestamp(begin)), (from_timestamp(end), query.until)
-        first = query.since
+        first = query.first_interval
         if step > requested:
             first = from_timestamp(floor_to(first.timestamp(), step))
         return RollupPlan(
