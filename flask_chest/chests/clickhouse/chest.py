@@ -151,7 +151,9 @@ class FlaskChestClickHouse(Chest):
         """Return an engine that only reads, and that sees each record once."""
         seconds = max(1, int(self.timeout))
         settings = {**READ_SETTINGS, "max_execution_time": seconds, "readonly": 2}
-        return sa.create_engine("clickhousedb://", creator=partial(self.connect, settings))
+        return sa.create_engine(
+            "clickhousedb://", creator=partial(self.connect, settings), future=True
+        )
 
     def is_missing_table(self, error: BaseException) -> bool:
         """Return whether a query failed because there is no table yet: nothing was delivered."""

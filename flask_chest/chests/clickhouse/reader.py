@@ -16,6 +16,7 @@ from ...query.time_slices import TimeSlices
 from ...record.encoding import to_microseconds
 from ...record.record import Record
 from ..sql.dialects import Dialect, Expression
+from ..sql.double import Double
 from ..sql.ranges import Ranges
 from ..sql.table_reader import TableReader
 
@@ -124,7 +125,7 @@ class ClickHouse(Dialect):
 
     def seconds(self, time: Expression) -> Expression:
         microseconds = sa.func.toUnixTimestamp64Micro(time, type_=sa.BigInteger)
-        return microseconds / sa.literal_column("1e6", sa.Double)
+        return microseconds / sa.literal_column("1e6", Double)
 
     def in_many(self, query: sa.Select[Any], time: sa.Column[Any], ranges: Ranges) -> sa.Subquery:
         # Comparing each row with each range would take most of the time. The ranges are only a hint
@@ -158,7 +159,7 @@ class ClickHouse(Dialect):
     def member_number(self, document: Expression, name: str) -> Expression:
         text = _as_text(document)
         is_number = sa.func.JSONType(text, name).in_(("Int64", "UInt64", "Double"))
-        return sa.case((is_number, sa.func.JSONExtractFloat(text, name, type_=sa.Double)))
+        return sa.case((is_number, sa.func.JSONExtractFloat(text, name, type_=Double)))
 
 
 def _as_text(document: Expression) -> Expression:

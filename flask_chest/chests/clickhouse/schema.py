@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...record.encoding import FIELDS, from_microseconds, loads, to_microseconds
+from ..sql.double import Double
 from ..sql.names import view_name
 
 # Documents are stored as text. ClickHouse's type JSON keeps neither nulls nor empty objects, and
@@ -107,8 +108,8 @@ def make_table(table: str) -> sa.Table:
     types: dict[str, Any] = {
         "time": Microseconds,
         "status": sa.Integer,
-        "duration_ms": sa.Double,
-        "sample_rate": sa.Double,
+        "duration_ms": Double,
+        "sample_rate": Double,
         "vars": Document,
         "tags": Document,
         "bytes_sent": sa.BigInteger,

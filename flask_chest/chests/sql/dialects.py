@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
@@ -13,10 +13,18 @@ from sqlalchemy.dialects import mysql
 from ...errors import QueryError
 from ...query.fields import Field
 from ...query.percentiles import OFFSET, SCALE, TINY
+from .double import Double
 from .ranges import Ranges, in_array, in_conditions, in_json
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-Expression = sa.ColumnElement[Any]
+
+# SQLAlchemy 1.4 has no generic classes.
+if TYPE_CHECKING:
+    Expression: TypeAlias = sa.ColumnElement[Any]
+    _TextDecorator = sa.TypeDecorator[str]
+else:
+    Expression = sa.sql.ColumnElement
+    _TextDecorator = sa.TypeDecorator
 
 
 class Dialect(ABC):
@@ -93,13 +101,14 @@ class Dialect(ABC):
 
     def contains(self, text: Expression, part: str) -> Expression:
         """Whether a text contains this part; ignores case."""
-        return _lower_non_ascii(text, part).icontains(part.lower(), autoescape=True)
+        lower = sa.func.lower(_lower_non_ascii(text, part), type_=sa.Text)
+        return lower.contains(part.lower(), autoescape=True)
 
     def cast_text(self, value: Expression) -> Expression:
         return sa.cast(value, sa.Text)
 
     def cast_number(self, value: Expression) -> Expression:
-        return sa.cast(value, sa.Double)
+        return sa.cast(value, Double)
 
     def floor(self, value: Expression) -> Expression:
         return sa.cast(sa.func.floor(value), sa.BigInteger)
@@ -136,7 +145,7 @@ class SQLite(Dialect):
         # record of the last half millisecond would be in the next second.
         text = sa.type_coerce(time, sa.Text)
         whole = sa.cast(sa.func.strftime("%s", sa.func.substr(text, 1, 19)), sa.Integer)
-        return whole + sa.cast(sa.func.substr(text, 20), sa.Double)
+        return whole + sa.cast(sa.func.substr(text, 20), Double)
 
     def member_text(self, document: Expression, name: str) -> Expression:
         kind, value = self._member(document, name)
@@ -149,7 +158,7 @@ class SQLite(Dialect):
 
     def member_number(self, document: Expression, name: str) -> Expression:
         kind, value = self._member(document, name)
-        return sa.case((kind.in_(("integer", "real")), sa.cast(value, sa.Double)))
+        return sa.case((kind.in_(("integer", "real")), sa.cast(value, Double)))
 
     def _real_text(self, document: Expression, name: str, value: Expression) -> Expression:
         if not _PLAIN_NAME.fullmatch(name):
@@ -158,7 +167,7 @@ class SQLite(Dialect):
         # https://www.sqlite.org/json1.html#the_json_extract_function
         path = f'$."{name}"'
         both = sa.func.json_extract(sa.type_coerce(document, sa.Text), path, path)
-        return sa.func.substr(both, 2, (sa.func.length(both) - 3) // 2)
+        return sa.func.substr(both, 2, _halved(sa.func.length(both) - 3))
 
     def _member(self, document: Expression, name: str) -> tuple[Expression, Expression]:
         # Without type_coerce, SQLAlchemy would encode the path as JSON.
@@ -179,14 +188,14 @@ class PostgreSQL(Dialect):
         return in_array(query, time, ranges)
 
     def seconds(self, time: Expression) -> Expression:
-        return sa.cast(sa.func.extract("epoch", time), sa.Double)
+        return sa.cast(sa.func.extract("epoch", time), Double)
 
     def member_text(self, document: Expression, name: str) -> Expression:
         return document.op("->>", return_type=sa.Text())(_text(name))
 
     def member_number(self, document: Expression, name: str) -> Expression:
         member = document.op("->")(_text(name))
-        value = sa.cast(self.member_text(document, name), sa.Double)
+        value = sa.cast(self.member_text(document, name), Double)
         return sa.case((sa.func.jsonb_typeof(member) == "number", value))
 
 
@@ -234,7 +243,7 @@ class MySQL(Dialect):
         return sa.func.json_extract(sa.type_coerce(document, sa.Text), path)
 
 
-class _Bytes(sa.TypeDecorator[str]):
+class _Bytes(_TextDecorator):
     """Text that the database compares as bytes."""
 
     impl = sa.LargeBinary
@@ -255,6 +264,12 @@ def _lower_non_ascii(text: Expression, part: str) -> Expression:
     for small in sorted({each for each in part.lower() if not each.isascii()}):
         text = sa.func.replace(text, small.upper(), small, type_=sa.Text)
     return text
+
+
+def _halved(number: Expression) -> Expression:
+    """Half of an integer, rounded down. SQLAlchemy 1.4 has no ``//``."""
+    multiplicative = 8  # SQLAlchemy's precedence of "*", so that a sum gets parentheses
+    return number.op("/", precedence=multiplicative)(2)
 
 
 def _text(name: str) -> Expression:

@@ -18,7 +18,9 @@ def make_engine(url: str, connect: Callable[[], Any], **options: Any) -> sa.Engi
     :param connect: returns a new connection of the driver.
     :param options: further arguments for SQLAlchemy's ``create_engine``.
     """
-    engine = sa.create_engine(url, creator=connect, pool_size=1, pool_logging_name=_POOL, **options)
+    # SQLAlchemy 1.4 has the interface of version 2 if "future" is set.
+    options = {"pool_size": 1, "pool_logging_name": _POOL, "future": True, **options}
+    engine = sa.create_engine(url, creator=connect, **options)
     # When a connection breaks, SQLAlchemy logs a traceback for the rollback that fails then. The
     # chest reports the failure itself.
     pool = type(engine.pool)

@@ -104,7 +104,8 @@ class FlaskChestPostgreSQL(SQLChest):
         <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS>`_, e.g.
         ``sslmode=verify-full&sslrootcert=/etc/ssl/our-ca.pem``.
     :param table: the table of records; created on first use.
-    :raises flask_chest.errors.ConfigError: psycopg is not installed, or the URL is malformed.
+    :raises flask_chest.errors.ConfigError: psycopg or SQLAlchemy 2 is not installed, or the URL is
+        malformed.
 
     .. versionadded:: 1.0
     """
@@ -114,6 +115,7 @@ class FlaskChestPostgreSQL(SQLChest):
 
     def __init__(self, url: str, table: str = "chest_records", **arguments: Any) -> None:
         require_driver("psycopg", "postgresql")
+        _require_sqlalchemy_2()
         self.url = url
         self.address = StoreURL.parse(url)
         if self.address.scheme not in {"postgresql", "postgres"}:
@@ -255,6 +257,15 @@ class FlaskChestPostgreSQL(SQLChest):
             fields=", ".join(
                 f"{name} {_JSON if kind == _JSONB else kind}" for name, kind in types.items()
             ),
+        )
+
+
+def _require_sqlalchemy_2() -> None:
+    # SQLAlchemy 1.4 has no dialect for psycopg 3. The other SQL chests work with both.
+    if sa.__version__.startswith("1."):
+        raise ConfigError(
+            f"PostgreSQL needs SQLAlchemy 2, and {sa.__version__} is installed: "
+            'pip install "flask-chest[postgresql]"'
         )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.selectable import Join
 
 Ranges = Sequence[tuple[datetime, datetime]]
 
@@ -56,7 +57,7 @@ def in_array(query: sa.Select[Any], time: sa.Column[Any], ranges: Ranges) -> sa.
     return sa.select(*part.c).select_from(each.join(part, sa.true())).subquery()
 
 
-class _OrderedJoin(sa.Join):
+class _OrderedJoin(Join):
     """SQLite's ``CROSS JOIN``: scans the left side, and looks up each row in the right one.
 
     https://www.sqlite.org/optoverview.html#manual_control_of_query_plans_using_cross_join

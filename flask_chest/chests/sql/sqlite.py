@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -94,14 +95,18 @@ class FlaskChestSQLite(BaseSQLChest):
     def write(self, records: Sequence[Record]) -> None:
         if not records:
             return
-        with self.converted_errors():
+        with self._converted_errors():
             try:
                 self._writer.write(records)
             except RejectedError as error:
                 reason = self.error_message(str(error))
                 raise RejectedError(reason, record_ids=error.record_ids) from None
-            except (sqlite3.Error, OSError, ForeignTableError) as error:
-                raise self._to_chest_error(error) from None
+
+    def check_rights(self) -> None:
+        if not self.file().exists():
+            return  # check() has found that it can be created
+        with self._converted_errors():
+            self._writer.try_to_write(Record(id="0" * 32, time=datetime.now(timezone.utc)))
 
     def check(self) -> None:
         # A check must not create the file or its folder.
@@ -142,10 +147,8 @@ class FlaskChestSQLite(BaseSQLChest):
         return make_read_only_engine(self.file())
 
     def _open_engine(self) -> sa.Engine:
-        try:
+        with self._converted_errors():
             self._writer.open()
-        except (sqlite3.Error, OSError, ForeignTableError) as error:
-            raise self._to_chest_error(error) from None
         return self.make_engine()
 
     def upgrade(self) -> None:
@@ -173,6 +176,14 @@ class FlaskChestSQLite(BaseSQLChest):
 
     def view_query(self) -> str:
         return view_query(self.table)
+
+    @contextmanager
+    def _converted_errors(self) -> Iterator[None]:
+        with self.converted_errors():
+            try:
+                yield
+            except (sqlite3.Error, OSError, ForeignTableError) as error:
+                raise self._to_chest_error(error) from None
 
     def _to_chest_error(self, error: Exception) -> DeliveryError | RejectedError:
         if isinstance(error, ForeignTableError):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..._throttle import LogThrottle
-from ...errors import DeliveryError
+from ...errors import ChestError, DeliveryError
 from ...record.record import Record
 from ..batches import oldest_time
 from ..client import PerProcessClient
@@ -73,15 +73,27 @@ class SQLiteWriter:
         try:
             self._write(records)
         except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise
+            # E.g. an I/O error: the connection may be of no more use.
+            self.close()
             if "no such table" not in str(error):
                 raise
             # The table was dropped or renamed. Opening the file creates it.
-            self.close()
             self._write(records)
         # The records are stored, so an error must not make delivery send them again.
         self._report_late_records(oldest_time(records))
-        with suppress(sqlite3.Error):
+        with suppress(sqlite3.Error, OSError, ChestError):
             self._watch_wal()
+
+    def try_to_write(self, record: Record) -> None:
+        """Insert a record and roll back; raises like :meth:`write`."""
+        connection = self._current_database().connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            insert(connection, self._chest.table, [record])
+        finally:
+            connection.execute("ROLLBACK")
 
     def _write(self, records: Sequence[Record]) -> None:
         database = self._current_database()
@@ -101,7 +113,7 @@ class SQLiteWriter:
         try:
             with self._current_database().transaction() as connection:
                 connection.execute(_REPORT_LATE, (key, int(oldest)))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError, ChestError) as error:
             remedy = "rollups lack records that were delivered days late"
             self._log.warning("late", "%s", self._chest.error_message(error, remedy))
 

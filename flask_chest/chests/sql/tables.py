@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 
+from .double import Double
 from .names import MAINTENANCE, VERSIONS, rollups_name, view_name
 
 _MYSQL: dict[str, Any] = {
@@ -63,9 +64,9 @@ def records_table(name: str, metadata: sa.MetaData) -> sa.Table:
         sa.Column("endpoint", _TEXT),
         sa.Column("blueprint", _TEXT),
         sa.Column("status", sa.Integer),
-        sa.Column("duration_ms", sa.Double),
+        sa.Column("duration_ms", Double),
         sa.Column("error", _TEXT),
-        sa.Column("sample_rate", sa.Double, nullable=False),
+        sa.Column("sample_rate", Double, nullable=False),
         sa.Column("vars", _DOCUMENT, nullable=False),
         sa.Column("tags", _DOCUMENT, nullable=False),
         sa.Column("bytes_sent", sa.BigInteger),
@@ -100,8 +101,8 @@ def rollups_table(records: str, metadata: sa.MetaData) -> sa.Table:
         sa.Column("is_request", sa.Boolean, nullable=False),
         sa.Column("route", _TEXT),
         sa.Column("row_count", sa.BigInteger, nullable=False),
-        sa.Column("weight", sa.Double, nullable=False),
-        sa.Column("errors", sa.Double, nullable=False),
+        sa.Column("weight", Double, nullable=False),
+        sa.Column("errors", Double, nullable=False),
         sa.Column("duration", _DOCUMENT, nullable=False),
         sa.Column("numbers", _DOCUMENT, nullable=False),
         sa.Index(f"ix_{name}_start", "step", "start"),

@@ -266,6 +266,13 @@ def test_malformed_url(url: str) -> None:
     assert "w0rd" not in str(caught.value)
 
 
+def test_sqlalchemy_1_4(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the extra that installs SQLAlchemy 2. A simulation of the older version."""
+    monkeypatch.setattr("sqlalchemy.__version__", "1.4.42")
+    with pytest.raises(ConfigError, match=r"needs SQLAlchemy 2, and 1\.4\.42 .*\[postgresql\]"):
+        FlaskChestPostgreSQL("postgresql://localhost/db")
+
+
 def test_missing_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without psycopg the error names the extra to install."""
     monkeypatch.setattr("flask_chest.chests.client.find_spec", lambda name: None)

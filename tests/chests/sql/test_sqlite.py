@@ -54,6 +54,17 @@ def test_first_use_by_many_workers(tmp_path: Path) -> None:
     assert query_file(file, "SELECT count(*) FROM chest_records") == [(8 * ROUNDS,)]
 
 
+def test_check_of_rights(tmp_path: Path) -> None:
+    """The check of rights creates no file, and stores no record."""
+    chest = make_sqlite_chest(tmp_path)
+    chest.check_rights()
+    assert list(tmp_path.iterdir()) == []
+    chest.write(make_records(1))
+    chest.check_rights()
+    chest.close()
+    assert query_file(tmp_path / "chest.db", "SELECT count(*) FROM chest_records") == [(1,)]
+
+
 def test_missing_value(tmp_path: Path) -> None:
     """A NULL in a NOT NULL column is rejected, not ignored like a duplicate."""
     bad: Any = None

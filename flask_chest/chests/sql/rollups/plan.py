@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -22,7 +22,8 @@ REQUESTS = Filter(Field("", "kind"), "=", "request")
 # Later than any time.
 _NEVER = 1 << 40
 
-Select = Callable[[sa.Select[Any]], Sequence[sa.Row[Any]]]
+if TYPE_CHECKING:  # SQLAlchemy 1.4 has no generic classes
+    Select: TypeAlias = Callable[[sa.Select[Any]], Sequence[sa.Row[Any]]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from ....query.intervals import DAY
 from ....query.query import DURATION, Query
 from ..store import Store
-from .plan import REQUESTS, RollupPlan, RollupPlanner, Select
+from .plan import REQUESTS, RollupPlan, RollupPlanner
+
+if TYPE_CHECKING:
+    from .plan import Select
 
 
 class RollupReader:
