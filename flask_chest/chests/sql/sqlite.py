@@ -18,6 +18,7 @@ from .base import BaseSQLChest
 from .sqlite_connection import connect_read_only, read_only_uri
 from .sqlite_errors import UNWRITABLE, is_rejection, remedy_for
 from .sqlite_file import check_path
+from .sqlite_fork import close_before_fork
 from .sqlite_maintenance import is_due
 from .sqlite_schema import ForeignTableError, view_query
 from .sqlite_writer import SQLiteWriter
@@ -61,6 +62,7 @@ class FlaskChestSQLite(BaseSQLChest):
             raise ConfigError(f"path: {str(path)!r} contains NUL, which no file name can")
         super().__init__(table=table, **arguments)
         self._writer = SQLiteWriter(self)
+        close_before_fork(self)
 
     @classmethod
     def from_url(cls, url: str, **arguments: Any) -> FlaskChestSQLite:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .sqlite_file import companion, create_file, identify, opening
+from .sqlite_fork import keep_forever
 
 # Pages of 4 KiB in the write-ahead log after which a commit copies them into the database. Batches
 # change many pages of the indexes; by default the same pages would be copied four times as often.
@@ -28,8 +29,6 @@ PRAGMAS = (
 # A log longer than this has a reader that does not end.
 _LONG_WAL_BYTES = 2 * _MAX_WAL_BYTES
 _SECONDS_BETWEEN_TRUNCATIONS = 10.0
-# Closing a connection of the parent process would write to its file.
-_connections_of_parents: list[sqlite3.Connection] = []
 
 
 class WALUnavailableError(sqlite3.OperationalError):
@@ -94,7 +93,7 @@ class Database:
 
     def drop(self) -> None:
         """After a fork, in the child: keep the parent's connection, but never use it."""
-        _connections_of_parents.append(self.connection)
+        keep_forever(self.connection)
 
     def _part_from_moved_file(self) -> None:
         # SQLite does not do this when it closes a moved file. The log would stay under the old
