@@ -14,7 +14,13 @@ from werkzeug.exceptions import HTTPException
 from .app.decorations import Decoration, decorate_view
 from .app.state import AppState, find_state, standalone_state
 from .capture.encoding_cache import EncodingCache
-from .capture.request_state import ENVIRON_KEY, RequestState, current_request, status_of_exception
+from .capture.request_state import (
+    BY_VIEW,
+    ENVIRON_KEY,
+    RequestState,
+    current_request,
+    status_of_exception,
+)
 from .capture.routes import route_of
 from .chests.registry import make_chests
 from .config import validators
@@ -122,7 +128,7 @@ class _ViewCall:
             self._app_state.recorder.log_failure("write the record of a view that raised")
 
     def _record(self, status: Callable[[], int | None], error: BaseException | None) -> None:
-        self._request_state.recorded = True
+        self._request_state.recorded = BY_VIEW
         recorder = self._app_state.recorder
         try:
             line = recorder.encode_view(

@@ -33,7 +33,7 @@ class RequestStart:
     id_generated: bool
     echo_request_id: bool
     start_unknown: bool
-    recorded: bool
+    recorded: bool | str
 
     def __init__(
         self, recorder: RequestIdSource, environ: WSGIEnvironment, start_response: StartResponse, /

@@ -95,7 +95,7 @@ class RequestStart:
     #: The request was first noticed after its start, so its duration is unknown.
     start_unknown = False
     #: The record was written elsewhere, or must not be written.
-    recorded = False
+    recorded: bool | str = False
 
     def __init__(
         self, recorder: RequestIdSource, environ: WSGIEnvironment, start_response: StartResponse

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import ref
 
 
 def tracked_namespace(g: Any) -> Mapping[str, object]:
@@ -22,17 +22,34 @@ class RecordedGlobals:
     """The ``g`` objects whose values a request's record already has.
 
     Some outlive their request: a test client keeps contexts, and a request can be served within
-    another context. Such a ``g`` must not leave the record of a job as well.
+    another context, whose ``g`` it shares. The job of that context records later values only.
     """
 
     def __init__(self) -> None:
         # By id: an app_ctx_globals_class may be a dict, which has no hash.
-        self._by_id: WeakValueDictionary[int, Any] = WeakValueDictionary()
+        self._by_id: dict[int, tuple[ref[Any], Mapping[str, object] | None]] = {}
 
-    def add(self, g: Any) -> None:
-        """Remember a ``g`` for as long as it exists."""
+    def add(self, g: Any, *, shared: bool = False) -> None:
+        """Remember a ``g`` for as long as it exists.
+
+        :param shared: whether the request has used the ``g`` of another context.
+        """
+        key = id(g)
+        values = dict(tracked_namespace(g)) if shared else None
         with suppress(TypeError):  # its class does not support weak references
-            self._by_id[id(g)] = g
+            self._by_id[key] = ref(g, lambda _: self._by_id.pop(key, None)), values
 
-    def __contains__(self, g: object) -> bool:
-        return self._by_id.get(id(g)) is g
+    def unrecorded(self, g: Any) -> Mapping[str, object]:
+        """Return the variables on a ``g`` that no record of a request has."""
+        values = tracked_namespace(g)
+        found = self._by_id.get(id(g))
+        if not values or found is None or found[0]() is not g:
+            return values
+        recorded = found[1]
+        if recorded is None:
+            return {}
+        return {
+            name: value
+            for name, value in dict(values).items()
+            if name not in recorded or recorded[name] is not value
+        }

@@ -9,7 +9,7 @@ from typing import Any
 from ..config.plan_cache import PlanCache
 from ..config.rule import Route
 from ..record.ids import record_ids
-from .app_globals import RecordedGlobals, tracked_namespace
+from .app_globals import RecordedGlobals
 from .command_name import command_name, ended_well
 from .encoder import DEFAULT_FIELDS, RecordEncoder, error_name
 from .encoding_cache import EncodingCache
@@ -42,8 +42,8 @@ class BackgroundContexts:
         :param error: the exception that ended the context, if any.
         :param tags: the constant tags of the app.
         """
-        values = tracked_namespace(namespace)
-        if not values or namespace in self._recorded_globals:
+        values = self._recorded_globals.unrecorded(namespace)
+        if not values:
             return None
         command = command_name()
         encoding = self._plans.get(Route(None, command, ""))

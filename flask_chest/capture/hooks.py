@@ -54,7 +54,8 @@ class FlaskHooks:
 
         def on_context_end(exc: BaseException | None) -> None:
             state = current_request.get()
-            if state is None or state.recorder is not recorder:
+            # A job may have a copy of the context of a request that is over.
+            if state is None or state.recorder is not recorder or state.recorded is True:
                 self._record_context(exc)
             elif exc is not None and state.response is None:
                 self._save_g(state)

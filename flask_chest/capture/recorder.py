@@ -18,7 +18,7 @@ from ..typing import Plain, RequestIdGenerator
 from .app_globals import RecordedGlobals, tracked_namespace
 from .encoder import RARE_FIELDS, RecordEncoder, error_name
 from .encoding_cache import EncodingCache
-from .request_state import NO_FIELDS, RequestState, current_request
+from .request_state import BY_VIEW, ENVIRON_KEY, NO_FIELDS, RequestState, current_request
 from .routes import match_route, route_of, unrouted
 from .sampling import Sampler
 
@@ -159,6 +159,9 @@ class Recorder:
             did not accept this one.
         """
         if state.recorded or (state.g is None and state.error is None):
+            if state.recorded == BY_VIEW:
+                state.recorded = True
+                self._remember_globals(state)
             return
         state.recorded = True
         if state.g is None:
@@ -166,7 +169,7 @@ class Recorder:
         try:
             encoding = state.encoding or self._route_without_signal(state)
             if has_app_context() or "werkzeug.debug.preserve_context" in state.environ:
-                self.recorded_globals.add(state.g)
+                self._remember_globals(state)
             args = encoding.fast_path_args
             line = None if args is None or more else state.fast_line(*args)
             if line is None:
@@ -212,6 +215,11 @@ class Recorder:
         if record_captured.receivers:
             self._announce(line)
         self.sink.hand_over(line, mask)
+
+    def _remember_globals(self, state: RequestState) -> None:
+        own = "werkzeug.debug.preserve_context" in state.environ or ENVIRON_KEY in state.environ
+        shared = not own and has_app_context() and g._get_current_object() is state.g
+        self.recorded_globals.add(state.g, shared=shared)
 
     def _encode(
         self, state: RequestState, encoding: EncodingCache, more: Mapping[str, Any]

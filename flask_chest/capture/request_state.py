@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 #: The key in the WSGI environment of a request's state, if the request bypassed the middleware.
 ENVIRON_KEY = "flask_chest.request"
 
+#: The value of :attr:`RequestState.recorded` from the end of a view that makes its own record to
+#: the end of the request.
+BY_VIEW = "by view"
+
 #: Further fields of a record: none.
 NO_FIELDS: Mapping[str, Any] = {}
 
