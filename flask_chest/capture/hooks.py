@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, g
+from flask import Flask, g, has_app_context
 from flask.signals import got_request_exception, request_finished
 
 from .commands_and_jobs import BackgroundContexts
@@ -77,6 +77,8 @@ class FlaskHooks:
             self._recorder.log_failure("read a request that ends")
 
     def _record_context(self, error: BaseException | None) -> None:
+        if not has_app_context():
+            return  # the contexts of a stream that nobody closed end in another thread
         try:
             made = self._background.encode(g._get_current_object(), error, self._recorder.tags)
             if made is not None:

@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 from .._speedups import RequestStart
 from ..record.ids import record_ids, validate_request_id
 from ..typing import RequestIdGenerator
+from .app_globals import RecordedGlobals
 from .encoding_cache import EncodingCache
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class RequestRecorder(Protocol):
     request_id_header_lower: str
     request_id_environ_key: str
     request_id_generator: RequestIdGenerator | None
+    recorded_globals: RecordedGlobals
 
     def generate_request_id(self, state: Any, generator: RequestIdGenerator) -> None:
         """Set the request id with the app's generator."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.wsgi import ClosingIterator
 
@@ -33,6 +35,10 @@ def is_streamed(response: Response, body: Iterable[bytes]) -> bool:
         isinstance(response.response, ClosingIterator) and "Content-Length" in response.headers
     )
     return not complete
+
+
+# Packages and modules that run with locks.
+_LOCKING = ("flask_chest.delivery", "flask_chest.chests", "flask_chest.config", "flask_chest.app")
 
 
 class StreamedBody:
@@ -86,6 +92,18 @@ class StreamedBody:
             current_request.reset(token)
             self._finish()
 
+    def __del__(self) -> None:
+        if self._state.recorded:
+            return
+        # Nobody has closed the body. The garbage collector may run within delivery, whose locks
+        # this thread would wait for forever.
+        arguments = self._state, {"bytes_sent": self._sent, "disconnected": True}
+        if _is_within_delivery():
+            # Without this object: the body ends in this thread, which has its contexts.
+            threading.Thread(target=_abandon, args=arguments, daemon=True).start()
+        else:
+            _abandon(*arguments)
+
     def _fail(self, error: BaseException) -> None:
         self._state.error = error
         if not self._begun:
@@ -97,6 +115,24 @@ class StreamedBody:
             self._state.recorder.finish(self._state, more)
         else:
             finish_failed_request(self._state, more)
+
+
+def _abandon(state: RequestState, more: Mapping[str, Any]) -> None:
+    try:
+        # Its context ends after this, and is no job.
+        state.recorder.recorded_globals.add(state.g)
+        state.recorder.finish(state, more)
+    except Exception:  # noqa: BLE001 - it would only be printed
+        state.recorder.log_failure("write the record of an abandoned stream")
+
+
+def _is_within_delivery() -> bool:
+    frame = sys._getframe(1).f_back
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).startswith(_LOCKING):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def close_body(body: Iterable[bytes]) -> None:

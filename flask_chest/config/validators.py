@@ -131,9 +131,13 @@ def chests(value: Any) -> Sequence[object]:
 
 
 def mappings(value: Any) -> Sequence[Mapping[str, Any]]:
-    if isinstance(value, (list, tuple)) and all(isinstance(rule, Mapping) for rule in value):
-        return list(value)
-    raise ValueError("expected a list of rules, e.g. [{'rule': '/api/*', 'track': ['tenant']}]")
+    expected = "expected a list of rules, e.g. [{'rule': '/api/*', 'track': ['tenant']}]"
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(expected)
+    for index, rule in enumerate(value):
+        if not isinstance(rule, Mapping):
+            raise ValueError(f"{expected}, but item {index} is {describe_value(rule)}")
+    return list(value)
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -172,10 +176,13 @@ def names(value: Any) -> tuple[str, ...]:
     """
     if isinstance(value, str):
         raise ValueError(f"expected a list of names; write [{value!r}]")
-    listed = isinstance(value, (list, tuple, set, frozenset))
-    if listed and all(isinstance(name, str) and name for name in value):
-        return tuple(value)
-    raise ValueError("expected a list of names")
+    if not isinstance(value, (list, tuple, set, frozenset)):
+        raise ValueError("expected a list of names")
+    for index, name in enumerate(value):
+        if not isinstance(name, str) or not name:
+            place = f"item {index}" if isinstance(value, (list, tuple)) else "one of them"
+            raise ValueError(f"expected a list of names, but {place} is {describe_value(name)}")
+    return tuple(value)
 
 
 def tracked_vars(value: Any) -> TrackedVars:
@@ -189,7 +196,17 @@ def tracked_vars(value: Any) -> TrackedVars:
         return names(value)
     if not all(isinstance(name, str) for name in value):
         raise ValueError("expected HTTP methods as keys, e.g. {'GET': ['user_id'], '*': []}")
-    return {name if name == "*" else method(name): names(listed) for name, listed in value.items()}
+    return {
+        name if name == "*" else method(name): _names_for(name, listed)
+        for name, listed in value.items()
+    }
+
+
+def _names_for(method: str, value: Any) -> tuple[str, ...]:
+    try:
+        return names(value)
+    except ValueError as error:
+        raise ValueError(f"{method}: {error}") from None
 
 
 def method(value: str) -> str:

@@ -12,6 +12,7 @@ from flask import Flask
 
 from flask_chest import Chest, FlaskChest, flask_chest
 from flask_chest.chests.memory import MemoryChest
+from flask_chest.config.ruleset import build_ruleset
 from flask_chest.config.settings import KEYS, Settings, read_settings
 from flask_chest.errors import ConfigError
 
@@ -584,3 +585,23 @@ def test_a_custom_chest() -> None:
     app = app_with(CHEST_CHESTS=[mine, "memory://"])  # the extension holds apps weakly
     assert FlaskChest(app).of().chests[0] is mine
     assert mine.logger.name == "mine"
+
+
+MANY: list[Any] = [f"variable_{number}" for number in range(100)]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("CHEST_TRACKED_VARS", [*MANY, 7, *MANY], "expected a list of names, but item 100 is 7"),
+        ("CHEST_TRACKED_VARS", {"GET": [*MANY, ""]}, "GET: expected a list of names, but item 100"),
+        ("CHEST_TRACKED_VARS", {*MANY, 7}, "but one of them is 7"),
+        ("CHEST_REDACT", [*MANY, None], "but item 100 is None"),
+        ("CHEST_RULES", [{"rule": "/", "track": []}] * 50 + ["x"], "but item 50 is 'x'"),
+        ("CHEST_RULES", [{"rule": "/", "track": [*MANY, 7]}], "but item 100 is 7"),
+    ],
+)
+def test_the_wrong_one_of_many(key: str, value: Any, message: str) -> None:
+    """The message says which item of a long list is wrong."""
+    with pytest.raises(ConfigError, match=message):
+        build_ruleset(read_settings({key: value}), [])
