@@ -8,6 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+#: The remedy if a server accepts no writes.
+READ_ONLY = "the server accepts no writes, e.g. after a failover; the next batch connects again"
+
 _POOL = "flask_chest"
 
 

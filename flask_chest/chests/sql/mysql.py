@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +18,7 @@ from ..client import CHECK_ADDRESS, require_driver
 from ..error_text import describe_cause
 from ..url import StoreURL
 from .chest import SQLChest
-from .engine import make_engine
+from .engine import READ_ONLY, make_engine
 from .formats.rows import COLUMNS
 from .formats.values import ValuesText
 from .packets import PacketLimit
@@ -45,13 +46,20 @@ _STRICT = f"SET SESSION sql_mode = CONCAT_WS(',', NULLIF({_MODE}, ''), 'STRICT_A
 
 # https://mariadb.com/kb/en/mariadb-error-codes/
 _REMEDIES = {
-    1044: "grant this user all rights on the database",
+    1044: "grant this user rights on the database",
     1045: "check user and password",
+    1047: "this node of a cluster accepts no statements; the next batch connects again",
     1049: "create this database, or name another one",
-    1142: "grant this user all rights on the database",
+    1290: READ_ONLY,
     1698: "check user and password",
+    1792: READ_ONLY,
+    1836: READ_ONLY,
     2003: CHECK_ADDRESS,
+    2006: CHECK_ADDRESS,
+    2013: CHECK_ADDRESS,
 }
+# "INSERT command denied to user 'shop'@'10.0.0.7' for table `shop`.`chest_records`"
+_DENIED = re.compile("([A-Z ,]+) command denied to user")
 _MISSING_TABLE = 1146
 # Rejections for which PyMySQL has another exception class: row too big, packet too big, key too
 # long, invalid JSON, failed check.
@@ -184,6 +192,9 @@ class FlaskChestMySQL(SQLChest):
         return f"{describe_cause(error)} ({code}{_code_name(code)})"
 
     def remedy(self, error: BaseException) -> str:
+        denied = _DENIED.match(_error_text(error))
+        if denied:
+            return f"grant this user {denied[1]} on the tables"
         return _REMEDIES.get(_error_code(error), "")
 
     def _connect(self) -> Any:
@@ -216,6 +227,11 @@ def _code_name(code: int) -> str:
 
     names = (name for each in (ER, CR) for name, value in vars(each).items() if value == code)
     return next((f" {name}" for name in names if name.isupper()), "")
+
+
+def _error_text(error: BaseException) -> str:
+    arguments = list(getattr(getattr(error, "orig", None), "args", ()))
+    return str(arguments[1]) if len(arguments) > 1 else ""
 
 
 def _error_code(error: BaseException) -> int:

@@ -19,7 +19,7 @@ from ..client import CHECK_ADDRESS, require_driver
 from ..error_text import describe_cause
 from ..url import StoreURL
 from .chest import SQLChest
-from .engine import make_engine
+from .engine import READ_ONLY, make_engine
 from .formats.charset import storable_lines
 from .formats.copy import CopyText
 from .formats.rows import COLUMNS
@@ -62,13 +62,19 @@ _COPY_UNSUPPORTED = {"0A000", "42809"}
 _REMEDIES = {
     "28": "check user and password",
     "3D": "create this database, or name another one",
-    "42501": (
-        "grant this user SELECT, INSERT, UPDATE and DELETE on the tables, and CREATE on the schema "
-        "if the tables do not exist"
-    ),
+    "25006": READ_ONLY,
     _UNDEFINED_TABLE: "the next batch creates the tables",
     "53": "the server is short of connections, memory or disk space",
 }
+
+# By words of the server's message about missing rights.
+_MISSING_RIGHTS = {
+    "for schema": "grant this user USAGE on the schema, and CREATE if the tables do not exist",
+    "for database": "grant this user CONNECT on the database",
+    "must be owner": "make this user the owner of the tables and the view, to upgrade them",
+    "": "grant this user SELECT, INSERT, UPDATE and DELETE on the tables",
+}
+_INSUFFICIENT_PRIVILEGE = "42501"
 
 # A failed connection has no SQLSTATE. These words of libpq and of the server contain no values.
 _CONNECTION_WORDS = (
@@ -243,6 +249,9 @@ class FlaskChestPostgreSQL(SQLChest):
         if not state:
             # A failed connection has no SQLSTATE, only a message of libpq.
             return _connection_remedy(str(error))
+        if state == _INSUFFICIENT_PRIVILEGE:
+            message = str(getattr(error, "orig", ""))
+            return next(remedy for words, remedy in _MISSING_RIGHTS.items() if words in message)
         return _REMEDIES.get(state) or _REMEDIES.get(state[:2], "")
 
     def _insert_statement(self) -> str:

@@ -76,7 +76,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
 
 def write_until_refused(chest: SQLChest) -> None:
     """Write until the connection notices that its server was demoted, which takes a moment."""
-    with pytest.raises(DeliveryError, match=r"(?i)read.only"):
+    with pytest.raises(DeliveryError, match="accepts no writes"):
         for _ in range(10_000):
             chest.write(make_records(1))
 
@@ -117,7 +117,7 @@ def test_lost_connections(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
         chest.write(make_records(2))
         chest.close()
     assert messages
-    assert [message for message in messages if "connection" not in message] == []
+    assert [message for message in messages if "that the server runs" not in message] == []
     assert [message for message in messages if "rollback" in message] == []
     assert [line.getMessage() for line in caplog.records if line.exc_info] == []
     assert [line.getMessage() for line in caplog.records if line.levelno >= logging.ERROR] == []
