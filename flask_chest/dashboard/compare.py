@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 from flask import request
 
 from ..errors import QueryError
+from ..query.aggregation import answer_from_series
 from ..query.fields import ROUTE, Field, parse_field
 from ..query.filters import Filter
 from ..query.query import Query, parse_time
 from ..query.reader import Reader
-from ..query.summary import Summary
+from ..query.summary import Answer, Summary
 from ..record.encoding import EPOCH
 from . import charts
 from .charts import Chart
@@ -77,8 +79,10 @@ def compare_page(reader: Reader, params: Params, requests_url: str) -> dict[str,
         known = [group.key for group in values.groups if group.key is not None]
         return {**context, "known": known}
     answers = [reader.answer(side.query.grouped(ROUTE), _MAX_ROUTES) for side in sides]
-    before, after = ({group.key: group.summary for group in each.groups} for each in answers)
     shown = dict.fromkeys(group.key for each in answers for group in each.groups[:_SHOWN_ROUTES])
+    before, after = (
+        _by_route(reader, side, answer, shown) for side, answer in zip(sides, answers, strict=True)
+    )
     rows = [Row(key, before.get(key), after.get(key)) for key in shown]
     rows.sort(key=lambda row: -(row.growth or -1))
     return {
@@ -89,6 +93,20 @@ def compare_page(reader: Reader, params: Params, requests_url: str) -> dict[str,
         "charts": [_chart(reader, sides, requests_url)],
         "estimated": min(answer.fraction for answer in answers) < 1,
     }
+
+
+def _by_route(
+    reader: Reader, side: Side, answer: Answer, shown: Iterable[str | None]
+) -> dict[str | None, Summary]:
+    """Return the summaries of a side; of the shown routes, also those that its answer lacks."""
+    found = {group.key: group.summary for group in answer.groups}
+    missing = [key for key in shown if key not in found]
+    if missing and not answer.complete:
+        query = side.query.grouped(ROUTE)
+        series = reader.series(query, query.seconds, len(missing), missing)
+        rest = answer_from_series(series, len(missing))
+        found |= {group.key: group.summary for group in rest.groups}
+    return found
 
 
 def _sides(params: Params, field: Field, context: dict[str, Any]) -> tuple[Side, Side] | None:

@@ -101,6 +101,7 @@ def hidden(client: FlaskClient, name: str, path: str) -> str:
     "target",
     [
         *("https://evil.test/", "//evil.test", "/\\evil.test", "//[", "/elsewhere"),
+        *("////evil.test", "/\t/evil.test", "\\/evil.test", "/chest/\0", "/chest//evil.test/.."),
         *("javascript:1", "/chest/../admin", "/chest/%2e%2E/admin", "/chest/%5c..", "/chest/\t"),
         *("/chest/\r\nX-Evil: 1", "/chest/%0d%0aX-Evil:1", "/chest/" + "x" * 3000, "/chest/\u2028"),
     ],

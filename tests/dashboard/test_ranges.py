@@ -111,6 +111,22 @@ def test_many_routes(tmp_path: Path) -> None:
     assert sum(map(sum, (each["trend"] for each in answer["groups"]))) == 20
 
 
+def test_comparing_many_routes(tmp_path: Path) -> None:
+    """A route that is frequent on one side has its numbers on the other side, too."""
+    time = full_second() - timedelta(minutes=5)
+    routes = [*range(1500), 999, 999]  # as text, /999 is the last of the rare routes
+    one = [record(n, time, route=f"/{n}", tags={"version": "1"}) for n in range(1500)]
+    two = [
+        record(2000 + n, time, route=f"/{route}", tags={"version": "2"})
+        for n, route in enumerate(routes)
+    ]
+    client = open_client(app_with(tmp_path, [*one, *two]))
+    text = client.get("/chest/compare?since=1+hour&a=1&b=2").text
+    [row] = re.findall(r"/999</bdi></a></th>(.*?)</tr>", text, re.DOTALL)
+    before, _, _, after, *_ = re.findall(r'<td class="n">([^<]*)</td>', row)
+    assert (before, after) == ("1", "3")
+
+
 def test_records_that_are_no_requests(tmp_path: Path) -> None:
     """The tile that counts commands and jobs, too, is not called requests."""
     kinds = ("request", "command", "job")
