@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from .sqlite_file import companion, create_file, identify, opening
+from .sqlite_file import companion, create_file, has_name, identify, opening
 from .sqlite_fork import keep_forever
 
 # Pages of 4 KiB in the write-ahead log after which a commit copies them into the database. Batches
@@ -71,6 +71,27 @@ class Database:
         """Whether the path names another file now, or none: connections keep the old file."""
         return identify(self.path) != self.identity
 
+    def is_split(self) -> bool:
+        """Whether -wal or -shm was deleted: others make new ones, which this connection ignores."""
+        return any(
+            known is not None and identify(companion(self.path, suffix)) != known
+            for suffix, known in self._companions.items()
+        )
+
+    def is_lost(self) -> bool:
+        """Whether what was committed last is in no file: the file or the log has no name."""
+        if self.is_moved():
+            return not has_name(self.identity)
+        return self.is_split() and not self._can_be_completed()
+
+    def _can_be_completed(self) -> bool:
+        # If there is a new log, others have written to the database without the old log. The old
+        # log would overwrite that.
+        return self.is_moved() or identify(companion(self.path, "-wal")) in {
+            None,
+            self._companions["-wal"],
+        }
+
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Commit at the end, or roll back after an exception."""
@@ -87,15 +108,18 @@ class Database:
 
     def close(self) -> None:
         """Close the connection. If the file was moved, everything is in it afterwards."""
-        if self.is_moved():
-            self._part_from_moved_file()
+        if self.is_moved() or self.is_split():
+            if not self._can_be_completed():
+                keep_forever(self.connection)  # closing it would apply the old log
+                return
+            self._complete()
         self.connection.close()
 
     def drop(self) -> None:
         """After a fork, in the child: keep the parent's connection, but never use it."""
         keep_forever(self.connection)
 
-    def _part_from_moved_file(self) -> None:
+    def _complete(self) -> None:
         # SQLite does not do this when it closes a moved file. The log would stay under the old
         # name, where it would be taken for that of the next file.
         with suppress(OSError, sqlite3.Error), opening(self.path.parent):

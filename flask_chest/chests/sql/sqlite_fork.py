@@ -7,7 +7,6 @@ https://sqlite.org/howtocorrupt.html#_carrying_an_open_database_across_a_fork_
 
 from __future__ import annotations
 
-import ctypes
 import os
 import threading
 import time
@@ -40,6 +39,8 @@ def keep_forever(connection: object) -> None:
 
     Closing it would roll back what the parent is writing.
     """
+    import ctypes  # takes memory, and few processes need it
+
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
 

@@ -99,9 +99,9 @@ class SQLiteWriter:
         database = self._current_database()
         with database.transaction() as connection:
             insert(connection, self._chest.table, records)
-        if not database.is_moved():
+        if not (database.is_moved() or database.is_split()):
             return
-        is_lost = not has_name(database.identity)
+        is_lost = database.is_lost()
         self._part_from(database)
         if is_lost:
             raise sqlite3.OperationalError("the file was deleted while records were written to it")
@@ -128,13 +128,19 @@ class SQLiteWriter:
 
     def _current_database(self) -> Database:
         database = self._database.get()
-        if database.is_moved():
+        if database.is_moved() or database.is_split():
             self._part_from(database)
             database = self._database.get()
         return database
 
     def _part_from(self, database: Database) -> None:
         """Close the connection to a file that was deleted, moved or replaced, and log that."""
+        if not database.is_moved():
+            reason = "its -wal or -shm was deleted while the app was running"
+            remedy = "never delete them: other processes may miss the last records, or lose them"
+            self._log.warning("split", "%s", self._chest.error_message(reason, remedy))
+            self.close()
+            return
         state = "was moved" if has_name(database.identity) else "was deleted"
         if identify(self._chest.file()) is not None:
             state += ", and another file has its name,"

@@ -82,6 +82,20 @@ def test_replaced_by_an_older_copy(
     assert "another file has its name, while the app was running" in caplog.text
 
 
+@pytest.mark.parametrize("suffixes", [["-wal"], ["-shm"], ["-wal", "-shm"]])
+def test_deleted_companions(
+    chest: FlaskChestSQLite, caplog: pytest.LogCaptureFixture, suffixes: list[str]
+) -> None:
+    """Records that were only in a deleted write-ahead log are brought into the file."""
+    before, after = make_records(20), make_records(3)
+    chest.write(before)
+    for suffix in suffixes:
+        Path(f"{chest.file()}{suffix}").unlink()
+    chest.write(after)
+    assert {each.id for each in (*before, *after)} <= ids(chest.file())
+    assert "-wal or -shm was deleted while the app was running; never delete them" in caplog.text
+
+
 def test_folder_that_is_gone(chest: FlaskChestSQLite) -> None:
     """Delivery waits until the folder of the file is back."""
     folder = chest.file().parent
