@@ -1,0 +1,1 @@
+"""Runs apps that others wrote with and without a chest, and compares what they answer."""

@@ -1,0 +1,44 @@
+"""The suites: where their sources are, what they need, and how they are run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The test suite of one package.
+
+    :param package: the package, whose source archive has the tests.
+    :param extra: the extra of the package that the tests need.
+    :param needs: further packages that the tests need.
+    :param arguments: arguments of pytest, in the folder of the unpacked archive.
+    """
+
+    package: str
+    extra: str = ""
+    needs: Sequence[str] = ()
+    arguments: Sequence[str] = ("tests",)
+
+
+SUITES = (
+    Suite("Flask-HTTPAuth", needs=["asgiref", "flask[async]"]),
+    Suite("flask-smorest", extra="[tests]"),
+    Suite("ihatemoney", needs=["pytest-flask"], arguments=["ihatemoney/tests"]),
+    Suite(
+        "Flask-Security",
+        needs=[
+            *("argon2-cffi", "authlib", "bcrypt", "cryptography", "Flask-Babel", "Flask-Mail"),
+            *("Flask-SQLAlchemy", "Flask-SQLAlchemy-Lite", "freezegun", "mongoengine", "mongomock"),
+            *("nh3", "peewee", "phonenumberslite", "qrcode", "requests", "setuptools"),
+            *("sqlalchemy<2.1", "sqlalchemy-utils", "webauthn", "zxcvbn"),
+        ],
+    ),
+    Suite(
+        "Flask-Admin",
+        extra="[all]",
+        needs=["azure-storage-blob", "beautifulsoup4", "botocore", "flask[async]", "moto"],
+        arguments=["flask_admin/tests"],
+    ),
+)
