@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import threading
 from collections.abc import Mapping
 from functools import lru_cache
 from time import perf_counter, time
@@ -35,48 +33,15 @@ def make_record(
     exc_info: ExcInfo,
     fields: Mapping[str, Any],
 ) -> logging.LogRecord:
-    """Return the record that ``logger.makeRecord`` would return, in a third of its time.
-
-    If the app has its own record factory or logger class, that makes the record.
+    """Return the record of a summary, without looking for the line of code that logs it.
 
     :param fields: further attributes, as in ``extra=``.
     """
-    if (
-        logging.getLogRecordFactory() is not logging.LogRecord
-        or type(logger).makeRecord is not logging.Logger.makeRecord
-    ):
-        record = _make_with(logger, level, message, exc_info)
-        vars(record).update(fields)
-        return record
-    template = _template(logger, level, os.getpid())
-    now = time()
-    record = logging.LogRecord.__new__(logging.LogRecord)
-    record.__dict__ = {
-        **template,
-        "msg": message,
-        "exc_info": exc_info,
-        "created": now,
-        "msecs": int((now - int(now)) * 1000) + 0.0,
-        "relativeCreated": template["relativeCreated"] + (now - template["created"]) * 1000,
-        "thread": threading.get_ident(),
-        "threadName": threading.current_thread().name,
-        **fields,
-    }
-    return record
-
-
-def _make_with(
-    logger: logging.Logger, level: int, message: str, exc_info: ExcInfo
-) -> logging.LogRecord:
-    return logger.makeRecord(
+    record = logger.makeRecord(
         logger.name, level, __file__, 0, message, (), exc_info, "request_summary"
     )
-
-
-@lru_cache(maxsize=64)
-def _template(logger: logging.Logger, level: int, pid: int) -> dict[str, Any]:
-    """Return attributes to copy, by pid because they include the process."""
-    return dict(vars(_make_with(logger, level, "", None)))
+    vars(record).update(fields)
+    return record
 
 
 logger = logging.getLogger("dockerflow.flask")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import multiprocessing
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -206,3 +209,27 @@ def test_fields_outside_of_a_request(app: Flask, dockerflow: Dockerflow) -> None
         fields = dockerflow.summary_extra()
     assert fields["path"] == "/orders/7"
     assert not {"rid", "t"} & fields.keys()
+
+
+@pytest.mark.usefixtures("dockerflow")
+def test_each_record_is_new(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    """No attribute is copied from an earlier record: neither the process' name nor the task's."""
+    process = multiprocessing.current_process()
+    before = process.name
+
+    async def visit() -> None:
+        app.test_client().get("/orders/7")
+
+    async def visit_as(name: str) -> None:
+        await asyncio.create_task(visit(), name=name)
+
+    with caplog.at_level(logging.INFO, "request.summary"):
+        for name in ("one", "two"):
+            process.name = name
+            asyncio.run(visit_as(name))
+    process.name = before
+    records = [record for record in caplog.records if record.name == "request.summary"]
+    assert [record.processName for record in records] == ["one", "two"]
+    # Python 3.12 added it.
+    if sys.version_info >= (3, 12):
+        assert [record.taskName for record in records] == ["one", "two"]
