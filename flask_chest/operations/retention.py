@@ -14,7 +14,7 @@ from ..query.intervals import HOUR
 
 _logger = logging.getLogger("flask_chest.maintenance")
 
-#: Seconds between the end of an hour and its rollup: most of its records are delivered by then.
+#: Seconds between the end of an hour and its maintenance: most of its records have arrived then.
 GRACE = 300
 
 

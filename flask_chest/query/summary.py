@@ -25,8 +25,8 @@ class Summary:
     :param rows: number of records that were read.
     :param errors: number of records with an exception or a status of 500 and above, weighted.
     :param total: sum of the measure, weighted.
-    :param low: minimum of the measure.
-    :param high: maximum of the measure.
+    :param low: minimum of the measure; ``None`` if a part of the values came without extremes.
+    :param high: maximum of the measure; likewise.
     :param digest: distribution of the measure.
     :param measured: number of records that have the measure, weighted.
     """
@@ -39,6 +39,7 @@ class Summary:
     high: float | None = None
     digest: Digest = field(default_factory=Digest)
     measured: float = 0.0
+    has_extremes: bool = True
 
     @property
     def mean(self) -> float | None:
@@ -61,6 +62,7 @@ class Summary:
         self.rows += other.rows
         self.errors += other.errors
         self.add_measured(other.measured, other.total, other.low, other.high)
+        self._keep_extremes(other.has_extremes)
         self.digest.merge(other.digest)
 
     def add_measured(
@@ -70,10 +72,18 @@ class Summary:
         self.measured += measured
         # JSON has no infinity.
         self.total = min(max(self.total + total, -_MAX_FLOAT), _MAX_FLOAT)
+        self._keep_extremes(low is not None or not measured)
+        if not self.has_extremes:
+            return
         if low is not None and (self.low is None or low < self.low):
             self.low = low
         if high is not None and (self.high is None or high > self.high):
             self.high = high
+
+    def _keep_extremes(self, keep: bool) -> None:
+        # The extremes of some values would be taken for those of all.
+        if not keep:
+            self.has_extremes, self.low, self.high = False, None, None
 
     def to_dict(self, seconds: float) -> dict[str, Any]:
         """All aggregates by name, for JSON.

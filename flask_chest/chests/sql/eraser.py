@@ -9,6 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from ...query.eraser import BATCH_SIZE, Eraser
+from ...query.intervals import DAY, HOUR, floor_to, to_utc
+from .rollups.late_records import LateRecords
+from .rollups.pruned_hours import is_pruned
 from .store import Store
 
 
@@ -21,6 +24,8 @@ class SQLEraser(Eraser):
     def __init__(self, store: Store) -> None:
         self._store = store
         self._table = store.records
+        self._rollups = store.rollups
+        self._late_records = LateRecords(store.maintenance, store.records.name)
         self._engine = store.make_engine()
         # Searching for old records takes no lock; only the deletion itself does.
         self._read_only_engine = store.make_read_only_engine()
@@ -28,12 +33,31 @@ class SQLEraser(Eraser):
     def erase(self, ids: Sequence[str]) -> int:
         if not ids:
             return 0
-        delete = sa.delete(self._table).where(self._table.columns.id.in_(ids))
+        columns = self._table.columns
+        is_meant = columns.id.in_(ids)
         try:
+            with self._read_only_engine.connect() as connection:
+                times = connection.execute(sa.select(columns.time).where(is_meant)).scalars().all()
+            if not times:
+                return 0
+            hours = {floor_to(to_utc(time).timestamp(), HOUR) for time in times}
+            # First, so that readers no longer use rollups that count the records.
+            self._late_records.report(self._engine, min(hours))
             with self._engine.begin() as connection:
-                return connection.execute(delete).rowcount
+                connection.execute(self._delete_rollups(hours))
+                return connection.execute(sa.delete(self._table).where(is_meant)).rowcount
         except exc.SQLAlchemyError as error:
             raise self._store.to_read_error(error) from None
+
+    def _delete_rollups(self, hours: set[int]) -> sa.Delete:
+        """Delete the rollups that count the records of these hours; they are computed again."""
+        columns = self._rollups.columns
+        days = {floor_to(hour, DAY) for hour in hours}
+        is_meant = sa.or_(
+            sa.and_(columns.step == HOUR, columns.start.in_(hours)),
+            sa.and_(columns.step == DAY, columns.start.in_(days)),
+        )
+        return sa.delete(self._rollups).where(is_meant, sa.not_(is_pruned(columns)))
 
     def prune(self, before: datetime) -> Iterator[int]:
         while ids := self._oldest(before):

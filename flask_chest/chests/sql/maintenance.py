@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from ...errors import ReadError
-from ...query.intervals import floor_to_hour
-from .eraser import SQLEraser
+from ...query.intervals import DAY, floor_to, floor_to_hour
 from .rollups.job import RollupJob
 from .rollups.lease import Lease
+from .rollups.pruned_hours import PrunedHours
 from .store import Store
 
 _logger = logging.getLogger("flask_chest.maintenance")
@@ -34,6 +34,8 @@ def maintain(store: Store, until: int, retention: float | None, stop: threading.
     with _exclusive(store) as work:
         if work is None:
             return
+        for _ in work.pruned_hours.finish():
+            pass
         work.job.run(work.lease, until, stop)
     if retention is None:
         return
@@ -73,6 +75,7 @@ def tables_exist(store: Store) -> bool:
 
 class _Work(NamedTuple):
     job: RollupJob
+    pruned_hours: PrunedHours
     lease: Lease
 
 
@@ -87,7 +90,7 @@ def _exclusive(store: Store) -> Iterator[_Work | None]:
             return
         job = RollupJob(store, engine)
         try:
-            yield _Work(job, lease)
+            yield _Work(job, PrunedHours(store, engine), lease)
         finally:
             job.close()
             lease.release()
@@ -100,17 +103,23 @@ def _prune(store: Store, end: datetime, stop: threading.Event) -> Iterator[int]:
         if work is None:
             message = store.error_message("another process is pruning it", "try again later")
             raise ReadError(message)
+        yield from work.pruned_hours.finish()
+        until = int(end.timestamp())
         # Late records must be in the rollups before they are deleted.
-        work.job.run(work.lease, int(end.timestamp()), stop, since=0)
-        yield from _delete(store, end, work.lease, stop)
+        work.job.run(work.lease, until, stop, since=0)
+        yield from _prune_hours(work, until, stop)
+        work.job.delete_expired_hours()
 
 
-def _delete(store: Store, before: datetime, lease: Lease, stop: threading.Event) -> Iterator[int]:
-    eraser = SQLEraser(store)
-    try:
-        for number in eraser.prune(before):
+def _prune_hours(work: _Work, until: int, stop: threading.Event) -> Iterator[int]:
+    while not stop.is_set() and work.lease.renew():
+        hour = work.job.next_hour(0)
+        if hour is None or hour >= until:
+            return
+        if not work.job.is_complete(hour):
+            work.job.roll_up_hour(hour)
+            work.job.roll_up_day(floor_to(hour, DAY))
+        for number in work.pruned_hours.prune(hour):
             yield number
-            if stop.is_set() or not lease.renew():
+            if stop.is_set():
                 return
-    finally:
-        eraser.close()

@@ -39,10 +39,19 @@ def rollups_name(records: str) -> str:
     return f"{records}_rollups"
 
 
+#: The start of the id of a rollup that counts pruned records.
+PRUNED_PREFIX = "pruned-"
+
+
 def late_key(records: str) -> str:
     """The key of the row of the maintenance table that reports late records."""
+    return state_key(records, "late")
+
+
+def state_key(records: str, state: str) -> str:
+    """The key of a row of the maintenance table besides the lease."""
     # The name of a table has no colon.
-    return f"{records}:late"
+    return f"{records}:{state}"
 
 
 def foreign_table(name: str, missing: list[str]) -> tuple[str, str]:

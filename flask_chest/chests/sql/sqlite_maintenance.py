@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ...query.intervals import HOUR, floor_to
-from .names import late_key, rollups_name
+from .names import PRUNED_PREFIX, late_key, rollups_name, state_key
 from .rollups.delay import MAX_DELAY
 from .sqlite_connection import connect_read_only, read_only_uri
 
@@ -23,7 +23,7 @@ WHERE time >= ? AND time < ? GROUP BY substr(time, 1, 13)
 """
 _ROLLED_UP = """
 SELECT start, sum(row_count) FROM "{table}" WHERE step = ? AND start >= ? AND start < ?
-GROUP BY start
+AND id NOT LIKE '{pruned}%' GROUP BY start
 """
 
 
@@ -52,8 +52,9 @@ def _is_due(
     is_new = rolled_until != until and _has_records_before(connection, table, until)
     if is_new or _has_incomplete_hours(connection, table, until):
         return True
-    if connection.execute(_ROLLED_UNTIL, (late_key(table),)).fetchone() is not None:
-        return True
+    for key in (late_key(table), state_key(table, "deleting")):
+        if connection.execute(_ROLLED_UNTIL, (key,)).fetchone() is not None:
+            return True
     if retention is None:
         return False
     return _has_records_before(connection, table, floor_to(time.time() - retention, HOUR))
@@ -65,14 +66,14 @@ def _has_records_before(connection: sqlite3.Connection, table: str, before: floa
 
 
 def _has_incomplete_hours(connection: sqlite3.Connection, table: str, until: int) -> bool:
-    """Whether records arrived after their hour was rolled up."""
+    """Whether an hour has other records than its rollups count."""
     since = until - MAX_DELAY
-    query = _ROLLED_UP.format(table=rollups_name(table))
+    query = _ROLLED_UP.format(table=rollups_name(table), pruned=PRUNED_PREFIX)
     rolled_up = dict(connection.execute(query, (HOUR, since, until)))
     counts = connection.execute(
         _COUNTS.format(table=table), (_format_time(since), _format_time(until))
     )
-    return any(count > rolled_up.get(int(hour), 0) for hour, count in counts)
+    return any(count != rolled_up.get(int(hour), 0) for hour, count in counts)
 
 
 def _format_time(seconds: float) -> str:

@@ -1,18 +1,20 @@
-"""When a record is too late for the regular rollup job; usable without SQLAlchemy."""
+"""When the hour of a record may be rolled up already; usable without SQLAlchemy."""
 
 from __future__ import annotations
 
 import time
 
-from ....query.intervals import DAY
+from ....query.intervals import DAY, HOUR, floor_to
 
 #: The rollup job always checks this many seconds before the end of the last rollup.
 MAX_DELAY = 2 * DAY
+#: Seconds between the end of an hour and its rollup: most of its records are delivered by then.
+GRACE = 300
 
 
 def is_late(oldest: float) -> bool:
-    """Whether records are too old for the rollup job to find them.
+    """Whether the hour of a record may be rolled up already, so that its rollup is outdated.
 
-    :param oldest: time of the oldest record: seconds since 1970.
+    :param oldest: time of the oldest record of a batch: seconds since 1970.
     """
-    return oldest < time.time() - MAX_DELAY
+    return oldest < floor_to(time.time() - GRACE, HOUR)

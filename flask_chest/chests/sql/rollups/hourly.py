@@ -118,7 +118,7 @@ class HourlyAggregates:
         is_request: bool,
         names: tuple[str, ...],
     ) -> dict[str | None, dict[str, list[float]]]:
-        """Weight, sum, minimum and maximum, by route and variable."""
+        """Weight and sum, by route and variable."""
         if not names:
             return {}
         key = is_request, names
@@ -138,8 +138,6 @@ class HourlyAggregates:
             aggregates += [
                 sa.func.sum(sa.case((number.is_not(None), weight))),
                 sa.func.sum(weight * _clamped(number)),
-                sa.func.min(number),
-                sa.func.max(number),
             ]
         is_kind = columns.kind == "request" if is_request else columns.kind != "request"
         route = self._dialect.key(ROUTE)
@@ -167,6 +165,6 @@ def _clamped(number: Any) -> Any:
 
 
 def _by_name(names: Sequence[str], aggregates: Sequence[Any]) -> dict[str, list[float]]:
-    parts = (aggregates[start : start + 4] for start in range(0, len(aggregates), 4))
+    parts = (aggregates[start : start + 2] for start in range(0, len(aggregates), 2))
     pairs = zip(names, parts, strict=True)
     return {name: [float(each) for each in part] for name, part in pairs if part[0] is not None}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections.abc import Iterable
@@ -18,7 +17,8 @@ from .delay import MAX_DELAY
 from .hourly import HourlyAggregates
 from .late_records import LateRecords
 from .lease import Lease
-from .rollup import Rollup, from_row, to_row
+from .pruned_hours import is_pruned
+from .rollup import Rollup, from_row, rollup_id, to_row
 
 #: Seconds that rollups of hours are kept. Rollups of days are kept forever.
 HOURS_KEPT = 90 * DAY
@@ -44,9 +44,11 @@ class RollupJob:
             columns.step == sa.bindparam("of_step", type_=columns.step.type),
             columns.start == sa.bindparam("of_start", type_=columns.start.type),
         )
+        is_live = sa.not_(is_pruned(columns))
         row_count = sa.select(sa.func.coalesce(sa.func.sum(columns.row_count), 0))
-        self._row_count = row_count.where(*is_of_interval)
-        self._delete = sa.delete(store.rollups).where(*is_of_interval)
+        self._row_count = row_count.where(*is_of_interval, is_live)
+        self._delete = sa.delete(store.rollups).where(*is_of_interval, is_live)
+        self._is_live = is_live
         self._insert = sa.insert(store.rollups)
         time = store.records.columns.time
         later = sa.select(time).where(time >= sa.bindparam("begin", type_=time.type))
@@ -69,14 +71,15 @@ class RollupJob:
         rolled_until, late = lease.rolled_until, self._late_records.pending(self._engine)
         # If a clock was ahead, the end of the last run may be in the future.
         begin = min(rolled_until, until, until if late is None else late.since)
-        first = max(0, begin - MAX_DELAY) if since is None else since
+        # A whole day: rollups of its hours may have expired, and the day needs all of them.
+        first = floor_to(max(0, begin - MAX_DELAY), DAY) if since is None else since
         if not self._roll_up_hours(lease, first, until, stop):
             return
         for day in self.stale_days():
             self.roll_up_day(day)
         # After the days, since late records may have added rollups of old hours. A reader relies
         # on rollups of hours being complete from one moment on.
-        self.delete_older(HOUR, int(time.time()) - HOURS_KEPT)
+        self.delete_expired_hours()
         if stop.is_set():
             return
         if since is None or until > rolled_until:
@@ -109,15 +112,12 @@ class RollupJob:
         return None if found is None else floor_to(to_utc(found).timestamp(), HOUR)
 
     def is_complete(self, hour: int) -> bool:
-        """Whether the rollups of an hour cover all of its records.
-
-        An hour that was partly pruned has fewer records than its rollups count, and is complete.
-        """
+        """Whether the rollups of an hour count exactly its stored records."""
         with self._read_only_engine.connect() as connection:
             records = self._hours.count(connection, hour)
             parameters = {"of_step": HOUR, "of_start": hour}
             rolled_up = connection.execute(self._row_count, parameters).scalar_one()
-        return bool(records <= rolled_up)
+        return bool(records == rolled_up)
 
     def roll_up_hour(self, hour: int) -> None:
         """Write the rollups of an hour, replacing older ones."""
@@ -126,11 +126,14 @@ class RollupJob:
         self._replace(HOUR, hour, rollups)
 
     def roll_up_day(self, day: int) -> None:
-        """Write the rollups of a day from the rollups of its hours."""
+        """Write the rollups of a day from the rollups of its hours, without pruned records."""
         merged: dict[tuple[bool, str | None], Rollup] = {}
         columns = self._rollups.columns
         query = sa.select(self._rollups).where(
-            columns.step == HOUR, columns.start >= day, columns.start < day + DAY
+            columns.step == HOUR,
+            columns.start >= day,
+            columns.start < day + DAY,
+            self._is_live,
         )
         with self._read_only_engine.connect() as connection:
             for row in connection.execute(query):
@@ -143,10 +146,14 @@ class RollupJob:
         self._replace(DAY, day, merged.values())
 
     def stale_days(self) -> list[int]:
-        """Days whose rollups count fewer records than the rollups of their hours."""
+        """Days whose rollups count other records than the rollups of their hours.
+
+        The rollups of their hours may have expired; the days are then up to date.
+        """
         columns = self._rollups.columns
         day = columns.start - columns.start % DAY
         query = sa.select(columns.step, day.label("day"), sa.func.sum(columns.row_count))
+        query = query.where(self._is_live)
         counts: dict[tuple[int, int], int] = {}
         with self._read_only_engine.connect() as connection:
             for step, start, number in connection.execute(query.group_by(columns.step, day)):
@@ -154,32 +161,22 @@ class RollupJob:
         return sorted(
             start
             for (step, start), number in counts.items()
-            if step == HOUR and number > counts.get((DAY, start), 0)
+            if step == HOUR and number != counts.get((DAY, start), 0)
         )
 
-    def delete_older(self, step: int, before: int) -> None:
-        """Delete old rollups.
-
-        :param step: seconds of an hour or a day.
-        :param before: seconds since 1970.
-        """
+    def delete_expired_hours(self) -> None:
+        """Delete rollups of hours that rollups of days replace."""
         columns = self._rollups.columns
-        delete = sa.delete(self._rollups).where(columns.step == step, columns.start < before)
+        before = int(time.time()) - HOURS_KEPT
+        delete = sa.delete(self._rollups).where(columns.step == HOUR, columns.start < before)
         with self._engine.begin() as connection:
             connection.execute(delete)
 
     def _replace(self, step: int, start: int, rollups: Iterable[Rollup]) -> None:
         rows: list[dict[str, Any]] = [
-            {"id": _rollup_id(step, start, each), **to_row(step, start, each)} for each in rollups
+            {"id": rollup_id(step, start, each), **to_row(step, start, each)} for each in rollups
         ]
         with self._engine.begin() as connection:
             connection.execute(self._delete, {"of_step": step, "of_start": start})
             if rows:
                 connection.execute(self._insert, rows)
-
-
-def _rollup_id(step: int, start: int, rollup: Rollup) -> str:
-    key = f"{rollup.is_request}:{'-' if rollup.route is None else '=' + rollup.route}"
-    # Truncated: a collision would be of no use to an attacker.
-    digest = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:32]
-    return f"{step}-{start}-{digest}"

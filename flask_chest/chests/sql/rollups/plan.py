@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import sqlalchemy as sa
 
 from ....query.fields import ROUTE, Field
 from ....query.filters import Filter
-from ....query.intervals import DAY, HOUR, ceil_to, floor_to, from_timestamp, to_utc
+from ....query.intervals import DAY, HOUR, ceil_to, floor_to, from_timestamp
 from ....query.query import DURATION, Query
+from ..names import state_key
 from ..store import Store
 
 #: Rollups answer ranges longer than this many seconds. Shorter ranges have few enough records.
@@ -32,15 +33,31 @@ class RollupPlan:
 
     :param rollups: step, start and exclusive end of each part that rollups answer: seconds since
         1970.
-    :param records: start and exclusive end of each part that has no rollups yet.
+    :param pruned: likewise, for parts in which only the rollups of pruned records count.
+    :param records: start and exclusive end of each part whose stored records are read, since their
+        rollups are missing or outdated.
     :param step: length in seconds of the shortest intervals that the rollups can answer.
     :param begin: start of the first interval: the start of the range, or of its first hour or day.
     """
 
     rollups: tuple[tuple[int, int, int], ...]
+    pruned: tuple[tuple[int, int, int], ...]
     records: tuple[tuple[datetime, datetime], ...]
     step: float
     begin: datetime
+
+
+class _State(NamedTuple):
+    """How far the maintenance of a store has come: seconds since 1970.
+
+    :param rolled_until: the end of the last hour that was rolled up.
+    :param late_since: the time of the oldest record that came after its hour was rolled up.
+    :param pruned_until: the end of the last hour whose records were deleted.
+    """
+
+    rolled_until: float
+    late_since: float
+    pruned_until: float
 
 
 class RollupPlanner:
@@ -69,9 +86,13 @@ class RollupPlanner:
             if self._has_all_records(query):
                 return None
             step = max(step, HOUR)
-        rolled_until = min(self._rolled_until(), query.until.timestamp())
-        begin, end = ceil_to(query.since.timestamp(), HOUR), floor_to(rolled_until, HOUR)
-        if end - begin < (DAY if is_long else HOUR):
+        state = self._state()
+        until = query.until.timestamp()
+        begin, end = ceil_to(query.since.timestamp(), HOUR), floor_to(until, HOUR)
+        # From here on the rollups of stored records are missing, or lack late records.
+        live_end = floor_to(min(state.rolled_until, state.late_since, until), HOUR)
+        pruned_end = min(end, int(state.pruned_until))
+        if max(live_end, pruned_end) - begin < (DAY if is_long else HOUR):
             return None
         if query.measure != DURATION and self._has_all_records(query):
             return None  # only records give percentiles of variables
@@ -81,25 +102,31 @@ class RollupPlanner:
                 return None  # only records give intervals of hours
             # Whole days. Records answer what is left, if they are still stored.
             step, begin = max(step, DAY), ceil_to(begin, DAY)
-            end = floor_to(end, DAY) if end <= hours_from else end
-            if begin >= end:
+            live_end = floor_to(live_end, DAY) if live_end <= hours_from else live_end
+            pruned_end = floor_to(pruned_end, DAY) if pruned_end <= hours_from else pruned_end
+            if begin >= max(live_end, pruned_end):
                 return None
-        around = (query.since, from_timestamp(begin)), (from_timestamp(end), query.until)
+        live_end = max(begin, live_end)
+        around = (query.since, from_timestamp(begin)), (from_timestamp(live_end), query.until)
         first = query.first_interval
         if step > requested:
             first = from_timestamp(floor_to(first.timestamp(), step))
         return RollupPlan(
-            rollups=tuple(_split(begin, end, step)),
+            rollups=tuple(_split(begin, live_end, step)),
+            pruned=tuple(_split(live_end, max(live_end, pruned_end), step)),
             records=tuple(part for part in around if part[0] < part[1]),
             step=step,
             begin=first,
         )
 
-    def _rolled_until(self) -> float:
+    def _state(self) -> _State:
         columns = self._maintenance.columns
-        is_own_row = columns.table_name == self._records.name
-        rows = self._select(sa.select(columns.rolled_until).where(is_own_row))
-        return float(rows[0][0]) if rows else 0.0
+        name = self._records.name
+        late, pruned = state_key(name, "late"), state_key(name, "pruned")
+        is_meant = columns.table_name.in_((name, late, pruned))
+        rows = self._select(sa.select(columns.table_name, columns.rolled_until).where(is_meant))
+        values: dict[str, float] = {row.table_name: row.rolled_until for row in rows}
+        return _State(values.get(name, 0), values.get(late, _NEVER), values.get(pruned, 0))
 
     def _hours_from(self) -> int:
         """The time from which on there are rollups of hours. Rollups of days start earlier."""
@@ -111,21 +138,8 @@ class RollupPlanner:
         return ceil_to(hour, DAY) if day < floor_to(hour, DAY) else 0
 
     def _has_all_records(self, query: Query) -> bool:
-        """Whether no record of the range was deleted."""
-        oldest = self._select(sa.select(sa.func.min(self._records.columns.time)))
-        time: datetime | None = oldest[0][0] if oldest else None
-        if time is None:
-            return False
-        begin = to_utc(time).timestamp()
-        since = query.since.timestamp()
-        if begin <= since:
-            return True
-        # Rollups of hours are deleted before rollups of days.
-        for step in (HOUR, DAY):
-            first = self._first_start(step, since)
-            if first is not None and first < floor_to(begin, step):
-                return False
-        return True
+        """Whether retention has deleted no record of the range."""
+        return query.since.timestamp() >= self._state().pruned_until
 
     def _first_start(self, step: int, since: float) -> int | None:
         columns = self._rollups.columns
@@ -146,6 +160,8 @@ def _is_about_routes(query: Query) -> bool:
 
 def _split(begin: int, end: int, step: float) -> Iterator[tuple[int, int, int]]:
     """Whole days if the step allows it, and hours before and after them."""
+    if begin >= end:
+        return
     first, last = ceil_to(begin, DAY), floor_to(end, DAY)
     if first >= last or step < DAY:
         yield HOUR, begin, end

@@ -11,6 +11,7 @@ from ....query.intervals import DAY
 from ....query.query import DURATION, Query
 from ..store import Store
 from .plan import REQUESTS, RollupPlan, RollupPlanner
+from .pruned_hours import is_pruned
 
 if TYPE_CHECKING:
     from .plan import Select
@@ -38,12 +39,11 @@ class RollupReader:
         needed = [each for each in columns if each.name != "numbers" or query.measure != DURATION]
         conditions = list(self._conditions(query))
         routes = {each.value for each in query.where if each != REQUESTS and each.value}
-        for step, begin, end in plan.rollups:
-            rows = self._select(
-                sa.select(*needed).where(
-                    columns.step == step, columns.start >= begin, columns.start < end, *conditions
-                )
-            )
+        parts = [(part, conditions) for part in plan.rollups]
+        parts += [(part, [is_pruned(columns), *conditions]) for part in plan.pruned]
+        for (step, begin, end), where in parts:
+            within = columns.step == step, columns.start >= begin, columns.start < end
+            rows = self._select(sa.select(*needed).where(*within, *where))
             # MySQL's collations also match similar routes.
             yield from (row for row in rows if not routes or {row.route} == routes)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ....query.fields import Field
-from ....query.percentiles import Digest
+from ....query.percentiles import Digest, bucket_value
 from ....query.query import DURATION
 from ....query.summary import Summary
+
+# The rest of a subtraction of equal weights, which are rounded to thousandths.
+_NOTHING = 0.0005
 
 
 @dataclass(slots=True)
@@ -19,7 +23,8 @@ class Rollup:
     :param is_request: whether the records are requests; otherwise commands and jobs.
     :param route: the route of the records.
     :param summary: count, errors and durations.
-    :param numbers: weight, sum, minimum and maximum of each numeric variable.
+    :param numbers: weight and sum of each numeric variable. There is no minimum and no maximum:
+        these are values of single requests, and would outlive the requests.
     """
 
     is_request: bool
@@ -35,12 +40,23 @@ class Rollup:
             if own is None:
                 self.numbers[name] = list(values)
                 continue
-            self.numbers[name] = [
-                own[0] + values[0],
-                own[1] + values[1],
-                min(own[2], values[2]),
-                max(own[3], values[3]),
-            ]
+            self.numbers[name] = [own[0] + values[0], own[1] + values[1]]
+
+    def subtract(self, other: Rollup) -> None:
+        """Subtract a rollup whose records are part of this one."""
+        own, part = self.summary, other.summary
+        own.count -= part.count
+        own.rows -= part.rows
+        own.errors -= part.errors
+        own.total -= part.total
+        own.measured -= part.measured
+        for bucket, weight in part.digest.counts.items():
+            own.digest.add(bucket, -weight)
+        own.digest = Digest({b: n for b, n in own.digest.counts.items() if n > _NOTHING})
+        for name, (weight, total) in other.numbers.items():
+            values = self.numbers.get(name, [0.0, 0.0])
+            left = values[0] - weight
+            self.numbers[name] = [left, values[1] - total if left > _NOTHING else 0.0]
 
 
 def to_row(step: int, start: int, rollup: Rollup) -> dict[str, Any]:
@@ -62,8 +78,6 @@ def to_row(step: int, start: int, rollup: Rollup) -> dict[str, Any]:
         "duration": {
             "total": summary.total,
             "measured": summary.measured,
-            "low": summary.low,
-            "high": summary.high,
             # There are many hours: two lists are parsed faster than an object, and rounded numbers
             # are short.
             "codes": list(counts),
@@ -82,11 +96,11 @@ def from_row(row: Mapping[str, Any]) -> Rollup:
         errors=row["errors"],
         total=duration["total"],
         measured=duration["measured"],
-        low=duration["low"],
-        high=duration["high"],
         digest=Digest(dict(zip(duration["codes"], duration["counts"], strict=True))),
     )
-    return Rollup(bool(row["is_request"]), row["route"], summary, dict(row.get("numbers", {})))
+    # Rows of development versions also have a minimum and a maximum.
+    numbers = {name: list(values[:2]) for name, values in row["numbers"].items()}
+    return Rollup(bool(row["is_request"]), row["route"], summary, numbers)
 
 
 def add_row(summary: Summary, row: Any, measure: Field) -> None:
@@ -99,8 +113,19 @@ def add_row(summary: Summary, row: Any, measure: Field) -> None:
     summary.errors += row.errors
     if measure != DURATION:
         if values := row.numbers.get(measure.name):
-            summary.add_measured(*values)
+            summary.add_measured(values[0], values[1], None, None)
         return
     duration = row.duration
-    summary.add_measured(duration["measured"], duration["total"], duration["low"], duration["high"])
-    summary.digest.add_all(duration["codes"], duration["counts"])
+    codes = duration["codes"]
+    # The shortest and the longest duration, as exactly as the digest knows them.
+    low, high = (bucket_value(min(codes)), bucket_value(max(codes))) if codes else (None, None)
+    summary.add_measured(duration["measured"], duration["total"], low, high)
+    summary.digest.add_all(codes, duration["counts"])
+
+
+def rollup_id(step: int, start: int, rollup: Rollup) -> str:
+    """The id of a rollup's row."""
+    key = f"{rollup.is_request}:{'-' if rollup.route is None else '=' + rollup.route}"
+    # Truncated: a collision would be of no use to an attacker.
+    digest = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:32]
+    return f"{step}-{start}-{digest}"

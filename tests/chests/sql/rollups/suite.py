@@ -86,7 +86,7 @@ def check_rollups(chest: BaseSQLChest) -> None:
     balance_now = reader.answer(of_balance).whole
     assert balance_now.total == pytest.approx(balance.total)
     assert balance_now.mean == pytest.approx(balance.mean)
-    assert (balance_now.low, balance_now.high) == (balance.low, balance.high)
+    assert (balance_now.low, balance_now.high) == (None, None)
     reader.close()
     chest.close()
 
@@ -105,10 +105,10 @@ def check_overflow(chest: BaseSQLChest) -> None:
     chest.write(records)
     reader = open_reader(chest)
     query = replace(long_query(end), measure=parse_field("balance"))
-    for _ in range(2):
+    for extremes in ((-1e308, 1.7e308), (None, None)):
         whole = reader.answer(query).whole
         assert whole.rows == len(values)
-        assert (whole.low, whole.high) == (-1e308, 1.7e308)
+        assert (whole.low, whole.high) == extremes
         assert whole.mean is not None
         assert math.isfinite(whole.mean)
         [line] = reader.series(query, 86_400).lines.values()
@@ -152,9 +152,12 @@ def assert_same_answer(one: Answer, other: Answer) -> None:
 
 
 def _assert_same_summary(one: Summary, other: Summary) -> None:
-    for name in ("count", "rows", "errors", "total", "measured", "low", "high", "mean"):
+    for name in ("count", "rows", "errors", "total", "measured", "mean"):
         assert getattr(one, name) == pytest.approx(getattr(other, name)), name
-    assert one.percentiles == pytest.approx(other.percentiles)
+    # Rollups hold no value of a single request, so they know these to 4 %.
+    for name in ("low", "high"):
+        assert getattr(one, name) == pytest.approx(getattr(other, name), rel=0.04), name
+    assert one.percentiles == pytest.approx(other.percentiles, rel=0.02)
 
 
 def _assert_same_counts(one: Series, other: Series) -> None:

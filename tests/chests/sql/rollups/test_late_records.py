@@ -79,10 +79,9 @@ def test_report_during_maintenance(
     monkeypatch.setattr(RollupJob, "stale_days", write_meanwhile)
     query = Query(since=end - timedelta(days=40), until=end)
     reader = open_reader(chest)
-    maintain(chest)
-    assert reader.answer(query).whole.rows == 400
-    maintain(chest)
-    assert reader.answer(query).whole.rows == 600
+    for _ in range(2):
+        maintain(chest)
+        assert reader.answer(query).whole.rows == 600
     rows = query_file(tmp_path / "chest.db", "SELECT count(*) FROM chest_upkeep")
     assert rows == [(1,)], "no report is left"
     reader.close()
