@@ -12,7 +12,12 @@ from flask.cli import with_appcontext
 from ..app.state import AppState
 from ..chests.base import Chest
 from ..delivery.dead_letters import chests_with_dead_letters
-from ..operations.erasure import Erasure, erase_dead_letters, matching_dead_letters
+from ..operations.erasure import (
+    Erasure,
+    erase_dead_letters,
+    erase_delivered_copies,
+    matching_dead_letters,
+)
 from ..query.filters import Filter
 from ..query.ndjson import to_line
 from ..query.query import Query
@@ -59,7 +64,8 @@ def forget(
     """Erase or export one person's records.
 
     --where names the person: flask chest forget --where user_id=42. The command covers every
-    store, and dead letters. It keeps hourly and daily aggregates, which describe no single request.
+    store, its hourly and daily aggregates, dead letters, and delivered records in the journal.
+    Aggregates of records that retention has deleted stay: they hold counts and sums only.
     """
     query = _person_query(where)
     state = current_state()
@@ -72,6 +78,9 @@ def forget(
             if not yes:
                 _confirm(stores, query)
             counts = _erase(state, stores, removed, query)
+            copies = erase_delivered_copies(state.journal_scope, query)
+            if copies and not as_json:
+                click.echo(f"journal: {copies} delivered records overwritten")
     _report(counts, state, as_json, "erased" if output is None else "exported")
     unreadable = [chest.name for chest, reader in stores if reader is None]
     if unreadable:
@@ -123,10 +132,13 @@ def _erase_from(state: AppState, chest: Chest, reader: Reader | None, query: Que
     erased = _erase_letters(state, chest.name, query)
     if reader is None:
         return erased or None
+    erasure = Erasure(chest, reader, query)
     with progress(chest.name, reader.count(query)) as step:
-        for number in Erasure(chest, reader, query).run():
+        for number in erasure.run():
             erased += number
             step(number)
+    for problem in erasure.problems:
+        print_warning(f"{chest.name}: {problem}")
     return erased
 
 

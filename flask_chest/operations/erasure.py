@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ..chests.base import Chest
 from ..delivery.dead_letters import DeadLetter, DeadLetters
+from ..delivery.journal.delivered_copies import overwrite_delivered_copies
 from ..delivery.journal.scope import JournalScope
 from ..delivery.journal.totals import add_to_totals
 from ..delivery.ledger import Ledger
@@ -30,6 +31,8 @@ class Erasure:
         self._chest = chest
         self._reader = reader
         self._query = query
+        #: Sentences about places that may still hold values of the records.
+        self.problems: list[str] = []
 
     def run(self) -> Iterator[int]:
         """Erase records in batches; yield the size of each batch.
@@ -39,12 +42,16 @@ class Erasure:
         eraser = self._chest.eraser()
         if eraser is None:
             return
+        has_erased = False
         try:
             while records := self._reader.page(self._query, limit=BATCH_SIZE):
                 erased = eraser.erase([record.id for record in records])
+                has_erased = True
                 yield erased
                 if not erased:
-                    return  # another process erased them, or the store ignores deletions
+                    break  # another process erased them, or the store ignores deletions
+            if has_erased:
+                self.problems = eraser.finish()
         finally:
             eraser.close()
 
@@ -77,6 +84,20 @@ def erase_dead_letters(scope: JournalScope, chest: str, query: Query) -> int:
     return erased
 
 
+def erase_delivered_copies(scope: JournalScope, query: Query) -> int:
+    """Overwrite matching records that are delivered and still stand in the journal.
+
+    :param scope: the app and its journal.
+    :param query: only its filters apply.
+    :returns: how many were overwritten.
+    :raises flask_chest.errors.ChestError: the journal cannot be written.
+    """
+    try:
+        return overwrite_delivered_copies(scope, lambda line: _line_matches(line, query))
+    except OSError as error:
+        raise ChestError(f"the journal {scope.root}: copies cannot be erased: {error}") from None
+
+
 def matching_dead_letters(scope: JournalScope, chest: str, query: Query) -> list[Record]:
     """The records of matching dead letters; parameters as for :func:`erase_dead_letters`."""
     letters = DeadLetters(scope, chest).read()
@@ -91,9 +112,11 @@ def _erase(letters: DeadLetters, query: Query, app_name: str) -> int:
 
 
 def _is_match(letter: DeadLetter, query: Query, app_name: str) -> bool:
-    if not letter.belongs_to(app_name):
-        return False
+    return letter.belongs_to(app_name) and _line_matches(letter.line, query)
+
+
+def _line_matches(line: bytes, query: Query) -> bool:
     try:
-        return matches(decode(letter.line), query.where)
+        return matches(decode(line), query.where)
     except (KeyError, TypeError):
         return False  # an entry of a stream that is not a record, rejected by a relay

@@ -24,6 +24,13 @@ class Eraser(ABC):
     def prune(self, before: datetime) -> Iterator[int]:
         """Delete records older than ``before``; yield the size of each batch."""
 
+    def finish(self) -> list[str]:
+        """Remove what erased records have left behind: aggregates, free pages, logs.
+
+        :returns: for each place that may still hold values, a sentence that says so.
+        """
+        return []
+
     @abstractmethod
     def close(self) -> None:
         """Close the connection."""

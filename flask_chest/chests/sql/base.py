@@ -119,6 +119,10 @@ class BaseSQLChest(Chest):
     def make_engine(self) -> sa.Engine:
         """Make an engine for this database, without connecting."""
 
+    def overwrite_free_space(self, engine: sa.Engine) -> str | None:
+        """Remove deleted rows from the files; a server does that in its own time."""
+        return None
+
     def make_read_only_engine(self) -> sa.Engine:
         """Make an engine whose connections only read."""
         return self.make_engine()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -10,6 +12,8 @@ from sqlalchemy import exc
 
 from ...query.eraser import BATCH_SIZE, Eraser
 from ...query.intervals import DAY, HOUR, floor_to, to_utc
+from .maintenance import maintain
+from .rollups.delay import GRACE
 from .rollups.late_records import LateRecords
 from .rollups.pruned_hours import is_pruned
 from .store import Store
@@ -37,10 +41,11 @@ class SQLEraser(Eraser):
         is_meant = columns.id.in_(ids)
         try:
             with self._read_only_engine.connect() as connection:
-                times = connection.execute(sa.select(columns.time).where(is_meant)).scalars().all()
-            if not times:
+                query = sa.select(columns.time).where(is_meant)
+                moments = connection.execute(query).scalars().all()
+            if not moments:
                 return 0
-            hours = {floor_to(to_utc(time).timestamp(), HOUR) for time in times}
+            hours = {floor_to(to_utc(moment).timestamp(), HOUR) for moment in moments}
             # First, so that readers no longer use rollups that count the records.
             self._late_records.report(self._engine, min(hours))
             with self._engine.begin() as connection:
@@ -48,6 +53,21 @@ class SQLEraser(Eraser):
                 return connection.execute(sa.delete(self._table).where(is_meant)).rowcount
         except exc.SQLAlchemyError as error:
             raise self._store.to_read_error(error) from None
+
+    def finish(self) -> list[str]:
+        until = floor_to(time.time() - GRACE, HOUR)
+        try:
+            is_done = maintain(self._store, until, None, threading.Event())
+            problem = self._store.overwrite_free_space(self._engine)
+        except exc.SQLAlchemyError as error:
+            raise self._store.to_read_error(error) from None
+        problems = [] if problem is None else [problem]
+        if not is_done:
+            problems.append(
+                "another process maintains the store; it computes the hourly rollups again within "
+                "the hour"
+            )
+        return problems
 
     def _delete_rollups(self, hours: set[int]) -> sa.Delete:
         """Delete the rollups that count the records of these hours; they are computed again."""

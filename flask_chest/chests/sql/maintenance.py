@@ -22,27 +22,29 @@ from .store import Store
 _logger = logging.getLogger("flask_chest.maintenance")
 
 
-def maintain(store: Store, until: int, retention: float | None, stop: threading.Event) -> None:
+def maintain(store: Store, until: int, retention: float | None, stop: threading.Event) -> bool:
     """Roll up the hours before ``until``, then delete records older than ``retention``.
 
     :param until: end of the last hour to roll up: seconds since 1970.
     :param retention: seconds that records are kept; ``None`` keeps them forever.
     :param stop: set when the process shuts down.
+    :returns: whether it was done; ``False`` if another process is maintaining the store.
     """
     if not tables_exist(store):
-        return
+        return True
     with _exclusive(store) as work:
         if work is None:
-            return
+            return False
         for _ in work.pruned_hours.finish():
             pass
         work.job.run(work.lease, until, stop)
     if retention is None:
-        return
+        return True
     before = datetime.now(timezone.utc) - timedelta(seconds=retention)
     deleted = sum(prune(store, before, stop))
     if deleted:
         _logger.info("chest %r: %d records beyond CHEST_RETENTION deleted", store.name, deleted)
+    return True
 
 
 def prune(store: Store, before: datetime, stop: threading.Event) -> Iterator[int]:
@@ -77,6 +79,7 @@ class _Work(NamedTuple):
     job: RollupJob
     pruned_hours: PrunedHours
     lease: Lease
+    engine: sa.Engine
 
 
 @contextmanager
@@ -90,7 +93,7 @@ def _exclusive(store: Store) -> Iterator[_Work | None]:
             return
         job = RollupJob(store, engine)
         try:
-            yield _Work(job, PrunedHours(store, engine), lease)
+            yield _Work(job, PrunedHours(store, engine), lease, engine)
         finally:
             job.close()
             lease.release()
@@ -109,6 +112,7 @@ def _prune(store: Store, end: datetime, stop: threading.Event) -> Iterator[int]:
         work.job.run(work.lease, until, stop, since=0)
         yield from _prune_hours(work, until, stop)
         work.job.delete_expired_hours()
+        store.overwrite_free_space(work.engine)
 
 
 def _prune_hours(work: _Work, until: int, stop: threading.Event) -> Iterator[int]:

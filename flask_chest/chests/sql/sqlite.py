@@ -138,6 +138,18 @@ class FlaskChestSQLite(BaseSQLChest):
         if is_due(self.file(), self.table, until, retention):
             super().maintain(until, retention, stop)
 
+    def overwrite_free_space(self, engine: sa.Engine) -> str | None:
+        # Deleting overwrites rows in the file (secure_delete), but not in the write-ahead log.
+        connection = engine.raw_connection()  # a transaction would lock the file against itself
+        try:
+            cursor = connection.cursor()
+            is_busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        finally:
+            connection.close()
+        if not is_busy:
+            return None
+        return f"{self.file()}-wal may hold the records until nobody reads the file any more"
+
     def make_engine(self) -> sa.Engine:
         from .sqlite_engine import make_engine
 

@@ -25,6 +25,8 @@ PRAGMAS = (
     "synchronous = FULL",
     f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
     f"journal_size_limit = {_MAX_WAL_BYTES}",
+    # Overwrites deleted rows with zeros, whatever the build of SQLite does by default.
+    "secure_delete = ON",
 )
 # A log longer than this has a reader that does not end.
 _LONG_WAL_BYTES = 2 * _MAX_WAL_BYTES

@@ -47,6 +47,12 @@ class Store(ReadableStore, Protocol):
     def make_engine(self) -> sa.Engine:
         """Make an engine whose connections read and write."""
 
+    def overwrite_free_space(self, engine: sa.Engine, /) -> str | None:
+        """Remove deleted rows from the files, as far as the database offers that.
+
+        :returns: a sentence that says where they may remain; ``None`` if they are gone.
+        """
+
 
 class SchemaStore(Store, Protocol):
     """A store whose tables are created and upgraded by this package."""

@@ -103,7 +103,9 @@ class RollupPlanner:
             # Whole days. Records answer what is left, if they are still stored.
             step, begin = max(step, DAY), ceil_to(begin, DAY)
             live_end = floor_to(live_end, DAY) if live_end <= hours_from else live_end
-            pruned_end = floor_to(pruned_end, DAY) if pruned_end <= hours_from else pruned_end
+            if pruned_end <= hours_from:
+                # The pruned part of a day counts no stored record, so the whole day may be read.
+                pruned_end = min(ceil_to(pruned_end, DAY), floor_to(end, DAY))
             if begin >= max(live_end, pruned_end):
                 return None
         live_end = max(begin, live_end)
