@@ -28,7 +28,7 @@ def variables(site: Site, *paths: str) -> list[Any]:
 
 
 def test_a_view_that_calls_another(site: Site) -> None:
-    """The inner decorator changes neither this request nor later ones."""
+    """The inner decorator does not change this request or later ones."""
     inner = flask_chest(tracked_vars=["b"])(put_three)
 
     @flask_chest(tracked_vars=["a"])
