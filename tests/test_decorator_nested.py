@@ -63,6 +63,20 @@ def test_an_error_page_that_calls_one(site: Site) -> None:
     assert variables(site, "/nowhere", "/none", "/inner") == [everything, everything, {"b": 2}]
 
 
+def test_a_decorated_error_page(site: Site) -> None:
+    """The decorator of an error page applies to requests that it answers."""
+
+    @site.app.errorhandler(404)
+    @flask_chest(tracked_vars=["b"])
+    def page(_: Exception) -> tuple[str, int]:
+        return put_three(), 404
+
+    site.app.add_url_rule("/none", "none", lambda: abort(404))
+    site.app.add_url_rule("/", "home", put_three)
+    everything = {"a": 1, "b": 2, "c": 3}
+    assert variables(site, "/nowhere", "/none", "/") == [{"b": 2}, {"b": 2}, everything]
+
+
 def test_a_method_that_calls_another(site: Site) -> None:
     """``MethodView.get()`` that calls ``self.post()`` is recorded as ``get()`` says."""
 

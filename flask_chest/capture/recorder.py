@@ -134,16 +134,18 @@ class Recorder:
             # The object, not the proxy: a streamed body and teardown functions may put values on
             # g later, and they belong to the record too.
             namespace = g._get_current_object()
-            encoding = state.encoding
-            # Otherwise a decorator or an earlier signal has found the plan.
-            if encoding is None or state.g is not namespace:
+            if state.g is not namespace:
                 if state.g is not None:
-                    state.error = None  # of an earlier try: another middleware called the app again
+                    # Another middleware called the app again.
+                    state.error = state.encoding = None
                 state.g = namespace
-                seen = request._get_current_object()  # type: ignore[attr-defined]
-                rule = seen.url_rule
-                # The interpreter makes a tuple faster than a Route, and both are equal as keys.
-                route = None if rule is None else (rule.rule, rule.endpoint, seen.method)
+            seen = request._get_current_object()  # type: ignore[attr-defined]
+            rule = seen.url_rule
+            # The interpreter makes a tuple faster than a Route, and both are equal as keys.
+            route = None if rule is None else (rule.rule, rule.endpoint, seen.method)
+            encoding = state.encoding
+            # Otherwise a decorator or an earlier signal has found it.
+            if encoding is None or encoding.plan.route.rule != (rule and rule.rule):
                 encoding = self.plans.known.get(route) or self.plans.get(route_of(seen))
                 state.encoding = encoding
             if encoding.plan.request_id_generator is not None:
@@ -276,6 +278,8 @@ class Recorder:
 
     def _route_without_signal(self, state: RequestState) -> EncodingCache:
         """Return what applies to a request that ended, e.g., with ``SystemExit``."""
+        if state.g is None and not isinstance(state.error, Exception) and has_app_context():
+            state.g = g._get_current_object()  # a job has made the request, and shares its g
         if state.g is not None or has_app_context():
             try:
                 return self.plans.get(match_route(self.app, state.environ))

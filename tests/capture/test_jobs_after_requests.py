@@ -138,3 +138,24 @@ def test_a_client_that_keeps_the_context(site: Site) -> None:
         client.get("/")
         g.later = 1
     assert kinds(site) == [("request", {"seen": 1})]
+
+
+def test_a_job_whose_request_ends_without_a_signal(make_site: Callable[..., Site]) -> None:
+    """Values of a request that ends with ``SystemExit`` do not get into the job's record."""
+    site = make_site(CHEST_RULES=[{"rule": "/secret", "record": False}])
+
+    def end(name: str) -> Any:
+        setattr(g, name, 1)
+        raise SystemExit
+
+    site.app.add_url_rule("/secret", "secret", lambda: end("secret"))
+    site.app.add_url_rule("/open", "open", lambda: end("seen"))
+    with site.app.app_context():
+        for path in ("/open", "/secret"):
+            with pytest.raises(SystemExit):
+                site.client.get(path)
+        g.job = 1
+    assert [(record.kind, record.vars) for record in site.records] == [
+        ("request", {"seen": 1}),
+        ("job", {"job": 1}),
+    ]

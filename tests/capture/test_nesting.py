@@ -337,3 +337,18 @@ def test_an_app_served_through_another_callable(site: Site) -> None:
     site.app.add_url_rule("/", "home", lambda: "home")
     assert Client(site.app.wsgi_app).get("/").text == "home"
     assert site.only().route == "/"
+
+
+def test_a_request_within_a_view(site: Site) -> None:
+    """A view that dispatches another request of its app is recorded, not that request."""
+    site.app.add_url_rule("/inner", "inner", lambda: put("inner", 1, "inner"))
+
+    @site.app.get("/outer")
+    def outer() -> Any:
+        g.outer = 1
+        with site.app.test_request_context("/inner"):
+            return site.app.full_dispatch_request().get_data()
+
+    assert site.client.get("/outer").text == "inner"
+    assert site.only().route == "/outer"
+    assert site.only().vars == {"outer": 1, "inner": 1}
