@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests import ROOT
-from tests.servers.programs import skip_without
+from tests.servers.programs import find_program, skip_without
 
 from .app import CONFIG, INSTANCE
 
@@ -124,3 +124,14 @@ def folder_of(user: int) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
+
+
+def shim(folder: Path, source: str) -> dict[str, str]:
+    """Compile C functions that replace those of the C library; return the environment for them."""
+    compiler = find_program("gcc", "gcc")
+    (folder / "shim.c").write_text(source)
+    library = folder / "shim.so"
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", "-o", library, folder / "shim.c", "-ldl"], check=True
+    )
+    return {"LD_PRELOAD": str(library)}

@@ -12,10 +12,10 @@ import pytest
 
 from flask_chest.delivery.journal.layout import writer_folders
 from flask_chest.delivery.journal.writer import JournalWriter
-from tests.servers.programs import find_program, skip_without
+from tests.servers.programs import skip_without
 
 from .app import make_torture_app
-from .processes import visit
+from .processes import shim, visit
 from .test_disk import tmpfs
 
 pytestmark = pytest.mark.server
@@ -38,15 +38,21 @@ int fsync(int descriptor)
 """
 
 
-def shim(folder: Path, source: str) -> dict[str, str]:
-    """Compile C functions that replace those of the C library; return the environment for them."""
-    compiler = find_program("gcc", "gcc")
-    (folder / "shim.c").write_text(source)
-    library = folder / "shim.so"
-    subprocess.run(
-        [compiler, "-shared", "-fPIC", "-o", library, folder / "shim.c", "-ldl"], check=True
-    )
-    return {"LD_PRELOAD": str(library)}
+_NFS_LOCKS = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+int flock(int descriptor, int operation)
+{
+    if (operation & LOCK_EX && (fcntl(descriptor, F_GETFL) & O_ACCMODE) == O_RDONLY) {
+        errno = EBADF;
+        return -1;
+    }
+    return ((int (*)(int, int))dlsym(RTLD_NEXT, "flock"))(descriptor, operation);
+}
+"""
 
 
 def test_locks_that_have_no_effect(tmp_path: Path) -> None:
@@ -64,6 +70,13 @@ def test_a_folder_that_cannot_be_synced(tmp_path: Path) -> None:
     ledger, log = visit(tmp_path, 10, environment=shim(tmp_path, _NO_FOLDER_SYNC))
     assert ledger["delivered"] == ledger["captured"] == 10
     assert "fsynced" not in log
+
+
+def test_locks_of_nfs(tmp_path: Path) -> None:
+    """Simulates NFS, where an exclusive lock needs a descriptor that can write."""
+    ledger, log = visit(tmp_path, 10, environment=shim(tmp_path, _NFS_LOCKS))
+    assert ledger["delivered"] == ledger["captured"] == 10, log
+    assert writer_folders(tmp_path / "chest-journal") == []
 
 
 def test_losses_on_a_full_disk_are_remembered(tmp_path: Path) -> None:

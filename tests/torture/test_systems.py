@@ -12,7 +12,7 @@ from flask_chest.delivery.journal.layout import writer_folders
 from flask_chest.delivery.journal.writer import JournalWriter
 
 from .app import make_torture_app
-from .processes import APP, folder_of, run, settings, visit
+from .processes import APP, folder_of, run, settings, shim, visit
 
 pytestmark = pytest.mark.server
 
@@ -126,6 +126,40 @@ def test_privileges_that_are_dropped_with_a_journal_of_root() -> None:
         assert "'lost': {}" in printed
         ledger, _ = visit(folder, 1)
         assert ledger["delivered"] == ledger["captured"] == 42
+
+
+_YEAR_1970 = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <time.h>
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    static int (*real)(clockid_t, struct timespec *);
+    if (real == NULL)
+        real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+    int result = real(clock, now);
+    if (clock == CLOCK_REALTIME)
+        now->tv_sec %= 86400;
+    return result;
+}
+"""
+
+
+def test_a_clock_in_1970(tmp_path: Path) -> None:
+    """Simulates a machine without a clock of its own; a later process has the right time."""
+    ledger, log = visit(tmp_path, 10, environment=shim(tmp_path, _YEAR_1970))
+    assert ledger["delivered"] == ledger["captured"] == 10, log
+    ledger, log = visit(tmp_path, 10)
+    assert ledger["delivered"] == ledger["captured"] == 20, log
+    assert writer_folders(tmp_path / "chest-journal") == []
+
+
+@pytest.mark.parametrize("name", ["TMPDIR", "HOME"])
+def test_folders_of_the_environment_that_do_not_exist(tmp_path: Path, name: str) -> None:
+    """Nothing is written outside of the instance folder, so these folders are not needed."""
+    ledger, log = visit(tmp_path, 10, environment={name: "/nonexistent"})
+    assert ledger["delivered"] == ledger["captured"] == 10, log
+    assert "rror" not in log
 
 
 def test_few_descriptors(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -92,10 +93,20 @@ def is_final(path: Path) -> bool:
     A writer holds a lock on its segments, after its death until its last request is over.
     """
     try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
+        try:
+            return _lock(path, "rb")
+        except OSError as error:
+            # NFS: https://man7.org/linux/man-pages/man2/flock.2.html#NOTES
+            if error.errno != errno.EBADF:
+                raise
+            return _lock(path, "r+b")
     except FileNotFoundError:
         return True
     except OSError:
         return False
+
+
+def _lock(path: Path, mode: str) -> bool:
+    with path.open(mode) as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
