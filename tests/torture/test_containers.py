@@ -127,7 +127,10 @@ def stored(volume: Path) -> list[str]:
     if not (volume / "chest.db").exists():
         return []
     with closing(sqlite3.connect(volume / "chest.db")) as store:
-        rows = store.execute("SELECT vars ->> 'ident' FROM chest_records").fetchall()
+        try:
+            rows = store.execute("SELECT vars ->> 'ident' FROM chest_records").fetchall()
+        except sqlite3.OperationalError:
+            return []  # the pod has made the file, and not the table yet
     return sorted(ident for (ident,) in rows)
 
 
@@ -136,6 +139,14 @@ def wait_for(volume: Path, expected: list[str]) -> None:
         lambda: stored(volume) == sorted(expected),
         lambda: f"{len(stored(volume))} of {len(expected)} are stored",
         60,
+    )
+
+
+def wait_for_folders(volume: Path, count: int) -> None:
+    """Wait until the folders of pods that were killed are gone."""
+    journal = volume / "journal"
+    wait_until(
+        lambda: len(writer_folders(journal)) == count, lambda: f"{writer_folders(journal)}", 60
     )
 
 
@@ -152,6 +163,7 @@ def test_two_pods_on_one_volume(volume: Path, tmp_path: Path) -> None:
         one.kill()
         two.send("later")
         wait_for(volume, [*one.sent, *two.sent])
+        wait_for_folders(volume, 1)
         two.stop()
     assert writer_folders(volume / "journal") == []
 
@@ -167,6 +179,7 @@ def test_a_rolling_restart(volume: Path, tmp_path: Path) -> None:
             old[number].stop() if number else old[number].kill()
             new[number].send(*names(f"new-{number}-after", 20))
         wait_for(volume, [ident for pod in (*old, *new) for ident in pod.sent])
+        wait_for_folders(volume, 2)
         for pod in new:
             pod.stop()
     assert writer_folders(volume / "journal") == []
