@@ -180,8 +180,8 @@ class FlaskChest:
 
         Called automatically when the process exits. A later request starts the delivery again.
         """
-        for state in self._states():
-            state.close()
+        for finish in [state.start_close() for state in self._states()]:
+            finish()
 
     def stats(self) -> dict[str, Any]:
         """Return the ledger: the number of records per chest, by what happened to them.

@@ -16,6 +16,7 @@ from ..delivery.background import BackgroundDelivery
 from ..delivery.buffer import Buffer, LossListener
 from ..delivery.config import DeliveryConfig
 from ..delivery.dead_letters import bury
+from ..delivery.flushing import FlushingDelivery
 from ..delivery.journal.adoption import Reads
 from ..delivery.journal.buffer import JournalBuffer
 from ..delivery.journal.scope import JournalScope
@@ -46,6 +47,9 @@ class Delivery(Protocol):
     def close(self) -> None:
         """Deliver as many records as the shutdown timeout allows, and release everything."""
 
+    def start_close(self) -> Callable[[], None]:
+        """Start to close; return a function that waits for the end."""
+
 
 def build_delivery(
     app: Flask, settings: Settings, chests: Sequence[Chest], scheduler: Any
@@ -64,7 +68,15 @@ def build_delivery(
     if settings.buffer == "none":
         return SynchronousDelivery(chests, app)
     reads = Reads.OWN_AND_ORPHANED if settings.exporter == "thread" else Reads.NOTHING
-    return _build_exporter(app, settings, chests, scheduler, reads)
+    background = _build_exporter(app, settings, chests, scheduler, reads)
+    if settings.flush == "interval":
+        return background
+    if settings.exporter == "agent":
+        raise ConfigError(
+            "CHEST_FLUSH: 'request' delivers in the serving process, and with CHEST_EXPORTER "
+            "'agent' that does not deliver; use 'thread', or 'interval'"
+        )
+    return FlushingDelivery(background, settings.shutdown_timeout)
 
 
 def build_agent(

@@ -159,9 +159,18 @@ class AppState:
 
     def close(self) -> None:
         """Deliver what ``CHEST_SHUTDOWN_TIMEOUT`` allows, and release all resources."""
-        self.delivery.close()
-        for closer in self._closers:
-            closer()
+        self.start_close()()
+
+    def start_close(self) -> Callable[[], None]:
+        """Start to close; return a function that waits for the end, so that apps wait together."""
+        finish_delivery = self.delivery.start_close()
+
+        def finish() -> None:
+            finish_delivery()
+            for closer in self._closers:
+                closer()
+
+        return finish
 
     def _build_recorder(self, request_id_generator: RequestIdGenerator | None) -> Recorder:
         settings = self.settings

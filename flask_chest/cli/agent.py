@@ -26,6 +26,6 @@ def agent() -> None:
     with wait_for_shutdown() as wait:
         exporter.start()
         click.echo(f"delivering {state.journal_dir} to {', '.join(map(repr, state.chests))}")
-        wait()
+        wait(exporter.supervise)  # no request does it here
         exporter.close()
     click.echo("stopped; undelivered records stay in the journal")

@@ -58,7 +58,7 @@ def relay(source: str, target: str, group_name: str | None, claim_after: float) 
     with wait_for_shutdown() as wait:
         delivery.start()
         click.echo(f"relaying {stream.describe()} to {store.name!r}, group {group.name!r}")
-        wait()
+        wait(delivery.supervise)  # no request does it here
         delivery.close()
     accounts = ledger.accounts.values()
     click.echo(

@@ -7,12 +7,15 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+_WATCH_INTERVAL = 5.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def wait_for_shutdown() -> Iterator[Callable[[], None]]:
+def wait_for_shutdown() -> Iterator[Callable[..., None]]:
     """Yield a function that blocks until SIGTERM or SIGINT arrives.
+
+    It may be given a function, which it calls every few seconds meanwhile.
 
     Python runs signal handlers in the main thread. If the kernel gives the signal to another
     thread, the main thread does not wake up; this happens when a stopped process is continued.
@@ -24,9 +27,14 @@ def wait_for_shutdown() -> Iterator[Callable[[], None]]:
     before = signal.set_wakeup_fd(writer.fileno())
     handlers = {number: signal.signal(number, lambda *_: None) for number in _SIGNALS}
 
-    def wait() -> None:
-        while not set(reader.recv(64)).intersection(_SIGNALS):
-            pass  # the app handles other signals itself
+    def wait(watch: Callable[[], None] = lambda: None) -> None:
+        reader.settimeout(_WATCH_INTERVAL)
+        received: set[int] = set()  # the app handles other signals itself
+        while not received.intersection(_SIGNALS):
+            try:
+                received = set(reader.recv(64))
+            except TimeoutError:
+                watch()
 
     try:
         yield wait

@@ -94,6 +94,7 @@ class Settings:
     buffer_max_bytes: int
     batch_size: int
     export_interval: float
+    flush: str
     exporter: str
     export_timeout: float
     shutdown_timeout: float
@@ -233,6 +234,14 @@ _ALL = (
         1.0,
         validators.number(0.05, _MAX_INTERVAL),
         "Seconds after which a batch is sent that is not full.",
+    ),
+    Key(
+        "CHEST_FLUSH",
+        "interval",
+        validators.one_of("interval", "request"),
+        "'interval' (a batch waits for CHEST_EXPORT_INTERVAL) or 'request' (each request delivers "
+        "before its response is sent, for at most CHEST_SHUTDOWN_TIMEOUT seconds; for platforms "
+        "that freeze the process between requests).",
     ),
     Key(
         "CHEST_EXPORTER",

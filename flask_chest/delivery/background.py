@@ -14,7 +14,7 @@ from .buffer import Buffer, ClosedError, TornRecordError
 from .config import DeliveryConfig
 from .exporter import current_exporter
 from .ledger import Ledger
-from .pipeline import Pipeline, close_chests
+from .pipeline import Pipeline, close_chests, wait_for_all
 
 _logger = logging.getLogger("flask_chest.delivery")
 
@@ -88,6 +88,19 @@ class BackgroundDelivery:
         """
         pipeline = self._own_pipeline()
         return True if pipeline is None else pipeline.flush(timeout)
+
+    def deliver_now(self, timeout: float) -> None:
+        """Try to deliver what waits, except to chests that failed and are tried again later.
+
+        :param timeout: seconds to wait at most.
+        """
+        pipeline = self._own_pipeline()
+        if pipeline is None:
+            return
+        try:
+            wait_for_all(pipeline.send_due(), time.monotonic() + timeout)
+        except Exception as error:  # noqa: BLE001 - a request must not feel any failure
+            self._log.warning("flush", "records wait, since delivery failed: %r", error)
 
     def ledger(self) -> Ledger:
         """Return the ledger: of all processes if the buffer is the journal, else of this one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..record.encoding import Batch
 from ..signals import announce, batch_delivered, delivery_failed
@@ -58,6 +58,10 @@ class SynchronousDelivery:
         """Close the chests' connections."""
         for chest in self._chests:
             chest.close()
+
+    def start_close(self) -> Callable[[], None]:
+        """Return :meth:`close`: nothing has to be waited for."""
+        return self.close
 
     def _write(self, chest: ChestLike, line: bytes) -> None:
         # Only one thread at a time may call a chest; the request waits for the lock.

@@ -53,6 +53,7 @@ DEFAULTS = {
     "buffer_max_bytes": 256 * 1024 * 1024,
     "batch_size": 1000,
     "export_interval": 1.0,
+    "flush": "interval",
     "exporter": "thread",
     "export_timeout": 10.0,
     "shutdown_timeout": 2.0,
