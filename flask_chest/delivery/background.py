@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 import weakref
 from collections.abc import Callable
+from types import FrameType
 
 from .._process_lock import ProcessLock, current_process
 from .._throttle import LogThrottle
@@ -74,6 +76,11 @@ class BackgroundDelivery:
     def start(self) -> None:
         """Start delivery without waiting for a first record, as an agent does."""
         self._start()
+
+    def start_for_children(self) -> None:
+        """Start delivery in a process that serves by forked children, if the buffer is shared."""
+        if self._config.reopens and self._config.delivers:
+            self._start()
 
     def supervise(self) -> None:
         """Check that the exporter runs in this process; restart it if it does not."""
@@ -171,4 +178,22 @@ def _after_fork_in_child() -> None:
         delivery.after_fork_in_child()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+def _after_fork_in_parent() -> None:
+    # A child that answers one request ends before it has delivered anything. So the parent delivers
+    # what its children have left in the journal.
+    if _forks_for_a_request():
+        for delivery in list(_deliveries):
+            delivery.start_for_children()
+
+
+def _forks_for_a_request() -> bool:
+    """Return whether the standard library's server forks now, which has a process per request."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_name == "process_request":
+            return frame.f_globals.get("__name__") == "socketserver"
+        frame = frame.f_back
+    return False
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child, after_in_parent=_after_fork_in_parent)
