@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -15,17 +15,15 @@ from urllib.parse import unquote, urlsplit
 from ...errors import ConfigError, DeliveryError, RejectedError
 from ...record.record import Record
 from .base import BaseSQLChest
-from .sqlite_connection import connect_read_only, read_only_uri
-from .sqlite_errors import UNWRITABLE, is_rejection, remedy_for
 from .sqlite_file import check_path
 from .sqlite_fork import close_before_fork
-from .sqlite_maintenance import is_due
 from .sqlite_schema import ForeignTableError, view_query
-from .sqlite_writer import SQLiteWriter
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
     from sqlalchemy import exc
+
+    from .sqlite_writer import SQLiteWriter
 
 
 class FlaskChestSQLite(BaseSQLChest):
@@ -61,8 +59,14 @@ class FlaskChestSQLite(BaseSQLChest):
         if "\0" in str(path):
             raise ConfigError(f"path: {str(path)!r} contains NUL, which no file name can")
         super().__init__(table=table, **arguments)
-        self._writer = SQLiteWriter(self)
         close_before_fork(self)
+
+    @cached_property
+    def _writer(self) -> SQLiteWriter:
+        # The driver is loaded by the first use, not by an app that is configured.
+        from .sqlite_writer import SQLiteWriter
+
+        return SQLiteWriter(self)
 
     @classmethod
     def from_url(cls, url: str, **arguments: Any) -> FlaskChestSQLite:
@@ -111,6 +115,10 @@ class FlaskChestSQLite(BaseSQLChest):
             self._writer.try_to_write(Record(id="0" * 32, time=datetime.now(timezone.utc)))
 
     def check(self) -> None:
+        import sqlite3
+
+        from .sqlite_errors import UNWRITABLE
+
         # A check must not create the file or its folder.
         file = self.file()
         try:
@@ -124,6 +132,8 @@ class FlaskChestSQLite(BaseSQLChest):
             raise self.unavailable(f"no file can be created in {existing}", UNWRITABLE)
 
     def _check_file(self, file: Path) -> None:
+        from .sqlite_connection import connect_read_only, read_only_uri
+
         with closing(connect_read_only(read_only_uri(file))) as connection:
             connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
         # SQLite makes -wal beside the file.
@@ -132,9 +142,13 @@ class FlaskChestSQLite(BaseSQLChest):
 
     def close(self) -> None:
         super().close()
-        self._writer.close()
+        writer: SQLiteWriter | None = vars(self).get("_writer")
+        if writer is not None:
+            writer.close()
 
     def maintain(self, until: int, retention: float | None, stop: threading.Event) -> None:
+        from .sqlite_maintenance import is_due
+
         if is_due(self.file(), self.table, until, retention):
             super().maintain(until, retention, stop)
 
@@ -186,6 +200,8 @@ class FlaskChestSQLite(BaseSQLChest):
         )
 
     def remedy(self, error: BaseException) -> str:
+        from .sqlite_errors import remedy_for
+
         return remedy_for(getattr(error, "orig", None) or error)
 
     def view_query(self) -> str:
@@ -193,6 +209,8 @@ class FlaskChestSQLite(BaseSQLChest):
 
     @contextmanager
     def _converted_errors(self) -> Iterator[None]:
+        import sqlite3
+
         with self.converted_errors():
             try:
                 yield
@@ -202,6 +220,8 @@ class FlaskChestSQLite(BaseSQLChest):
     def _to_chest_error(self, error: Exception) -> DeliveryError | RejectedError:
         if isinstance(error, ForeignTableError):
             return self.unavailable(*error.args)
+        from .sqlite_errors import is_rejection
+
         if is_rejection(error):
             return RejectedError(self.error_message(error))
         return self.to_delivery_error(error)

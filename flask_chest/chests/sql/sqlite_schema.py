@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ...record.encoding import FIELDS
 from . import names
 from .names import MAINTENANCE, VERSIONS, foreign_table, rollups_name, view_name
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _VERSIONS = f"""
 CREATE TABLE IF NOT EXISTS {VERSIONS} (
