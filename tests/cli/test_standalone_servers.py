@@ -28,7 +28,7 @@ def test_postgresql() -> None:
         wrong = server.url.replace("secret", "mistaken")
         for url, reason in (
             (wrong, "password authentication failed"),
-            (f"{server.url}es", 'database "chestes" does not exist'),
+            (f"{server.url}es", "does not exist; create this database"),
             (server.url, "the file or its table does not exist"),
         ):
             result = CliRunner().invoke(main, ["--chest", url, "stats"])
