@@ -13,6 +13,7 @@ from ...errors import ConfigError
 from ..base import Chest
 from ..client import CHECK_ADDRESS, PerProcessClient
 from ..error_text import describe_cause
+from ..url import StoreURL
 from .response import Response, read_response
 
 if TYPE_CHECKING:
@@ -129,9 +130,22 @@ class HTTPClient:
 
         session = requests.Session()
         session.headers.update(self.headers)
+        # With an authentication of its own, requests does not replace the Authorization header by
+        # the password that ~/.netrc has for this host. The environment's proxies are still used.
+        session.auth = self._authenticate
         if urlsplit(self.url).scheme == "https" and self._settings["verify"] is False:
             self._warn_of_unchecked_certificate()
         return session
+
+    def _authenticate(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        from requests.auth import HTTPBasicAuth
+
+        address = StoreURL.parse(self.url)
+        if not address.username and not address.password:
+            return request
+        basic = HTTPBasicAuth(address.username.encode(), address.password.encode())
+        authenticated: requests.PreparedRequest = basic(request)
+        return authenticated
 
     def _warn_of_unchecked_certificate(self) -> None:
         from urllib3.exceptions import InsecureRequestWarning
