@@ -56,9 +56,10 @@ class Collector(HTTPRecorder):
         if self._max_body_bytes is not None and len(request.body) > self._max_body_bytes:
             return Reply(413, TYPE, status("the body is too large"))
         assert (request.method, request.path) == ("POST", "/v1/logs")
-        assert request.headers["Content-Type"] == TYPE["Content-Type"]
+        headers = {name.title(): value for name, value in request.headers.items()}
+        assert headers["Content-Type"] == TYPE["Content-Type"]
         body = request.body
-        if request.headers.get("Content-Encoding") == "gzip":
+        if headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         message = ExportLogsServiceRequest.FromString(body)
         self.taken.append(message)

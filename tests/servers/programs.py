@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
@@ -50,3 +51,18 @@ def _search(name: str, places: Sequence[str]) -> str | None:
     root = Path("/")
     files = sorted(str(file) for place in places for file in root.glob(place))
     return files[-1] if files else None
+
+
+def find_packaged_program(package: str, name: str) -> str:
+    """Return the path of a program that a Python package ships.
+
+    Without the package, the test is skipped; under ``CI=true`` it fails.
+    """
+    try:
+        shipped = files(package) or []
+    except PackageNotFoundError:
+        shipped = []
+    for file in shipped:
+        if file.name == name:
+            return str(Path(str(file.locate())).resolve())
+    return skip_without(f"{name} ({package} on PyPI)")

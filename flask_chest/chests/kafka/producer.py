@@ -15,6 +15,10 @@ _MAX_REMEMBERED = 100_000
 _POLL_INTERVAL = 0.05
 # Seconds to wait for the reason why a producer has given up.
 _REASON_TIMEOUT = 1.0
+# Calls without an acknowledgement after which a producer gives up, although brokers answer, and
+# seconds to ask whether they do.
+_MAX_STALLS = 3
+_ASK_SECONDS = 1.0
 
 # Errors of the messages of a producer that has given up; it reports the reason separately.
 _GIVEN_UP = {"_FATAL", "_PURGE_QUEUE", "_PURGE_INFLIGHT"}
@@ -74,6 +78,7 @@ class IdempotentProducer:
         self._waiting: set[bytes] = set()
         self._acknowledged: set[bytes] = set()
         self._rejected: dict[bytes, Any] = {}
+        self._stalls = 0
         #: The last error of the brokers that the client reported; ``None`` after a success. The
         #: client reports the same error once in 30 seconds, so it is kept for the next calls.
         self.last_error: Any = None
@@ -117,6 +122,10 @@ class IdempotentProducer:
         self._wait(self._producer.flush, max(0.0, deadline - time.monotonic()))
         self._wait_for_reason(deadline)
         ids = [message.id for message in messages]
+        if self._acknowledged.isdisjoint(ids):
+            self._note_stall()
+        else:
+            self._stalls = 0
         failed = {each: self._rejected.get(each) for each in ids if each not in self._acknowledged}
         if not failed:
             self.last_error = None
@@ -133,6 +142,21 @@ class IdempotentProducer:
             if time.monotonic() > deadline:
                 return
             self._wait(self._producer.poll, _POLL_INTERVAL)
+
+    def _note_stall(self) -> None:
+        """Give up after some calls in which the brokers answer, but acknowledge no message.
+
+        A broker that has lost its state, for example by a restart without its disk, does not know
+        this producer any more, and the client would wait forever. A new producer has a new id.
+        """
+        try:
+            self._producer.list_topics(self._topic, timeout=_ASK_SECONDS)
+        except self._exception:
+            return  # no broker can be reached, and the last error says why
+        # The broker is back, so what was wrong with its connection says nothing any more.
+        self.last_error = None
+        self._stalls += 1
+        self.has_given_up = self.has_given_up or self._stalls >= _MAX_STALLS
 
     def _wait(self, method: Callable[[float], object], seconds: float) -> None:
         try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +16,7 @@ from influxdb_client.client.influxdb_client import InfluxDBClient
 from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
 from flask_chest.errors import DeliveryError, RejectedError
 from flask_chest.testing import check_chest, make_records
+from tests.servers.http import HTTPRecorder, Reply
 from tests.servers.influxdb import TOKEN, InfluxDB
 from tests.servers.victoriametrics import VictoriaMetrics
 
@@ -233,3 +236,38 @@ def test_victoriametrics() -> None:
     assert sum(numbers["values"]) == sum(range(100))
     assert durations["values"] == [1.5] * 100
     assert numbers["metric"]["route"] == "/check/<int:number>"
+
+
+def test_points_beyond_the_retention() -> None:
+    """InfluxDB 2 answers 500 to points that it has dropped; they are rejected, not sent again."""
+    message = "unexpected error writing points to database: partial write: points beyond retention "
+    body = json.dumps({"code": "internal error", "message": f"{message}policy dropped=1"}).encode()
+    with HTTPRecorder() as recorder:
+        recorder.replies.extend([Reply(500, {"Content-Type": "application/json"}, body)] * 2)
+        chest = FlaskChestInfluxDB(url=recorder.url.removesuffix("/hook"))
+        records = make_records(2)
+        with pytest.raises(RejectedError) as caught:
+            chest.write(records)
+        assert caught.value.record_ids is None, "delivery halves the batch"
+        with pytest.raises(RejectedError, match="500") as caught:
+            chest.write(records[:1])
+        assert list(caught.value.record_ids or ()) == [records[0].id]
+        chest.close()
+
+
+@pytest.mark.server
+def test_points_beyond_the_retention_on_a_server(server: InfluxDB, measurement: str) -> None:
+    """The old record is rejected, and the others are stored."""
+    server.query("CREATE RETENTION POLICY short ON bucket DURATION 1h REPLICATION 1 DEFAULT")
+    try:
+        chest = chest_of(server, measurement)
+        old, new = make_records(2)
+        old = replace(old, time=old.time - timedelta(days=2))
+        with pytest.raises(RejectedError):
+            chest.write([old])
+        chest.write([new])
+        chest.close()
+        assert len(server.query(f'SELECT * FROM "short"."{measurement}"')) == 1
+    finally:
+        server.query("DROP RETENTION POLICY short ON bucket")
+        server.query("ALTER RETENTION POLICY autogen ON bucket DEFAULT")
