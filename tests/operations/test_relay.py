@@ -158,7 +158,7 @@ def test_foreign_entries(parts: RelayParts, client: Any, store: Store) -> None:
     client.xadd("chest", {"what": b"\xff"})
     parts.source.write(records[:1])
     client.xadd("chest", {"record": "[]"})
-    client.xadd("chest", {"record": '{"id": "7", "time": -1, "vars": 3}'})
+    client.xadd("chest", {"record": '{"id": "7", "time": 1, "vars": 3}'})
     parts.source.write(records[1:])
     parts.send()
     assert set(store.records) == {record.id for record in records}
@@ -171,6 +171,19 @@ def test_foreign_entries(parts: RelayParts, client: Any, store: Store) -> None:
         assert "is not a record" in reason
         assert words in reason
     assert parts.ledger.account("redis strangers").rejected == 3
+
+
+def test_odd_entries(parts: RelayParts, client: Any, store: Store) -> None:
+    """A record of only id and time gets all fields; one beyond the bounds blocks nothing."""
+    client.xadd("chest", {"record": '{"id": "odd", "time": 5, "status": 9223372036854775808}'})
+    client.xadd("chest", {"record": '{"id": "bare", "time": 5}'})
+    parts.source.write(make_records(1))
+    parts.send()
+    assert len(store.records) == 2
+    assert (store.records["bare"].request_id, store.records["bare"].vars) == ("", {})
+    assert pending(client) == 0
+    [(_, _, reason)] = parts.dead_letters
+    assert "'status' is out of range" in reason
 
 
 def test_exported_line(parts: RelayParts, client: Any, store: Store) -> None:
