@@ -15,6 +15,7 @@ from flask import Flask
 from .._process_lock import ProcessLock
 from ..capture.encoder import RecordEncoder
 from ..capture.encoding_cache import EncodingCache
+from ..capture.facts import FactCollector
 from ..capture.hooks import FlaskHooks
 from ..capture.recorder import Recorder, RecordSink
 from ..capture.routes import routes_of
@@ -174,15 +175,21 @@ class AppState:
 
     def _build_recorder(self, request_id_generator: RequestIdGenerator | None) -> Recorder:
         settings = self.settings
+        encoder = RecordEncoder(
+            settings.redact, settings.max_value_bytes, settings.max_record_bytes
+        )
+        facts = None
+        if settings.facts:
+            is_sensitive = encoder.redaction.is_sensitive
+            facts = FactCollector(settings.facts, settings.query_names, is_sensitive)
         return Recorder(
             self.app,
             plans=self.plans,
-            encoder=RecordEncoder(
-                settings.redact, settings.max_value_bytes, settings.max_record_bytes
-            ),
+            encoder=encoder,
             sink=self.sink,
             tags=settings.tags,
             default_tags=_version_tag(self.app),
+            facts=facts,
             slow_ms=settings.slow_ms,
             request_id_header=settings.request_id_header,
             request_id_generator=request_id_generator,

@@ -11,8 +11,9 @@ from ..config.rule import Route
 from ..record.ids import record_ids
 from .app_globals import RecordedGlobals
 from .command_name import command_name, ended_well
-from .encoder import DEFAULT_FIELDS, RecordEncoder, error_name
+from .encoder import DEFAULT_FIELDS, NO_FACTS, RecordEncoder, error_name
 from .encoding_cache import EncodingCache
+from .facts import FactCollector
 
 
 class BackgroundContexts:
@@ -20,6 +21,7 @@ class BackgroundContexts:
 
     :param plans: what each command records.
     :param encoder: encodes the records.
+    :param facts: collects further facts; ``None`` if none is switched on.
     :param recorded_globals: the ``g`` objects that belong to requests.
     """
 
@@ -27,10 +29,12 @@ class BackgroundContexts:
         self,
         plans: PlanCache[EncodingCache],
         encoder: RecordEncoder,
+        facts: FactCollector | None,
         recorded_globals: RecordedGlobals,
     ) -> None:
         self._plans = plans
         self._encoder = encoder
+        self._facts = facts
         self._recorded_globals = recorded_globals
 
     def encode(
@@ -61,4 +65,5 @@ class BackgroundContexts:
             "error": None if error is None or ended_well(error) else error_name(error),
             "tags": tags,
         }
-        return self._encoder.encode(fields, values, encoding), encoding.plan.mask
+        facts = NO_FACTS if self._facts is None or command is not None else self._facts.of_job()
+        return self._encoder.encode(fields, values, encoding, facts=facts), encoding.plan.mask

@@ -36,6 +36,9 @@ RARE_FIELDS: Mapping[str, Any] = {
     for name in ("trace_id", "error", "sample_rate", "bytes_sent", "disconnected")
 }
 
+#: Further facts of a request: none.
+NO_FACTS: Mapping[str, Any] = {}
+
 #: The suffix of a line if no encoded fields follow.
 END_OF_LINE = b"}"
 
@@ -61,9 +64,10 @@ class RecordEncoder:
     def __init__(
         self, redact: tuple[str, ...] | None, max_value_bytes: int, max_record_bytes: int
     ) -> None:
-        self._redaction = Redaction(DEFAULT_REDACT if redact is None else redact)
+        #: Decides by their names which values are secret.
+        self.redaction = Redaction(DEFAULT_REDACT if redact is None else redact)
         self._spares_named = redact is None
-        self._normalizer = Normalizer(self._redaction, max_value_bytes)
+        self._normalizer = Normalizer(self.redaction, max_value_bytes)
         self._max_record_bytes = max_record_bytes
         #: Variables that are recorded only if they are named, since the record has them as a field.
         self.implied: set[str] = set()
@@ -74,6 +78,7 @@ class RecordEncoder:
         values: Mapping[str, object],
         encoding: EncodingCache,
         suffix: bytes = END_OF_LINE,
+        facts: Mapping[str, Any] = NO_FACTS,
     ) -> bytes:
         """Return one encoded record.
 
@@ -81,8 +86,9 @@ class RecordEncoder:
         :param values: what is on ``g``.
         :param encoding: the plan of the route, and its cache.
         :param suffix: the other fields, from :meth:`encode_suffix`.
+        :param facts: see :meth:`collect`.
         """
-        fields["vars"] = self.collect(values, encoding)
+        fields["vars"] = self.collect(values, encoding, facts)
         try:
             line = dumps(fields)[:-1] + suffix
         except TypeError:  # a lone surrogate
@@ -114,10 +120,17 @@ class RecordEncoder:
             self._max_record_bytes,
         )
 
-    def collect(self, values: Mapping[str, Any], encoding: EncodingCache) -> dict[str, Plain]:
+    def collect(
+        self,
+        values: Mapping[str, Any],
+        encoding: EncodingCache,
+        facts: Mapping[str, Any] = NO_FACTS,
+    ) -> dict[str, Plain]:
         """Return the tracked variables as plain values.
 
         :param values: what is on ``g``.
+        :param facts: further variables, which are tracked on every route. A tracked variable of
+            ``g`` replaces the fact of the same name.
         """
         names = encoding.plan.names
         # A copy, made in one step, since another thread may put more on g in the meantime.
@@ -129,6 +142,8 @@ class RecordEncoder:
             except KeyError:  # another thread has removed it in between
                 copy = dict(values)
                 found = {name: copy[name] for name in names if name in copy}
+        if facts:
+            found = {**facts, **found}
         # Most views set the same names each time, to values that are plain already.
         if tuple(found) in encoding.plain_key_sets and self._are_plain(found.values()):
             return found
@@ -169,7 +184,7 @@ class RecordEncoder:
         named = name in encoding.plan.named
         if not named and (name.startswith("_") or name in self.implied):
             decision = _SKIP
-        elif self._redaction.is_sensitive(name) and not (named and self._spares_named):
+        elif self.redaction.is_sensitive(name) and not (named and self._spares_named):
             decision = _REDACT
         else:
             decision = _KEEP_NAMED if named else _KEEP

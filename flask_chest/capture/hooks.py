@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, g, has_app_context
-from flask.signals import got_request_exception, request_finished
+from flask.signals import got_request_exception, request_finished, request_started
 
 from .commands_and_jobs import BackgroundContexts
 from .middleware_bypass import SignalFallback
@@ -27,7 +27,7 @@ class FlaskHooks:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._background = BackgroundContexts(
-            recorder.plans, recorder.encoder, recorder.recorded_globals
+            recorder.plans, recorder.encoder, recorder.facts, recorder.recorded_globals
         )
         self._fallback = SignalFallback(recorder)
 
@@ -67,6 +67,13 @@ class FlaskHooks:
         # function that Flask calls. Flask calls the first one last, after others that may put
         # values on g.
         recorder.app.teardown_appcontext_funcs.insert(0, on_context_end)
+        if recorder.facts is not None and recorder.facts.has_cpu_time:
+            request_started.connect(self._start_cpu_time, recorder.app)
+
+    def _start_cpu_time(self, sender: Flask, **_: Any) -> None:
+        state, facts = current_request.get(), self._recorder.facts
+        if facts is not None and state is not None and state.recorder is self._recorder:
+            facts.start_cpu_time(state)
 
     def _save_g(self, state: RequestState) -> None:
         try:

@@ -12,12 +12,12 @@ from .._throttle import LogThrottle
 from ..config.plan_cache import PlanCache
 from ..record.encoding import decode
 from ..record.ids import normalize_request_id
-from ..record.trace_context import parse_traceparent
 from ..signals import announce, record_captured
 from ..typing import Plain, RequestIdGenerator
 from .app_globals import RecordedGlobals, tracked_namespace
-from .encoder import RARE_FIELDS, RecordEncoder, error_name
+from .encoder import NO_FACTS, RARE_FIELDS, RecordEncoder
 from .encoding_cache import EncodingCache
+from .facts import FactCollector
 from .request_state import BY_VIEW, ENVIRON_KEY, NO_FIELDS, RequestState, current_request
 from .routes import match_route, route_of, unrouted
 from .sampling import Sampler
@@ -48,6 +48,7 @@ class Recorder:
     :param sink: takes the encoded records.
     :param tags: the constant tags of the app's config; no other tags replace them.
     :param default_tags: further constant tags.
+    :param facts: collects further facts; ``None`` if none is switched on.
     :param slow_ms: milliseconds; a slower request is always kept. ``None``: no request is slow.
     :param request_id_header: the header that a request id is read from and sent back in.
     :param request_id_generator: makes request ids; ``None`` uses the record's id.
@@ -62,6 +63,7 @@ class Recorder:
         sink: RecordSink,
         tags: Mapping[str, Any],
         default_tags: Mapping[str, Any],
+        facts: FactCollector | None,
         slow_ms: float | None,
         request_id_header: str,
         request_id_generator: RequestIdGenerator | None,
@@ -70,6 +72,7 @@ class Recorder:
         self.plans = plans
         self.encoder = encoder
         self.sink = sink
+        self.facts = facts
         self.request_id_header = request_id_header
         self.request_id_header_lower = request_id_header.lower()
         self.request_id_environ_key = f"HTTP_{request_id_header.upper().replace('-', '_')}"
@@ -150,6 +153,8 @@ class Recorder:
                 state.encoding = encoding
             if encoding.plan.request_id_generator is not None:
                 self._generate_once(state, encoding.plan.request_id_generator)
+            if self.facts is not None and encoding.plan.record:
+                self.facts.read(state, seen)
         except Exception:  # noqa: BLE001 - a request never fails because of Flask-Chest
             self.log_failure("read a request")
 
@@ -207,6 +212,8 @@ class Recorder:
         if encoding.plan.request_id_generator is not None:
             self._generate_once(state, encoding.plan.request_id_generator)
         self.recorded_globals.add(namespace)
+        if self.facts is not None and encoding.plan.record:
+            self.facts.read(state, request._get_current_object())  # type: ignore[attr-defined]
         return self._encode(state, encoding, NO_FIELDS)
 
     def hand_over(self, line: bytes, mask: int) -> None:
@@ -242,9 +249,10 @@ class Recorder:
         suffix = encoding.static_suffix or self._encode_suffixes(encoding)
         if error is not None or rate < 1 or more or "HTTP_TRACEPARENT" in state.environ:
             del fields["status"]  # it is the last of the varying fields here too
-            fields = {**fields, **_rare_fields(state, rate), **more, "status": status}
+            fields = {**fields, **state.rare_fields(rate), **more, "status": status}
             suffix = encoding.static_suffix_rare
-        line = self.encoder.encode(fields, tracked_namespace(state.g), encoding, suffix)
+        facts = NO_FACTS if self.facts is None else self.facts.at_end(state, more)
+        line = self.encoder.encode(fields, tracked_namespace(state.g), encoding, suffix, facts)
         if record_captured.receivers:
             self._announce(line)
         return line
@@ -261,7 +269,8 @@ class Recorder:
         }
         encoding.static_suffix_rare = self.encoder.encode_suffix(shared)
         encoding.static_suffix = self.encoder.encode_suffix({**RARE_FIELDS, **shared})
-        encoding.fast_path_args = self.encoder.fast_path_args(encoding)
+        if self.facts is None:
+            encoding.fast_path_args = self.encoder.fast_path_args(encoding)
         return encoding.static_suffix
 
     def _announce(self, line: bytes) -> None:
@@ -287,13 +296,3 @@ class Recorder:
                 self.log_failure("find the route of a request that has ended")
                 state.g = None  # the rules of the route might forbid its variables
         return self.plans.get(unrouted(state.environ.get("REQUEST_METHOD", "")))
-
-
-def _rare_fields(state: RequestState, rate: float) -> dict[str, Any]:
-    traceparent, error = state.environ.get("HTTP_TRACEPARENT"), state.error
-    return {
-        **RARE_FIELDS,
-        "trace_id": None if traceparent is None else parse_traceparent(traceparent),
-        "error": None if error is None else error_name(error),
-        "sample_rate": rate,
-    }

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from flask import Flask
@@ -13,8 +14,10 @@ from werkzeug.exceptions import HTTPException
 
 from .._speedups import RequestStart
 from ..record.ids import record_ids, validate_request_id
+from ..record.trace_context import parse_traceparent
 from ..typing import RequestIdGenerator
 from .app_globals import RecordedGlobals
+from .encoder import RARE_FIELDS, error_name
 from .encoding_cache import EncodingCache
 
 if TYPE_CHECKING:
@@ -29,6 +32,20 @@ BY_VIEW = "by view"
 
 #: Further fields of a record: none.
 NO_FIELDS: Mapping[str, Any] = {}
+
+
+@dataclass(slots=True, eq=False)
+class RequestFacts:
+    """The further facts of one request, if the app has switched any on.
+
+    :param cpu_started: seconds of CPU time that the thread had used when the request began.
+    :param thread: the id of that thread; ``None`` if CPU time is not measured.
+    :param values: the facts that were read before Flask's contexts ended.
+    """
+
+    cpu_started: float = 0.0
+    thread: int | None = None
+    values: dict[str, Any] = field(default_factory=dict)
 
 
 class RequestRecorder(Protocol):
@@ -59,7 +76,7 @@ class RequestState(RequestStart):
     :param start_response: the server's ``start_response``.
     """
 
-    __slots__ = ()
+    __slots__ = ("facts",)
 
     ids = record_ids
     validate_request_id = staticmethod(validate_request_id)
@@ -67,6 +84,8 @@ class RequestState(RequestStart):
     recorder: RequestRecorder
     response: Response | None
     encoding: EncodingCache | None
+    #: Not set unless the app has switched facts on.
+    facts: RequestFacts
 
     @staticmethod
     def parse_status(status: str) -> int | None:
@@ -94,6 +113,19 @@ class RequestState(RequestStart):
             "duration_ms": duration_ms,
             "vars": None,
             "status": self.status,
+        }
+
+    def rare_fields(self, rate: float) -> dict[str, Any]:
+        """Return the fields that have their default in most records.
+
+        :param rate: the sample rate.
+        """
+        traceparent, error = self.environ.get("HTTP_TRACEPARENT"), self.error
+        return {
+            **RARE_FIELDS,
+            "trace_id": None if traceparent is None else parse_traceparent(traceparent),
+            "error": None if error is None else error_name(error),
+            "sample_rate": rate,
         }
 
     def resolve_error(self) -> None:
@@ -144,7 +176,7 @@ def finish_raised_request(state: RequestState, error: BaseException) -> None:
             state.recorded = state.recorded or _is_recorded_elsewhere(error, state)
             state.error = error
             # The application may have started a response before, but the server did not send it.
-            state.status = None
+            state.status = state.response = None
     except Exception:  # noqa: BLE001 - it must not replace the app's own exception
         state.recorder.log_failure("look at a failed request")
     finish_failed_request(state)

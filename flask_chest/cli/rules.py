@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from ..app.state import AppState
+from ..capture.facts import FactCollector
 from ..config.plan import Plan
 from ..config.rule import Route
 from .context import current_state
@@ -27,14 +28,17 @@ _HEADER = ("method", "route", "tracks", "chests", "sample", "by")
 def rules(as_json: bool) -> None:
     """Show what each route tracks, and by which rule."""
     state = current_state()
+    facts = state.recorder.facts
+    header = _HEADER if facts is None else (*_HEADER, "facts")
     rows = []
     for route in sorted(_routes(), key=lambda route: (route.rule or "", route.method)):
         plan = state.plans.show(route)
-        rows.append((route.method, route.rule, *_describe_plan(plan, state)))
+        shown = () if facts is None else (_describe_facts(plan, facts),)
+        rows.append((route.method, route.rule, *_describe_plan(plan, state), *shown))
     if as_json:
-        print_json([dict(zip(_HEADER, row, strict=True)) for row in rows])
+        print_json([dict(zip(header, row, strict=True)) for row in rows])
     else:
-        click.echo(render_table(_HEADER, rows))
+        click.echo(render_table(header, rows))
     for rule in state.plans.unmatched():
         print_warning(f"{rule.source} matches no route of the app: {rule.selector_text}")
 
@@ -63,6 +67,8 @@ def explain(method: str, path: str, as_json: bool) -> None:
         "sample": sample,
         "by": sources,
     }
+    if state.recorder.facts is not None:
+        description["facts"] = _describe_facts(plan, state.recorder.facts)
     if as_json:
         print_json(description)
         return
@@ -80,6 +86,10 @@ def _describe_plan(plan: Plan, state: AppState) -> tuple[str, str, float, str]:
         tracks = ", ".join(plan.names) or "(request only)"
     names = [chest.name for bit, chest in enumerate(state.chests) if plan.mask >> bit & 1]
     return tracks, ", ".join(names), plan.sample, ", ".join(plan.sources) or "(app)"
+
+
+def _describe_facts(plan: Plan, facts: FactCollector) -> str:
+    return ", ".join(facts.variables_of(plan.route)) if plan.record else ""
 
 
 def _match(method: str, path: str) -> tuple[Route, str | None]:

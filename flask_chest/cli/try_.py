@@ -16,16 +16,12 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from ..app.decorations import all_decorations
-from ..config.settings import KEYS
 from ..extension import FlaskChest
 from .context import click_errors
 from .dashboard import PATH, add_dashboard
 from .server import serving
 from .store_app import make_store_app
 from .termination_signals import wait_for_shutdown
-
-# Whatever of these the installed version knows: the point is to see everything.
-_EVERYTHING = {"CHEST_FACTS": "all"}
 
 _port_type = click.IntRange(0, 65535)
 
@@ -85,7 +81,6 @@ def attach_chest(app: Flask, folder: Path) -> FlaskChest:
     :raises ConfigError: a ``CHEST_*`` key of the app is wrong.
     """
     config: dict[str, Any] = {
-        **{key: value for key, value in _EVERYTHING.items() if key in KEYS},
         "CHEST_ENABLED": True,
         "CHEST_CHESTS": [_store_url(folder)],
         "CHEST_BUFFER": "disk",
@@ -93,6 +88,7 @@ def attach_chest(app: Flask, folder: Path) -> FlaskChest:
         "CHEST_EXPORTER": "thread",
         "CHEST_EXPORT_INTERVAL": 0.2,
         "CHEST_SAMPLE_RATE": 1.0,
+        "CHEST_FACTS": "all",
         "CHEST_DASHBOARD": False,
     }
     app.config.update(config)

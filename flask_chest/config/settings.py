@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import ConfigError, suggest_name
 from ..typing import TrackedVars
 from . import validators
+from .facts import facts
 
 #: Names whose values are redacted. Elastic's default patterns come first:
 #: https://www.elastic.co/guide/en/apm/agent/python/current/configuration.html#config-sanitize-field-names
@@ -86,6 +87,8 @@ class Settings:
     blueprints: Mapping[str, Any]
     redact: tuple[str, ...] | None
     tags: Mapping[str, Any]
+    facts: tuple[str, ...]
+    query_names: tuple[str, ...]
     sample_rate: float
     slow_ms: float | None
     request_id_header: str
@@ -185,6 +188,8 @@ _ALL = (
         "the default patterns, which do not apply to variables that are tracked by name.",
     ),
     Key("CHEST_TAGS", {}, validators.tags, "Constant tags on each record, e.g. service and env."),
+    Key("CHEST_FACTS", [], facts, "Further facts that each record has: a list, or 'all'."),
+    Key("CHEST_QUERY_NAMES", [], validators.names, "Parameters that the fact 'query' records."),
     Key(
         "CHEST_SAMPLE_RATE",
         1.0,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,24 @@ def test_explain_with_a_host(tmp_path: Path) -> None:
     app.add_url_rule("/", "www", lambda: "ok", host="www.test")
     assert explained(run(app, "explain", "GET", "http://api.test/"))["endpoint"] == "api"
     assert explained(run(app, "explain", "GET", "http://www.test/"))["endpoint"] == "www"
+
+
+def test_facts(tmp_path: Path) -> None:
+    """Both commands show the further facts that each route would record."""
+    app = make_shop(
+        tmp_path,
+        CHEST_CHESTS=["memory://"],
+        CHEST_FACTS=["user", "view_args", "query", "path", "cpu_ms", "thread"],
+        CHEST_QUERY_NAMES=["page"],
+        CHEST_RULES=[{"endpoint": "fails", "record": False}],
+    )
+    lines = [cells(line) for line in run(app, "rules").stdout.splitlines()]
+    assert lines[0][-1] == "facts"
+    rows = {(line[0], line[1]): line[-1] for line in lines[2:]}
+    always = "user_id, query.page, cpu_ms"
+    assert rows["GET", "/orders/<int:order_id>"] == f"order_id, {always}"
+    assert rows["GET", "/"] == always
+    listed = json.loads(run(app, "rules", "--json").stdout)
+    assert {row["facts"] for row in listed if row["route"] == "/fails"} == {""}
+    nowhere = explained(run(app, "explain", "GET", "/nowhere"))
+    assert nowhere["facts"] == "user_id, query.page, path, cpu_ms"

@@ -12,6 +12,7 @@ from flask import Flask
 
 from flask_chest import Chest, FlaskChest, flask_chest
 from flask_chest.chests.memory import MemoryChest
+from flask_chest.config.facts import FACTS
 from flask_chest.config.ruleset import build_ruleset
 from flask_chest.config.settings import KEYS, Settings, read_settings
 from flask_chest.errors import ConfigError
@@ -45,6 +46,8 @@ DEFAULTS = {
     "blueprints": {},
     "redact": None,
     "tags": {},
+    "facts": (),
+    "query_names": (),
     "sample_rate": 1.0,
     "slow_ms": None,
     "request_id_header": "X-Request-ID",
@@ -91,6 +94,9 @@ def test_every_key_has_a_meaning() -> None:
         ("CHEST_REDACT", [], ()),
         ("CHEST_REDACT", ["*name"], ("*name",)),
         ("CHEST_TAGS", {"env": "test", "n": 1, "f": 0.5, "b": True}, None),
+        ("CHEST_FACTS", "all", FACTS),
+        ("CHEST_FACTS", ["thread", "user", "user"], ("user", "thread")),
+        ("CHEST_QUERY_NAMES", ["page"], ("page",)),
         ("CHEST_SAMPLE_RATE", 1, 1.0),
         ("CHEST_SAMPLE_RATE", 0.001, 0.001),
         ("CHEST_SAMPLE_RATE", 0, 0.0),
@@ -149,6 +155,13 @@ def test_allowed_values(key: str, value: object, found: object) -> None:
         ("CHEST_BLUEPRINTS", {1: []}, "expected a mapping"),
         ("CHEST_REDACT", "password", "write ['password']"),
         ("CHEST_REDACT", [None], "expected a list of names"),
+        ("CHEST_FACTS", ["user_id"], "there is no fact 'user_id'; did you mean 'user'?"),
+        ("CHEST_FACTS", ["all"], "there is no fact 'all'; known facts: user, view_args"),
+        ("CHEST_FACTS", "user", "expected a list of facts, or 'all'; write ['user']"),
+        ("CHEST_FACTS", "quary", "did you mean 'query'?"),
+        ("CHEST_FACTS", None, "expected a list"),
+        ("CHEST_FACTS", [1], "item 0 is 1"),
+        ("CHEST_QUERY_NAMES", "page", "write ['page']"),
         ("CHEST_TAGS", "env=prod", "expected a mapping"),
         ("CHEST_TAGS", {"env": ["a"]}, "the tag 'env' must be a text, a number or a boolean"),
         ("CHEST_TAGS", {"env": None}, "the tag 'env' must be"),
