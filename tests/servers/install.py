@@ -19,6 +19,7 @@ PACKAGES = (
     "pgbouncer",
     "postgresql",
     "redis-server",
+    "rsync",
     "valgrind",
     "victoria-metrics",
     "wrk",

@@ -47,6 +47,8 @@ class SQLChest(BaseSQLChest):
         if not records:
             return
         with self.converted_errors():
+            # If the tables cannot be created, the records are not the cause.
+            self.engine()
             try:
                 self._write(records)
             except RejectedError as error:

@@ -61,6 +61,8 @@ _REMEDIES = {
 # "INSERT command denied to user 'shop'@'10.0.0.7' for table `shop`.`chest_records`"
 _DENIED = re.compile("([A-Z ,]+) command denied to user")
 _MISSING_TABLE = 1146
+# Two nodes of a cluster inserted the same row; the next attempt finds it.
+_DUPLICATE = 1062
 # Rejections for which PyMySQL has another exception class: row too big, packet too big, key too
 # long, invalid JSON, failed check.
 _REJECTIONS = {1118, 1153, 1301, 3140, 3141, 3150, 4025}
@@ -179,7 +181,8 @@ class FlaskChestMySQL(SQLChest):
         return True
 
     def is_rejection(self, error: exc.SQLAlchemyError) -> bool:
-        return super().is_rejection(error) or _error_code(error) in _REJECTIONS
+        code = _error_code(error)
+        return code != _DUPLICATE and (super().is_rejection(error) or code in _REJECTIONS)
 
     def is_missing_table(self, error: exc.SQLAlchemyError) -> bool:
         return _error_code(error) == _MISSING_TABLE
