@@ -194,7 +194,7 @@ def test_table_with_other_columns(url: str, table: str) -> None:
     ("old", "new", "remedy"),
     [
         ("chest:secret@", "chest:hunter22@", "check user and password"),
-        ("/chest", "/nowhere", "grant this user all rights on the database|create this database"),
+        ("/chest", "/nowhere", "grant this user rights on the database|create this database"),
         ("127.0.0.1", "nowhere.invalid", "check host and port"),
     ],
 )
