@@ -19,7 +19,7 @@ from flask_chest.chests.sql.mysql import FlaskChestMySQL
 from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
 from flask_chest.chests.sql.sqlite import FlaskChestSQLite
 from flask_chest.errors import DeliveryError
-from flask_chest.record.encoding import encode
+from flask_chest.record.codec import encode
 from flask_chest.record.record import Record
 from tests.servers.clickhouse import ClickHouse
 from tests.servers.mariadb import MariaDB

@@ -12,7 +12,8 @@ from statistics import median
 from typing import Any, Generic, TypeVar
 
 from flask_chest._speedups import IdMaker
-from flask_chest.record.encoding import Batch, encode
+from flask_chest.record.batch import Batch
+from flask_chest.record.codec import encode
 from flask_chest.record.record import Record
 
 T = TypeVar("T")

@@ -24,7 +24,8 @@ from flask.testing import FlaskClient
 
 from flask_chest.app.state import get_state
 from flask_chest.operations.retention import Maintenance
-from flask_chest.record.encoding import Batch, encode
+from flask_chest.record.batch import Batch
+from flask_chest.record.codec import encode
 from flask_chest.record.record import Record
 
 from . import apps

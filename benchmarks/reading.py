@@ -35,7 +35,8 @@ from flask_chest.chests.sql.base import BaseSQLChest
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.cli import chest as commands
 from flask_chest.operations.retention import Maintenance
-from flask_chest.record.encoding import Batch, encode
+from flask_chest.record.batch import Batch
+from flask_chest.record.codec import encode
 from flask_chest.record.record import Record
 from tests.servers.postgresql import PostgreSQL
 

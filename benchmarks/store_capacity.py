@@ -23,7 +23,7 @@ from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
 from flask_chest.chests.kafka.chest import FlaskChestKafka
 from flask_chest.chests.mongodb.chest import FlaskChestMongoDB
 from flask_chest.chests.otlp.chest import FlaskChestOTLP
-from flask_chest.record.encoding import Batch
+from flask_chest.record.batch import Batch
 from tests.servers.influxdb import InfluxDB
 from tests.servers.kafka import Kafka
 from tests.servers.mongodb import MongoDB

@@ -26,7 +26,8 @@ from flask_chest.chests.sql.rollups.job import HOURS_KEPT, RollupJob
 from flask_chest.chests.sql.rollups.lease import Lease
 from flask_chest.chests.sql.sqlite import FlaskChestSQLite
 from flask_chest.query.intervals import DAY, HOUR
-from flask_chest.record.encoding import Batch, encode
+from flask_chest.record.batch import Batch
+from flask_chest.record.codec import encode
 from flask_chest.record.record import Record
 
 from .promises import Promise, report_promises

@@ -10,10 +10,11 @@ from pathlib import Path
 from flask import Flask, g
 
 from flask_chest import Chest, FlaskChest, Record
+from flask_chest.chests.eraser import Eraser
+from flask_chest.chests.record_reader import RecordReader
 from flask_chest.errors import DeliveryError
-from flask_chest.query.eraser import Eraser
-from flask_chest.query.record_reader import RecordReader
-from flask_chest.record.encoding import EPOCH, Batch, encoded_lines
+from flask_chest.record.batch import Batch, encoded_lines
+from flask_chest.record.codec import EPOCH
 
 
 class FolderChest(Chest):

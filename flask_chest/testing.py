@@ -17,7 +17,8 @@ from flask import Flask
 
 from .chests.base import AppInfo, Chest
 from .errors import DeliveryError, RejectedError
-from .record.encoding import Batch, encode
+from .record.batch import Batch
+from .record.codec import encode
 from .record.record import Record
 from .signals import record_captured
 

@@ -12,9 +12,8 @@ from flask import Flask
 from ..chests.base import Chest
 from ..chests.registry import locations_by_name
 from ..config.settings import Settings
-from ..delivery.background import BackgroundDelivery
+from ..delivery.background_delivery import BackgroundDelivery
 from ..delivery.buffer import Buffer, LossListener
-from ..delivery.config import DeliveryConfig
 from ..delivery.dead_letters import bury
 from ..delivery.flushing import FlushingDelivery
 from ..delivery.journal.adoption import Reads
@@ -23,6 +22,7 @@ from ..delivery.journal.scope import JournalScope
 from ..delivery.journal.totals import add_rejected
 from ..delivery.ledger import Ledger
 from ..delivery.memory_buffer import MemoryBuffer
+from ..delivery.pipeline_config import DeliveryConfig
 from ..delivery.sender import RejectionListener
 from ..delivery.synchronous import SynchronousDelivery
 from ..errors import ConfigError

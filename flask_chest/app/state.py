@@ -25,7 +25,7 @@ from ..config.plan_cache import PlanCache
 from ..config.rule import Rule, parse_rule
 from ..config.ruleset import build_ruleset
 from ..config.settings import Settings, read_settings
-from ..delivery.background import BackgroundDelivery
+from ..delivery.background_delivery import BackgroundDelivery
 from ..delivery.journal.backlog import warn_of_undelivered
 from ..delivery.journal.framing import MAX_CHESTS
 from ..delivery.journal.scope import JournalScope

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..config.settings import DEFAULT_REDACT
-from ..record.encoding import FIELDS, dumps
+from ..record.codec import FIELDS, dumps
 from ..record.normalizer import Normalizer
 from ..record.redaction import REDACTED, Redaction
 from ..record.scalar_values import (

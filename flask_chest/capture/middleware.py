@@ -7,12 +7,7 @@ from copy import copy, deepcopy
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
-from .request_state import (
-    RequestRecorder,
-    RequestState,
-    current_request,
-    finish_raised_request,
-)
+from .request_state import RequestRecorder, RequestState, current_request, finish_raised_request
 from .streaming import StreamedBody, close_body, is_streamed
 
 if TYPE_CHECKING:

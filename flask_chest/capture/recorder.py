@@ -10,7 +10,7 @@ from flask import Flask, g, has_app_context, request
 
 from .._throttle import LogThrottle
 from ..config.plan_cache import PlanCache
-from ..record.encoding import decode
+from ..record.codec import decode
 from ..record.ids import normalize_request_id
 from ..signals import announce, record_captured
 from ..typing import Plain, RequestIdGenerator

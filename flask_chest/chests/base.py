@@ -13,13 +13,13 @@ from typing import Any, NoReturn, Protocol
 
 from .._process_lock import ProcessLock
 from ..errors import ConfigError
-from ..query.eraser import Eraser
-from ..query.reader import Reader
 from ..record.record import Record
 from ..typing import ContextTuple
 from .batches import context_tuples
 from .constructor_arguments import check_name, unknown_argument
+from .eraser import Eraser
 from .error_reports import ErrorReports, without_secrets
+from .reader import Reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +140,7 @@ class Chest(ErrorReports, ABC):
         it only once.
 
         :param records: a batch; it decodes a record when the record is read, see
-            :class:`~flask_chest.record.encoding.Batch`.
+            :class:`~flask_chest.record.batch.Batch`.
         :raises flask_chest.errors.DeliveryError: the store cannot take the records now; delivery
             tries again later.
         :raises flask_chest.errors.RejectedError: the store will never take the records.

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..errors import RejectedError
-from ..record.encoding import Batch, encoded_lines, made_at
+from ..record.batch import Batch, encoded_lines
+from ..record.codec import made_at
 from ..record.record import Record
 from ..typing import ContextTuple
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ..errors import ConfigError, DeliveryError, ReadError
-from ..query.reader import Reader
 from ..record.record import Record
 from .base import AppInfo, Chest
+from .reader import Reader
 
 
 class ReadOnlyChest(Chest):

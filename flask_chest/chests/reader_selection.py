@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..errors import ConfigError
-from ..query.reader import Reader
 from .base import Chest
+from .reader import Reader
 
 
 def first_reader(chests: Iterable[Chest], name: str | None = None) -> Reader:

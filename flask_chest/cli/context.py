@@ -11,11 +11,11 @@ from flask import Flask, current_app
 from ..app.decorations import all_decorations
 from ..app.state import AppState, find_state, standalone_state
 from ..chests.base import Chest
+from ..chests.reader import Reader
 from ..chests.reader_selection import first_reader
 from ..chests.registry import assign_unique_names
 from ..errors import ChestError
 from ..extension import FlaskChest
-from ..query.reader import Reader
 
 
 def current_state() -> AppState:

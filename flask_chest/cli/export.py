@@ -10,11 +10,11 @@ from typing import BinaryIO
 import click
 from flask.cli import with_appcontext
 
+from ..chests.reader import Reader
 from ..query.csv import csv_lines
 from ..query.filters import Filter
 from ..query.ndjson import to_line
 from ..query.query import Query
-from ..query.reader import Reader
 from ..record.printable import printable
 from ..record.record import Record
 from .atomic_file import atomic_file

@@ -11,6 +11,7 @@ from flask.cli import with_appcontext
 
 from ..app.state import AppState
 from ..chests.base import Chest
+from ..chests.reader import Reader
 from ..delivery.dead_letters import chests_with_dead_letters
 from ..operations.erasure import (
     Erasure,
@@ -21,7 +22,6 @@ from ..operations.erasure import (
 from ..query.filters import Filter
 from ..query.ndjson import to_line
 from ..query.query import Query
-from ..query.reader import Reader
 from ..record.record import Record
 from .atomic_file import atomic_file
 from .context import click_errors, current_state, select_chests

@@ -12,13 +12,13 @@ from ..chests.base import Chest
 from ..chests.redis.chest import FlaskChestRedis
 from ..chests.redis.consumer_group import ConsumerGroup
 from ..chests.registry import assign_default_names, assign_unique_names, make_chest
-from ..delivery.background import BackgroundDelivery
+from ..delivery.background_delivery import BackgroundDelivery
 from ..delivery.buffer import LossListener
-from ..delivery.config import DeliveryConfig
 from ..delivery.dead_letters import bury
 from ..delivery.journal.scope import JournalScope
 from ..delivery.journal.totals import add_rejected
 from ..delivery.ledger import Ledger
+from ..delivery.pipeline_config import DeliveryConfig
 from ..operations.relay import StreamBuffer
 from ..operations.retention import Maintenance
 from .context import click_errors, current_state

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 from flask.cli import with_appcontext
 
+from ..chests.reader import PAGE
 from ..query.ndjson import to_line, to_mapping
-from ..query.reader import PAGE
 from ..record.record import Record
 from .context import open_reader
 from .options import chest_option, json_option

@@ -8,12 +8,12 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
+from ..chests.reader import Reader
 from ..query.aggregation import answer_from_series
 from ..query.fields import ROUTE, Field
 from ..query.filters import Filter
 from ..query.formatting import format_number
 from ..query.query import DURATION, Query
-from ..query.reader import Reader
 from ..query.summary import Answer, Summary
 from .context import open_reader
 from .options import (

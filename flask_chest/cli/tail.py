@@ -10,10 +10,10 @@ from datetime import date, datetime, timezone
 import click
 from flask.cli import with_appcontext
 
+from ..chests.reader import Reader
 from ..query.filters import Filter
 from ..query.ndjson import to_line
 from ..query.query import Query
-from ..query.reader import Reader
 from ..record.record import Record
 from .context import open_reader
 from .options import FIRST, LAST, chest_option, json_option, where_option

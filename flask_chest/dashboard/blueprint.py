@@ -18,10 +18,10 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from ..app.state import AppState
-from ..chests.client import PerProcessClient
+from ..chests.per_process_client import PerProcessClient
+from ..chests.reader import Reader
 from ..chests.reader_selection import first_reader
 from ..errors import ChestError, ConfigError, QueryError
-from ..query.reader import Reader
 from .access import Access, AccessCheck
 from .csrf import set_form_cookie
 from .health import Health

@@ -9,14 +9,14 @@ from typing import Any
 
 from flask import request
 
+from ..chests.reader import Reader
 from ..errors import QueryError
 from ..query.aggregation import answer_from_series
 from ..query.fields import ROUTE, Field, parse_field
 from ..query.filters import Filter
 from ..query.query import Query, parse_time
-from ..query.reader import Reader
 from ..query.summary import Answer, Summary
-from ..record.encoding import EPOCH
+from ..record.codec import EPOCH
 from . import charts
 from .charts import Chart
 from .formats import short

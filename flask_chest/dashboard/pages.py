@@ -9,13 +9,13 @@ from typing import Any
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
 
+from ..chests.reader import PAGE, Reader
 from ..errors import QueryError
 from ..query.aggregation import answer_from_series
 from ..query.fields import ROUTE, Field, parse_field
 from ..query.filters import Filter
 from ..query.ndjson import to_mapping
 from ..query.query import Query
-from ..query.reader import PAGE, Reader
 from ..query.summary import Answer, Series, Summary
 from . import charts
 from .charts import Chart

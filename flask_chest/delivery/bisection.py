@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import RejectedError
-from ..record.encoding import Batch
+from ..record.batch import Batch
 
 
 class Bisection:

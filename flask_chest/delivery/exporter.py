@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from .._process_lock import ProcessLock, current_process
 from .._throttle import LogThrottle
-from .config import DeliveryConfig
 from .pipeline import Pipeline, User
+from .pipeline_config import DeliveryConfig
+from .process_exit import Shutdown
 from .sender import ChestLike
-from .shutdown import Shutdown
 from .thread_pool import ThreadPool
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .background import BackgroundDelivery
+from .background_delivery import BackgroundDelivery
 from .ledger import Ledger
 
 

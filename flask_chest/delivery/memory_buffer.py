@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
 
-from ..record.encoding import made_at
+from ..record.codec import made_at
 from .buffer import ClosedError, LossListener, Page
 from .ledger import Ledger
 

@@ -13,7 +13,7 @@ from .._process_lock import current_process
 from .._throttle import LogThrottle
 from ..signals import announce_for_all, records_lost
 from .batch_timer import BatchTimer
-from .config import DeliveryConfig
+from .pipeline_config import DeliveryConfig
 from .sender import ChestLike, Sender
 from .thread_pool import Task, TaskQueue, ThreadPool
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..errors import DeliveryError
-from ..record.encoding import Batch
+from ..record.batch import Batch
 
 # Failures in a row of batches that begin with the same record. With backoff these take minutes.
 _MIN_FAILURES = 12

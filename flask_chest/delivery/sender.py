@@ -10,7 +10,7 @@ from typing import Protocol, TypeAlias
 
 from .._throttle import LogThrottle
 from ..errors import DeliveryError, RejectedError
-from ..record.encoding import Batch
+from ..record.batch import Batch
 from ..record.printable import printable
 from ..record.record import Record
 from ..signals import batch_delivered, delivery_failed

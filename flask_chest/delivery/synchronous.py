@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..record.encoding import Batch
+from ..record.batch import Batch
 from ..signals import announce, batch_delivered, delivery_failed
 from .ledger import Ledger
 from .sender import ChestLike

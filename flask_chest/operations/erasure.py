@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..chests.base import Chest
+from ..chests.eraser import BATCH_SIZE
+from ..chests.reader import Reader
 from ..delivery.dead_letters import DeadLetter, DeadLetters
 from ..delivery.journal.delivered_copies import overwrite_delivered_copies
 from ..delivery.journal.scope import JournalScope
 from ..delivery.journal.totals import add_to_totals
 from ..delivery.ledger import Ledger
 from ..errors import ChestError
-from ..query.eraser import BATCH_SIZE
 from ..query.matching import matches
 from ..query.query import Query
-from ..query.reader import Reader
-from ..record.encoding import decode
+from ..record.codec import decode
 from ..record.record import Record
 
 

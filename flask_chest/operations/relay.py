@@ -17,7 +17,7 @@ from ..delivery.buffer import LossListener, Page
 from ..delivery.ledger import Ledger
 from ..errors import QueryError
 from ..query.ndjson import from_line
-from ..record.encoding import encode
+from ..record.codec import encode
 
 _logger = logging.getLogger("flask_chest.relay")
 

@@ -11,7 +11,8 @@ from ..delivery.journal.totals import add_to_totals
 from ..delivery.ledger import Ledger
 from ..errors import ChestError, DeliveryError, QueryError, RejectedError
 from ..query.ndjson import from_line
-from ..record.encoding import Batch, encode
+from ..record.batch import Batch
+from ..record.codec import encode
 
 
 class Replay:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import QueryError
-from ..record.encoding import FIELDS
+from ..record.codec import FIELDS
 
 #: Columns that hold documents; a field is a member of one.
 DOCUMENTS = ("vars", "tags")

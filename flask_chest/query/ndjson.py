@@ -9,7 +9,7 @@ import orjson
 
 from ..errors import QueryError
 from ..record.bounds import to_checked_record
-from ..record.encoding import FIELDS
+from ..record.codec import FIELDS
 from ..record.printable import escape_json
 from ..record.record import Record
 

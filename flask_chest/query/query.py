@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from ..config import validators
 from ..errors import QueryError
-from ..record.encoding import EPOCH
+from ..record.codec import EPOCH
 from .fields import Field
 from .filters import Filter
 from .intervals import to_utc

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from .encoding import EPOCH, FIELDS, from_microseconds
+from .codec import EPOCH, FIELDS, from_microseconds
 from .normalizer import Normalizer
 from .record import Record
 from .redaction import Redaction

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..typing import Plain
-from .encoding import dumps
+from .codec import dumps
 from .scalar_values import clean_text
 
 #: The end of a text or list that was cut. A dict that was cut has it as a key.

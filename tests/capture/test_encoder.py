@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import g
 
-from flask_chest.record.encoding import encode
+from flask_chest.record.codec import encode
 from flask_chest.record.truncation import CUT
 
 from ..apps import Site

@@ -17,7 +17,7 @@ from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.delivery.journal.adoption import Reads
 from flask_chest.delivery.journal.buffer import JournalBuffer
 from flask_chest.delivery.journal.scope import JournalScope
-from flask_chest.record.encoding import decode
+from flask_chest.record.codec import decode
 
 from ..servers.gunicorn import gunicorn
 from ..servers.web_server import WebServer

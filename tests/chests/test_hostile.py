@@ -35,7 +35,8 @@ from flask_chest.chests.redis.chest import FlaskChestRedis
 from flask_chest.chests.sql.mysql import FlaskChestMySQL
 from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
 from flask_chest.chests.sql.sqlite import FlaskChestSQLite
-from flask_chest.record.encoding import Batch, dumps, encode, loads
+from flask_chest.record.batch import Batch
+from flask_chest.record.codec import dumps, encode, loads
 from flask_chest.record.record import Record
 from flask_chest.testing import make_records
 from tests.servers.clickhouse import ClickHouse

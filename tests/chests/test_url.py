@@ -16,7 +16,7 @@ from flask_chest.chests.registry import make_chest
 from flask_chest.chests.secrets import scrub
 from flask_chest.chests.url import StoreURL
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
-from flask_chest.record.encoding import dumps, loads
+from flask_chest.record.codec import dumps, loads
 from flask_chest.testing import check_chest, make_records
 from flask_chest.typing import ContextTuple
 

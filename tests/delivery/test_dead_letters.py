@@ -19,7 +19,7 @@ from flask_chest.operations.erasure import erase_dead_letters
 from flask_chest.operations.replay import Replay
 from flask_chest.query.filters import parse_filter
 from flask_chest.query.query import Query
-from flask_chest.record.encoding import EPOCH, encode, from_microseconds
+from flask_chest.record.codec import EPOCH, encode, from_microseconds
 from flask_chest.record.record import Record
 
 LINES = [encode(Record(id=f"{number:032x}", time=from_microseconds(number))) for number in range(4)]

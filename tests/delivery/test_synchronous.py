@@ -10,7 +10,7 @@ from flask_chest import Record
 from flask_chest.chests.memory import MemoryChest
 from flask_chest.delivery.synchronous import SynchronousDelivery
 from flask_chest.errors import DeliveryError
-from flask_chest.record.encoding import encode
+from flask_chest.record.codec import encode
 from flask_chest.signals import delivery_failed
 from flask_chest.testing import make_records
 

@@ -23,4 +23,4 @@ def test_the_new_name_exists_and_the_old_one_is_gone(before: str, now: str) -> N
 
 def test_the_table_is_found() -> None:
     """The regular expression finds the rows of the table."""
-    assert ("flask_chest.encoding.Batch", "flask_chest.record.encoding.Batch") in MOVED
+    assert ("flask_chest.encoding.Batch", "flask_chest.record.batch.Batch") in MOVED

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from flask_chest import Chest, Record
+from flask_chest.chests.reader import Reader
 from flask_chest.chests.sql.base import BaseSQLChest
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.query.fields import Field, parse_field
@@ -19,7 +20,6 @@ from flask_chest.query.filters import Filter, parse_filter
 from flask_chest.query.formatting import value_text
 from flask_chest.query.matching import matches
 from flask_chest.query.query import Query
-from flask_chest.query.reader import Reader
 from flask_chest.query.summary import Summary
 
 from .records import END, ODD_NAME, sample_records, similar_records

@@ -7,7 +7,7 @@ import pytest
 
 from flask_chest.errors import QueryError
 from flask_chest.query.ndjson import from_line, to_line
-from flask_chest.record.encoding import FIELDS, encode
+from flask_chest.record.codec import FIELDS, encode
 
 from .records import sample_records
 

@@ -23,7 +23,7 @@ from werkzeug.local import LocalProxy
 
 from flask_chest.chests.memory import MemoryChest
 from flask_chest.config.settings import DEFAULT_REDACT
-from flask_chest.record.encoding import encoded_lines
+from flask_chest.record.batch import encoded_lines
 from flask_chest.record.record import Record
 
 from ..apps import Site

@@ -17,7 +17,7 @@ import pytest
 from werkzeug.local import LocalProxy
 
 from flask_chest.config.settings import DEFAULT_REDACT
-from flask_chest.record.encoding import dumps
+from flask_chest.record.codec import dumps
 from flask_chest.record.normalizer import CYCLE, DEEP, Normalizer
 from flask_chest.record.redaction import Redaction
 from flask_chest.record.scalar_values import NotPlainError, clean_name, placeholder

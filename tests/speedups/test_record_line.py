@@ -18,7 +18,7 @@ from flask_chest.capture.encoding_cache import EncodingCache
 from flask_chest.capture.request_state import RequestState
 from flask_chest.config.plan import Plan
 from flask_chest.config.rule import Route
-from flask_chest.record.encoding import decode
+from flask_chest.record.codec import decode
 
 from .sides import SUFFIX, begun, stopped
 

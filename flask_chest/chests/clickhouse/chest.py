@@ -12,14 +12,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...errors import ConfigError, DeliveryError, RejectedError
-from ...query.eraser import Eraser
-from ...query.reader import Reader
-from ...record.encoding import dumps, loads
+from ...record.codec import dumps, loads
 from ...record.record import Record
 from ..base import Chest
 from ..batches import blamed_ids, replace_nul, to_lines
-from ..client import PerProcessClient, require_driver
+from ..eraser import Eraser
 from ..http.client import check_verify
+from ..per_process_client import PerProcessClient, require_driver
+from ..reader import Reader
 from ..url import StoreURL
 from .client import READ_SETTINGS, connect, suppressed_driver_logs
 from .errors import describe_error, is_rejection, is_unknown_table, remedy_for

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from ...errors import ReadError
-from ...query.eraser import Eraser
-from ...record.encoding import to_microseconds
+from ...record.codec import to_microseconds
+from ..eraser import Eraser
 
 # A delete returns as soon as queries no longer see the rows.
 _SETTINGS = {"lightweight_deletes_sync": 2, "mutations_sync": 0}

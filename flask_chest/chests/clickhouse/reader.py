@@ -11,10 +11,10 @@ import sqlalchemy as sa
 
 from ...query.intervals import to_utc
 from ...query.query import Query
-from ...query.reader import PAGE, SCAN_LIMIT
 from ...query.time_slices import TimeSlices
-from ...record.encoding import to_microseconds
+from ...record.codec import to_microseconds
 from ...record.record import Record
+from ..reader import PAGE, SCAN_LIMIT
 from ..sql.dialects import Dialect, Expression
 from ..sql.double import Double
 from ..sql.ranges import Ranges

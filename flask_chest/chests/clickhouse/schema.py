@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...record.encoding import FIELDS, from_microseconds, loads, to_microseconds
+from ...record.codec import FIELDS, from_microseconds, loads, to_microseconds
 from ..sql.double import Double
 from ..sql.names import view_name
 

@@ -11,8 +11,8 @@ from ...config import validators
 from ...config.settings import check_argument
 from ...errors import ConfigError
 from ..base import Chest
-from ..client import CHECK_ADDRESS, PerProcessClient
 from ..error_text import describe_cause
+from ..per_process_client import CHECK_ADDRESS, PerProcessClient
 from ..url import StoreURL
 from .response import Response, read_response
 

@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 from ...config import validators
 from ...config.settings import check_argument
 from ...errors import ConfigError, DeliveryError, RejectedError
-from ...record.encoding import loads
+from ...record.codec import loads
 from ...record.record import Record
 from ..base import Chest
 from ..batches import to_lines
-from ..client import CHECK_ADDRESS, PerProcessClient, require_driver
 from ..constructor_arguments import check_header_value
 from ..error_text import describe_cause
 from ..http.client import check_verify
 from ..http.response import parse_retry_after
+from ..per_process_client import CHECK_ADDRESS, PerProcessClient, require_driver
 from ..url import StoreURL
 from .line_protocol import LineEncoder
 from .response import WriteResult, find_bad_lines, find_conflict

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...errors import ConfigError, DeliveryError, RejectedError
-from ...record.encoding import loads
+from ...record.codec import loads
 from ...record.record import Record
 from ..base import Chest
 from ..batches import to_lines
-from ..client import PerProcessClient, require_driver
 from ..error_text import describe_cause
+from ..per_process_client import PerProcessClient, require_driver
 from ..url import StoreURL
 from .producer import IdempotentProducer, Message
 

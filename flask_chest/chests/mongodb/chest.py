@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from ...errors import ConfigError, RejectedError
-from ...query.eraser import Eraser
 from ...query.intervals import to_utc
-from ...query.reader import Reader
 from ...record.record import Record
 from ..base import Chest
 from ..batches import blamed_ids, to_lines
-from ..client import PerProcessClient, require_driver
+from ..eraser import Eraser
+from ..per_process_client import PerProcessClient, require_driver
+from ..reader import Reader
 from ..url import StoreURL
 from .client import CollectionConnection, database_of, make_client
 from .documents import to_document

@@ -8,7 +8,7 @@ from datetime import timezone
 from typing import Any
 
 from ...query.fields import Field
-from ...record.encoding import FIELDS, loads
+from ...record.codec import FIELDS, loads
 from ...record.record import Record
 from ..batches import replace_nul
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from ...query.eraser import BATCH_SIZE, Eraser
+from ..eraser import BATCH_SIZE, Eraser
 from .client import CollectionConnection
 
 

@@ -7,18 +7,13 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from ...query.aggregation import (
-    MAX_ROWS,
-    aggregate_answer,
-    aggregate_series,
-    limit_lines,
-)
+from ...query.aggregation import MAX_ROWS, aggregate_answer, aggregate_series, limit_lines
 from ...query.formatting import value_text
 from ...query.query import Query
-from ...query.reader import PAGE, SCAN_LIMIT, Reader, merge_records
 from ...query.summary import Answer, Series
 from ...query.time_slices import MAX_RECORDS, SAMPLE_SIZE, SliceCache, TimeSlices, choose_slices
 from ...record.record import Record
+from ..reader import PAGE, SCAN_LIMIT, Reader, merge_records
 from .client import CollectionConnection
 from .documents import to_record
 from .pipeline import aggregates, condition, in_ranges, top_groups

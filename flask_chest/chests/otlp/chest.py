@@ -12,10 +12,10 @@ from ...errors import ConfigError, RejectedError
 from ...record.record import Record
 from ..base import Chest
 from ..batches import blamed_ids, to_lines
-from ..client import require_driver
 from ..constructor_arguments import check_headers
 from ..http.client import HTTPClient, check_timeout, check_verify, remedy_for
 from ..http.response import Response
+from ..per_process_client import require_driver
 from ..url import StoreURL, digest
 from .log_records import LogEncoder
 from .response import Outcome, read_outcome, summarize

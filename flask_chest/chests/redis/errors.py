@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ..client import CHECK_ADDRESS
 from ..error_text import describe_cause
+from ..per_process_client import CHECK_ADDRESS
 
 _CERTIFICATE = "check the server's certificate, and 'ssl_ca_certs'"
 _RENAME = "name another stream: ?stream="

@@ -15,10 +15,10 @@ from functools import cached_property
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ...query.eraser import Eraser
-from ...query.reader import Reader
 from ..base import Chest
-from ..client import PerProcessClient
+from ..eraser import Eraser
+from ..per_process_client import PerProcessClient
+from ..reader import Reader
 from .names import check_table_name
 
 if TYPE_CHECKING:

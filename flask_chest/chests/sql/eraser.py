@@ -10,13 +10,13 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from ...query.eraser import BATCH_SIZE, Eraser
 from ...query.intervals import DAY, HOUR, floor_to, to_utc
+from ..eraser import BATCH_SIZE, Eraser
 from .maintenance import maintain
 from .rollups.delay import GRACE
 from .rollups.late_records import LateRecords
 from .rollups.pruned_hours import is_pruned
-from .store import Store
+from .store_protocols import Store
 
 
 class SQLEraser(Eraser):

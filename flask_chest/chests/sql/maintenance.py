@@ -17,7 +17,7 @@ from ...query.intervals import DAY, floor_to, floor_to_hour
 from .rollups.job import RollupJob
 from .rollups.lease import Lease
 from .rollups.pruned_hours import PrunedHours
-from .store import Store
+from .store_protocols import Store
 
 _logger = logging.getLogger("flask_chest.maintenance")
 

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from ...errors import ConfigError, RejectedError
-from ...record.encoding import loads
+from ...record.codec import loads
 from ...record.record import Record
 from ..batches import split_lines, to_lines
-from ..client import CHECK_ADDRESS, require_driver
 from ..error_text import describe_cause
+from ..per_process_client import CHECK_ADDRESS, require_driver
 from ..url import StoreURL
 from .chest import SQLChest
 from .engine import READ_ONLY, make_engine

@@ -12,11 +12,12 @@ from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql
 
 from ...errors import ConfigError
-from ...record.encoding import Batch, loads
+from ...record.batch import Batch
+from ...record.codec import loads
 from ...record.record import Record
 from ..batches import json_bodies, to_lines
-from ..client import CHECK_ADDRESS, require_driver
 from ..error_text import describe_cause
+from ..per_process_client import CHECK_ADDRESS, require_driver
 from ..url import StoreURL
 from .chest import SQLChest
 from .engine import READ_ONLY, make_engine

@@ -19,7 +19,7 @@ from .aggregate import Aggregate
 from .rollups.plan import RollupPlan
 from .rollups.reader import RollupReader
 from .rollups.rollup import add_row
-from .store import Store
+from .store_protocols import Store
 from .table_reader import TableReader
 
 

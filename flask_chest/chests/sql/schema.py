@@ -10,7 +10,7 @@ from sqlalchemy.sql.elements import quoted_name
 
 from ...errors import DeliveryError
 from .names import SCHEMA_VERSION, foreign_table, view_name
-from .store import SchemaStore
+from .store_protocols import SchemaStore
 from .tables import maintenance_table, rollups_table, versions_table
 
 # All names that an index cannot have. In MySQL, the indexes of each table have their own names.

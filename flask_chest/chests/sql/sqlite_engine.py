@@ -7,7 +7,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy import event, pool
 
-from ...record.encoding import loads
+from ...record.codec import loads
 from .sqlite_connection import connect, connect_read_only, read_only_uri
 from .sqlite_file import create_file
 

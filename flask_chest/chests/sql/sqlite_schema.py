@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ...record.encoding import FIELDS
+from ...record.codec import FIELDS
 from . import names
 from .names import MAINTENANCE, VERSIONS, foreign_table, rollups_name, view_name
 

@@ -13,7 +13,7 @@ from ..._throttle import LogThrottle
 from ...errors import ChestError, DeliveryError
 from ...record.record import Record
 from ..batches import oldest_time
-from ..client import PerProcessClient
+from ..per_process_client import PerProcessClient
 from . import names, sqlite_schema
 from .formats.sqlite_rows import insert
 from .rollups.delay import is_late

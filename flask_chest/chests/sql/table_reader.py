@@ -13,15 +13,15 @@ from sqlalchemy import exc
 from ...query.aggregation import MAX_ROWS, aggregate_answer, aggregate_series
 from ...query.intervals import to_utc
 from ...query.query import Query
-from ...query.reader import PAGE, SCAN_LIMIT, Reader, merge_records
 from ...query.summary import Answer, Series
 from ...query.time_slices import MAX_RECORDS, SAMPLE_SIZE, SliceCache, TimeSlices, choose_slices
-from ...record.encoding import FIELDS
+from ...record.codec import FIELDS
 from ...record.record import Record
+from ..reader import PAGE, SCAN_LIMIT, Reader, merge_records
 from .aggregate import Aggregate
 from .conditions import conditions
 from .dialects import DIALECTS, Dialect
-from .store import ReadableStore
+from .store_protocols import ReadableStore
 
 # Parameters of one query: old versions of SQLite accept at most 999.
 _MAX_PARAMETERS = 500

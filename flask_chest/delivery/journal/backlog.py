@@ -6,7 +6,7 @@ import logging
 from contextlib import suppress
 from pathlib import Path
 
-from ...record.encoding import made_at
+from ...record.codec import made_at
 from .layout import writer_folders
 from .partition import open_own
 from .scope import JournalScope

@@ -17,12 +17,7 @@ from .checkpoint import FIRST_OFFSET, Checkpoint
 from .chest_names import moved_stores, resolve_renames
 from .description import Description, ForeignFolderError
 from .framing import Frame
-from .layout import (
-    checkpoint_path,
-    counts_path,
-    segment_numbers,
-    segment_path,
-)
+from .layout import checkpoint_path, counts_path, segment_numbers, segment_path
 from .page_reader import PageReader, is_final
 from .record_counts import count_from, count_in
 from .scope import JournalScope

@@ -17,7 +17,7 @@ from ...delivery.journal.partition import open_own
 from ...delivery.journal.scope import JournalScope
 from ...delivery.owned_files import check_root
 from ...errors import ChestError
-from ...record.encoding import made_at
+from ...record.codec import made_at
 from .finding import Finding, note
 
 # Seconds that a record may wait although something delivers: a store that was down for a moment.

@@ -12,7 +12,8 @@ import pytest
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
 from flask_chest.chests.registry import make_chest
 from flask_chest.errors import ConfigError
-from flask_chest.record.encoding import Batch, encode
+from flask_chest.record.batch import Batch
+from flask_chest.record.codec import encode
 from flask_chest.record.record import Record
 from flask_chest.testing import check_chest, make_records
 from tests.servers.clickhouse import ClickHouse, ask
@@ -120,7 +121,8 @@ def test_from_config() -> None:
 def test_missing_driver(missing: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a driver, the constructor says what to install."""
     monkeypatch.setattr(
-        "flask_chest.chests.client.find_spec", lambda name: None if name == missing else name
+        "flask_chest.chests.per_process_client.find_spec",
+        lambda name: None if name == missing else name,
     )
     with pytest.raises(ConfigError, match=message):
         FlaskChestClickHouse("chdb:///data")

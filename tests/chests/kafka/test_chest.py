@@ -18,7 +18,8 @@ from flask_chest.chests.base import AppInfo
 from flask_chest.chests.kafka.chest import FlaskChestKafka
 from flask_chest.chests.registry import make_chest
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
-from flask_chest.record.encoding import Batch, decode, encode
+from flask_chest.record.batch import Batch
+from flask_chest.record.codec import decode, encode
 from flask_chest.record.record import Record
 from flask_chest.testing import check_chest, make_records
 from tests.servers.daemon import free_port

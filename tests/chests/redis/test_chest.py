@@ -17,7 +17,8 @@ from flask_chest.chests.base import AppInfo
 from flask_chest.chests.redis.chest import FlaskChestRedis
 from flask_chest.chests.registry import make_chest
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
-from flask_chest.record.encoding import Batch, encode
+from flask_chest.record.batch import Batch
+from flask_chest.record.codec import encode
 from flask_chest.testing import check_chest, make_records
 from tests.servers.certificates import PrivateCA
 from tests.servers.daemon import free_port
@@ -348,6 +349,6 @@ def test_options_in_the_url() -> None:
 
 def test_missing_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without redis-py, the constructor says which extra to install."""
-    monkeypatch.setattr("flask_chest.chests.client.find_spec", lambda name: None)
+    monkeypatch.setattr("flask_chest.chests.per_process_client.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r'pip install "flask-chest\[redis\]"'):
         FlaskChestRedis("redis://localhost")

@@ -16,7 +16,8 @@ import pytest
 
 from flask_chest.chests.sql.mysql import FlaskChestMySQL
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
-from flask_chest.record.encoding import Batch, encode, loads
+from flask_chest.record.batch import Batch
+from flask_chest.record.codec import encode, loads
 from flask_chest.testing import check_chest, make_records
 from tests.servers.certificates import PrivateCA
 from tests.servers.mariadb import MariaDB
@@ -240,6 +241,6 @@ def test_wrong_url(url: str) -> None:
 
 def test_missing_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without PyMySQL the error names the extra to install."""
-    monkeypatch.setattr("flask_chest.chests.client.find_spec", lambda name: None)
+    monkeypatch.setattr("flask_chest.chests.per_process_client.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r'pip install "flask-chest\[mysql\]"'):
         FlaskChestMySQL("mysql://localhost/db")

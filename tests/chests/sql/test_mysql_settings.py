@@ -10,7 +10,8 @@ import pytest
 
 from flask_chest.chests.sql.mysql import FlaskChestMySQL
 from flask_chest.errors import DeliveryError, RejectedError
-from flask_chest.record.encoding import Batch, encode
+from flask_chest.record.batch import Batch
+from flask_chest.record.codec import encode
 from flask_chest.testing import make_records
 from tests.servers.mariadb import MariaDB
 from tests.servers.tcp_proxy import TCPProxy

@@ -15,7 +15,8 @@ import pytest
 
 from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
-from flask_chest.record.encoding import Batch, encode
+from flask_chest.record.batch import Batch
+from flask_chest.record.codec import encode
 from flask_chest.testing import check_chest, make_records
 from tests.servers.certificates import PrivateCA
 from tests.servers.postgresql import PostgreSQL
@@ -275,6 +276,6 @@ def test_sqlalchemy_1_4(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_missing_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without psycopg the error names the extra to install."""
-    monkeypatch.setattr("flask_chest.chests.client.find_spec", lambda name: None)
+    monkeypatch.setattr("flask_chest.chests.per_process_client.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r'pip install "flask-chest\[postgresql\]"'):
         FlaskChestPostgreSQL("postgresql://localhost/db")

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from flask_chest.chests.sql import names, schema
 from flask_chest.errors import DeliveryError
-from flask_chest.record.encoding import Batch, encode
+from flask_chest.record.batch import Batch
+from flask_chest.record.codec import encode
 from flask_chest.testing import make_records
 
 from .helpers import create_file, make_sqlite_chest, open_reader, query_file

@@ -17,7 +17,7 @@ from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.errors import ReadError
 from flask_chest.query.fields import parse_field
 from flask_chest.query.filters import parse_filter
-from flask_chest.record.encoding import EPOCH
+from flask_chest.record.codec import EPOCH
 
 from ...query.records import sample_records
 from ...query.suite import WHOLE, check_estimates, check_reader

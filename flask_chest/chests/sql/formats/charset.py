@@ -6,7 +6,7 @@ import codecs
 import re
 from collections.abc import Sequence
 
-from ....record.encoding import dumps, loads
+from ....record.codec import dumps, loads
 from ...batches import replace_nul
 
 # The server stores the bytes of these as they are.

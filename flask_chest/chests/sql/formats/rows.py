@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from ....record.encoding import FIELDS, dumps, from_microseconds, loads
+from ....record.codec import FIELDS, dumps, from_microseconds, loads
 from ...batches import replace_nul
 
 _HEAD = ("id", "time", "request_id", "duration_ms", "vars", "trace_id")

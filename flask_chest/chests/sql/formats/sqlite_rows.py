@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from ....record.encoding import FIELDS
+from ....record.codec import FIELDS
 from ....record.record import Record
 from ...batches import json_bodies
 

@@ -15,7 +15,7 @@ from ....query.intervals import HOUR, from_timestamp
 from ....query.query import Query
 from ....query.summary import Group
 from ....query.time_slices import TimeSlices
-from ....record.encoding import EPOCH
+from ....record.codec import EPOCH
 from ..aggregate import HUGE, Aggregate
 from ..dialects import Dialect
 from .rollup import Rollup

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from ....query.intervals import DAY, HOUR, floor_to, from_timestamp, to_utc
 from ..dialects import DIALECTS
-from ..store import Store
+from ..store_protocols import Store
 from .delay import MAX_DELAY
 from .hourly import HourlyAggregates
 from .late_records import LateRecords

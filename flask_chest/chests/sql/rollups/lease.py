@@ -11,7 +11,7 @@ from contextlib import suppress
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from ..store import Store
+from ..store_protocols import Store
 
 #: Seconds until another process may take over the lease of a process that died.
 DURATION = 300

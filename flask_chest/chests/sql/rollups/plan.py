@@ -14,7 +14,7 @@ from ....query.filters import Filter
 from ....query.intervals import DAY, HOUR, ceil_to, floor_to, from_timestamp
 from ....query.query import DURATION, Query
 from ..names import state_key
-from ..store import Store
+from ..store_protocols import Store
 
 #: Rollups answer ranges longer than this many seconds. Shorter ranges have few enough records.
 LONG = 2 * DAY

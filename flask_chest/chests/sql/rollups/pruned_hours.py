@@ -12,10 +12,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ....query.eraser import BATCH_SIZE
 from ....query.intervals import DAY, HOUR, floor_to, from_timestamp
+from ...eraser import BATCH_SIZE
 from ..names import PRUNED_PREFIX, state_key
-from ..store import Store
+from ..store_protocols import Store
 from .rollup import Rollup, from_row, rollup_id, to_row
 
 

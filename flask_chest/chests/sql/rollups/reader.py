@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from ....query.intervals import DAY
 from ....query.query import DURATION, Query
-from ..store import Store
+from ..store_protocols import Store
 from .plan import REQUESTS, RollupPlan, RollupPlanner
 from .pruned_hours import is_pruned
 

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 
 from flask_chest.chests.sql.formats.copy import CopyText
 from flask_chest.chests.sql.formats.rows import COLUMNS
-from flask_chest.record.encoding import FIELDS, dumps, encode, from_microseconds, loads
+from flask_chest.record.codec import FIELDS, dumps, encode, from_microseconds, loads
 from flask_chest.testing import make_records
 from tests.apps import Site
 

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 
 from flask_chest.chests.sql.formats.rows import COLUMNS
 from flask_chest.chests.sql.formats.values import ValuesText
-from flask_chest.record.encoding import encode, from_microseconds, loads
+from flask_chest.record.codec import encode, from_microseconds, loads
 from flask_chest.testing import make_records
 
 from ...test_hostile import EVERYTHING, texts, variables, without_nul

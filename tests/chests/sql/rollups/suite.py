@@ -17,7 +17,8 @@ from flask_chest.query.fields import parse_field
 from flask_chest.query.filters import parse_filter
 from flask_chest.query.query import Query
 from flask_chest.query.summary import Answer, Series, Summary
-from flask_chest.record.encoding import Batch, encode
+from flask_chest.record.batch import Batch
+from flask_chest.record.codec import encode
 
 from ....query.records import END, sample_records
 from ..helpers import open_reader

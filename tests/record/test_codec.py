@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flask_chest.record.encoding import Batch, encode, encoded_lines, json_array, loads
+from flask_chest.record.batch import Batch, encoded_lines, json_array
+from flask_chest.record.codec import encode, loads
 from flask_chest.testing import make_records
 
 RECORDS = make_records(5)

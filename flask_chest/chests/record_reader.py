@@ -10,15 +10,15 @@ from datetime import datetime, timedelta, timezone
 from itertools import islice
 from typing import Any
 
-from ..record.encoding import EPOCH
+from ..query.aggregation import aggregate_answer, aggregate_series, limit_lines
+from ..query.formatting import value_text
+from ..query.matching import field_value, matches
+from ..query.percentiles import bucket_of
+from ..query.query import Query
+from ..query.summary import Answer, Series
+from ..record.codec import EPOCH
 from ..record.record import Record
-from .aggregation import aggregate_answer, aggregate_series, limit_lines
-from .formatting import value_text
-from .matching import field_value, matches
-from .percentiles import bucket_of
-from .query import Query
 from .reader import PAGE, SCAN_LIMIT, Reader
-from .summary import Answer, Series
 
 _END = datetime(9999, 12, 31, tzinfo=timezone.utc)
 _WHOLE_TIME = Query(since=EPOCH, until=_END)
@@ -30,7 +30,7 @@ class RecordReader(Reader):
 
     Each answer goes through all records of its time range, so that it suits stores of some
     thousands of records. A reader of a larger store lets the store filter and aggregate, and
-    subclasses :class:`~flask_chest.query.reader.Reader`.
+    subclasses :class:`~flask_chest.chests.reader.Reader`.
 
     :param name: the name of the chest.
 

@@ -10,13 +10,13 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from flask_chest import Chest, Record
-from flask_chest.query.eraser import Eraser
-from flask_chest.query.reader import Reader
-from flask_chest.query.record_reader import RecordReader
+from flask_chest.chests.eraser import Eraser
+from flask_chest.chests.reader import Reader
+from flask_chest.chests.record_reader import RecordReader
 from flask_chest.testing import make_records
 
 from ..cli.shop import deliver, make_shop, run
-from .suite import check_reader
+from ..query.suite import check_reader
 
 
 class ListChest(Chest):

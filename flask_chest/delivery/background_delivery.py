@@ -13,10 +13,10 @@ from types import FrameType
 from .._process_lock import ProcessLock, current_process
 from .._throttle import LogThrottle
 from .buffer import Buffer, ClosedError, TornRecordError
-from .config import DeliveryConfig
 from .exporter import current_exporter
 from .ledger import Ledger
 from .pipeline import Pipeline, close_chests, wait_for_all
+from .pipeline_config import DeliveryConfig
 
 _logger = logging.getLogger("flask_chest.delivery")
 

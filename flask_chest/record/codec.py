@@ -8,28 +8,40 @@ microseconds since 1970-01-01 UTC.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime, timedelta, timezone
-from typing import Any, overload
+from typing import Any
 
 import orjson
 
 from .record import Record
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
 _MICROSECOND = timedelta(microseconds=1)
+
+
 FIELDS = tuple(field.name for field in fields(Record))
 
+
 _VARYING = ("id", "time", "request_id", "duration_ms", "vars", "status")
+
+
 #: The fields in the order of a line. Fields that differ between records of one route come first;
 #: the others are encoded once for all records of the route.
 ORDER = (*_VARYING, *(name for name in FIELDS if name not in _VARYING))
+
+
 #: The bytes before the status. The end of a line, which records of one route share, follows it.
 SHARED = b',"status":'
 
+
 # A record never holds a raw newline: JSON escapes it, so one line is one record.
 dumps = orjson.dumps
+
+
 loads = orjson.loads
 
 
@@ -68,58 +80,3 @@ def from_mapping(values: Mapping[str, Any]) -> Record:
     known = {name: values[name] for name in FIELDS if name in values}
     known["time"] = from_microseconds(known["time"])
     return Record(**known)
-
-
-class Batch(Sequence[Record]):
-    """A sequence of records that decodes each encoded line only when it is accessed.
-
-    :param lines: encoded records, one JSON object each.
-
-    .. versionadded:: 1.0
-    """
-
-    __slots__ = ("lines",)
-
-    def __init__(self, lines: Sequence[bytes]) -> None:
-        self.lines = lines
-
-    def __len__(self) -> int:
-        return len(self.lines)
-
-    @overload
-    def __getitem__(self, index: int) -> Record: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> Batch: ...
-
-    def __getitem__(self, index: int | slice) -> Record | Batch:
-        if isinstance(index, slice):
-            return Batch(self.lines[index])
-        return decode(self.lines[index])
-
-    def __iter__(self) -> Iterator[Record]:
-        return map(decode, self.lines)
-
-
-def encoded_lines(records: Sequence[Record]) -> Sequence[bytes]:
-    """Return the encoded lines of records; those of a batch are not decoded and encoded again.
-
-    :param records: a batch, as :meth:`flask_chest.Chest.write` receives it, or any records.
-    :raises TypeError: a record that was not made by a request has a value that is not plain.
-
-    .. versionadded:: 1.0
-    """
-    if isinstance(records, Batch):
-        return records.lines
-    return [encode(record) for record in records]
-
-
-def json_array(records: Sequence[Record]) -> bytes:
-    """Return a batch as one JSON array, which many databases accept as one parameter.
-
-    :param records: as for :func:`encoded_lines`.
-    :raises TypeError: as for :func:`encoded_lines`.
-
-    .. versionadded:: 1.0
-    """
-    return b"[" + b",".join(encoded_lines(records)) + b"]"

@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
+from ..query.query import Query
+from ..query.summary import Answer, Series
 from ..record.record import Record
-from .query import Query
-from .summary import Answer, Series
 
 #: Records per page.
 PAGE = 50
