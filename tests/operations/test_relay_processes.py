@@ -14,6 +14,8 @@ import pytest
 import redis
 
 from flask_chest.chests.redis.chest import FlaskChestRedis
+from flask_chest.chests.registry import make_chest
+from flask_chest.chests.sql.chest import SQLChest
 from flask_chest.delivery.dead_letters import DeadLetters
 from flask_chest.delivery.journal.scope import JournalScope
 from flask_chest.delivery.journal.totals import read_ledger
@@ -150,11 +152,22 @@ def test_store_and_stream_restart(relayed: RelayedStream, tmp_path: Path) -> Non
     assert "secret" not in text
 
 
+def refuse_status(url: str, status: int) -> None:
+    """Create the tables, and a constraint that a record with this status violates."""
+    chest = make_chest(url)
+    assert isinstance(chest, SQLChest)
+    with closing(chest), chest.engine().begin() as connection:
+        connection.exec_driver_sql(
+            f"ALTER TABLE chest_records ADD CONSTRAINT refused CHECK (status <> {status})"
+        )
+
+
 @pytest.mark.server
 def test_rejected_records_and_foreign_entries(relayed: RelayedStream, tmp_path: Path) -> None:
     """They are stored as dead letters; all other records are delivered."""
     records = make_records(100)
-    bad = replace(records[40], status=2**40)
+    bad = replace(records[40], status=418)
+    refuse_status(relayed.database.url, 418)
     relayed.send([*records[:40], *records[41:]])
     relayed.chest.write([bad])
     relayed.client.xadd("chest", {"what": "ever"})

@@ -30,7 +30,11 @@ _ON_DUPLICATE = b" ON DUPLICATE KEY UPDATE id = id"
 
 # Names and values are matched by position: a JSON path cannot express every name in MariaDB. The
 # character set is explicit, since the default of the database may lack characters.
-_VALUE = "JSON_EXTRACT(JSON_EXTRACT(r.vars, '$.*'), CONCAT('$[', k.number - 1, ']'))"
+# JSON_KEYS loses an empty name after one that ends in a quote: then the positions are not those of
+# the values.
+_VALUE = """IF(JSON_LENGTH(JSON_KEYS(r.vars)) = JSON_LENGTH(r.vars),
+        JSON_EXTRACT(JSON_EXTRACT(r.vars, '$.*'), CONCAT('$[', k.number - 1, ']')),
+        JSON_EXTRACT(r.vars, CONCAT('$.', JSON_QUOTE(k.name))))"""
 _VIEW = """
 SELECT r.id AS record_id, r.time AS time, r.request_id AS request_id, k.name AS name,
     CASE JSON_TYPE({value}) WHEN 'NULL' THEN NULL ELSE JSON_UNQUOTE({value}) END AS value
