@@ -116,13 +116,13 @@ def _add(values: dict[str, Any], name: str, value: object) -> None:
         values[name] = value
 
 
-def _queue_ms(header: str | None, arrived: int) -> float | None:
+def _queue_ms(header: object, arrived: int) -> float | None:
     """Return the milliseconds between the proxy and the app.
 
     :param header: what the proxy sent: seconds, milliseconds or microseconds since 1970.
     :param arrived: microseconds since 1970.
     """
-    match = None if header is None else _REQUEST_START.fullmatch(header)
+    match = None if header is None else _REQUEST_START.fullmatch(str(header))
     if match is None:
         return None
     sent = float(match[1])
@@ -133,7 +133,7 @@ def _queue_ms(header: str | None, arrived: int) -> float | None:
 
 
 def _request_bytes(environ: Mapping[str, Any]) -> int | None:
-    length = environ.get("CONTENT_LENGTH") or ""
+    length = str(environ.get("CONTENT_LENGTH") or "")
     if not length:
         return None if "HTTP_TRANSFER_ENCODING" in environ else 0
     return int(length) if len(length) <= 18 and length.isascii() and length.isdigit() else None

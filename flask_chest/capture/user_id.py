@@ -1,4 +1,4 @@
-"""Finds the id of the user whom an extension has logged in, without a query of its own."""
+"""Finds the id of the user whom an extension has logged in, without a query."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ def _finders(values: Mapping[str, Any]) -> Iterator[Callable[[], Any]]:
 
 def _login_id(user: Any) -> Any:
     if _would_query(user):
-        return session.get("_user_id")  # Flask-Login keeps the result of get_id() there
+        # Flask-Login keeps the result of get_id() there, unless a header has identified the user.
+        return session.get("_user_id") or _id_of(user)
     return None if getattr(user, "is_anonymous", False) is True else _id_of(user)
 
 
@@ -52,8 +53,7 @@ def _id_of(user: Any) -> Any:
     if isinstance(user, Mapping):
         return user.get("id")
     if _would_query(user):
-        identity = user._sa_instance_state.identity
-        return identity[0] if identity is not None and len(identity) == 1 else None
+        return _primary_key(user)
     get_id = getattr(user, "get_id", None)
     return user.id if get_id is None else get_id()
 
@@ -62,6 +62,14 @@ def _would_query(user: Any) -> bool:
     """Return whether SQLAlchemy would load the user's columns again, e.g. after a commit."""
     row = getattr(user, "_sa_instance_state", None)
     return row is not None and bool(row.expired or row.expired_attributes)
+
+
+def _primary_key(user: Any) -> Any:
+    identity = user._sa_instance_state.identity
+    if identity is None or len(identity) != 1:
+        return None
+    # Flask-Login's get_id() returns a text.
+    return str(identity[0]) if hasattr(type(user), "get_id") else identity[0]
 
 
 def _plain_id(found: Any) -> str | int | None:

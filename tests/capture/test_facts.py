@@ -18,6 +18,8 @@ from werkzeug.routing import BaseConverter
 from flask_chest import flask_chest
 from flask_chest.app.state import get_state
 from flask_chest.chests.memory import MemoryChest
+from flask_chest.config.facts import FACTS
+from flask_chest.config.settings import read_settings
 
 from ..apps import Site, make_app, put
 
@@ -158,6 +160,27 @@ def test_request_bytes(
         assert site.only().vars == expected
 
 
+def test_an_environment_with_numbers(tmp_path: Path) -> None:
+    """Some test clients put numbers where WSGI asks for texts."""
+    with recorded(tmp_path, "request_bytes", "queue_ms") as site:
+        environ = {"CONTENT_LENGTH": 5, "HTTP_X_REQUEST_START": int(time.time())}
+        assert site.client.get("/", environ_overrides=environ).status_code == 200
+        assert site.only().vars.keys() == {"request_bytes", "queue_ms"}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("all", FACTS), ('["user", "path"]', ("user", "path"))]
+)
+def test_the_environment_of_the_process(
+    monkeypatch: pytest.MonkeyPatch, value: str, expected: tuple[str, ...]
+) -> None:
+    """Environment variables can set the facts."""
+    monkeypatch.setenv("FLASK_CHEST_FACTS", value)
+    app = Flask(__name__)
+    app.config.from_prefixed_env()
+    assert read_settings(app.config).facts == expected
+
+
 def test_response_bytes(tmp_path: Path) -> None:
     """The size of the response is known for lists, files and streams; ``HEAD`` sends none."""
     with recorded(tmp_path, "response_bytes") as site:
@@ -261,7 +284,7 @@ def view_of_a_name(name: str) -> str:
 
 
 def test_an_argument_that_is_no_plain_value(tmp_path: Path) -> None:
-    """What a converter makes is left out if JSON could not carry it."""
+    """A converter may make an object that JSON could not carry. It is left out."""
 
     class Thing(BaseConverter):
         def to_python(self, value: str) -> object:
@@ -326,32 +349,50 @@ class Account(Base):
         return str(self.id)
 
 
+class PlainAccount(Base):
+    """A user of SQLAlchemy that knows nothing of Flask-Login."""
+
+    __tablename__ = "plain_accounts"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
 def test_an_expired_user_is_not_loaded_again(tmp_path: Path) -> None:
     """After a commit, the id of the user is read without a query."""
     engine = create_engine("sqlite://")
     statements: list[str] = []
     Base.metadata.create_all(engine)
     with recorded(tmp_path, "user", **_ONLY_FACTS) as site, Session(engine) as database:
-        database.add(Account(id=7))
+        database.add_all([Account(id=7), PlainAccount(id=7)])
         database.commit()
 
         def view(name: str) -> str:
-            user = database.get(Account, 7)
+            user = database.get(PlainAccount if request.path == "/plain" else Account, 7)
             setattr(g, name, user)
-            session["_user_id"] = "7"
+            if request.path == "/login":
+                session["_user_id"] = "7"
+            else:
+                session.clear()
             if "commit" in request.args:
                 database.commit()
             statements.clear()
             return "ok"
 
         event.listen(engine, "before_cursor_execute", lambda *call: statements.append(call[2]))
-        for path, name in (("/login", "_login_user"), ("/http", "flask_httpauth_user")):
+        for path, name in (
+            ("/login", "_login_user"),
+            ("/header", "_login_user"),
+            ("/http", "flask_httpauth_user"),
+            ("/plain", "flask_httpauth_user"),
+        ):
             site.app.add_url_rule(path, path, view, defaults={"name": name})
         for url, expected in (
             ("/login", "7"),
             ("/login?commit", "7"),
             ("/http", "7"),
-            ("/http?commit", 7),
+            ("/http?commit", "7"),
+            ("/header?commit", "7"),
+            ("/plain", 7),
+            ("/plain?commit", 7),
         ):
             site.client.get(url)
             assert (url, site.take().vars, statements) == (url, {"user_id": expected}, [])
