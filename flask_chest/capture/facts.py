@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 # Characters of a path.
 _MAX_PATH = 255
-# Heroku sends milliseconds, nginx "t=" and seconds with a fraction, Apache "t=" and microseconds.
-_REQUEST_START = re.compile(r"\s*(?:t=)?([0-9]{1,16}(?:\.[0-9]{1,9})?)\s*")
+# Heroku sends milliseconds, nginx "t=" and seconds with a fraction, Apache "t=" and microseconds,
+# and some hosts nanoseconds: https://github.com/judoscale/judoscale-ruby/pull/157
+_REQUEST_START = re.compile(r"\s*(?:t=)?([0-9]{1,19}(?:\.[0-9]{1,9})?)\s*")
 # Milliseconds. A longer wait shows that a clock is wrong.
 _MAX_QUEUE = 3_600_000
 # Milliseconds that the clock of a proxy may be ahead.
@@ -119,7 +120,8 @@ def _add(values: dict[str, Any], name: str, value: object) -> None:
 def _queue_ms(header: object, arrived: int) -> float | None:
     """Return the milliseconds between the proxy and the app.
 
-    :param header: what the proxy sent: seconds, milliseconds or microseconds since 1970.
+    :param header: the time at which the proxy sent the request, since 1970, in any unit from
+        seconds to nanoseconds.
     :param arrived: microseconds since 1970.
     """
     match = None if header is None else _REQUEST_START.fullmatch(str(header))
@@ -127,7 +129,8 @@ def _queue_ms(header: object, arrived: int) -> float | None:
         return None
     sent = float(match[1])
     # The size shows the unit: seconds reach the first limit in the year 5138.
-    scale = 1e3 if sent < 1e11 else 1.0 if sent < 1e14 else 1e-3
+    limits = ((1e11, 1e3), (1e14, 1.0), (1e17, 1e-3))
+    scale = next((scale for limit, scale in limits if sent < limit), 1e-6)
     queued = arrived / 1000 - sent * scale
     return round(max(queued, 0.0), 3) if -_MAX_AHEAD <= queued <= _MAX_QUEUE else None
 

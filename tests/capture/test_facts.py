@@ -110,12 +110,12 @@ def test_cpu_time(tmp_path: Path) -> None:
         assert 20 <= cpu <= record.duration_ms + 5
 
 
-@pytest.mark.parametrize("form", ["{0:.3f}", "t={0:.3f}", "{1:d}", "t={2:d}", " t={1:d} "])
+@pytest.mark.parametrize("form", ["{0:.3f}", "t={0:.3f}", "{1:d}", "t={2:d}", "{3:d}", " t={1:d} "])
 def test_queue_time(tmp_path: Path, form: str) -> None:
-    """The header may have seconds, milliseconds or microseconds, with or without ``t=``."""
+    """The header may have any unit from seconds to nanoseconds, with or without ``t=``."""
     with recorded(tmp_path, "queue_ms") as site:
         sent = time.time() - 2
-        header = form.format(sent, int(sent * 1e3), int(sent * 1e6))
+        header = form.format(sent, int(sent * 1e3), int(sent * 1e6), int(sent * 1e9))
         site.client.get("/", headers={"X-Request-Start": header})
         queued: Any = site.only().vars["queue_ms"]
         assert 1998 <= queued < 60_000

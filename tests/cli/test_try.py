@@ -18,6 +18,9 @@ import pytest
 from flask import Flask
 
 from flask_chest import FlaskChestSQLite, flask_chest
+from flask_chest.cli.try_ import attach_chest
+from flask_chest.config.facts import FACTS
+from flask_chest.testing import capture_records
 
 from .shop import make_shop, run
 
@@ -163,6 +166,19 @@ def test_a_wrong_setting() -> None:
     result = run(app, "try")
     assert result.exit_code == 1
     assert result.output.startswith("Error: CHEST_SLOW_MS: ")
+
+
+def test_every_fact_is_on(tmp_path: Path) -> None:
+    """The point is to see everything, so all further facts are recorded."""
+    app = Flask("theirs")
+    app.add_url_rule("/<name>", "view", lambda name: name)
+    chest = attach_chest(app, tmp_path)
+    with capture_records(app) as records:
+        app.test_client().get("/ann")
+    chest.close()
+    assert chest.of(app).settings.facts == FACTS
+    [record] = records
+    assert record.vars.keys() == {"name", "cpu_ms", "request_bytes", "response_bytes"}
 
 
 @pytest.mark.server
