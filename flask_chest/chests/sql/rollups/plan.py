@@ -60,6 +60,19 @@ class _State(NamedTuple):
     pruned_until: float
 
 
+class _Parts(NamedTuple):
+    """Where the parts of a range begin and end: seconds since 1970.
+
+    :param begin: the start of the rollups.
+    :param live_end: from here on, rollups count pruned records only, and stored ones are read.
+    :param pruned_end: the end of the rollups.
+    """
+
+    begin: int
+    live_end: int
+    pruned_end: int
+
+
 class RollupPlanner:
     """Plans the queries of one store.
 
@@ -109,17 +122,8 @@ class RollupPlanner:
             if begin >= max(live_end, pruned_end):
                 return None
         live_end = max(begin, live_end)
-        around = (query.since, from_timestamp(begin)), (from_timestamp(live_end), query.until)
-        first = query.first_interval
-        if step > requested:
-            first = from_timestamp(floor_to(first.timestamp(), step))
-        return RollupPlan(
-            rollups=tuple(_split(begin, live_end, step)),
-            pruned=tuple(_split(live_end, max(live_end, pruned_end), step)),
-            records=tuple(part for part in around if part[0] < part[1]),
-            step=step,
-            begin=first,
-        )
+        parts = _Parts(begin, live_end, max(live_end, pruned_end))
+        return _make_plan(query, requested, step, parts)
 
     def _state(self) -> _State:
         columns = self._maintenance.columns
@@ -148,6 +152,21 @@ class RollupPlanner:
         first = sa.select(sa.func.min(columns.start))
         rows = self._select(first.where(columns.step == step, columns.start >= since))
         return rows[0][0] if rows else None
+
+
+def _make_plan(query: Query, requested: float, step: float, parts: _Parts) -> RollupPlan:
+    begin, live_end, pruned_end = parts
+    around = (query.since, from_timestamp(begin)), (from_timestamp(live_end), query.until)
+    first = query.first_interval
+    if step > requested:
+        first = from_timestamp(floor_to(first.timestamp(), step))
+    return RollupPlan(
+        rollups=tuple(_split(begin, live_end, step)),
+        pruned=tuple(_split(live_end, pruned_end, step)),
+        records=tuple(part for part in around if part[0] < part[1]),
+        step=step,
+        begin=first,
+    )
 
 
 def _is_about_routes(query: Query) -> bool:
