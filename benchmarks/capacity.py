@@ -17,7 +17,7 @@ from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
 from flask_chest.chests.redis.chest import FlaskChestRedis
 from flask_chest.chests.sql.mysql import FlaskChestMySQL
 from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
-from flask_chest.chests.sql.sqlite import FlaskChestSQLite
+from flask_chest.chests.sql.sqlite.chest import FlaskChestSQLite
 from flask_chest.errors import DeliveryError
 from flask_chest.record.codec import encode
 from flask_chest.record.record import Record

@@ -22,7 +22,7 @@ from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
 from flask_chest.chests.mongodb.chest import FlaskChestMongoDB
 from flask_chest.chests.sql.mysql import FlaskChestMySQL
 from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
-from flask_chest.chests.sql.sqlite import FlaskChestSQLite
+from flask_chest.chests.sql.sqlite.chest import FlaskChestSQLite
 from flask_chest.chests.sql.tables import records_table
 from flask_chest.record.record import Record
 from tests.servers.clickhouse import ClickHouse

@@ -24,7 +24,7 @@ from flask_chest.chests.base import AppInfo
 from flask_chest.chests.sql.maintenance import prune
 from flask_chest.chests.sql.rollups.job import HOURS_KEPT, RollupJob
 from flask_chest.chests.sql.rollups.lease import Lease
-from flask_chest.chests.sql.sqlite import FlaskChestSQLite
+from flask_chest.chests.sql.sqlite.chest import FlaskChestSQLite
 from flask_chest.query.intervals import DAY, HOUR
 from flask_chest.record.batch import Batch
 from flask_chest.record.codec import encode

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .chests.redis.chest import FlaskChestRedis
     from .chests.sql.mysql import FlaskChestMySQL
     from .chests.sql.postgresql import FlaskChestPostgreSQL
-    from .chests.sql.sqlite import FlaskChestSQLite
+    from .chests.sql.sqlite.chest import FlaskChestSQLite
 
 __all__ = [
     "Chest",

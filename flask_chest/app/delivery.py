@@ -18,8 +18,8 @@ from ..delivery.dead_letters import bury
 from ..delivery.flushing import FlushingDelivery
 from ..delivery.journal.adoption import Reads
 from ..delivery.journal.buffer import JournalBuffer
+from ..delivery.journal.ledger_totals import add_rejected
 from ..delivery.journal.scope import JournalScope
-from ..delivery.journal.totals import add_rejected
 from ..delivery.ledger import Ledger
 from ..delivery.memory_buffer import MemoryBuffer
 from ..delivery.pipeline_config import DeliveryConfig

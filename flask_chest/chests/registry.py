@@ -21,7 +21,7 @@ from .url import ENCODING_HINT, StoreURL
 #: URL scheme -> module and class. The module is imported when such a chest is made, and the driver
 #: when the chest first writes.
 SCHEMES = {
-    "sqlite": ("sql.sqlite", "FlaskChestSQLite"),
+    "sqlite": ("sql.sqlite.chest", "FlaskChestSQLite"),
     "postgresql": ("sql.postgresql", "FlaskChestPostgreSQL"),
     "postgres": ("sql.postgresql", "FlaskChestPostgreSQL"),
     "mysql": ("sql.mysql", "FlaskChestMySQL"),

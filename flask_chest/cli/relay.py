@@ -15,8 +15,8 @@ from ..chests.registry import assign_default_names, assign_unique_names, make_ch
 from ..delivery.background_delivery import BackgroundDelivery
 from ..delivery.buffer import LossListener
 from ..delivery.dead_letters import bury
+from ..delivery.journal.ledger_totals import add_rejected
 from ..delivery.journal.scope import JournalScope
-from ..delivery.journal.totals import add_rejected
 from ..delivery.ledger import Ledger
 from ..delivery.pipeline_config import DeliveryConfig
 from ..operations.relay import StreamBuffer

@@ -17,6 +17,8 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
+from flask_chest.dashboard.security_headers import set_security_headers
+
 from ..app.state import AppState
 from ..chests.per_process_client import PerProcessClient
 from ..chests.reader import Reader
@@ -33,11 +35,8 @@ from .rendering import Renderer
 
 NAME = "chest_dashboard"
 
+
 _PUBLIC_ENDPOINTS = frozenset((f"{NAME}.login", f"{NAME}.submit_login", f"{NAME}.static"))
-_CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 
 
 class Dashboard:
@@ -154,19 +153,6 @@ class Dashboard:
         return make_response(
             self._renderer.render("error", error=str(error), params=params), status
         )
-
-
-def set_security_headers(response: Response) -> Response:
-    """Set security headers: same-origin only, no inline code, no framing, no shared caching."""
-    response.headers["Content-Security-Policy"] = _CONTENT_SECURITY_POLICY
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["X-Frame-Options"] = "DENY"
-    response.headers["Referrer-Policy"] = "same-origin"
-    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
-    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    if response.mimetype == "text/html":
-        response.headers["Cache-Control"] = "no-store"
-    return response
 
 
 def _close_all(readers: dict[str, Reader]) -> None:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from .._process_lock import ProcessLock, current_process
 from .._throttle import LogThrottle
+from .last_flush import Shutdown
 from .pipeline import Pipeline, User
 from .pipeline_config import DeliveryConfig
-from .process_exit import Shutdown
 from .sender import ChestLike
 from .thread_pool import ThreadPool
 

@@ -19,7 +19,7 @@ from flask import (
 )
 
 from .chest_integration import ChestIntegration
-from .request_id import DEFAULT_HEADER, is_usable, new_request_id, request_id_context
+from .log_request_id import DEFAULT_HEADER, is_usable, new_request_id, request_id_context
 from .safe_json import safe_str
 from .settings import LOG_QUERYSTRING, REQUEST_ID_HEADER
 

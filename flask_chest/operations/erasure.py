@@ -9,8 +9,8 @@ from ..chests.eraser import BATCH_SIZE
 from ..chests.reader import Reader
 from ..delivery.dead_letters import DeadLetter, DeadLetters
 from ..delivery.journal.delivered_copies import overwrite_delivered_copies
+from ..delivery.journal.ledger_totals import add_to_totals
 from ..delivery.journal.scope import JournalScope
-from ..delivery.journal.totals import add_to_totals
 from ..delivery.ledger import Ledger
 from ..errors import ChestError
 from ..query.matching import matches

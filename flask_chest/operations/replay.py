@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from ..chests.base import Chest
 from ..delivery.dead_letters import DeadLetter, DeadLetters
+from ..delivery.journal.ledger_totals import add_to_totals
 from ..delivery.journal.scope import JournalScope, storable_text
-from ..delivery.journal.totals import add_to_totals
 from ..delivery.ledger import Ledger
 from ..errors import ChestError, DeliveryError, QueryError, RejectedError
 from ..query.ndjson import from_line

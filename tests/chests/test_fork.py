@@ -21,7 +21,7 @@ from flask_chest.chests.otlp.chest import FlaskChestOTLP
 from flask_chest.chests.redis.chest import FlaskChestRedis
 from flask_chest.chests.sql.mysql import FlaskChestMySQL
 from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
-from flask_chest.chests.sql.sqlite import FlaskChestSQLite
+from flask_chest.chests.sql.sqlite.chest import FlaskChestSQLite
 from flask_chest.testing import make_records
 from tests.servers.clickhouse import ClickHouse
 from tests.servers.collector import Collector

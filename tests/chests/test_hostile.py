@@ -34,7 +34,7 @@ from flask_chest.chests.otlp.log_records import is_free
 from flask_chest.chests.redis.chest import FlaskChestRedis
 from flask_chest.chests.sql.mysql import FlaskChestMySQL
 from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
-from flask_chest.chests.sql.sqlite import FlaskChestSQLite
+from flask_chest.chests.sql.sqlite.chest import FlaskChestSQLite
 from flask_chest.record.batch import Batch
 from flask_chest.record.codec import dumps, encode, loads
 from flask_chest.record.record import Record

@@ -11,8 +11,8 @@ import pytest
 from flask_chest.chests.base import Chest
 from flask_chest.delivery.dead_letters import DeadLetter, DeadLetters
 from flask_chest.delivery.file_lock import FileLock
+from flask_chest.delivery.journal.ledger_totals import add_to_totals, read_ledger
 from flask_chest.delivery.journal.scope import JournalScope
-from flask_chest.delivery.journal.totals import add_to_totals, read_ledger
 from flask_chest.delivery.ledger import Ledger
 from flask_chest.errors import DeliveryError, RejectedError
 from flask_chest.operations.erasure import erase_dead_letters

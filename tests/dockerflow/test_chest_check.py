@@ -11,8 +11,8 @@ from flask import Flask, g
 from flask_chest import FlaskChest
 from flask_chest.app.state import get_state
 from flask_chest.chests.memory import MemoryChest
+from flask_chest.delivery.journal.ledger_totals import add_to_totals
 from flask_chest.delivery.journal.scope import JournalScope
-from flask_chest.delivery.journal.totals import add_to_totals
 from flask_chest.delivery.ledger import Ledger
 from flask_chest.dockerflow import Dockerflow
 from flask_chest.dockerflow.chest_check import RecentLosses

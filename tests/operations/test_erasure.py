@@ -10,7 +10,7 @@ import pytest
 from flask import Flask, g
 
 from flask_chest import FlaskChest, Record
-from flask_chest.chests.sql.sqlite import FlaskChestSQLite
+from flask_chest.chests.sql.sqlite.chest import FlaskChestSQLite
 from flask_chest.cli import chest as chest_group
 from flask_chest.query.fields import parse_field
 from flask_chest.query.filters import parse_filter

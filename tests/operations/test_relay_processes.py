@@ -17,8 +17,8 @@ from flask_chest.chests.redis.chest import FlaskChestRedis
 from flask_chest.chests.registry import make_chest
 from flask_chest.chests.sql.chest import SQLChest
 from flask_chest.delivery.dead_letters import DeadLetters
+from flask_chest.delivery.journal.ledger_totals import read_ledger
 from flask_chest.delivery.journal.scope import JournalScope
-from flask_chest.delivery.journal.totals import read_ledger
 from flask_chest.record.record import Record
 from flask_chest.testing import make_records
 from tests.servers.postgresql import PostgreSQL

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from flask_chest.delivery.journal.buffer import JournalBuffer
+from flask_chest.delivery.journal.ledger_totals import read_ledger
 from flask_chest.delivery.journal.scope import JournalScope
-from flask_chest.delivery.journal.totals import read_ledger
 
 # Whole processes and large journals: too long for the fast tests.
 pytestmark = pytest.mark.server

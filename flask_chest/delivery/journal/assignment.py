@@ -15,9 +15,9 @@ from ..file_lock import FileLock
 from .adoption import Adoption, Reads
 from .description import ForeignFolderError
 from .layout import WRITER_NAME
+from .ledger_totals import add_to_totals
 from .partition import Partition
 from .scope import JournalScope
-from .totals import add_to_totals
 
 _logger = logging.getLogger("flask_chest.delivery")
 

@@ -26,10 +26,10 @@ from .assignment import Assignment
 from .backlog import oldest_pending
 from .damaged_records import iter_frames
 from .framing import MAGIC, Frame
+from .ledger_totals import add_to_totals, read_ledger, reserve_totals
 from .partition import Partition
 from .scope import JournalScope
 from .size_limit import enforce_size_limit
-from .totals import add_to_totals, read_ledger, reserve_totals
 from .writer import JournalWriter
 
 _logger = logging.getLogger("flask_chest.delivery")

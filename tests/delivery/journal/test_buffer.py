@@ -20,8 +20,8 @@ from flask_chest.delivery.journal.adoption import Reads
 from flask_chest.delivery.journal.buffer import JournalBuffer
 from flask_chest.delivery.journal.framing import MAGIC
 from flask_chest.delivery.journal.layout import segment_numbers, segment_path, writer_folders
+from flask_chest.delivery.journal.ledger_totals import add_to_totals, read_ledger
 from flask_chest.delivery.journal.scope import JournalScope
-from flask_chest.delivery.journal.totals import add_to_totals, read_ledger
 from flask_chest.delivery.journal.writer import JournalWriter
 
 CHESTS = ("one", "two")

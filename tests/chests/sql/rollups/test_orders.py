@@ -11,7 +11,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from flask_chest import Record
-from flask_chest.chests.sql.sqlite import FlaskChestSQLite
+from flask_chest.chests.sql.sqlite.chest import FlaskChestSQLite
 from flask_chest.query.fields import ROUTE, parse_field
 from flask_chest.query.filters import parse_filter
 from flask_chest.query.query import Query

@@ -10,7 +10,7 @@ import pytest
 from flask_chest.chests.sql.schema import Schema
 from flask_chest.testing import make_records
 
-from .helpers import make_sqlite_chest, query_file
+from ..helpers import make_sqlite_chest, query_file
 
 
 def describe(file: Path) -> dict[str, Any]:

@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from ...errors import ConfigError, DeliveryError, RejectedError
-from ...record.record import Record
-from .base import BaseSQLChest
-from .sqlite_file import check_path
-from .sqlite_fork import close_before_fork
-from .sqlite_schema import ForeignTableError, view_query
+from ....errors import ConfigError, DeliveryError, RejectedError
+from ....record.record import Record
+from ..base import BaseSQLChest
+from .file import check_path
+from .fork import close_before_fork
+from .schema import ForeignTableError, view_query
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
     from sqlalchemy import exc
 
-    from .sqlite_writer import SQLiteWriter
+    from .writer import SQLiteWriter
 
 
 class FlaskChestSQLite(BaseSQLChest):
@@ -64,7 +64,7 @@ class FlaskChestSQLite(BaseSQLChest):
     @cached_property
     def _writer(self) -> SQLiteWriter:
         # The driver is loaded by the first use, not by an app that is configured.
-        from .sqlite_writer import SQLiteWriter
+        from .writer import SQLiteWriter
 
         return SQLiteWriter(self)
 
@@ -117,7 +117,7 @@ class FlaskChestSQLite(BaseSQLChest):
     def check(self) -> None:
         import sqlite3
 
-        from .sqlite_errors import UNWRITABLE
+        from .errors import UNWRITABLE
 
         # A check must not create the file or its folder.
         file = self.file()
@@ -132,7 +132,7 @@ class FlaskChestSQLite(BaseSQLChest):
             raise self.unavailable(f"no file can be created in {existing}", UNWRITABLE)
 
     def _check_file(self, file: Path) -> None:
-        from .sqlite_connection import connect_read_only, read_only_uri
+        from .connection import connect_read_only, read_only_uri
 
         with closing(connect_read_only(read_only_uri(file))) as connection:
             connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
@@ -147,7 +147,7 @@ class FlaskChestSQLite(BaseSQLChest):
             writer.close()
 
     def maintain(self, until: int, retention: float | None, stop: threading.Event) -> None:
-        from .sqlite_maintenance import is_due
+        from .maintenance import is_due
 
         if is_due(self.file(), self.table, until, retention):
             super().maintain(until, retention, stop)
@@ -165,12 +165,12 @@ class FlaskChestSQLite(BaseSQLChest):
         return f"{self.file()}-wal may hold the records until nobody reads the file any more"
 
     def make_engine(self) -> sa.Engine:
-        from .sqlite_engine import make_engine
+        from .engine import make_engine
 
         return make_engine(self.file(), self.timeout)
 
     def make_read_only_engine(self) -> sa.Engine:
-        from .sqlite_engine import make_read_only_engine
+        from .engine import make_read_only_engine
 
         return make_read_only_engine(self.file())
 
@@ -181,7 +181,7 @@ class FlaskChestSQLite(BaseSQLChest):
 
     def upgrade(self) -> None:
         """Upgrade tables of an older version. This is rare, so it may load SQLAlchemy."""
-        from .schema import Schema
+        from ..schema import Schema
 
         engine = self.make_engine()
         try:
@@ -200,7 +200,7 @@ class FlaskChestSQLite(BaseSQLChest):
         )
 
     def remedy(self, error: BaseException) -> str:
-        from .sqlite_errors import remedy_for
+        from .errors import remedy_for
 
         return remedy_for(getattr(error, "orig", None) or error)
 
@@ -220,7 +220,7 @@ class FlaskChestSQLite(BaseSQLChest):
     def _to_chest_error(self, error: Exception) -> DeliveryError | RejectedError:
         if isinstance(error, ForeignTableError):
             return self.unavailable(*error.args)
-        from .sqlite_errors import is_rejection
+        from .errors import is_rejection
 
         if is_rejection(error):
             return RejectedError(self.error_message(error))

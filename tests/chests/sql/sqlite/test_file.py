@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from flask_chest import FlaskChestSQLite
-from flask_chest.chests.sql import sqlite_connection
+from flask_chest.chests.sql.sqlite import connection as sqlite_connection
 from flask_chest.errors import DeliveryError
 from flask_chest.testing import make_records
 
-from .helpers import create_file, make_sqlite_chest, query_file
+from ..helpers import create_file, make_sqlite_chest, query_file
 
 
 @pytest.fixture

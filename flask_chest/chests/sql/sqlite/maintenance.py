@@ -8,10 +8,10 @@ from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ...query.intervals import HOUR, floor_to
-from .names import PRUNED_PREFIX, late_key, rollups_name, state_key
-from .rollups.delay import MAX_DELAY
-from .sqlite_connection import connect_read_only, read_only_uri
+from ....query.intervals import HOUR, floor_to
+from ..names import PRUNED_PREFIX, late_key, rollups_name, state_key
+from ..rollups.delay import MAX_DELAY
+from .connection import connect_read_only, read_only_uri
 
 _ROLLED_UNTIL = "SELECT rolled_until FROM chest_upkeep WHERE table_name = ?"
 _OLDER = 'SELECT 1 FROM "{table}" WHERE time < ? LIMIT 1'

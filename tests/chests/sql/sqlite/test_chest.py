@@ -13,12 +13,12 @@ import sqlalchemy as sa
 from flask import Flask
 
 from flask_chest.chests.registry import make_chest
-from flask_chest.chests.sql.sqlite import FlaskChestSQLite
+from flask_chest.chests.sql.sqlite.chest import FlaskChestSQLite
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.testing import check_chest, make_records
 
-from ..first_use import ROUNDS, write_at_once
-from .helpers import make_sqlite_chest, query_file
+from ...first_use import ROUNDS, write_at_once
+from ..helpers import make_sqlite_chest, query_file
 
 
 def test_app_instead_of_path() -> None:

@@ -1,6 +1,6 @@
 """Creates the tables of a SQLite file without SQLAlchemy.
 
-``tests/chests/sql/test_sqlite_schema.py`` checks that the tables are those of ``tables.py``.
+``tests/chests/sql/sqlite/test_schema.py`` checks that the tables are those of ``tables.py``.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ...record.codec import FIELDS
-from . import names
-from .names import MAINTENANCE, VERSIONS, foreign_table, rollups_name, view_name
+from ....record.codec import FIELDS
+from .. import names
+from ..names import MAINTENANCE, VERSIONS, foreign_table, rollups_name, view_name
 
 if TYPE_CHECKING:
     import sqlite3

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from .sqlite_file import companion, create_file, has_name, identify, opening
-from .sqlite_fork import keep_forever
+from .file import companion, create_file, has_name, identify, opening
+from .fork import keep_forever
 
 # Pages of 4 KiB in the write-ahead log after which a commit copies them into the database. Batches
 # change many pages of the indexes; by default the same pages would be copied four times as often.

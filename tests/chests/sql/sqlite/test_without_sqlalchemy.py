@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .helpers import query_file
+from ..helpers import query_file
 
 _SERVE = """
 import sys, threading, time

@@ -9,16 +9,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from ..._throttle import LogThrottle
-from ...errors import ChestError, DeliveryError
-from ...record.record import Record
-from ..batches import oldest_time
-from ..per_process_client import PerProcessClient
-from . import names, sqlite_schema
-from .formats.sqlite_rows import insert
-from .rollups.delay import is_late
-from .sqlite_connection import Database
-from .sqlite_file import check_path, has_name, identify, wal_readers
+from ...._throttle import LogThrottle
+from ....errors import ChestError, DeliveryError
+from ....record.record import Record
+from ...batches import oldest_time
+from ...per_process_client import PerProcessClient
+from .. import names
+from ..rollups.delay import is_late
+from . import schema as sqlite_schema
+from .connection import Database
+from .file import check_path, has_name, identify, wal_readers
+from .rows import insert
 
 _REPORT_LATE = """
 INSERT INTO chest_upkeep (table_name, holder, held_until, rolled_until) VALUES (?, '', 0, ?)

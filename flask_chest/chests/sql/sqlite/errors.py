@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from .sqlite_connection import WALUnavailableError
-from .sqlite_file import MAX_PATH_BYTES, PathTooLongError
+from .connection import WALUnavailableError
+from .file import MAX_PATH_BYTES, PathTooLongError
 
 #: The remedy if a file cannot be created or written to.
 UNWRITABLE = "let this process write there, or name another file"
