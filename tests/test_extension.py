@@ -292,7 +292,8 @@ def test_requests_after_close(tmp_path: Path) -> None:
 def test_flush_with_nothing_to_do(tmp_path: Path) -> None:
     """Before the first request, ``flush()`` and ``stats()`` start no thread and make no file."""
     before = own_threads()
-    chest = FlaskChest(number_app(tmp_path))
+    app = number_app(tmp_path)  # held: an app that nobody holds is let go
+    chest = FlaskChest(app)
     assert chest.flush()
     assert chest.flush(timeout=0)
     assert chest.stats()["chests"]["memory"]["captured"] == 0

@@ -29,13 +29,14 @@ def test_headers_are_redacted(site: Site) -> None:
 
 
 def test_long_names_are_not_kept(site: Site) -> None:
-    """300 requests with names of 300 kB each, as variables and keys, leave less than 1 MiB."""
+    """300 requests with names of 300 kB each, as variables and keys, leave less than 10 MiB."""
     number = iter(range(1000))
 
     @site.app.get("/")
     def view() -> str:
         n = next(number)
-        setattr(g, f"{'x' * 300_000}{n}", 1)
+        # Not by setattr(), whose names Python 3.12 keeps for ever.
+        vars(g._get_current_object())[f"{'x' * 300_000}{n}"] = 1
         g.inner = {f"{'y' * 300_000}{n}": 1}
         return "done"
 
@@ -49,7 +50,8 @@ def test_long_names_are_not_kept(site: Site) -> None:
     gc.collect()
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert grown < 1 << 20
+    # Of 180 MB. Python itself keeps up to 30 names that instances of one class have had.
+    assert grown < 10 << 20
 
 
 def test_long_sets_of_names_are_not_kept(site: Site) -> None:
