@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 
 _INTERVAL = 60.0
 
@@ -33,4 +34,6 @@ class LogThrottle:
         count = self._suppressed.pop(kind, 0)
         if count:
             message, details = message + " (%d more in between)", (*details, count)
-        self._logger.warning(message, *details, exc_info=exc_info)
+        # A handler of the app, or a clock that raises, must not make a failure of the request.
+        with suppress(Exception):
+            self._logger.warning(message, *details, exc_info=exc_info)

@@ -7,11 +7,13 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import metadata
+from typing import NamedTuple
 
 from ..._speedups import COMPILED
 from .finding import Finding, note
 
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[^]]*\])?\s*([^;]*)(?:;.*)?")
+_EXTRA = re.compile(r"""extra == ['"]([\w-]+)['"]""")
 # Variables that tell where a function is frozen between two requests.
 _FROZEN_BETWEEN_REQUESTS = {
     "AWS_LAMBDA_FUNCTION_NAME": "AWS Lambda",
@@ -56,10 +58,32 @@ def examine_versions() -> Iterator[Finding]:
     except metadata.PackageNotFoundError:
         yield note("software", "Flask-Chest has no metadata here, so versions are not compared")
         return
-    for requirement in sorted(set(requirements)):
-        match = _REQUIREMENT.fullmatch(requirement)
-        if match is not None:
-            yield from _compare(match[1], match[2].strip(), optional="extra ==" in requirement)
+    parsed = [match for each in sorted(set(requirements)) if (match := _parse(each)) is not None]
+    for name, allowed, extra in parsed:
+        if extra is None or all(_is_installed(each.name) for each in parsed if each.extra == extra):
+            yield from _compare(name, allowed, optional=extra is not None)
+
+
+class _Requirement(NamedTuple):
+    name: str
+    allowed: str
+    extra: str | None
+
+
+def _parse(requirement: str) -> _Requirement | None:
+    match = _REQUIREMENT.fullmatch(requirement)
+    if match is None:
+        return None
+    extra = _EXTRA.search(requirement)
+    return _Requirement(match[1], match[2].strip(), None if extra is None else extra[1])
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _compare(name: str, allowed: str, *, optional: bool) -> Iterator[Finding]:

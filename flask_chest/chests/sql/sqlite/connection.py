@@ -33,6 +33,14 @@ _LONG_WAL_BYTES = 2 * _MAX_WAL_BYTES
 _SECONDS_BETWEEN_TRUNCATIONS = 10.0
 
 
+class Connection(sqlite3.Connection):
+    """A connection that is closed when nobody holds it: apps may be dropped without ``close()``."""
+
+    def __del__(self) -> None:
+        # Python 3.13 and newer warn of a connection that is not closed.
+        self.close()
+
+
 class WALUnavailableError(sqlite3.OperationalError):
     """The file system has no shared memory, which the write-ahead log needs."""
 
@@ -160,7 +168,11 @@ def connect(path: Path, timeout: float) -> sqlite3.Connection:
     :param timeout: seconds to wait for other writers.
     """
     connection = sqlite3.connect(
-        path, timeout=timeout, isolation_level=None, check_same_thread=False
+        path,
+        timeout=timeout,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=Connection,
     )
     try:
         configure(connection)
@@ -208,15 +220,23 @@ def read_only_uri(file: Path) -> str:
 
 def connect_read_only(uri: str) -> Any:
     """Connect to a file: URI, with a natural logarithm for percentiles."""
-    connection = sqlite3.connect(uri, uri=True)
-    # Reads pages from the page cache without copying them.
-    connection.execute("PRAGMA mmap_size = 4294967296")
+    connection = sqlite3.connect(uri, uri=True, factory=Connection)
+    try:
+        # Reads pages from the page cache without copying them.
+        connection.execute("PRAGMA mmap_size = 4294967296")
+        _add_logarithm(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _add_logarithm(connection: sqlite3.Connection) -> None:
     try:
         connection.execute("SELECT ln(1)")
     except sqlite3.OperationalError:
         # Built without https://sqlite.org/lang_mathfunc.html
         connection.create_function("ln", 1, _ln, deterministic=True)
-    return connection
 
 
 def _ln(value: float | None) -> float | None:
