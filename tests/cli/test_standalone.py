@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -89,12 +90,12 @@ def test_a_database_of_something_else(tmp_path: Path) -> None:
     """The command creates no table, and does not report an empty store."""
     import sqlite3
 
-    with sqlite3.connect(tmp_path / "other.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "other.db")) as connection, connection:
         connection.execute("CREATE TABLE songs (title)")
     result = call(f"sqlite:///{tmp_path / 'other.db'}", "stats")
     assert result.exit_code == 1
     assert "the file or its table does not exist" in result.stderr
-    with sqlite3.connect(tmp_path / "other.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "other.db")) as connection, connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("songs",)]
 
 

@@ -47,7 +47,7 @@ def test_without_math_functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     chest = make_sqlite_chest(tmp_path)
     chest.write(sample_records())
     chest.close()
-    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: real(*a, **k, factory=Old))
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: real(*a, **{**k, "factory": Old}))
     reader = SQLReader(chest)
     assert reader.answer(WHOLE).whole.percentiles[0] == pytest.approx(33, rel=0.2)
 

@@ -37,8 +37,10 @@ class Connection(sqlite3.Connection):
     """A connection that is closed when nobody holds it: apps may be dropped without ``close()``."""
 
     def __del__(self) -> None:
-        # Python 3.13 and newer warn of a connection that is not closed.
-        self.close()
+        # Python 3.13 and newer warn of a connection that is not closed. One that could not be
+        # opened raises an error.
+        with suppress(sqlite3.Error):
+            self.close()
 
 
 class WALUnavailableError(sqlite3.OperationalError):
@@ -220,7 +222,7 @@ def read_only_uri(file: Path) -> str:
 
 def connect_read_only(uri: str) -> Any:
     """Connect to a file: URI, with a natural logarithm for percentiles."""
-    connection = sqlite3.connect(uri, uri=True, factory=Connection)
+    connection = sqlite3.connect(uri, uri=True, check_same_thread=False, factory=Connection)
     try:
         # Reads pages from the page cache without copying them.
         connection.execute("PRAGMA mmap_size = 4294967296")
