@@ -48,7 +48,7 @@ def status(as_json: bool) -> None:
     click.echo()
     for name, address, health, *_ in rows:
         if address is not None:
-            click.echo(f"{name}: {address}")
+            click.echo(f"{name}: {one_line(address, 4096)}")
         if health not in _OK:
             # In the table, a long error message would push the ledger off the screen.
             click.secho(f"  {one_line(health, 1000)}", fg="red")

@@ -13,6 +13,7 @@ from .._process_lock import current_process
 from .._throttle import LogThrottle
 from ..signals import announce_for_all, records_lost
 from .batch_timer import BatchTimer
+from .buffer import Source
 from .pipeline_config import DeliveryConfig
 from .sender import ChestLike, Sender
 from .thread_pool import Task, TaskQueue, ThreadPool
@@ -192,7 +193,7 @@ class Pipeline:
                 self.buffer.oldest_pending(chest.name) is None for chest in self.config.chests
             )
         return all(
-            source.read(sender.chest.name, 1) is None
+            _has_no_more(source, sender.chest.name)
             for sender in self._senders
             for source in self.buffer.sources()
         )
@@ -247,3 +248,11 @@ def _store_of(chest: ChestLike) -> Hashable:
     """Return what is equal for chests that write to one store."""
     location = chest.location()
     return (type(chest), location) if location else id(chest)
+
+
+def _has_no_more(source: Source, chest: str) -> bool:
+    """Whether a chest has read all records; ``False`` if they cannot be read."""
+    try:
+        return source.read(chest, 1) is None
+    except OSError:
+        return False

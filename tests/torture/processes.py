@@ -99,7 +99,17 @@ def settings(folder: Path, **config: Any) -> dict[str, str]:
     return {INSTANCE: str(folder), CONFIG: json.dumps({"CHEST_CHESTS": ["memory://"], **config})}
 
 
+def _open_environment() -> None:
+    """Let other users reach this virtual environment: tox makes its folder private."""
+    prefix = Path(sys.prefix)
+    for path in (prefix, *prefix.parents):
+        mode = path.stat().st_mode
+        if path.is_relative_to(ROOT) and not mode & 0o1:
+            path.chmod(mode | 0o11)
+
+
 def _as_user(user: int) -> list[str]:
+    _open_environment()
     prefix = Path(sys.base_prefix)
     closed = [path for path in (*reversed(prefix.parents), prefix) if not path.stat().st_mode & 0o1]
     if closed:
@@ -118,7 +128,7 @@ def folder_of(user: int) -> Iterator[Path]:
         os.chown(folder, user, user)
         folder.chmod(0o755)
         try:
-            run_as(user, "-c", "import flask_chest")
+            run_as(user, "-c", "import apscheduler, flask_chest")
         except (AssertionError, OSError) as error:
             skip_without(f"an interpreter that other users can run ({error})")
         yield folder
