@@ -122,10 +122,10 @@ class IdempotentProducer:
         self._wait(self._producer.flush, max(0.0, deadline - time.monotonic()))
         self._wait_for_reason(deadline)
         ids = [message.id for message in messages]
-        if self._acknowledged.isdisjoint(ids):
-            self._note_stall()
-        else:
+        if not self._acknowledged.isdisjoint(ids):
             self._stalls = 0
+        elif not self.has_given_up:
+            self._note_stall()
         failed = {each: self._rejected.get(each) for each in ids if each not in self._acknowledged}
         if not failed:
             self.last_error = None
