@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -39,15 +40,21 @@ def debug_client(folder: Path) -> FlaskClient:
         ({"REMOTE_ADDR": ""}, {}, 403),
         (LOOPBACK, {"Host": "evil.test"}, 403),
         (LOOPBACK, {"Host": "127.0.0.1.evil.test"}, 403),
-        (LOOPBACK, {"Host": "[", "Origin": "http://["}, 403),
+        pytest.param(
+            LOOPBACK,
+            {"Host": "[", "Origin": "http://["},
+            403,
+            marks=pytest.mark.skipif(
+                version("werkzeug") < "3.1", reason="the client of Werkzeug 3.0 refuses this host"
+            ),
+        ),
     ],
 )
 def test_debug_mode(
     tmp_path: Path, environ: dict[str, str], headers: dict[str, str], status: int
 ) -> None:
     """In debug mode no token is needed for requests from this machine with its own host name."""
-    # Without cookies, since older clients of Werkzeug parse the URL for them.
-    client = debug_client(tmp_path).application.test_client(use_cookies=False)
+    client = debug_client(tmp_path)
     assert client.get("/chest/", environ_base=environ, headers=headers).status_code == status
     client.application.debug = False
     assert client.get("/chest/", environ_base=environ, headers=headers).status_code == 403
