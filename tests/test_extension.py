@@ -23,6 +23,7 @@ from flask_apscheduler import APScheduler
 
 from flask_chest import FlaskChest, flask_chest
 from flask_chest.chests.memory import MemoryChest
+from flask_chest.delivery.journal.partition import Partition
 from flask_chest.errors import ConfigError
 from flask_chest.signals import batch_delivered
 from tests import ROOT
@@ -589,4 +590,23 @@ def test_stats_can_be_written_as_json(tmp_path: Path) -> None:
     chest = FlaskChest(app)
     app.test_client().get("/1")
     assert json.loads(json.dumps(chest.stats())) == chest.stats()
+    chest.close()
+
+
+def test_flush_of_a_journal_that_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``flush()`` returns ``False``, and the records arrive later; a simulation of a new owner."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError("not yours any more")
+
+    app = number_app(tmp_path, CHEST_BUFFER="disk")
+    chest = FlaskChest(app)
+    with monkeypatch.context() as patch:
+        patch.setattr(Partition, "read", refuse)
+        assert app.test_client().get("/1").status_code == 200
+        assert chest.flush(5) is False
+    assert chest.flush(30)
+    assert chest.stats()["chests"]["memory"]["delivered"] == 1
     chest.close()
