@@ -143,7 +143,7 @@ def test_damage_to_other_files_costs_no_record(small: Small, tmp_path: Path, nam
 def test_damaged_totals_do_not_stop_delivery(small: Small, tmp_path: Path) -> None:
     """The totals only have numbers of the past, and start at zero again."""
     deliver(small.root)
-    whole = (small.root / "ledger.json").read_bytes()
+    whole = (small.root / "ledger.json").read_bytes().rstrip()  # without the padding
     for content in (*cuts(whole), *flips(whole)):
         (small.root / "ledger.json").write_bytes(content)
         assert deliver(small.root) == []

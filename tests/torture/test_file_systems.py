@@ -14,7 +14,7 @@ from flask_chest.delivery.journal.layout import writer_folders
 from flask_chest.delivery.journal.writer import JournalWriter
 from tests.servers.programs import skip_without
 
-from .app import make_torture_app
+from .app import make_torture_app, rescan
 from .processes import shim, visit
 from .test_disk import tmpfs
 
@@ -103,6 +103,22 @@ def test_a_journal_of_one_mebibyte(tmp_path: Path) -> None:
         ledger, log = visit(tmp_path, 3000, CHEST_CHESTS=[up])
         assert ledger["pending"] == 0, log
         assert ledger["captured"] == 6000, log
+
+
+def test_losses_that_a_full_disk_counts_in_parts(tmp_path: Path) -> None:
+    """The totals are saved twice on a full disk, and the process that ends forgets none."""
+    with tmpfs(tmp_path / "chest-journal", "1m"):
+        app = make_torture_app(tmp_path, CHEST_CHESTS=["https://127.0.0.1:9/"])
+        chest, client = app.extensions["chest"], app.test_client()
+        for part in range(3):
+            for number in range(1000):
+                client.get(f"/put/{part}-{number}")
+            rescan(app)
+        before = next(iter(chest.stats()["chests"].values()))
+        assert before["captured"] in (2999, 3000)
+        assert before["lost"]["journal"] > 1000
+        chest.close()
+        assert next(iter(chest.stats()["chests"].values())) == before
 
 
 _OVERLAY = """

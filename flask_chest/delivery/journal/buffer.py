@@ -6,7 +6,7 @@ Each writing process has a folder. When it is finished, its numbers move to the 
         019aa1b2c3d4-4711-8f3a2b/   one writer: segments, a checkpoint per chest, two locks
         dead/                       records that a chest will never accept
         ledger.json                 the totals of removed folders
-        ledger.spare                room for the next totals, in case the disk is full
+        ledger.spare                room for the next totals; the two files take turns
 """
 
 from __future__ import annotations

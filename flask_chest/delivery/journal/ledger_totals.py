@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 from ..durable_files import decode_json, replace_json, sync_file, write_json, write_whole
 from ..file_lock import FileLock
 from ..ledger import Ledger
-from ..owned_files import check_root, create_file, open_or_create
+from ..owned_files import check_root, create_file
 from .layout import writer_folders
 from .partition import open_own
 from .scope import JournalScope
@@ -22,9 +21,9 @@ _LOCK_TIMEOUT = 1.0
 # How often an addition is repeated if the totals change meanwhile.
 _MAX_READS = 20
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-# Room for the totals of a full disk. They are written into this file, which is then renamed.
-_SPARE_BYTES = 8192
+# The size of the totals and of their spare file, which take turns: the new totals are written into
+# the spare file, which is then renamed. This needs no free space.
+_RESERVED_BYTES = 8192
 
 
 def read_ledger(scope: JournalScope) -> Ledger:
@@ -80,33 +79,69 @@ def add_rejected(scope: JournalScope, chest: str, count: int) -> None:
 def reserve_totals(root: Path) -> None:
     """Reserve the room that the totals need: a full disk must not forget what it lost.
 
+    Another process that holds the lock reserves it, so this one does not wait.
+
     :raises OSError: there is no room.
     """
-    os.close(open_or_create(root / "ledger.lock"))
+    lock = FileLock(root / "ledger.lock")
+    try:
+        if lock.acquire():
+            _reserve(root)
+    finally:
+        lock.release()
+
+
+def _reserve(root: Path) -> None:
+    """Create the totals and their spare file, of the same size, unless they exist."""
     spare = _spare(root)
-    if spare.exists():
-        return
-    with contextlib.suppress(FileExistsError):
-        descriptor = create_file(spare)
-        try:
-            write_whole(descriptor, bytes(_SPARE_BYTES))
-        finally:
-            os.close(descriptor)
+    if spare.exists() and spare.stat().st_size < _RESERVED_BYTES:
+        spare.unlink()  # the totals of an earlier version, which were shorter
+    for path in (root / "ledger.json", spare):
+        if not path.exists():
+            _create(path)
+
+
+def _create(path: Path) -> None:
+    descriptor = create_file(path)
+    try:
+        write_whole(descriptor, bytes(_RESERVED_BYTES))
+        write_json(path, {})
+    except OSError:
+        with contextlib.suppress(OSError):
+            path.unlink()  # a shorter one would look like the whole reservation
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def _save(root: Path, content: dict[str, Any]) -> None:
-    path = root / "ledger.json"
     try:
-        replace_json(path, content)
-    except OSError as error:
-        spare = _spare(root)
-        if error.errno not in _FULL or not spare.exists():
-            raise
-        write_json(spare, content)
-        sync_file(spare)
-        spare.rename(path)
+        _save_in_spare(root, content)
+    except OSError:
+        replace_json(root / "ledger.json", content)
     with contextlib.suppress(OSError):
-        reserve_totals(root)
+        _reserve(root)
+
+
+def _save_in_spare(root: Path, content: dict[str, Any]) -> None:
+    """Replace the totals by their spare file; after a crash they are the old or the new ones.
+
+    The old file becomes the next spare file. If it were deleted instead, the records of other
+    requests could take its room on a full disk.
+
+    :raises OSError: there is no spare file, or it cannot be written.
+    """
+    path, spare, old = root / "ledger.json", _spare(root), root / "ledger.old"
+    if not spare.exists():
+        raise FileNotFoundError(spare)
+    write_json(spare, content)
+    sync_file(spare)
+    old.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # some file systems allow a file only one name
+        old.hardlink_to(path)
+    spare.rename(path)
+    with contextlib.suppress(OSError):
+        old.rename(spare)
 
 
 def _spare(root: Path) -> Path:
