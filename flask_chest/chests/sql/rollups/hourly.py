@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,20 +13,16 @@ from ....query.fields import ROUTE, Field
 from ....query.filters import Filter
 from ....query.intervals import HOUR, from_timestamp
 from ....query.query import Query
-from ....query.summary import Group
 from ....query.time_slices import TimeSlices
 from ....record.codec import EPOCH
 from ..aggregate import HUGE, Aggregate
 from ..dialects import Dialect
+from .numeric_variables import NumericVariables
 from .rollup import Rollup
 
-#: Maximum number of numeric variables in the rollups of one hour.
-MAX_VARIABLES = 20
 _KIND = Field("", "kind")
 _KINDS = {True: Filter(_KIND, "=", "request"), False: Filter(_KIND, "!=", "request")}
 _NO_LIMIT = 1_000_000
-# Records that are searched for numeric variables: in all, for each route, and number of routes.
-_SEARCHED, _SEARCHED_PER_ROUTE, _MAX_ROUTES = 500, 50, 500
 _MAX_CACHED = 32
 
 
@@ -38,9 +34,10 @@ class HourlyAggregates:
 
     :param table: the table of records.
     :param dialect: the SQL dialect of the database.
+    :param dialect_name: the name of SQLAlchemy's dialect.
     """
 
-    def __init__(self, table: sa.Table, dialect: Dialect) -> None:
+    def __init__(self, table: sa.Table, dialect: Dialect, dialect_name: str) -> None:
         self._table = table
         self._dialect = dialect
         moment = table.columns.time.type
@@ -48,11 +45,7 @@ class HourlyAggregates:
         self._end: Any = sa.bindparam("end", type_=moment)
         self._within = table.columns.time >= self._begin, table.columns.time < self._end
         self._count = sa.select(sa.func.count()).select_from(table).where(*self._within)
-        newest = sa.select(table.columns.vars).where(*self._within)
-        newest = newest.order_by(table.columns.time.desc())
-        self._newest = newest.limit(_SEARCHED)
-        route = table.columns.route == sa.bindparam("of_route", type_=table.columns.route.type)
-        self._newest_of_route = newest.where(route).limit(_SEARCHED_PER_ROUTE)
+        self._variables = NumericVariables(table, dialect_name)
         self._aggregates = {is_request: self._make_aggregates(is_request) for is_request in _KINDS}
         self._numbers_queries: dict[tuple[bool, tuple[str, ...]], sa.Select[Any]] = {}
 
@@ -75,7 +68,8 @@ class HourlyAggregates:
             ).groups
             for is_request, aggregates in self._aggregates.items()
         }
-        names = self._names(connection, within, [*groups[True], *groups[False]])
+        has_records = any(groups.values())
+        names = self._variables.names(connection, within) if has_records else ()
         found = []
         for is_request, some in groups.items():
             numbers = self._numbers(connection, within, is_request, names) if some else {}
@@ -84,21 +78,6 @@ class HourlyAggregates:
                 for group in some
             ]
         return found
-
-    def _names(
-        self,
-        connection: sa.Connection,
-        within: Mapping[str, datetime],
-        groups: Sequence[Group],
-    ) -> tuple[str, ...]:
-        """Numeric variables in the newest records, and in the newest records of each route."""
-        documents = [*connection.execute(self._newest, within).scalars()]
-        if sum(group.summary.rows for group in groups) > _SEARCHED:
-            # A rare request may have the variable that matters: of thousands of visits one pays.
-            for route in [group.key for group in groups if group.key is not None][:_MAX_ROUTES]:
-                parameters = {**within, "of_route": route}
-                documents += connection.execute(self._newest_of_route, parameters).scalars()
-        return _numeric_names(documents)
 
     def _make_aggregates(self, is_request: bool) -> sa.Select[Any]:
         # The range of this query is unused: the ends of the slice are parameters.
@@ -146,17 +125,6 @@ class HourlyAggregates:
 
 def _range_of(hour: int) -> dict[str, datetime]:
     return {"begin": from_timestamp(hour), "end": from_timestamp(hour + HOUR)}
-
-
-def _numeric_names(documents: Iterable[Any]) -> tuple[str, ...]:
-    counts: dict[str, int] = {}
-    for document in documents:
-        for name, value in document.items():
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                counts[name] = counts.get(name, 0) + 1
-    most = sorted(counts, key=lambda name: (-counts[name], name))[:MAX_VARIABLES]
-    # Sorted, so that hours with the same variables share one cached query.
-    return tuple(sorted(most))
 
 
 def _clamped(number: Any) -> Any:

@@ -37,8 +37,9 @@ class RollupJob:
         self._late_records = LateRecords(store.maintenance, store.records.name)
         # Reading an hour with many records must not block writers.
         self._read_only_engine = store.make_read_only_engine()
-        dialect = DIALECTS[engine.dialect.name](store.records)
-        self._hours = HourlyAggregates(store.records, dialect)
+        name = engine.dialect.name
+        dialect = DIALECTS[name](store.records)
+        self._hours = HourlyAggregates(store.records, dialect, name)
         columns = store.rollups.columns
         is_of_interval = (
             columns.step == sa.bindparam("of_step", type_=columns.step.type),

@@ -93,12 +93,12 @@ class RollupPlanner:
         """
         requested = step
         is_long = query.seconds > LONG
-        if not _is_about_routes(query) or (is_long and step < HOUR):
+        if not _is_about_routes(query):
             return None
-        if not is_long:
+        if not is_long or step < HOUR:
             if self._has_all_records(query):
                 return None
-            step = max(step, HOUR)
+            step = max(step, HOUR)  # pruned records are known by the hour only
         state = self._state()
         until = query.until.timestamp()
         begin, end = ceil_to(query.since.timestamp(), HOUR), floor_to(until, HOUR)
@@ -174,9 +174,7 @@ def _is_about_routes(query: Query) -> bool:
         return False
     if query.measure != DURATION and query.measure.document != "vars":
         return False
-    return all(
-        each == REQUESTS or (each.field == ROUTE and each.operator == "=") for each in query.where
-    )
+    return all(each == REQUESTS or each.field == ROUTE for each in query.where)
 
 
 def _split(begin: int, end: int, step: float) -> Iterator[tuple[int, int, int]]:

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from ....query.filters import Filter
 from ....query.intervals import DAY
+from ....query.matching import matches
 from ....query.query import DURATION, Query
+from ....record.codec import EPOCH
+from ....record.record import Record
 from ..store_protocols import Store
 from .plan import REQUESTS, RollupPlan, RollupPlanner
 from .pruned_hours import is_pruned
@@ -37,22 +41,30 @@ class RollupReader:
         """The rows of a plan that match the filters of a query."""
         columns = self._table.columns
         needed = [each for each in columns if each.name != "numbers" or query.measure != DURATION]
-        conditions = list(self._conditions(query))
-        routes = {each.value for each in query.where if each != REQUESTS and each.value}
+        conditions: list[Any] = [columns.is_request] if REQUESTS in query.where else []
+        about_routes = [each for each in query.where if each != REQUESTS]
         parts = [(part, conditions) for part in plan.rollups]
         parts += [(part, [is_pruned(columns), *conditions]) for part in plan.pruned]
         for (step, begin, end), where in parts:
-            within = columns.step == step, columns.start >= begin, columns.start < end
-            rows = self._select(sa.select(*needed).where(*within, *where))
-            # MySQL's collations also match similar routes.
-            yield from (row for row in rows if not routes or {row.route} == routes)
+            within = columns.step == step, columns.start >= begin, columns.start < end, *where
+            if about_routes:
+                routes = self._matching_routes(within, about_routes)
+                within = *within, _is_one_of(columns.route, routes)
+            for row in self._select(sa.select(*needed).where(*within)):
+                # MySQL's collations also find similar routes.
+                if not about_routes or row.route in routes:
+                    yield row
 
-    def _conditions(self, query: Query) -> Iterator[Any]:
-        columns = self._table.columns
-        for each in query.where:
-            if each == REQUESTS:
-                yield columns.is_request
-            elif each.value:
-                yield columns.route == each.value
-            else:
-                yield columns.route.is_(None)
+    def _matching_routes(self, within: tuple[Any, ...], filters: list[Filter]) -> set[str | None]:
+        """The routes that match filters, by the rules that hold for records in memory."""
+        rows = self._select(sa.select(self._table.columns.route).where(*within).distinct())
+        found = (row.route for row in rows)
+        return {
+            route for route in found if matches(Record(id="", time=EPOCH, route=route), filters)
+        }
+
+
+def _is_one_of(column: sa.Column[Any], values: set[str | None]) -> Any:
+    texts = sorted(each for each in values if each is not None)
+    listed = column.in_(texts)
+    return sa.or_(listed, column.is_(None)) if None in values else listed

@@ -20,7 +20,7 @@ from flask_chest.query.summary import Answer, Series, Summary
 from flask_chest.record.batch import Batch
 from flask_chest.record.codec import encode
 
-from ....query.records import END, sample_records
+from ....query.records import END, ODD_NAME, sample_records
 from ..helpers import open_reader
 
 DAYS = 3
@@ -121,6 +121,30 @@ def check_overflow(chest: BaseSQLChest) -> None:
     chest.write([one])
     only_one = replace(query, since=end - timedelta(minutes=2))
     assert reader.answer(only_one).whole.mean == pytest.approx(1e308)
+    reader.close()
+    chest.close()
+
+
+def check_variable_of_old_requests(chest: BaseSQLChest) -> None:
+    """A variable is rolled up, whatever its name and however many newer requests lack it.
+
+    :param chest: an empty store.
+    """
+    hour = now().replace(minute=0, second=0, microsecond=0) - timedelta(days=3)
+    names = ("total", "größe", "a.b", "a b", ODD_NAME)
+    old = Record(id="a", time=hour, route="/pay", vars=dict.fromkeys(names, 2.5))
+    without = [
+        Record(id=f"b{number}", time=hour + timedelta(seconds=number + 1), route="/pay")
+        for number in range(600)
+    ]
+    chest.write([old, *without])
+    maintain(chest, timedelta(days=1))
+    reader = open_reader(chest)
+    query = long_query(now())
+    assert reader.count(query) == 0
+    for name in names:
+        of_name = replace(query, measure=parse_field(name))
+        assert reader.answer(of_name).whole.total == 2.5, name
     reader.close()
     chest.close()
 

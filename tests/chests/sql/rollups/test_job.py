@@ -22,6 +22,7 @@ from .suite import (
     DAYS,
     check_overflow,
     check_rollups,
+    check_variable_of_old_requests,
     days_of_records,
     long_query,
     maintain,
@@ -69,6 +70,20 @@ def test_variable_of_few_requests(chest: FlaskChestSQLite) -> None:
     assert reader.answer(query).whole.total == 50
     reader.close()
     chest.close()
+
+
+def test_variable_of_old_requests(chest: FlaskChestSQLite) -> None:
+    """A variable is rolled up, also if 600 newer requests of its route and hour lack it."""
+    check_variable_of_old_requests(chest)
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("server", [PostgreSQL, MariaDB])
+def test_variable_of_old_requests_on_a_server(server: Callable[[], Any]) -> None:
+    """PostgreSQL and MariaDB pass the same check."""
+    with server() as running:
+        chest: Any = make_chest(running.url)
+        check_variable_of_old_requests(chest)
 
 
 def test_rollups_of_hours_expire(chest: FlaskChestSQLite, tmp_path: Path) -> None:

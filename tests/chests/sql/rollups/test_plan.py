@@ -44,7 +44,7 @@ def test_intervals_shorter_than_a_day(chest: FlaskChestSQLite) -> None:
     after = reader.series(query, 3600)
     assert after.step == before.step == 3600
     assert sum(each.rows for each in after.lines[None]) == DAYS * 200
-    assert reader.series(query, 600).step == 600, "records answer shorter intervals"
+    assert reader.series(query, 600).step == 3600, "pruned records are known by the hour only"
     reader.close()
     chest.close()
 
@@ -122,6 +122,55 @@ def test_short_range_without_records(chest: FlaskChestSQLite) -> None:
     after = reader.series(day, 1800)
     assert (before[1].step, after.step) == (1800, 3600)
     assert sum(each.rows for each in after.lines[None]) == 200
+    reader.close()
+    chest.close()
+
+
+@pytest.mark.parametrize("hours", [47, 48, 49, 50, 51])
+def test_a_chart_of_two_pruned_days(chest: FlaskChestSQLite, hours: int) -> None:
+    """A chart has every pruned record, also if its intervals are shorter than an hour."""
+    end = now().replace(minute=0, second=0, microsecond=0) - timedelta(days=3)
+    begin = end - timedelta(hours=hours)
+    chest.write(
+        [
+            Record(id=f"{number:032x}", time=begin + timedelta(hours=number), route="/")
+            for number in range(hours)
+        ]
+    )
+    maintain(chest, timedelta(days=1))
+    reader = open_reader(chest)
+    query = Query(since=begin, until=end)
+    assert reader.count(query) == 0
+    series = reader.series(query, 1800)
+    assert series.step == 3600
+    assert [each.rows for each in series.lines[None]] == [1] * hours
+    assert reader.answer(query).whole.rows == hours
+    reader.close()
+    chest.close()
+
+
+@pytest.mark.parametrize("text", ["route=", "route!=", "route=/a", "route!=/a", "route~A"])
+def test_filters_of_the_route(chest: FlaskChestSQLite, text: str) -> None:
+    """A filter of the route matches the same records in ranges of any length, pruned or not."""
+    end = now().replace(minute=0, second=0, microsecond=0) - timedelta(days=3)
+    routes = (None, "", "/a", "/A", "/a ", "/b", "/b")
+    chest.write(
+        [
+            Record(id=f"{number:032x}", time=end - timedelta(seconds=number + 1), route=route)
+            for number, route in enumerate(routes)
+        ]
+    )
+    reader = open_reader(chest)
+    short = Query(since=end - timedelta(hours=1), until=end).filtered(parse_filter(text))
+    long = replace(short, since=end - timedelta(days=9))
+    expected = reader.count(short)
+    for retention in (None, None, timedelta(days=1)):
+        for query in (short, long):
+            assert reader.answer(query).whole.rows == expected, query.seconds
+        maintain(chest, retention)
+    assert reader.count(long) == 0
+    for query in (short, long):
+        assert reader.answer(query).whole.rows == expected, query.seconds
     reader.close()
     chest.close()
 
