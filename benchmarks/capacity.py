@@ -15,11 +15,11 @@ from werkzeug.test import run_wsgi_app
 from flask_chest import Chest, FlaskChest
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
 from flask_chest.chests.redis.chest import FlaskChestRedis
-from flask_chest.chests.sql.mysql import FlaskChestMySQL
-from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
+from flask_chest.chests.sql.mysql.chest import FlaskChestMySQL
+from flask_chest.chests.sql.postgresql.chest import FlaskChestPostgreSQL
 from flask_chest.chests.sql.sqlite.chest import FlaskChestSQLite
 from flask_chest.errors import DeliveryError
-from flask_chest.record.codec import encode
+from flask_chest.record.json_line import encode
 from flask_chest.record.record import Record
 from tests.servers.clickhouse import ClickHouse
 from tests.servers.mariadb import MariaDB

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from flask_chest._speedups import IdMaker
 from flask_chest.record.batch import Batch
-from flask_chest.record.codec import encode
+from flask_chest.record.json_line import encode
 from flask_chest.record.record import Record
 
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from time import process_time, thread_time
 from typing import Any
 
 from flask_chest import FlaskChest
-from flask_chest.record.codec import encode
+from flask_chest.record.json_line import encode
 
 from . import apps
 from .comparison import make_records

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flask_chest.record.codec import encode
+from flask_chest.record.json_line import encode
 from flask_chest.record.record import Record
 from tests.servers.kafka import Kafka
 

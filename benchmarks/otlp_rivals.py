@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from flask_chest.record.codec import to_microseconds
+from flask_chest.record.json_line import to_microseconds
 from flask_chest.record.record import Record
 
 Store = Callable[[Sequence[Record]], None]

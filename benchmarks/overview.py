@@ -23,9 +23,9 @@ from typing import Any, NamedTuple
 from flask.testing import FlaskClient
 
 from flask_chest.app.state import get_state
-from flask_chest.operations.retention import Maintenance
+from flask_chest.operations.background_retention import Maintenance
 from flask_chest.record.batch import Batch
-from flask_chest.record.codec import encode
+from flask_chest.record.json_line import encode
 from flask_chest.record.record import Record
 
 from . import apps

@@ -26,7 +26,7 @@ from flask import Flask
 from flask_chest.app.state import get_state
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
 from flask_chest.chests.clickhouse.client import connect
-from flask_chest.chests.sql.base import BaseSQLChest
+from flask_chest.chests.sql.sql_chest import BaseSQLChest
 from flask_chest.chests.url import StoreURL
 from tests.servers.clickhouse import ClickHouse
 from tests.servers.daemon import Daemon

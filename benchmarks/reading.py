@@ -31,12 +31,12 @@ from flask.testing import FlaskClient
 
 from flask_chest import FlaskChest
 from flask_chest.app.state import get_state
-from flask_chest.chests.sql.base import BaseSQLChest
 from flask_chest.chests.sql.reader import SQLReader
+from flask_chest.chests.sql.sql_chest import BaseSQLChest
 from flask_chest.cli import chest as commands
-from flask_chest.operations.retention import Maintenance
+from flask_chest.operations.background_retention import Maintenance
 from flask_chest.record.batch import Batch
-from flask_chest.record.codec import encode
+from flask_chest.record.json_line import encode
 from flask_chest.record.record import Record
 from tests.servers.postgresql import PostgreSQL
 

@@ -23,7 +23,7 @@ from flask_chest import FlaskChest
 from flask_chest.app.state import get_state
 from flask_chest.chests.sql.sqlite.chest import FlaskChestSQLite
 from flask_chest.errors import DeliveryError
-from flask_chest.record.codec import encode
+from flask_chest.record.json_line import encode
 from flask_chest.record.record import Record
 from tests.servers.gunicorn import gunicorn
 from tests.torture.app import environment

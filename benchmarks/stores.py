@@ -20,10 +20,10 @@ from flask_chest.chests.base import AppInfo
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
 from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
 from flask_chest.chests.mongodb.chest import FlaskChestMongoDB
-from flask_chest.chests.sql.mysql import FlaskChestMySQL
-from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
+from flask_chest.chests.sql.mysql.chest import FlaskChestMySQL
+from flask_chest.chests.sql.postgresql.chest import FlaskChestPostgreSQL
 from flask_chest.chests.sql.sqlite.chest import FlaskChestSQLite
-from flask_chest.chests.sql.tables import records_table
+from flask_chest.chests.sql.table_definitions import records_table
 from flask_chest.record.record import Record
 from tests.servers.clickhouse import ClickHouse
 from tests.servers.mariadb import MariaDB

@@ -21,13 +21,13 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from flask_chest.chests.base import AppInfo
-from flask_chest.chests.sql.maintenance import prune
-from flask_chest.chests.sql.rollups.job import HOURS_KEPT, RollupJob
-from flask_chest.chests.sql.rollups.lease import Lease
+from flask_chest.chests.sql.rollup_and_pruning import prune
+from flask_chest.chests.sql.rollups.maintenance_lease import Lease
+from flask_chest.chests.sql.rollups.rollup_job import HOURS_KEPT, RollupJob
 from flask_chest.chests.sql.sqlite.chest import FlaskChestSQLite
-from flask_chest.query.intervals import DAY, HOUR
+from flask_chest.query.time_intervals import DAY, HOUR
 from flask_chest.record.batch import Batch
-from flask_chest.record.codec import encode
+from flask_chest.record.json_line import encode
 from flask_chest.record.record import Record
 
 from .promises import Promise, report_promises

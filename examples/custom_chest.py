@@ -14,7 +14,7 @@ from flask_chest.chests.eraser import Eraser
 from flask_chest.chests.record_reader import RecordReader
 from flask_chest.errors import DeliveryError
 from flask_chest.record.batch import Batch, encoded_lines
-from flask_chest.record.codec import EPOCH
+from flask_chest.record.json_line import EPOCH
 
 
 class FolderChest(Chest):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from . import _posix as _posix  # first: on Windows it says what is missing
 from ._version import __version__
 from .chests.base import Chest
-from .chests.registry import CLASSES, load_class
+from .chests.factory import CLASSES, load_class
 from .decorator import flask_chest
 from .extension import FlaskChest
 from .record.record import Record
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from .chests.mongodb.chest import FlaskChestMongoDB
     from .chests.otlp.chest import FlaskChestOTLP
     from .chests.redis.chest import FlaskChestRedis
-    from .chests.sql.mysql import FlaskChestMySQL
-    from .chests.sql.postgresql import FlaskChestPostgreSQL
+    from .chests.sql.mysql.chest import FlaskChestMySQL
+    from .chests.sql.postgresql.chest import FlaskChestPostgreSQL
     from .chests.sql.sqlite.chest import FlaskChestSQLite
 
 __all__ = [

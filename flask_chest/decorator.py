@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 from flask import Flask, current_app, g, has_request_context, request
 from werkzeug.exceptions import HTTPException
 
-from .app.decorations import Decoration, decorate_view
+from .app.decorated_views import Decoration, decorate_view
 from .app.state import AppState, find_state, standalone_state
 from .capture.encoding_cache import EncodingCache
 from .capture.request_state import (
@@ -22,12 +22,12 @@ from .capture.request_state import (
     status_of_exception,
 )
 from .capture.routes import route_of
-from .chests.registry import make_chests
-from .config import validators
+from .chests.factory import make_chests
+from .config import value_types
 from .config.plan import Override
-from .config.rule import Route
-from .config.settings import check_argument
-from .delivery.synchronous import SynchronousDelivery
+from .config.rule_matching import Route
+from .config.settings_validation import check_argument
+from .delivery.synchronous_delivery import SynchronousDelivery
 from .errors import ConfigError
 from .typing import RequestIdGenerator, TrackedVars
 
@@ -82,9 +82,9 @@ def flask_chest(
 def _build_decoration(
     chests: object, tracked_vars: object, request_id_generator: object, raise_exceptions: object
 ) -> Decoration:
-    function = validators.optional(validators.function)
-    specs = _checked("chests", chests, validators.optional(validators.chests))
-    variables = _checked("tracked_vars", tracked_vars, validators.tracked_vars)
+    function = value_types.optional(value_types.function)
+    specs = _checked("chests", chests, value_types.optional(value_types.chests))
+    variables = _checked("tracked_vars", tracked_vars, value_types.tracked_vars)
     return Decoration(
         chests=tuple(make_chests(specs or (), "flask_chest(chests)")),
         override=Override(
@@ -92,7 +92,7 @@ def _build_decoration(
             tracks=variables is not None,
             request_id_generator=_checked("request_id_generator", request_id_generator, function),
         ),
-        raise_exceptions=_checked("raise_exceptions", raise_exceptions, validators.boolean),
+        raise_exceptions=_checked("raise_exceptions", raise_exceptions, value_types.boolean),
     )
 
 

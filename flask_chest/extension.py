@@ -10,12 +10,12 @@ from weakref import WeakSet
 from flask import Blueprint, Flask, current_app
 
 from .app.blueprint_tracking import BlueprintTracking
-from .app.mod_wsgi import warn_of_sub_interpreter
+from .app.mod_wsgi_warning import warn_of_sub_interpreter
 from .app.state import AppState, find_state, publish_state
-from .capture.middleware import ChestMiddleware
-from .config import validators
-from .config.rule import parse_rule
-from .config.settings import check_argument, check_value, read_settings
+from .capture.wsgi_middleware import ChestMiddleware
+from .config import value_types
+from .config.rule_matching import parse_rule
+from .config.settings_validation import check_argument, check_value, read_settings
 from .errors import ConfigError
 from .typing import RequestIdGenerator, TrackedVars
 
@@ -72,10 +72,10 @@ class FlaskChest:
         self._request_id_generator = check_argument(
             "request_id_generator",
             request_id_generator,
-            validators.optional(validators.function),
+            value_types.optional(value_types.function),
         )
         self._scheduler = check_argument(
-            "scheduler", scheduler, validators.optional(validators.scheduler)
+            "scheduler", scheduler, value_types.optional(value_types.scheduler)
         )
         self._tracked: list[BlueprintTracking] = []
         self._access_check: AccessCheck | None = None
@@ -162,7 +162,7 @@ class FlaskChest:
 
         .. versionadded:: 1.0
         """
-        self._access_check = check_argument("dashboard_access", check, validators.function)
+        self._access_check = check_argument("dashboard_access", check, value_types.function)
         return check
 
     def flush(self, timeout: float | None = None) -> bool:

@@ -18,7 +18,7 @@ from flask import Flask
 from .chests.base import AppInfo, Chest
 from .errors import DeliveryError, RejectedError
 from .record.batch import Batch
-from .record.codec import encode
+from .record.json_line import encode
 from .record.record import Record
 from .signals import record_captured
 

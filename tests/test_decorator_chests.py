@@ -15,8 +15,8 @@ from flask.views import MethodView
 from flask_chest import Chest, FlaskChest, FlaskChestSQLite, Record, flask_chest
 from flask_chest.app.state import STANDALONE_KEY, STATE_KEY, get_state
 from flask_chest.chests.base import AppInfo
+from flask_chest.chests.factory import make_chest
 from flask_chest.chests.memory import MemoryChest
-from flask_chest.chests.registry import make_chest
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.errors import ConfigError, DeliveryError
 

@@ -523,7 +523,7 @@ def test_nothing_before_the_first_request(tmp_path: Path) -> None:
                 "kafka://127.0.0.1:1/topic", "otlp+http://127.0.0.1:1",
                 "redis://127.0.0.1:1/0", "clickhouse://u:p@127.0.0.1:1/db"):
         try:
-            app.config["CHEST_CHESTS"].append(flask_chest.chests.registry.make_chest(url))
+            app.config["CHEST_CHESTS"].append(flask_chest.chests.factory.make_chest(url))
         except (flask_chest.errors.ConfigError, ModuleNotFoundError):
             pass  # its driver is not installed here
     chest = flask_chest.FlaskChest(app, rules=[{{"rule": "/", "chests": ["sqlite"]}}])

@@ -13,27 +13,27 @@ from typing import Any
 from flask import Flask
 
 from .._process_lock import ProcessLock
-from ..capture.encoder import RecordEncoder
 from ..capture.encoding_cache import EncodingCache
-from ..capture.facts import FactCollector
-from ..capture.hooks import FlaskHooks
-from ..capture.recorder import Recorder, RecordSink
+from ..capture.fact_collector import FactCollector
+from ..capture.flask_hooks import FlaskHooks
+from ..capture.record_encoder import RecordEncoder
+from ..capture.request_recorder import Recorder, RecordSink
 from ..capture.routes import routes_of
 from ..chests.base import AppInfo, Chest
-from ..chests.registry import assign_unique_names, make_chests, share_chests
+from ..chests.factory import assign_unique_names, make_chests, share_chests
 from ..config.plan_cache import PlanCache
-from ..config.rule import Rule, parse_rule
+from ..config.rule_matching import Rule, parse_rule
 from ..config.ruleset import build_ruleset
-from ..config.settings import Settings, read_settings
+from ..config.settings_validation import Settings, read_settings
 from ..delivery.background_delivery import BackgroundDelivery
+from ..delivery.journal.app_scope import JournalScope
 from ..delivery.journal.backlog import warn_of_undelivered
-from ..delivery.journal.framing import MAX_CHESTS
-from ..delivery.journal.scope import JournalScope
+from ..delivery.journal.record_framing import MAX_CHESTS
 from ..errors import ConfigError
 from ..typing import RequestIdGenerator
 from .blueprint_tracking import BlueprintTracking, PendingBlueprintRules
-from .decorations import DecorationOverrides
-from .delivery import Delivery, build_agent, build_delivery, journal_dir, journal_scope
+from .decorated_views import DecorationOverrides
+from .delivery_builder import Delivery, build_agent, build_delivery, journal_dir, journal_scope
 
 _logger = logging.getLogger("flask_chest")
 

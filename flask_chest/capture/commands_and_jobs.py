@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..config.plan_cache import PlanCache
-from ..config.rule import Route
-from ..record.ids import record_ids
-from .app_globals import RecordedGlobals
+from ..config.rule_matching import Route
+from ..record.request_and_record_ids import record_ids
 from .command_name import command_name, ended_well
-from .encoder import DEFAULT_FIELDS, NO_FACTS, RecordEncoder, error_name
 from .encoding_cache import EncodingCache
-from .facts import FactCollector
+from .fact_collector import FactCollector
+from .flask_g import RecordedGlobals
+from .record_encoder import DEFAULT_FIELDS, NO_FACTS, RecordEncoder, error_name
 
 
 class BackgroundContexts:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, request
 from flask.signals import request_started
 
-from .recorder import Recorder
+from .request_recorder import Recorder
 from .request_state import ENVIRON_KEY, NO_FIELDS, RequestState, current_request
 
 if TYPE_CHECKING:

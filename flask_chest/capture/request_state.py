@@ -13,12 +13,12 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 
 from .._speedups import RequestStart
-from ..record.ids import record_ids, validate_request_id
-from ..record.trace_context import parse_traceparent
+from ..record.request_and_record_ids import record_ids, validate_request_id
+from ..record.traceparent import parse_traceparent
 from ..typing import RequestIdGenerator
-from .app_globals import RecordedGlobals
-from .encoder import RARE_FIELDS, error_name
 from .encoding_cache import EncodingCache
+from .flask_g import RecordedGlobals
+from .record_encoder import RARE_FIELDS, error_name
 
 if TYPE_CHECKING:
     from flask.wrappers import Response

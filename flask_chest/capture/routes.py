@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 from flask import Flask, current_app
 
-from ..config.rule import Route
-from ..config.validators import METHODS
+from ..config.rule_matching import Route
+from ..config.value_types import METHODS
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

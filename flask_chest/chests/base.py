@@ -15,10 +15,10 @@ from .._process_lock import ProcessLock
 from ..errors import ConfigError
 from ..record.record import Record
 from ..typing import ContextTuple
-from .batches import context_tuples
+from .batch_bodies import context_tuples
 from .constructor_arguments import check_name, unknown_argument
 from .eraser import Eraser
-from .error_reports import ErrorReports, without_secrets
+from .error_messages import ErrorReports, without_secrets
 from .reader import Reader
 
 

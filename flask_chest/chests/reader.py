@@ -6,8 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
+from ..query.answer import Answer, Series
 from ..query.query import Query
-from ..query.summary import Answer, Series
 from ..record.record import Record
 
 #: Records per page.

@@ -11,12 +11,12 @@ from itertools import islice
 from typing import Any
 
 from ..query.aggregation import aggregate_answer, aggregate_series, limit_lines
+from ..query.answer import Answer, Series
+from ..query.filter_matching import field_value, matches
 from ..query.formatting import value_text
-from ..query.matching import field_value, matches
 from ..query.percentiles import bucket_of
 from ..query.query import Query
-from ..query.summary import Answer, Series
-from ..record.codec import EPOCH
+from ..record.json_line import EPOCH
 from ..record.record import Record
 from .reader import PAGE, SCAN_LIMIT, Reader
 

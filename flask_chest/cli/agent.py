@@ -6,7 +6,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..errors import ChestError
-from .context import current_state
+from .command_context import current_state
 from .termination_signals import wait_for_shutdown
 
 

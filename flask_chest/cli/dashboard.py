@@ -8,9 +8,9 @@ from flask.cli import with_appcontext
 
 from ..app.state import get_state
 from ..dashboard.blueprint import Dashboard
-from ..dashboard.origin import is_local
-from .context import current_state
-from .server import serving
+from ..dashboard.request_origin import is_local
+from .command_context import current_state
+from .local_server import serving
 from .termination_signals import wait_for_shutdown
 
 #: The path of the dashboard.

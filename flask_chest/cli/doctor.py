@@ -15,7 +15,7 @@ from ..operations.diagnosis.journal import examine_journal
 from ..operations.diagnosis.processes import examine_files, examine_process, find_processes
 from ..operations.diagnosis.software import examine_software
 from ..operations.diagnosis.stores import examine_stores
-from .context import current_state, synchronous_chests
+from .command_context import current_state, synchronous_chests
 from .options import json_option
 from .output import one_line, print_json
 

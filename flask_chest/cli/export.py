@@ -11,16 +11,16 @@ import click
 from flask.cli import with_appcontext
 
 from ..chests.reader import Reader
-from ..query.csv import csv_lines
-from ..query.filters import Filter
-from ..query.ndjson import to_line
+from ..query.export_csv import csv_lines
+from ..query.export_ndjson import to_line
+from ..query.filter_parsing import Filter
 from ..query.query import Query
-from ..record.printable import printable
+from ..record.printable_text import printable
 from ..record.record import Record
-from .atomic_file import atomic_file
-from .context import open_reader
+from .command_context import open_reader
 from .options import FIRST, LAST, chest_option, make_query, range_options, where_option
 from .output import progress
+from .output_file import atomic_file
 
 
 @click.command()

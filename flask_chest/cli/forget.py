@@ -19,12 +19,11 @@ from ..operations.erasure import (
     erase_delivered_copies,
     matching_dead_letters,
 )
-from ..query.filters import Filter
-from ..query.ndjson import to_line
+from ..query.export_ndjson import to_line
+from ..query.filter_parsing import Filter
 from ..query.query import Query
 from ..record.record import Record
-from .atomic_file import atomic_file
-from .context import click_errors, current_state, select_chests
+from .command_context import click_errors, current_state, select_chests
 from .options import (
     FIRST,
     LAST,
@@ -35,6 +34,7 @@ from .options import (
     yes_option,
 )
 from .output import print_json, print_warning, progress
+from .output_file import atomic_file
 
 #: Each chest and its reader; the reader is ``None`` if the store cannot be read.
 _Stores = list[tuple[Chest, Reader | None]]

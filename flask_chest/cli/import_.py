@@ -12,10 +12,10 @@ from flask.cli import with_appcontext
 
 from ..chests.base import Chest
 from ..errors import QueryError
-from ..operations.retention import Maintenance
-from ..query.ndjson import from_line
+from ..operations.background_retention import Maintenance
+from ..query.export_ndjson import from_line
 from ..record.record import Record
-from .context import click_errors, current_state, select_chests
+from .command_context import click_errors, current_state, select_chests
 from .options import chest_option, json_option
 from .output import print_json, print_warning, progress
 

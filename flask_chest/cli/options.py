@@ -10,7 +10,7 @@ import click
 
 from ..errors import QueryError
 from ..query.fields import Field, parse_field
-from ..query.filters import Filter, parse_filters
+from ..query.filter_parsing import Filter, parse_filters
 from ..query.query import DURATION, Query, parse_time
 
 F = TypeVar("F", bound=Callable[..., Any])

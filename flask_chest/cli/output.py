@@ -12,9 +12,9 @@ from typing import Any
 import click
 import orjson
 
-from ..delivery.journal.scope import storable_text
+from ..delivery.journal.app_scope import storable_text
 from ..query.formatting import json_text
-from ..record.printable import escape_json, printable
+from ..record.printable_text import escape_json, printable
 
 _BARS = "▁▂▃▄▅▆▇█"
 

@@ -9,10 +9,10 @@ import click
 from flask.cli import with_appcontext
 
 from ..chests.base import Chest
-from ..config import validators
-from ..query.intervals import floor_to_hour
+from ..config import value_types
 from ..query.query import Query
-from .context import click_errors, current_state, select_chests
+from ..query.time_intervals import floor_to_hour
+from .command_context import click_errors, current_state, select_chests
 from .options import FIRST, chest_option, json_option, yes_option
 from .output import print_json, progress
 
@@ -51,7 +51,7 @@ def _max_age(older_than: str | None) -> float:
             raise click.UsageError("name the age: --older-than '30 days', or set CHEST_RETENTION")
         return retention
     try:
-        return validators.seconds(older_than)
+        return value_types.seconds(older_than)
     except ValueError as error:
         raise click.BadParameter(f"{older_than!r}: {error}", param_hint="--older-than") from None
 

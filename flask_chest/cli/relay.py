@@ -9,19 +9,19 @@ from flask.cli import with_appcontext
 
 from ..app.state import AppState
 from ..chests.base import Chest
+from ..chests.factory import assign_default_names, assign_unique_names, make_chest
 from ..chests.redis.chest import FlaskChestRedis
 from ..chests.redis.consumer_group import ConsumerGroup
-from ..chests.registry import assign_default_names, assign_unique_names, make_chest
 from ..delivery.background_delivery import BackgroundDelivery
-from ..delivery.buffer import LossListener
+from ..delivery.buffer_protocol import LossListener
 from ..delivery.dead_letters import bury
-from ..delivery.journal.ledger_totals import add_rejected
-from ..delivery.journal.scope import JournalScope
+from ..delivery.delivery_config import DeliveryConfig
+from ..delivery.journal.app_scope import JournalScope
+from ..delivery.journal.ledger_of_all_processes import add_rejected
 from ..delivery.ledger import Ledger
-from ..delivery.pipeline_config import DeliveryConfig
-from ..operations.relay import StreamBuffer
-from ..operations.retention import Maintenance
-from .context import click_errors, current_state
+from ..operations.background_retention import Maintenance
+from ..operations.redis_relay import StreamBuffer
+from .command_context import click_errors, current_state
 from .termination_signals import wait_for_shutdown
 
 

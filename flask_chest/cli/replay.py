@@ -8,7 +8,7 @@ from flask.cli import with_appcontext
 from ..app.state import AppState
 from ..chests.base import Chest
 from ..operations.replay import Replay
-from .context import click_errors, current_state, select_chests
+from .command_context import click_errors, current_state, select_chests
 from .options import json_option
 from .output import print_json, print_warning, progress
 

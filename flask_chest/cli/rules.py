@@ -12,10 +12,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from ..app.state import AppState
-from ..capture.facts import FactCollector
+from ..capture.fact_collector import FactCollector
 from ..config.plan import Plan
-from ..config.rule import Route
-from .context import current_state
+from ..config.rule_matching import Route
+from .command_context import current_state
 from .options import json_option
 from .output import print_json, print_warning, render_table
 

@@ -6,9 +6,9 @@ import click
 from flask.cli import with_appcontext
 
 from ..chests.reader import PAGE
-from ..query.ndjson import to_line, to_mapping
+from ..query.export_ndjson import to_line, to_mapping
 from ..record.record import Record
-from .context import open_reader
+from .command_context import open_reader
 from .options import chest_option, json_option
 from .output import as_text, one_line, print_warning
 

@@ -6,12 +6,12 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from .context import click_errors
+from .command_context import click_errors
 from .dashboard import dashboard
 from .export import export
+from .read_only_app import open_store
 from .show import show
 from .stats import stats
-from .store_app import open_store
 from .tail import tail
 
 

@@ -10,12 +10,12 @@ from flask.cli import with_appcontext
 
 from ..chests.reader import Reader
 from ..query.aggregation import answer_from_series
+from ..query.answer import Answer, Summary
 from ..query.fields import ROUTE, Field
-from ..query.filters import Filter
+from ..query.filter_parsing import Filter
 from ..query.formatting import format_number
 from ..query.query import DURATION, Query
-from ..query.summary import Answer, Summary
-from .context import open_reader
+from .command_context import open_reader
 from .options import (
     by_option,
     chest_option,

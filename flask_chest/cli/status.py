@@ -11,10 +11,10 @@ from flask.cli import with_appcontext
 
 from ..app.state import AppState
 from ..chests.base import Chest
-from ..delivery.journal.layout import unreadable_folders
-from ..delivery.journal.scope import storable_text
-from ..operations.health_check import HealthChecker
-from .context import current_state, synchronous_chests
+from ..delivery.journal.app_scope import storable_text
+from ..delivery.journal.file_names import unreadable_folders
+from ..operations.chest_health import HealthChecker
+from .command_context import current_state, synchronous_chests
 from .options import json_option
 from .output import one_line, print_json, print_warning, render_table
 

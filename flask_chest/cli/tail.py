@@ -11,11 +11,11 @@ import click
 from flask.cli import with_appcontext
 
 from ..chests.reader import Reader
-from ..query.filters import Filter
-from ..query.ndjson import to_line
+from ..query.export_ndjson import to_line
+from ..query.filter_parsing import Filter
 from ..query.query import Query
 from ..record.record import Record
-from .context import open_reader
+from .command_context import open_reader
 from .options import FIRST, LAST, chest_option, json_option, where_option
 from .output import as_text, one_line, print_warning
 

@@ -15,12 +15,12 @@ import click
 from flask import Flask
 from flask.cli import ScriptInfo
 
-from ..app.decorations import all_decorations
+from ..app.decorated_views import all_decorations
 from ..extension import FlaskChest
-from .context import click_errors
+from .command_context import click_errors
 from .dashboard import PATH, add_dashboard
-from .server import serving
-from .store_app import make_store_app
+from .local_server import serving
+from .read_only_app import make_store_app
 from .termination_signals import wait_for_shutdown
 
 _port_type = click.IntRange(0, 65535)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..typing import TrackedVars
-from .rule import Route
+from .rule_matching import Route
 
 
 @dataclass(slots=True)

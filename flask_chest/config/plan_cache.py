@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from .._process_lock import ProcessLock
 from .plan import Override, Plan
 from .plan_compiler import compile_plan
-from .rule import Route, Rule
+from .rule_matching import Route, Rule
 from .ruleset import RuleSet
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ..typing import TrackedVars
 from .plan import Override, Plan
-from .rule import Route
+from .rule_matching import Route
 from .ruleset import RuleSet
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..typing import TrackedVars
-from .rule import Route, Rule, blueprint_rule, is_glob, parse_rule, with_parents
-from .settings import Settings
+from .rule_matching import Route, Rule, blueprint_rule, is_glob, parse_rule, with_parents
+from .settings_validation import Settings
 
 
 class RuleSet:

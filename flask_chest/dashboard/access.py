@@ -12,9 +12,9 @@ from flask import Flask, Request, Response
 
 from ..errors import ConfigError
 from .failed_logins import FailedLogins
-from .origin import is_local
+from .request_origin import is_local
 from .sessions import Sessions
-from .state_file import StateFile
+from .shared_state_file import StateFile
 
 #: The cookie of a logged-in browser.
 SESSION_COOKIE = "chest_dashboard"

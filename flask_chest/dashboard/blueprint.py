@@ -20,18 +20,18 @@ from flask.typing import ResponseReturnValue
 from flask_chest.dashboard.security_headers import set_security_headers
 
 from ..app.state import AppState
+from ..chests.default_reader import first_reader
 from ..chests.per_process_client import PerProcessClient
 from ..chests.reader import Reader
-from ..chests.reader_selection import first_reader
 from ..errors import ChestError, ConfigError, QueryError
 from .access import Access, AccessCheck
 from .csrf import set_form_cookie
-from .health import Health
-from .login import Login
-from .origin import is_from_another_site
-from .pages import Pages
-from .params import Params, check_arguments
-from .rendering import Renderer
+from .health_page import Health
+from .login_form import Login
+from .record_pages import Pages
+from .request_origin import is_from_another_site
+from .template_rendering import Renderer
+from .url_params import Params, check_arguments
 
 NAME = "chest_dashboard"
 

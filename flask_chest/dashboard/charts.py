@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..query.answer import Series, Summary
 from ..query.query import Query
-from ..query.summary import Series, Summary
-from .formats import short
-from .params import format_time
+from .template_filters import short
+from .url_params import format_time
 
 Values = Sequence[float | None]
 

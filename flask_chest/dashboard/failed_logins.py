@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from .._throttle import LogThrottle
-from .state_file import Content, StateFile
+from .shared_state_file import Content, StateFile
 
 #: Failed logins that an address may make at once, and seconds until it may make one more.
 MAX_FAILURES, RECOVERY_SECONDS = 10, 30.0

@@ -8,7 +8,7 @@ import time
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 
-from .state_file import Content, StateFile
+from .shared_state_file import Content, StateFile
 
 #: Seconds until a login expires.
 SESSION_SECONDS = 12 * 3600

@@ -12,11 +12,11 @@ from types import FrameType
 
 from .._process_lock import ProcessLock, current_process
 from .._throttle import LogThrottle
-from .buffer import Buffer, ClosedError, TornRecordError
+from .buffer_protocol import Buffer, ClosedError, TornRecordError
+from .delivery_config import DeliveryConfig
 from .exporter import current_exporter
 from .ledger import Ledger
 from .pipeline import Pipeline, close_chests, wait_for_all
-from .pipeline_config import DeliveryConfig
 
 _logger = logging.getLogger("flask_chest.delivery")
 
@@ -40,7 +40,7 @@ class BackgroundDelivery:
         # APScheduler is slow to import. The import of this package does not load it, since not
         # every program that imports the package serves requests; and the first request should not
         # have to wait for it.
-        from . import scheduler  # noqa: F401 - imported for the side effect
+        from . import apscheduler_job  # noqa: F401 - imported for the side effect
 
         _deliveries.add(self)
 

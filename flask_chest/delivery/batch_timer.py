@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from .buffer import Buffer
+from .buffer_protocol import Buffer
 from .sender import Sender
 
 

@@ -19,10 +19,10 @@ from .._throttle import LogThrottle
 from ..errors import ChestError
 from .durable_files import write_whole
 from .file_lock import FileLock
-from .journal.ledger_totals import add_to_totals
-from .journal.scope import JournalScope
+from .file_ownership import check_root, create_folder, create_root, open_or_create, random_name
+from .journal.app_scope import JournalScope
+from .journal.ledger_of_all_processes import add_to_totals
 from .ledger import Ledger
-from .owned_files import check_root, create_folder, create_root, open_or_create, random_name
 
 _logger = logging.getLogger("flask_chest.delivery")
 _log = LogThrottle(_logger)

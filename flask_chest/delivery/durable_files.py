@@ -12,7 +12,7 @@ from zlib import crc32
 
 import orjson
 
-from .owned_files import create_file, open_or_create, random_name
+from .file_ownership import create_file, open_or_create, random_name
 
 _CHECKSUM = "checksum"
 

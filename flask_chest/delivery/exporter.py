@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from .._process_lock import ProcessLock, current_process
 from .._throttle import LogThrottle
-from .last_flush import Shutdown
+from .delivery_config import DeliveryConfig
 from .pipeline import Pipeline, User
-from .pipeline_config import DeliveryConfig
 from .sender import ChestLike
+from .shutdown_flush import Shutdown
 from .thread_pool import ThreadPool
 
 if TYPE_CHECKING:
-    from .scheduler import Schedule
+    from .apscheduler_job import Schedule
 
 _logger = logging.getLogger("flask_chest.delivery")
 
@@ -126,7 +126,7 @@ class Exporter:
             self._log.warning("schedule", "delivery cannot start, records wait: %s", error)
 
     def _start_schedule(self, pipeline: Pipeline, app_scheduler: Any) -> Schedule:
-        from .scheduler import Schedule  # not at the top: it imports APScheduler
+        from .apscheduler_job import Schedule  # not at the top: it imports APScheduler
 
         with self._lock:
             for schedule in self._schedules.values():

@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from .owned_files import open_or_create
+from .file_ownership import open_or_create
 
 # Seconds between two attempts to acquire a lock.
 _RETRY_INTERVAL = 0.01

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
 
-from ..record.codec import made_at
-from .buffer import ClosedError, LossListener, Page
+from ..record.json_line import made_at
+from .buffer_protocol import ClosedError, LossListener, Page
 from .ledger import Ledger
 
 

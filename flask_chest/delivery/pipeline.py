@@ -13,8 +13,8 @@ from .._process_lock import current_process
 from .._throttle import LogThrottle
 from ..signals import announce_for_all, records_lost
 from .batch_timer import BatchTimer
-from .buffer import Source
-from .pipeline_config import DeliveryConfig
+from .buffer_protocol import Source
+from .delivery_config import DeliveryConfig
 from .sender import ChestLike, Sender
 from .thread_pool import Task, TaskQueue, ThreadPool
 

@@ -11,13 +11,13 @@ from typing import Protocol, TypeAlias
 from .._throttle import LogThrottle
 from ..errors import DeliveryError, RejectedError
 from ..record.batch import Batch
-from ..record.printable import printable
+from ..record.printable_text import printable
 from ..record.record import Record
 from ..signals import batch_delivered, delivery_failed
-from .backoff import retry_delay
-from .bisection import Bisection
-from .buffer import Buffer, Page, Source
-from .poison import PoisonFinder
+from .buffer_protocol import Buffer, Page, Source
+from .poison_record import PoisonFinder
+from .rejected_batch_bisection import Bisection
+from .retry_delay import retry_delay
 
 _logger = logging.getLogger("flask_chest.delivery")
 

@@ -13,7 +13,7 @@ import orjson
 from flask import Flask
 
 from ..app.state import AppState, get_state
-from ..capture.recorder import Recorder
+from ..capture.request_recorder import Recorder
 from ..capture.request_state import current_request
 from .logging import MozlogFormatter
 

@@ -18,11 +18,11 @@ from .checks.builtin import (
     check_redis_connected,
 )
 from .checks.registry import CheckFn, Registry, add_or_decorate, shared_checks
-from .chest_check import ChestCheck
+from .chest_heartbeat_check import ChestCheck
 from .chest_integration import ChestIntegration, keep_health_routes_silent
 from .heartbeat import Heartbeat
+from .request_summary import Summary, behind, flask_login_user_id, request_fields
 from .settings import chest_settings, heartbeat_settings
-from .summary import Summary, behind, flask_login_user_id, request_fields
 from .version import VersionFile
 from .views import Views
 

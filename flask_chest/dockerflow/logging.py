@@ -14,7 +14,7 @@ from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TextIO
 
-from .log_request_id import get_or_generate_request_id, request_id_context
+from .mozlog_request_id import get_or_generate_request_id, request_id_context
 from .safe_json import safe_repr, safe_str, to_line, to_plain
 
 __all__ = [

@@ -8,14 +8,14 @@ from ..chests.base import Chest
 from ..chests.eraser import BATCH_SIZE
 from ..chests.reader import Reader
 from ..delivery.dead_letters import DeadLetter, DeadLetters
-from ..delivery.journal.delivered_copies import overwrite_delivered_copies
-from ..delivery.journal.ledger_totals import add_to_totals
-from ..delivery.journal.scope import JournalScope
+from ..delivery.journal.app_scope import JournalScope
+from ..delivery.journal.delivered_record_overwriting import overwrite_delivered_copies
+from ..delivery.journal.ledger_of_all_processes import add_to_totals
 from ..delivery.ledger import Ledger
 from ..errors import ChestError
-from ..query.matching import matches
+from ..query.filter_matching import matches
 from ..query.query import Query
-from ..record.codec import decode
+from ..record.json_line import decode
 from ..record.record import Record
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 
 from ..chests.base import Chest
 from ..delivery.dead_letters import DeadLetter, DeadLetters
-from ..delivery.journal.ledger_totals import add_to_totals
-from ..delivery.journal.scope import JournalScope, storable_text
+from ..delivery.journal.app_scope import JournalScope, storable_text
+from ..delivery.journal.ledger_of_all_processes import add_to_totals
 from ..delivery.ledger import Ledger
 from ..errors import ChestError, DeliveryError, QueryError, RejectedError
-from ..query.ndjson import from_line
+from ..query.export_ndjson import from_line
 from ..record.batch import Batch
-from ..record.codec import encode
+from ..record.json_line import encode
 
 
 class Replay:

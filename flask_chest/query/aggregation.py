@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .intervals import interval_starts
+from .answer import Answer, Group, Series, Summary
 from .query import Query
-from .summary import Answer, Group, Series, Summary
+from .time_intervals import interval_starts
 
 #: Maximum number of rows, one for each group and bucket, that an answer is made from.
 MAX_ROWS = 20_000

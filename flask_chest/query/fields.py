@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import QueryError
-from ..record.codec import FIELDS
+from ..record.json_line import FIELDS
 
 #: Columns that hold documents; a field is a member of one.
 DOCUMENTS = ("vars", "tags")

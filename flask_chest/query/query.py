@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from ..config import validators
+from ..config import value_types
 from ..errors import QueryError
-from ..record.codec import EPOCH
+from ..record.json_line import EPOCH
 from .fields import Field
-from .filters import Filter
-from .intervals import to_utc
+from .filter_parsing import Filter
+from .time_intervals import to_utc
 
 #: The default measure.
 DURATION = Field("", "duration_ms")
@@ -80,7 +80,7 @@ def parse_time(text: str, now: datetime) -> datetime:
     if words in {"", "now"}:
         return now
     try:
-        seconds = validators.seconds(words.removesuffix("ago").strip())
+        seconds = value_types.seconds(words.removesuffix("ago").strip())
         return max(EPOCH, now - timedelta(seconds=seconds))
     except ValueError:
         pass

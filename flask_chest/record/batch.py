@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import overload
 
-from .codec import decode, encode
+from .json_line import decode, encode
 from .record import Record
 
 

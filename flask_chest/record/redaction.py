@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from enum import Enum
 
-from .scalar_values import MAX_NAME, key_text
+from .scalar_conversion import MAX_NAME, key_text
 
 #: The text that replaces a secret value.
 REDACTED = "[REDACTED]"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..typing import Plain
-from .codec import dumps
-from .scalar_values import clean_text
+from .json_line import dumps
+from .scalar_conversion import clean_text
 
 #: The end of a text or list that was cut. A dict that was cut has it as a key.
 CUT = "…[cut]"

@@ -14,10 +14,10 @@ from flask import Flask
 
 from flask_chest import FlaskChestSQLite, Record
 from flask_chest.chests.sql.reader import SQLReader
-from flask_chest.delivery.journal.adoption import Reads
-from flask_chest.delivery.journal.buffer import JournalBuffer
-from flask_chest.delivery.journal.scope import JournalScope
-from flask_chest.record.codec import decode
+from flask_chest.delivery.journal.app_scope import JournalScope
+from flask_chest.delivery.journal.dead_writer_adoption import Reads
+from flask_chest.delivery.journal.journal_buffer import JournalBuffer
+from flask_chest.record.json_line import decode
 
 from ..servers.gunicorn import gunicorn
 from ..servers.web_server import WebServer

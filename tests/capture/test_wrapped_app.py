@@ -16,7 +16,7 @@ import pytest
 from flask import Flask, g
 
 from flask_chest import FlaskChest
-from flask_chest.capture.middleware import ChestMiddleware
+from flask_chest.capture.wsgi_middleware import ChestMiddleware
 from flask_chest.testing import capture_records
 
 from ..apps import Site, facts, wrapped_by

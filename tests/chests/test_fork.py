@@ -19,8 +19,8 @@ from flask_chest.chests.kafka.chest import FlaskChestKafka
 from flask_chest.chests.mongodb.chest import FlaskChestMongoDB
 from flask_chest.chests.otlp.chest import FlaskChestOTLP
 from flask_chest.chests.redis.chest import FlaskChestRedis
-from flask_chest.chests.sql.mysql import FlaskChestMySQL
-from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
+from flask_chest.chests.sql.mysql.chest import FlaskChestMySQL
+from flask_chest.chests.sql.postgresql.chest import FlaskChestPostgreSQL
 from flask_chest.chests.sql.sqlite.chest import FlaskChestSQLite
 from flask_chest.testing import make_records
 from tests.servers.clickhouse import ClickHouse

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from pymongo import MongoClient
 
 from flask_chest.chests.base import AppInfo, Chest
-from flask_chest.chests.batches import replace_nul
+from flask_chest.chests.batch_bodies import replace_nul
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
 from flask_chest.chests.http.chest import FlaskChestCustomWriter
 from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
@@ -32,11 +32,11 @@ from flask_chest.chests.mongodb.documents import decode_name
 from flask_chest.chests.otlp.chest import FlaskChestOTLP
 from flask_chest.chests.otlp.log_records import is_free
 from flask_chest.chests.redis.chest import FlaskChestRedis
-from flask_chest.chests.sql.mysql import FlaskChestMySQL
-from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
+from flask_chest.chests.sql.mysql.chest import FlaskChestMySQL
+from flask_chest.chests.sql.postgresql.chest import FlaskChestPostgreSQL
 from flask_chest.chests.sql.sqlite.chest import FlaskChestSQLite
 from flask_chest.record.batch import Batch
-from flask_chest.record.codec import dumps, encode, loads
+from flask_chest.record.json_line import dumps, encode, loads
 from flask_chest.record.record import Record
 from flask_chest.testing import make_records
 from tests.servers.clickhouse import ClickHouse

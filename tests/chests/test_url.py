@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_chest.chests.base import Chest
-from flask_chest.chests.batches import replace_nul, split_lines
+from flask_chest.chests.batch_bodies import replace_nul, split_lines
 from flask_chest.chests.constructor_arguments import known_arguments
+from flask_chest.chests.factory import make_chest
 from flask_chest.chests.memory import MemoryChest
-from flask_chest.chests.registry import make_chest
-from flask_chest.chests.secrets import scrub
+from flask_chest.chests.secret_scrubbing import scrub
 from flask_chest.chests.url import StoreURL
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
-from flask_chest.record.codec import dumps, loads
+from flask_chest.record.json_line import dumps, loads
 from flask_chest.testing import check_chest, make_records
 from flask_chest.typing import ContextTuple
 

@@ -18,8 +18,8 @@ from flask_chest.chests.http.chest import FlaskChestCustomWriter
 from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
 from flask_chest.chests.mongodb.chest import FlaskChestMongoDB
 from flask_chest.chests.otlp.chest import FlaskChestOTLP
-from flask_chest.chests.sql.mysql import FlaskChestMySQL
-from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
+from flask_chest.chests.sql.mysql.chest import FlaskChestMySQL
+from flask_chest.chests.sql.postgresql.chest import FlaskChestPostgreSQL
 from flask_chest.errors import ChestError
 from flask_chest.testing import make_records
 from tests.servers.collector import TYPE, partial, status

@@ -12,10 +12,10 @@ from flask.views import MethodView
 
 from flask_chest import flask_chest
 from flask_chest.app.state import get_state
-from flask_chest.cli.context import current_state
+from flask_chest.cli.command_context import current_state
 from flask_chest.delivery.dead_letters import DeadLetters
-from flask_chest.delivery.journal.scope import JournalScope
-from flask_chest.record.codec import encode
+from flask_chest.delivery.journal.app_scope import JournalScope
+from flask_chest.record.json_line import encode
 from tests.waiting import wait_until
 
 from ..apps import make_app, make_plain_app

@@ -17,7 +17,7 @@ from flask import Flask
 
 from flask_chest import Record
 from flask_chest.app.state import get_state
-from flask_chest.cli.atomic_file import atomic_file
+from flask_chest.cli.output_file import atomic_file
 from tests import ROOT
 
 from ..query.records import sample_records

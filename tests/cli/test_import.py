@@ -12,9 +12,9 @@ from flask import Flask
 
 from flask_chest.app.state import get_state
 from flask_chest.cli import chest as chest_group
-from flask_chest.operations.retention import Maintenance
-from flask_chest.query.ndjson import to_line
-from flask_chest.record.codec import encode
+from flask_chest.operations.background_retention import Maintenance
+from flask_chest.query.export_ndjson import to_line
+from flask_chest.record.json_line import encode
 
 from ..dashboard.shop import TOKEN, log_in
 from ..query.records import sample_records

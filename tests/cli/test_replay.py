@@ -10,8 +10,8 @@ from flask import Flask
 
 from flask_chest.app.state import get_state
 from flask_chest.delivery.dead_letters import DeadLetters
-from flask_chest.delivery.journal.scope import JournalScope
-from flask_chest.record.codec import encode
+from flask_chest.delivery.journal.app_scope import JournalScope
+from flask_chest.record.json_line import encode
 
 from ..query.records import sample_records
 from .shop import make_shop, run

@@ -19,7 +19,7 @@ from flask import Flask
 
 from flask_chest import FlaskChestSQLite, flask_chest
 from flask_chest.cli.try_ import attach_chest
-from flask_chest.config.facts import FACTS
+from flask_chest.config.fact_names import FACTS
 from flask_chest.testing import capture_records
 
 from .shop import make_shop, run

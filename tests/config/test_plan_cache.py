@@ -8,7 +8,7 @@ from typing import Any
 
 from flask_chest.capture.encoding_cache import EncodingCache
 from flask_chest.config.plan_cache import PlanCache
-from flask_chest.config.rule import Route, Rule
+from flask_chest.config.rule_matching import Route, Rule
 from flask_chest.config.ruleset import RuleSet
 
 ROUTE = Route("/", "home", "GET")

@@ -15,9 +15,9 @@ from flask_chest.app.state import get_state
 from flask_chest.chests.memory import MemoryChest
 from flask_chest.config.plan import Plan
 from flask_chest.config.plan_compiler import compile_plan
-from flask_chest.config.rule import Route, Rule
+from flask_chest.config.rule_matching import Route, Rule
 from flask_chest.config.ruleset import RuleSet
-from flask_chest.config.settings import read_settings
+from flask_chest.config.settings_validation import read_settings
 from flask_chest.testing import capture_records
 
 from ..apps import make_app

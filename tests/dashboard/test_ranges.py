@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from flask_chest import Record
 from flask_chest.app.state import get_state
 from flask_chest.cli import chest as commands
-from flask_chest.operations.retention import Maintenance
+from flask_chest.operations.background_retention import Maintenance
 
 from .shop import make_dashboard_app, open_client
 

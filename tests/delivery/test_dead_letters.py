@@ -11,15 +11,15 @@ import pytest
 from flask_chest.chests.base import Chest
 from flask_chest.delivery.dead_letters import DeadLetter, DeadLetters
 from flask_chest.delivery.file_lock import FileLock
-from flask_chest.delivery.journal.ledger_totals import add_to_totals, read_ledger
-from flask_chest.delivery.journal.scope import JournalScope
+from flask_chest.delivery.journal.app_scope import JournalScope
+from flask_chest.delivery.journal.ledger_of_all_processes import add_to_totals, read_ledger
 from flask_chest.delivery.ledger import Ledger
 from flask_chest.errors import DeliveryError, RejectedError
 from flask_chest.operations.erasure import erase_dead_letters
 from flask_chest.operations.replay import Replay
-from flask_chest.query.filters import parse_filter
+from flask_chest.query.filter_parsing import parse_filter
 from flask_chest.query.query import Query
-from flask_chest.record.codec import EPOCH, encode, from_microseconds
+from flask_chest.record.json_line import EPOCH, encode, from_microseconds
 from flask_chest.record.record import Record
 
 LINES = [encode(Record(id=f"{number:032x}", time=from_microseconds(number))) for number in range(4)]

@@ -15,7 +15,7 @@ from flask_chest.chests.base import Chest
 from flask_chest.delivery.memory_buffer import MemoryBuffer
 from flask_chest.delivery.sender import Sender
 from flask_chest.errors import DeliveryError, RejectedError
-from flask_chest.record.codec import encode, from_microseconds
+from flask_chest.record.json_line import encode, from_microseconds
 from flask_chest.record.record import Record
 from flask_chest.signals import announce, batch_delivered, delivery_failed
 

@@ -17,9 +17,9 @@ from blinker import NamedSignal
 
 import flask_chest
 from flask_chest import signals
-from flask_chest.chests.registry import SCHEMES
+from flask_chest.chests.factory import SCHEMES
 from flask_chest.cli import chest
-from flask_chest.config.settings import DEFAULT_REDACT, KEYS
+from flask_chest.config.settings_validation import DEFAULT_REDACT, KEYS
 from flask_chest.dockerflow import checks, settings
 from flask_chest.dockerflow import logging as dockerflow_logging
 from flask_chest.dockerflow import signals as dockerflow_signals

@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
-from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
-from flask_chest.operations.retention import Maintenance
+from flask_chest.chests.sql.postgresql.chest import FlaskChestPostgreSQL
+from flask_chest.operations.background_retention import Maintenance
 from tests import ROOT
 
 from ..chests.sql.rollups.suite import days_of_records

@@ -13,7 +13,7 @@ from flask_chest import FlaskChest, Record
 from flask_chest.chests.sql.sqlite.chest import FlaskChestSQLite
 from flask_chest.cli import chest as chest_group
 from flask_chest.query.fields import parse_field
-from flask_chest.query.filters import parse_filter
+from flask_chest.query.filter_parsing import parse_filter
 from flask_chest.query.query import Query
 
 from ..chests.sql.helpers import make_sqlite_chest, open_reader

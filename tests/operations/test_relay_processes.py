@@ -13,12 +13,12 @@ import psycopg
 import pytest
 import redis
 
+from flask_chest.chests.factory import make_chest
 from flask_chest.chests.redis.chest import FlaskChestRedis
-from flask_chest.chests.registry import make_chest
-from flask_chest.chests.sql.chest import SQLChest
+from flask_chest.chests.sql.server_chest import SQLChest
 from flask_chest.delivery.dead_letters import DeadLetters
-from flask_chest.delivery.journal.ledger_totals import read_ledger
-from flask_chest.delivery.journal.scope import JournalScope
+from flask_chest.delivery.journal.app_scope import JournalScope
+from flask_chest.delivery.journal.ledger_of_all_processes import read_ledger
 from flask_chest.record.record import Record
 from flask_chest.testing import make_records
 from tests.servers.postgresql import PostgreSQL

@@ -13,14 +13,14 @@ import sqlalchemy as sa
 
 from flask_chest import Chest, Record
 from flask_chest.chests.reader import Reader
-from flask_chest.chests.sql.base import BaseSQLChest
 from flask_chest.chests.sql.reader import SQLReader
+from flask_chest.chests.sql.sql_chest import BaseSQLChest
+from flask_chest.query.answer import Summary
 from flask_chest.query.fields import Field, parse_field
-from flask_chest.query.filters import Filter, parse_filter
+from flask_chest.query.filter_matching import matches
+from flask_chest.query.filter_parsing import Filter, parse_filter
 from flask_chest.query.formatting import value_text
-from flask_chest.query.matching import matches
 from flask_chest.query.query import Query
-from flask_chest.query.summary import Summary
 
 from .records import END, ODD_NAME, sample_records, similar_records
 

@@ -12,15 +12,15 @@ import sqlalchemy as sa
 
 from flask_chest import Chest
 from flask_chest.chests.base import AppInfo
+from flask_chest.chests.factory import make_chest
 from flask_chest.chests.mongodb import reader as mongodb
 from flask_chest.chests.mongodb.reader import MongoReader
-from flask_chest.chests.registry import make_chest
 from flask_chest.chests.sql import table_reader
-from flask_chest.chests.sql.chest import SQLChest
 from flask_chest.chests.sql.reader import SQLReader
+from flask_chest.chests.sql.server_chest import SQLChest
 from flask_chest.errors import ReadError
 from flask_chest.query.fields import parse_field
-from flask_chest.query.filters import parse_filter
+from flask_chest.query.filter_parsing import parse_filter
 
 from ..servers.mariadb import MariaDB
 from ..servers.mongodb import MongoDB

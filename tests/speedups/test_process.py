@@ -18,7 +18,7 @@ from .sides import NOW
 FORKED = """
 import ctypes, os
 from flask_chest._process_lock import current_process
-from flask_chest.record.ids import record_ids as ids
+from flask_chest.record.request_and_record_ids import record_ids as ids
 
 first = current_process()
 
@@ -50,7 +50,7 @@ IN_NEW_NAMESPACE = """
 import ctypes, os, sys
 from tests.torture.app import make_torture_app
 from pathlib import Path
-from flask_chest.record.ids import record_ids
+from flask_chest.record.request_and_record_ids import record_ids
 
 c = ctypes.CDLL(None, use_errno=True)
 app = make_torture_app(Path(sys.argv[1]), CHEST_CHESTS=["sqlite:///chest.db"])

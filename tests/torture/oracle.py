@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
-from flask_chest.delivery.journal.ledger_totals import read_ledger
-from flask_chest.delivery.journal.scope import JournalScope
+from flask_chest.delivery.journal.app_scope import JournalScope
+from flask_chest.delivery.journal.ledger_of_all_processes import read_ledger
 from flask_chest.delivery.ledger import Account
 from tests.waiting import wait_until
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from flask_chest.delivery.journal.layout import writer_folders
+from flask_chest.delivery.journal.file_names import writer_folders
 from tests import ROOT
 from tests.servers.programs import skip_without
 from tests.waiting import wait_until

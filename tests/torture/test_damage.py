@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from flask_chest.delivery.journal.buffer import JournalBuffer
-from flask_chest.delivery.journal.ledger_totals import read_ledger
-from flask_chest.delivery.journal.scope import JournalScope
+from flask_chest.delivery.journal.app_scope import JournalScope
+from flask_chest.delivery.journal.journal_buffer import JournalBuffer
+from flask_chest.delivery.journal.ledger_of_all_processes import read_ledger
 
 # Whole processes and large journals: too long for the fast tests.
 pytestmark = pytest.mark.server

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from flask_chest import FlaskChest
-from flask_chest.delivery.journal.framing import MAGIC
+from flask_chest.delivery.journal.app_scope import JournalScope
 from flask_chest.delivery.journal.partition import Partition
-from flask_chest.delivery.journal.scope import JournalScope
+from flask_chest.delivery.journal.record_framing import MAGIC
 from flask_chest.delivery.journal.writer import JournalWriter
 from tests.servers.programs import skip_without
 

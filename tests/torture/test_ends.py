@@ -224,9 +224,9 @@ def test_a_child_of_a_killed_worker_holds_no_lock(setting: Setting) -> None:
 
 
 def _adopted(setting: Setting, journal: Path) -> bool:
-    from flask_chest.delivery.journal.adoption import Reads
-    from flask_chest.delivery.journal.assignment import Assignment
-    from flask_chest.delivery.journal.scope import JournalScope
+    from flask_chest.delivery.journal.app_scope import JournalScope
+    from flask_chest.delivery.journal.dead_writer_adoption import Reads
+    from flask_chest.delivery.journal.partition_assignment import Assignment
 
     scope = JournalScope(journal, "tortured", ("sqlite", "web"))
     assignment = Assignment(scope, lambda *_: None, Reads.OWN_AND_ORPHANED)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from flask_chest.delivery.journal.layout import writer_folders
+from flask_chest.delivery.journal.file_names import writer_folders
 from flask_chest.delivery.journal.writer import JournalWriter
 from tests.servers.programs import skip_without
 

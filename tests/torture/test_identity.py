@@ -11,7 +11,7 @@ from flask import Flask
 
 from flask_chest import FlaskChest
 from flask_chest.delivery.journal.writer import JournalWriter
-from flask_chest.record.codec import encode, from_microseconds
+from flask_chest.record.json_line import encode, from_microseconds
 from flask_chest.record.record import Record
 
 from .app import rescan

@@ -14,7 +14,7 @@ from flask import Flask
 
 from flask_chest import FlaskChestSQLite, Record
 from flask_chest.chests.base import AppInfo
-from flask_chest.delivery.journal.chest_names import resolve_renames
+from flask_chest.delivery.journal.renamed_chests import resolve_renames
 from flask_chest.errors import RejectedError
 
 from ..cli.shop import run
@@ -191,7 +191,7 @@ def test_dead_letters_of_a_removed_store(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_stores_differ(tmp_path: Path) -> None:
     """Chests with another host, database or table have another location."""
-    from flask_chest.chests.registry import make_chest
+    from flask_chest.chests.factory import make_chest
 
     specs: list[Any] = [
         "sqlite:///a.db",
@@ -240,7 +240,7 @@ def test_stores_differ(tmp_path: Path) -> None:
 )
 def test_other_credentials(url: str) -> None:
     """The location does not depend on credentials, which may change at each start."""
-    from flask_chest.chests.registry import make_chest
+    from flask_chest.chests.factory import make_chest
 
     one, other = (make_chest(url.format(word, word)) for word in ("one", "other"))
     assert one.location() == other.location() != ""

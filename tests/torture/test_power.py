@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 import pytest
 
-from flask_chest.delivery.journal.buffer import JournalBuffer
-from flask_chest.delivery.journal.scope import JournalScope
+from flask_chest.delivery.journal.app_scope import JournalScope
+from flask_chest.delivery.journal.journal_buffer import JournalBuffer
 
 from .test_damage import FRESH, deliver, ignore
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from flask_chest.delivery.journal.layout import writer_folders
-from flask_chest.delivery.journal.scope import JournalScope
+from flask_chest.delivery.journal.app_scope import JournalScope
+from flask_chest.delivery.journal.file_names import writer_folders
 from flask_chest.delivery.journal.writer import JournalWriter
 
 from .app import make_torture_app

@@ -12,10 +12,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...errors import ConfigError, DeliveryError, RejectedError
-from ...record.codec import dumps, loads
+from ...record.json_line import dumps, loads
 from ...record.record import Record
 from ..base import Chest
-from ..batches import blamed_ids, replace_nul, to_lines
+from ..batch_bodies import blamed_ids, replace_nul, to_lines
 from ..eraser import Eraser
 from ..http.client import check_verify
 from ..per_process_client import PerProcessClient, require_driver

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from ...errors import ReadError
-from ...record.codec import to_microseconds
+from ...record.json_line import to_microseconds
 from ..eraser import Eraser
 
 # A delete returns as soon as queries no longer see the rows.

@@ -9,16 +9,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...query.intervals import to_utc
 from ...query.query import Query
+from ...query.time_intervals import to_utc
 from ...query.time_slices import TimeSlices
-from ...record.codec import to_microseconds
+from ...record.json_line import to_microseconds
 from ...record.record import Record
 from ..reader import PAGE, SCAN_LIMIT
+from ..sql.column_types import Double
 from ..sql.dialects import Dialect, Expression
-from ..sql.double import Double
-from ..sql.ranges import Ranges
 from ..sql.table_reader import TableReader
+from ..sql.time_range_conditions import Ranges
 
 _MICROSECOND = timedelta(microseconds=1)
 # A search for the newest records starts with the last second, and widens by this factor.

@@ -11,9 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...record.codec import FIELDS, from_microseconds, loads, to_microseconds
-from ..sql.double import Double
-from ..sql.names import view_name
+from ...record.json_line import FIELDS, from_microseconds, loads, to_microseconds
+from ..sql.column_types import Double
+from ..sql.table_names import view_name
 
 # Documents are stored as text. ClickHouse's type JSON keeps neither nulls nor empty objects, and
 # reads a dot in a name as a path. https://clickhouse.com/docs/sql-reference/data-types/newjson

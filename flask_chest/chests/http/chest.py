@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ...config import validators
-from ...config.settings import check_argument
+from ...config import value_types
+from ...config.settings_validation import check_argument
 from ...errors import ConfigError, RejectedError
 from ...record.record import Record
 from ...typing import ContextTuple
 from ..base import Chest
-from ..batches import blamed_ids, context_tuples, to_lines
+from ..batch_bodies import blamed_ids, context_tuples, to_lines
 from ..constructor_arguments import check_headers
 from ..per_process_client import require_driver
 from ..url import StoreURL, digest
@@ -86,7 +86,7 @@ class FlaskChestCustomWriter(Chest):
         }
         self._headers = {"Content-Type": _JSON, "Accept": _JSON, **(headers or {})}
         self._generate = check_argument(
-            "payload_generator", payload_generator, validators.optional(validators.function)
+            "payload_generator", payload_generator, value_types.optional(value_types.function)
         )
         self._success = _check_statuses(success_status_codes)
         self._own_timeout = check_timeout(timeout)
@@ -193,7 +193,7 @@ def _check_statuses(codes: Iterable[int]) -> frozenset[int]:
     statuses = frozenset(codes) if isinstance(codes, Iterable) else frozenset()
     if not statuses or not all(isinstance(each, int) for each in statuses):
         raise ConfigError(
-            f"success_status_codes {validators.describe_value(codes)}: expected HTTP statuses, "
+            f"success_status_codes {value_types.describe_value(codes)}: expected HTTP statuses, "
             "e.g. [200, 202]"
         )
     return statuses

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ...config import validators
-from ...config.settings import check_argument
+from ...config import value_types
+from ...config.settings_validation import check_argument
 from ...errors import ConfigError
 from ..base import Chest
 from ..error_text import describe_cause
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CREDENTIALS = frozenset({401, 403, 407})
 
 _RETRY = frozenset({408, 425, 429})
-_TIMEOUT = validators.optional(validators.number(0, above=True))
+_TIMEOUT = value_types.optional(value_types.number(0, above=True))
 # Booleans in a URL.
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ...config import validators
-from ...config.settings import check_argument
+from ...config import value_types
+from ...config.settings_validation import check_argument
 from ...errors import ConfigError, DeliveryError, RejectedError
-from ...record.codec import loads
+from ...record.json_line import loads
 from ...record.record import Record
 from ..base import Chest
-from ..batches import to_lines
+from ..batch_bodies import to_lines
 from ..constructor_arguments import check_header_value
 from ..error_text import describe_cause
 from ..http.client import check_verify
@@ -82,7 +82,7 @@ class FlaskChestInfluxDB(Chest):
         **arguments: Any,
     ) -> None:
         require_driver("influxdb_client", "all")
-        host = check_argument("host", host, validators.text)  # version 0.0.x took the app first
+        host = check_argument("host", host, value_types.text)  # version 0.0.x took the app first
         self.url = url or f"{'https' if https else 'http'}://{host}:{port}"
         self.address = StoreURL.parse(self.url)
         if self.address.scheme not in {"http", "https"}:

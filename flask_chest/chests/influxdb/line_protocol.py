@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...record.codec import SHARED, dumps, loads
+from ...record.json_line import SHARED, dumps, loads
 from .line_templates import LineTemplates
 
 FACTS = ("method", "route", "endpoint", "status")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
-from ...record.codec import FIELDS, SHARED, dumps
+from ...record.json_line import FIELDS, SHARED, dumps
 
 _NUMBER = rb"(-?[0-9][0-9.eE+-]*)"
 # JSON writes a control character with a backslash, except DEL.

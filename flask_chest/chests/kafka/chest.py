@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...errors import ConfigError, DeliveryError, RejectedError
-from ...record.codec import loads
+from ...record.json_line import loads
 from ...record.record import Record
 from ..base import Chest
-from ..batches import to_lines
+from ..batch_bodies import to_lines
 from ..error_text import describe_cause
 from ..per_process_client import PerProcessClient, require_driver
 from ..url import StoreURL

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from ...errors import ConfigError, RejectedError
-from ...query.intervals import to_utc
+from ...query.time_intervals import to_utc
 from ...record.record import Record
 from ..base import Chest
-from ..batches import blamed_ids, to_lines
+from ..batch_bodies import blamed_ids, to_lines
 from ..eraser import Eraser
 from ..per_process_client import PerProcessClient, require_driver
 from ..reader import Reader

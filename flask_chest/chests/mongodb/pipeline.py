@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from ...query.fields import Field
-from ...query.filters import Filter
+from ...query.filter_parsing import Filter
 from ...query.formatting import value_text
 from ...query.percentiles import OFFSET, SCALE, TINY
 from ...query.query import Query

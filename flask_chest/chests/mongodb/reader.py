@@ -8,9 +8,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ...query.aggregation import MAX_ROWS, aggregate_answer, aggregate_series, limit_lines
+from ...query.answer import Answer, Series
 from ...query.formatting import value_text
 from ...query.query import Query
-from ...query.summary import Answer, Series
 from ...query.time_slices import MAX_RECORDS, SAMPLE_SIZE, SliceCache, TimeSlices, choose_slices
 from ...record.record import Record
 from ..reader import PAGE, SCAN_LIMIT, Reader, merge_records

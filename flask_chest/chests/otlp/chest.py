@@ -11,7 +11,7 @@ from ..._throttle import LogThrottle
 from ...errors import ConfigError, RejectedError
 from ...record.record import Record
 from ..base import Chest
-from ..batches import blamed_ids, to_lines
+from ..batch_bodies import blamed_ids, to_lines
 from ..constructor_arguments import check_headers
 from ..http.client import HTTPClient, check_timeout, check_verify, remedy_for
 from ..http.response import Response

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..._version import __version__
-from ...record.codec import dumps, loads
+from ...record.json_line import dumps, loads
 from .any_values import add_attributes, set_value
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from itertools import islice
 from typing import Any
 
 from ...errors import ConfigError, DeliveryError, RejectedError, suggest_name
-from ...record.codec import loads
+from ...record.json_line import loads
 from ...record.record import Record
 from ..base import Chest
-from ..batches import split_lines, to_lines
+from ..batch_bodies import split_lines, to_lines
 from ..per_process_client import PerProcessClient, require_driver
 from ..url import StoreURL
 from .errors import describe_error, remedy_for

@@ -13,8 +13,8 @@ from sqlalchemy.dialects import mysql
 from ...errors import QueryError
 from ...query.fields import Field
 from ...query.percentiles import OFFSET, SCALE, TINY
-from .double import Double
-from .ranges import Ranges, in_array, in_conditions, in_json
+from .column_types import Double
+from .time_range_conditions import Ranges, in_array, in_conditions, in_json
 
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

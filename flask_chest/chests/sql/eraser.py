@@ -10,9 +10,9 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from ...query.intervals import DAY, HOUR, floor_to, to_utc
+from ...query.time_intervals import DAY, HOUR, floor_to, to_utc
 from ..eraser import BATCH_SIZE, Eraser
-from .maintenance import maintain
+from .rollup_and_pruning import maintain
 from .rollups.delay import GRACE
 from .rollups.late_records import LateRecords
 from .rollups.pruned_hours import is_pruned

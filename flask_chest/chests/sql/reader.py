@@ -13,12 +13,12 @@ from ...query.aggregation import (
     limit_lines,
     summary_at,
 )
+from ...query.answer import Answer, Series, Summary
 from ...query.query import Query
-from ...query.summary import Answer, Series, Summary
-from .aggregate import Aggregate
-from .rollups.plan import RollupPlan
-from .rollups.reader import RollupReader
-from .rollups.rollup import add_row
+from .aggregate_select import Aggregate
+from .rollups.query_plan import RollupPlan
+from .rollups.rollup_reader import RollupReader
+from .rollups.rollup_row import add_row
 from .store_protocols import Store
 from .table_reader import TableReader
 

@@ -11,16 +11,16 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from ...query.aggregation import MAX_ROWS, aggregate_answer, aggregate_series
-from ...query.intervals import to_utc
+from ...query.answer import Answer, Series
 from ...query.query import Query
-from ...query.summary import Answer, Series
+from ...query.time_intervals import to_utc
 from ...query.time_slices import MAX_RECORDS, SAMPLE_SIZE, SliceCache, TimeSlices, choose_slices
-from ...record.codec import FIELDS
+from ...record.json_line import FIELDS
 from ...record.record import Record
 from ..reader import PAGE, SCAN_LIMIT, Reader, merge_records
-from .aggregate import Aggregate
-from .conditions import conditions
+from .aggregate_select import Aggregate
 from .dialects import DIALECTS, Dialect
+from .filter_conditions import conditions
 from .store_protocols import ReadableStore
 
 # Parameters of one query: old versions of SQLite accept at most 999.

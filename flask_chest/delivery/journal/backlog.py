@@ -6,10 +6,10 @@ import logging
 from contextlib import suppress
 from pathlib import Path
 
-from ...record.codec import made_at
-from .layout import writer_folders
+from ...record.json_line import made_at
+from .app_scope import JournalScope
+from .file_names import writer_folders
 from .partition import open_own
-from .scope import JournalScope
 
 _logger = logging.getLogger("flask_chest.delivery")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..durable_files import read_json, replace_json, write_json
 from ..ledger import Account
-from .framing import MAGIC
+from .record_framing import MAGIC
 
 #: The offset of a segment's first frame.
 FIRST_OFFSET = len(MAGIC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .framing import ALL_CHESTS, HEADER_BYTES, Frame, unpack
+from .record_framing import ALL_CHESTS, HEADER_BYTES, Frame, unpack
 
 _HEADER = re.compile(rb"[0-9a-f]{22} \{")
 

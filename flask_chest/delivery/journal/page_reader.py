@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from .damaged_records import iter_frames
-from .framing import unpack_lines
+from .record_framing import unpack_lines
 
 CHUNK_BYTES = 1024 * 1024
 

@@ -10,17 +10,17 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ..._throttle import LogThrottle
-from ..buffer import LossListener, Page
+from ..buffer_protocol import LossListener, Page
 from ..file_lock import FileLock
 from ..ledger import Ledger
+from .app_scope import JournalScope
 from .checkpoint import FIRST_OFFSET, Checkpoint
-from .chest_names import moved_stores, resolve_renames
-from .description import Description, ForeignFolderError
-from .framing import Frame
-from .layout import checkpoint_path, counts_path, segment_numbers, segment_path
+from .file_names import checkpoint_path, counts_path, segment_numbers, segment_path
 from .page_reader import PageReader, is_final
-from .record_counts import count_from, count_in
-from .scope import JournalScope
+from .pending_counts import count_from, count_in
+from .record_framing import Frame
+from .renamed_chests import moved_stores, resolve_renames
+from .writer_description import Description, ForeignFolderError
 
 _logger = logging.getLogger("flask_chest.delivery")
 _log = LogThrottle(_logger)

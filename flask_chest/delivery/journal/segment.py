@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ..._speedups import SegmentAppender
 from ..durable_files import sync_data, write_whole
-from ..owned_files import create_file
-from .framing import MAGIC
+from ..file_ownership import create_file
+from .record_framing import MAGIC
 
 
 class Segment(SegmentAppender):

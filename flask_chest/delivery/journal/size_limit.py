@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ..buffer import LossListener
-from .layout import segment_numbers, segment_path, writer_folders
+from ..buffer_protocol import LossListener
+from .app_scope import JournalScope
+from .file_names import segment_numbers, segment_path, writer_folders
 from .partition import Partition, open_own
-from .scope import JournalScope
 
 
 def enforce_size_limit(

@@ -13,15 +13,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from ..buffer import TornRecordError
+from ..buffer_protocol import TornRecordError
 from ..durable_files import replace_json, sync_data, sync_file, sync_folder
 from ..file_lock import FileLock
-from ..owned_files import check_root, create_folder, create_root
+from ..file_ownership import check_root, create_folder, create_root
+from .app_scope import JournalScope
 from .checkpoint import Checkpoint
-from .description import DESCRIPTION_NAMES, Description
-from .layout import checkpoint_path, counts_path, segment_path
-from .scope import JournalScope
+from .file_names import checkpoint_path, counts_path, segment_path
 from .segment import Segment
+from .writer_description import DESCRIPTION_NAMES, Description
 
 # The next segment, before it has a number.
 _SPARE_NAME = "next.segment"

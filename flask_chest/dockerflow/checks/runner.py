@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from ...operations.calls_with_deadline import Call, NotStartedError, TimedCalls
 from .. import health
-from ..log_request_id import request_id_context
+from ..mozlog_request_id import request_id_context
 from .messages import CheckMessage, Critical
 from .registry import CheckFn
 

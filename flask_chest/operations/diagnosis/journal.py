@@ -11,13 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from ...delivery.dead_letters import chests_with_dead_letters
-from ...delivery.journal.description import Description, ForeignFolderError
-from ...delivery.journal.layout import unreadable_folders, writer_folders
+from ...delivery.file_ownership import check_root
+from ...delivery.journal.app_scope import JournalScope
+from ...delivery.journal.file_names import unreadable_folders, writer_folders
 from ...delivery.journal.partition import open_own
-from ...delivery.journal.scope import JournalScope
-from ...delivery.owned_files import check_root
+from ...delivery.journal.writer_description import Description, ForeignFolderError
 from ...errors import ChestError
-from ...record.codec import made_at
+from ...record.json_line import made_at
 from .finding import Finding, note
 
 # Seconds that a record may wait although something delivers: a store that was down for a moment.

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ...delivery.journal.layout import WRITER_NAME, writer_folders
+from ...delivery.journal.file_names import WRITER_NAME, writer_folders
 from .finding import Finding, note
 
 _PROC = Path("/proc")

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
-from flask_chest.chests.registry import make_chest
+from flask_chest.chests.factory import make_chest
 from flask_chest.errors import ConfigError
 from flask_chest.record.batch import Batch
-from flask_chest.record.codec import encode
+from flask_chest.record.json_line import encode
 from flask_chest.record.record import Record
 from flask_chest.testing import check_chest, make_records
 from tests.servers.clickhouse import ClickHouse, ask

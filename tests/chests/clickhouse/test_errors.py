@@ -14,7 +14,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from flask_chest.chests.base import AppInfo
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
 from flask_chest.chests.clickhouse.errors import describe_error
-from flask_chest.chests.registry import make_chest
+from flask_chest.chests.factory import make_chest
 from flask_chest.errors import DeliveryError, RejectedError
 from flask_chest.testing import make_records
 from tests.servers.certificates import PrivateCA

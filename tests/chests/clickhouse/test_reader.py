@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
 from flask_chest.chests.clickhouse.reader import ClickHouseReader
 from flask_chest.query.fields import parse_field
-from flask_chest.query.filters import parse_filter
+from flask_chest.query.filter_parsing import parse_filter
 from flask_chest.query.time_slices import TimeSlices
 from flask_chest.record.record import Record
 

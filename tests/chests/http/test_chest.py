@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from flask_chest.chests.factory import make_chest
 from flask_chest.chests.http.chest import FlaskChestCustomWriter
-from flask_chest.chests.registry import make_chest
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.testing import check_chest, make_records
 from flask_chest.typing import ContextTuple

@@ -10,7 +10,7 @@ import pytest
 from flask_chest import Record
 from flask_chest.chests.influxdb import line_protocol
 from flask_chest.chests.influxdb.line_protocol import LineEncoder
-from flask_chest.record.codec import encode
+from flask_chest.record.json_line import encode
 from flask_chest.testing import make_records
 
 [RECORD] = make_records(1)

@@ -7,7 +7,7 @@ from flask import Response, g, stream_with_context
 from flask_chest.app.state import get_state
 from flask_chest.chests.influxdb.line_protocol import LineEncoder
 from flask_chest.chests.influxdb.line_templates import LineTemplates
-from flask_chest.record.codec import SHARED, loads
+from flask_chest.record.json_line import SHARED, loads
 from tests.apps import Site
 
 SOME_TRACE = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}

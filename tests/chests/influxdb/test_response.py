@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from flask_chest.chests.factory import make_chest
 from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
-from flask_chest.chests.registry import make_chest
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.record.record import Record
 from flask_chest.testing import make_records

@@ -15,11 +15,11 @@ import pytest
 from confluent_kafka import KafkaError, Message
 
 from flask_chest.chests.base import AppInfo
+from flask_chest.chests.factory import make_chest
 from flask_chest.chests.kafka.chest import FlaskChestKafka
-from flask_chest.chests.registry import make_chest
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.record.batch import Batch
-from flask_chest.record.codec import decode, encode
+from flask_chest.record.json_line import decode, encode
 from flask_chest.record.record import Record
 from flask_chest.testing import check_chest, make_records
 from tests.servers.daemon import free_port

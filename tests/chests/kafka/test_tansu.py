@@ -10,7 +10,7 @@ import pytest
 from flask_chest.chests.base import AppInfo
 from flask_chest.chests.kafka.chest import FlaskChestKafka
 from flask_chest.errors import DeliveryError
-from flask_chest.record.codec import decode
+from flask_chest.record.json_line import decode
 from flask_chest.testing import make_records
 from tests.servers.tansu import Tansu
 

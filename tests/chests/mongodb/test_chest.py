@@ -15,8 +15,8 @@ from bson.decimal128 import Decimal128
 from pymongo import MongoClient
 
 from flask_chest.chests.base import AppInfo
+from flask_chest.chests.factory import make_chest
 from flask_chest.chests.mongodb.chest import FlaskChestMongoDB
-from flask_chest.chests.registry import make_chest
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.testing import check_chest, make_records
 from tests.servers.certificates import PrivateCA

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from flask_chest.chests.factory import make_chest
 from flask_chest.chests.otlp.chest import FlaskChestOTLP
-from flask_chest.chests.registry import make_chest
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.record.batch import Batch
-from flask_chest.record.codec import encode
+from flask_chest.record.json_line import encode
 from flask_chest.testing import check_chest, make_records
 from tests.servers.certificates import PrivateCA
 from tests.servers.collector import TYPE, Collector, partial, status

@@ -11,7 +11,7 @@ import pytest
 
 from flask_chest.chests.base import AppInfo
 from flask_chest.chests.otlp.chest import FlaskChestOTLP
-from flask_chest.record.codec import to_microseconds
+from flask_chest.record.json_line import to_microseconds
 from flask_chest.record.record import Record
 from flask_chest.testing import make_records
 from tests.servers.collector import Collector, attributes_of, records_of

@@ -14,11 +14,11 @@ import pytest
 import redis
 
 from flask_chest.chests.base import AppInfo
+from flask_chest.chests.factory import make_chest
 from flask_chest.chests.redis.chest import FlaskChestRedis
-from flask_chest.chests.registry import make_chest
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.record.batch import Batch
-from flask_chest.record.codec import encode
+from flask_chest.record.json_line import encode
 from flask_chest.testing import check_chest, make_records
 from tests.servers.certificates import PrivateCA
 from tests.servers.daemon import free_port

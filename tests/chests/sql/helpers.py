@@ -10,7 +10,7 @@ from typing import Any
 from flask_chest import FlaskChestSQLite
 from flask_chest.chests.base import AppInfo
 from flask_chest.chests.reader import Reader
-from flask_chest.chests.sql.base import BaseSQLChest
+from flask_chest.chests.sql.sql_chest import BaseSQLChest
 
 
 def make_sqlite_chest(folder: Path, timeout: float = 60, **arguments: Any) -> FlaskChestSQLite:

@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
-from flask_chest.query.filters import parse_filter
+from flask_chest.chests.sql.postgresql.chest import FlaskChestPostgreSQL
+from flask_chest.query.filter_parsing import parse_filter
 from flask_chest.query.query import Query
 from flask_chest.testing import make_records
 from tests.servers.postgresql import PostgreSQL

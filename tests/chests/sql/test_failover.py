@@ -11,9 +11,9 @@ import psycopg
 import pymysql
 import pytest
 
-from flask_chest.chests.sql.chest import SQLChest
-from flask_chest.chests.sql.mysql import FlaskChestMySQL
-from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
+from flask_chest.chests.sql.mysql.chest import FlaskChestMySQL
+from flask_chest.chests.sql.postgresql.chest import FlaskChestPostgreSQL
+from flask_chest.chests.sql.server_chest import SQLChest
 from flask_chest.errors import DeliveryError
 from flask_chest.testing import make_records
 from tests.servers.mariadb import MariaDB

@@ -9,7 +9,7 @@ from typing import Any
 import pymysql
 import pytest
 
-from flask_chest.chests.sql.mysql import FlaskChestMySQL
+from flask_chest.chests.sql.mysql.chest import FlaskChestMySQL
 from flask_chest.errors import DeliveryError
 from flask_chest.record.record import Record
 from flask_chest.testing import make_records

@@ -8,10 +8,10 @@ from typing import Any
 import pymysql
 import pytest
 
-from flask_chest.chests.sql.mysql import FlaskChestMySQL
+from flask_chest.chests.sql.mysql.chest import FlaskChestMySQL
 from flask_chest.errors import DeliveryError, RejectedError
 from flask_chest.record.batch import Batch
-from flask_chest.record.codec import encode
+from flask_chest.record.json_line import encode
 from flask_chest.testing import make_records
 from tests.servers.mariadb import MariaDB
 from tests.servers.tcp_proxy import TCPProxy

@@ -11,7 +11,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
+from flask_chest.chests.sql.postgresql.chest import FlaskChestPostgreSQL
 from flask_chest.testing import check_chest, make_records
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgresql import PostgreSQL

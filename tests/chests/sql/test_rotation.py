@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from flask_chest.chests.sql.base import BaseSQLChest
-from flask_chest.chests.sql.mysql import FlaskChestMySQL
-from flask_chest.chests.sql.postgresql import FlaskChestPostgreSQL
+from flask_chest.chests.sql.mysql.chest import FlaskChestMySQL
+from flask_chest.chests.sql.postgresql.chest import FlaskChestPostgreSQL
+from flask_chest.chests.sql.sql_chest import BaseSQLChest
 from flask_chest.errors import DeliveryError
 from flask_chest.testing import make_records
 from tests.servers.mariadb import MariaDB

@@ -10,7 +10,7 @@ import psycopg
 import pymysql
 import pytest
 
-from flask_chest.chests.sql.names import SCHEMA_VERSION
+from flask_chest.chests.sql.table_names import SCHEMA_VERSION
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from flask_chest.chests.sql import aggregate, table_reader
+from flask_chest.chests.sql import table_reader
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.errors import ReadError
 from flask_chest.query.fields import parse_field
-from flask_chest.query.filters import parse_filter
-from flask_chest.record.codec import EPOCH
+from flask_chest.query.filter_parsing import parse_filter
+from flask_chest.record.json_line import EPOCH
 
 from ...query.records import sample_records
 from ...query.suite import WHOLE, check_estimates, check_reader
@@ -150,7 +150,7 @@ def test_the_others_of_many_groups(
     reader = SQLReader(chest)
     query = replace(WHOLE, by=parse_field("unique"), measure=parse_field("balance"))
     expected = reader.answer(query, limit=5).rest
-    for module in (table_reader, aggregate):
+    for module in (table_reader, aggregate_select):
         monkeypatch.setattr(module, "MAX_ROWS", max_rows)
     rest = reader.answer(query, limit=5).rest
     assert rest.low is not None

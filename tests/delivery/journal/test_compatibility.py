@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flask_chest.app.state import get_state
-from flask_chest.delivery.journal.ledger_totals import read_ledger
+from flask_chest.delivery.journal.ledger_of_all_processes import read_ledger
 from flask_chest.operations.replay import Replay
 from tests import ROOT
 from tests.data.write_journal import FIRST_RECORDS, Store, make_app

@@ -11,10 +11,10 @@ import pytest
 from flask import g
 
 from flask_chest import Chest, Record
-from flask_chest.cli.atomic_file import atomic_file
+from flask_chest.cli.output_file import atomic_file
 from flask_chest.delivery.dead_letters import DeadLetters, bury
-from flask_chest.delivery.journal.ledger_totals import add_to_totals, read_ledger
-from flask_chest.delivery.journal.scope import JournalScope
+from flask_chest.delivery.journal.app_scope import JournalScope
+from flask_chest.delivery.journal.ledger_of_all_processes import add_to_totals, read_ledger
 from flask_chest.delivery.ledger import Ledger
 from flask_chest.errors import RejectedError
 from tests.apps import make_app

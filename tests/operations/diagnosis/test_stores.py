@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from flask_chest import Chest, FlaskChestSQLite, Record
-from flask_chest.chests.registry import make_chest
+from flask_chest.chests.factory import make_chest
 from flask_chest.operations.diagnosis.finding import Finding
 from flask_chest.operations.diagnosis.stores import examine_stores
 

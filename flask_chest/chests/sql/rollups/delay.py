@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ....query.intervals import DAY, HOUR, floor_to
+from ....query.time_intervals import DAY, HOUR, floor_to
 
 #: The rollup job always checks this many seconds before the end of the last rollup.
 MAX_DELAY = 2 * DAY

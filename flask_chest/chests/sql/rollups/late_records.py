@@ -7,7 +7,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from ..names import late_key
+from ..table_names import late_key
 
 
 class LateMark(NamedTuple):

@@ -12,11 +12,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ....query.intervals import DAY, HOUR, floor_to, from_timestamp
+from ....query.time_intervals import DAY, HOUR, floor_to, from_timestamp
 from ...eraser import BATCH_SIZE
-from ..names import PRUNED_PREFIX, state_key
 from ..store_protocols import Store
-from .rollup import Rollup, from_row, rollup_id, to_row
+from ..table_names import PRUNED_PREFIX, state_key
+from .rollup_row import Rollup, from_row, rollup_id, to_row
 
 
 def is_pruned(columns: Any) -> sa.ColumnElement[bool]:

@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 from ....errors import ConfigError, DeliveryError, RejectedError
 from ....record.record import Record
-from ..base import BaseSQLChest
-from .file import check_path
+from ..sql_chest import BaseSQLChest
+from .database_file import check_path
 from .fork import close_before_fork
 from .schema import ForeignTableError, view_query
 
@@ -147,7 +147,7 @@ class FlaskChestSQLite(BaseSQLChest):
             writer.close()
 
     def maintain(self, until: int, retention: float | None, stop: threading.Event) -> None:
-        from .maintenance import is_due
+        from .maintenance_due import is_due
 
         if is_due(self.file(), self.table, until, retention):
             super().maintain(until, retention, stop)
@@ -181,7 +181,7 @@ class FlaskChestSQLite(BaseSQLChest):
 
     def upgrade(self) -> None:
         """Upgrade tables of an older version. This is rare, so it may load SQLAlchemy."""
-        from ..schema import Schema
+        from ..schema_migrations import Schema
 
         engine = self.make_engine()
         try:

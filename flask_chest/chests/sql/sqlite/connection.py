@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from .file import companion, create_file, has_name, identify, opening
+from .database_file import companion, create_file, has_name, identify, opening
 from .fork import keep_forever
 
 # Pages of 4 KiB in the write-ahead log after which a commit copies them into the database. Batches

@@ -7,9 +7,9 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy import event, pool
 
-from ....record.codec import loads
+from ....record.json_line import loads
 from .connection import connect, connect_read_only, read_only_uri
-from .file import create_file
+from .database_file import create_file
 
 
 def make_engine(file: Path, timeout: float) -> sa.Engine:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from .connection import WALUnavailableError
-from .file import MAX_PATH_BYTES, PathTooLongError
+from .database_file import MAX_PATH_BYTES, PathTooLongError
 
 #: The remedy if a file cannot be created or written to.
 UNWRITABLE = "let this process write there, or name another file"

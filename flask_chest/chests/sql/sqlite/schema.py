@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ....record.codec import FIELDS
-from .. import names
-from ..names import MAINTENANCE, VERSIONS, foreign_table, rollups_name, view_name
+from ....record.json_line import FIELDS
+from .. import table_names
+from ..table_names import MAINTENANCE, VERSIONS, foreign_table, rollups_name, view_name
 
 if TYPE_CHECKING:
     import sqlite3
@@ -95,7 +95,7 @@ def create(connection: sqlite3.Connection, table: str) -> None:
     _create_indexes(connection, rollups, _ROLLUPS_INDEXES)
     connection.execute(_MAINTENANCE)
     _create_view(connection, table)
-    connection.execute(_SET_VERSION, (table, names.SCHEMA_VERSION))
+    connection.execute(_SET_VERSION, (table, table_names.SCHEMA_VERSION))
 
 
 def _check_columns(connection: sqlite3.Connection, table: str) -> None:

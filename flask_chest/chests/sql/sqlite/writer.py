@@ -12,14 +12,14 @@ from typing import Protocol
 from ...._throttle import LogThrottle
 from ....errors import ChestError, DeliveryError
 from ....record.record import Record
-from ...batches import oldest_time
+from ...batch_bodies import oldest_time
 from ...per_process_client import PerProcessClient
-from .. import names
+from .. import table_names
 from ..rollups.delay import is_late
 from . import schema as sqlite_schema
 from .connection import Database
-from .file import check_path, has_name, identify, wal_readers
-from .rows import insert
+from .database_file import check_path, has_name, identify, wal_readers
+from .insert_rows import insert
 
 _REPORT_LATE = """
 INSERT INTO chest_upkeep (table_name, holder, held_until, rolled_until) VALUES (?, '', 0, ?)
@@ -110,7 +110,7 @@ class SQLiteWriter:
     def _report_late_records(self, oldest: float) -> None:
         if not is_late(oldest):
             return
-        key = names.late_key(self._chest.table)
+        key = table_names.late_key(self._chest.table)
         try:
             with self._current_database().transaction() as connection:
                 connection.execute(_REPORT_LATE, (key, int(oldest)))
@@ -182,5 +182,5 @@ class SQLiteWriter:
         if version is None:
             with database.transaction() as connection:
                 sqlite_schema.create(connection, table)
-        elif version < names.SCHEMA_VERSION:
+        elif version < table_names.SCHEMA_VERSION:
             self._chest.upgrade()

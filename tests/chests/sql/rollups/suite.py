@@ -11,14 +11,14 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from flask_chest import Record
-from flask_chest.chests.sql.base import BaseSQLChest
-from flask_chest.operations.retention import Maintenance
+from flask_chest.chests.sql.sql_chest import BaseSQLChest
+from flask_chest.operations.background_retention import Maintenance
+from flask_chest.query.answer import Answer, Series, Summary
 from flask_chest.query.fields import parse_field
-from flask_chest.query.filters import parse_filter
+from flask_chest.query.filter_parsing import parse_filter
 from flask_chest.query.query import Query
-from flask_chest.query.summary import Answer, Series, Summary
 from flask_chest.record.batch import Batch
-from flask_chest.record.codec import encode
+from flask_chest.record.json_line import encode
 
 from ....query.records import END, ODD_NAME, sample_records
 from ..helpers import open_reader

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from flask_chest import FlaskChestSQLite
-from flask_chest.chests.registry import make_chest
-from flask_chest.chests.sql.rollups.job import RollupJob
+from flask_chest.chests.factory import make_chest
+from flask_chest.chests.sql.rollups.rollup_job import RollupJob
 from flask_chest.query.query import Query
 
 from ....servers.mariadb import MariaDB

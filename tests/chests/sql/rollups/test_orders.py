@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from flask_chest import Record
 from flask_chest.chests.sql.sqlite.chest import FlaskChestSQLite
 from flask_chest.query.fields import ROUTE, parse_field
-from flask_chest.query.filters import parse_filter
+from flask_chest.query.filter_parsing import parse_filter
 from flask_chest.query.query import Query
 
 from ..helpers import make_sqlite_chest, open_reader

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from flask_chest.chests.registry import make_chest
+from flask_chest.chests.factory import make_chest
 from flask_chest.chests.sql.sqlite.chest import FlaskChestSQLite
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.testing import check_chest, make_records

@@ -14,7 +14,7 @@ _SERVE = """
 import sys, threading, time
 from flask import Flask, g
 from flask_chest import FlaskChest
-from flask_chest.operations.retention import Maintenance
+from flask_chest.operations.background_retention import Maintenance
 
 app = Flask("shop", instance_path=sys.argv[1])
 extension = FlaskChest(app)

@@ -1,0 +1,80 @@
+"""Prepares a batch for a store: encoded lines, request bodies of limited size, no NUL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from ..errors import RejectedError
+from ..record.batch import Batch, encoded_lines
+from ..record.json_line import made_at
+from ..record.record import Record
+from ..typing import ContextTuple
+
+# NUL in JSON: an odd number of backslashes before "u0000".
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+_NUL_PICTURE = rb"\1" + "\u2400".encode()
+
+
+def to_lines(records: Sequence[Record]) -> Sequence[bytes]:
+    """Return the encoded line of each record.
+
+    :raises RejectedError: a record that was made by hand has a value that JSON cannot represent.
+    """
+    try:
+        return encoded_lines(records)
+    except TypeError as error:
+        reason = f"not a plain value: {error}"
+        raise RejectedError(reason, record_ids=blamed_ids(records)) from None
+
+
+def blamed_ids(records: Sequence[Record]) -> list[str] | None:
+    """Return the ids for a ``RejectedError`` if a store refused a batch as a whole.
+
+    Only a batch of one record is known to be the bad one; ``None`` has delivery halve a longer one.
+    """
+    return [records[0].id] if len(records) == 1 else None
+
+
+def oldest_time(records: Sequence[Record]) -> float:
+    """Return the time of the oldest record of a batch: seconds since 1970."""
+    if isinstance(records, Batch):
+        # A line begins with the id, and the id with the time, so only one line is decoded.
+        return made_at(min(records.lines)) / 1_000_000
+    return min(record.time for record in records).timestamp()
+
+
+def replace_nul(body: bytes) -> bytes:
+    """Replace each NUL in JSON by the symbol U+2400, since most databases do not accept NUL."""
+    if rb"\u0000" not in body:
+        return body
+    return _NUL.sub(_NUL_PICTURE, body)
+
+
+def json_bodies(records: Sequence[Record], limit: int) -> Iterator[bytes]:
+    """Yield the batch as JSON arrays of at most ``limit`` bytes, with at least one record each."""
+    for part in split_lines(to_lines(records), limit):
+        yield replace_nul(b"[" + b",".join(part) + b"]")
+
+
+def split_lines(lines: Sequence[bytes], limit: int) -> Iterator[Sequence[bytes]]:
+    """Split lines into parts of at most ``limit`` bytes, with at least one line each."""
+    if sum(map(len, lines)) <= limit:
+        yield lines
+        return
+    start, size = 0, 0
+    for index, line in enumerate(lines):
+        if size + len(line) > limit and index > start:
+            yield lines[start:index]
+            start, size = index, 0
+        size += len(line)
+    yield lines[start:]
+
+
+def context_tuples(records: Iterable[Record]) -> list[ContextTuple]:
+    """Return a tuple ``(name, value, request_id)`` for each variable of the records."""
+    return [
+        (name, value, record.request_id)
+        for record in records
+        for name, value in record.vars.items()
+    ]

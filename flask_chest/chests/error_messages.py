@@ -1,0 +1,160 @@
+"""The errors of chests: they name the chest, its address and a remedy, and hold no secret."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, TypeVar
+
+from ..errors import ChestError, DeliveryError, ReadError
+from ..record.printable_text import printable
+from .secret_scrubbing import scrub, scrub_whole
+
+T = TypeVar("T")
+
+_MAX_REASON_LENGTH = 500
+_MAX_DETAIL_LENGTH = 2000
+
+
+class ErrorReports:
+    """The part of a chest that describes its errors.
+
+    :param name: the chest's name.
+    :param logger: the chest's logger.
+    """
+
+    #: The default name, and the scheme of this chest's URLs.
+    scheme = "chest"
+
+    def __init__(self, name: str, logger: logging.Logger) -> None:
+        self.name = name
+        self.logger = logger
+
+    def describe(self) -> str:
+        """Return the address of the store for logs and errors, without credentials."""
+        return self.scheme
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the passwords and tokens that must not appear in a log or an error.
+
+        Their parts and encoded forms do not appear either.
+        """
+        return ()
+
+    def describe_error(self, error: BaseException) -> str:
+        """Describe an error of the driver for :meth:`error_message`.
+
+        The chests of this package leave out the text of their stores, which may quote values of the
+        app's users. The default is the class and the first line of the text.
+
+        .. versionadded:: 1.0
+        """
+        return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+
+    def log_detail(self, text: object) -> None:
+        """Log what a store or a driver wrote, at level DEBUG, without :meth:`secrets`.
+
+        .. versionadded:: 1.0
+        """
+        if self.logger.isEnabledFor(logging.DEBUG):
+            detail = printable(scrub(str(text), self.secrets()))[:_MAX_DETAIL_LENGTH]
+            self.logger.debug("chest %r: the error's own text: %s", self.name, detail)
+
+    def error_message(self, reason: object, remedy: str = "") -> str:
+        """Return an error message with the chest, its address, the reason and a remedy.
+
+        :meth:`secrets` are blanked out, and so are characters that are not printable.
+
+        :param reason: the driver's exception, see :meth:`describe_error`, or a message; only its
+            first line is used.
+        :param remedy: what the user can do, as half a sentence.
+        """
+        if isinstance(reason, BaseException):
+            self.log_detail(reason)
+            reason = self.describe_error(reason)
+        secrets = self.secrets()
+        line = scrub(str(reason).strip().partition("\n")[0], secrets)[:_MAX_REASON_LENGTH]
+        place = scrub_whole(f"chest {self.name!r} at {self.describe()}", secrets)
+        return printable(f"{place}: {line}; {remedy}" if remedy else f"{place}: {line}")
+
+    def remedy(self, error: BaseException) -> str:
+        """Return what the user can do about an error of the driver, as half a sentence.
+
+        Empty if there is no advice (the default). Everybody can read it in the heartbeat, so it
+        must not contain an address.
+
+        .. versionadded:: 1.0
+        """
+        return ""
+
+    def to_delivery_error(self, error: BaseException) -> DeliveryError:
+        """Turn an error of the driver into one that names the chest, its address and a remedy.
+
+        .. versionadded:: 1.0
+        """
+        return self.unavailable(error, self.remedy(error))
+
+    def unavailable(
+        self, reason: object, remedy: str = "", *, retry_after: float | None = None
+    ) -> DeliveryError:
+        """Return the error for a store that cannot take records now.
+
+        :param reason: as for :meth:`error_message`.
+        :param remedy: as for :meth:`error_message`.
+        :param retry_after: seconds that the store asked to wait.
+
+        .. versionadded:: 1.0
+        """
+        cause = type(reason).__name__ if isinstance(reason, BaseException) else ""
+        message = self.error_message(reason, remedy)
+        return DeliveryError(message, retry_after=retry_after, cause=cause, remedy=remedy)
+
+    @contextmanager
+    def converted_errors(self) -> Iterator[None]:
+        """Convert every error of a driver within the block by :meth:`to_delivery_error`.
+
+        Errors of this package pass.
+
+        .. versionadded:: 1.0
+        """
+        try:
+            yield
+        except ChestError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a driver may raise anything, with a secret in it
+            raise self.to_delivery_error(error) from None
+
+    def to_read_error(self, error: BaseException) -> ReadError:
+        """Turn an error of the driver into one that readers and erasers raise.
+
+        .. versionadded:: 1.0
+        """
+        return ReadError(self.error_message(error, self.remedy(error)))
+
+
+def without_secrets(method: Callable[..., T]) -> Callable[..., T]:
+    """Wrap a method of a chest: an error whose text contains a secret is replaced.
+
+    Errors of this package keep their class and their other attributes.
+    """
+
+    @wraps(method)
+    def wrapper(chest: ErrorReports, *arguments: Any, **named: Any) -> T:
+        try:
+            return method(chest, *arguments, **named)
+        except ChestError as error:
+            # Not the parts of secrets: error_message() has blanked them out in the reason only.
+            text = scrub_whole(str(error), chest.secrets())
+            if text != str(error):
+                error.args = (text,)
+                # A traceback would show the error behind this one.
+                raise error from None
+            raise
+        except Exception as error:
+            if scrub(str(error), chest.secrets()) != str(error):
+                raise chest.to_delivery_error(error) from None
+            raise
+
+    return wrapper

@@ -1,0 +1,312 @@
+"""The PostgreSQL chest, through psycopg 3: ``COPY`` for new batches, JSON for repeated ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import ceil
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+from sqlalchemy.dialects import postgresql
+
+from ....errors import ConfigError
+from ....record.batch import Batch
+from ....record.json_line import loads
+from ....record.record import Record
+from ...batch_bodies import json_bodies, to_lines
+from ...error_text import describe_cause
+from ...per_process_client import CHECK_ADDRESS, require_driver
+from ...url import StoreURL
+from ..row_text import COLUMNS
+from ..server_chest import SQLChest
+from ..server_engine import READ_ONLY, make_engine
+from .copy_rows import CopyText
+from .database_encoding import storable_lines
+
+# A key that other users of advisory locks are unlikely to use: "chest" in ASCII.
+_SCHEMA_LOCK = 0x6368657374
+
+# COPY takes the server half the time of an INSERT.
+_COPY = "COPY {table} ({columns}) FROM STDIN (ENCODING 'UTF8')"
+# The whole batch is one parameter, which the server parses. Parsing documents as JSON and casting
+# them takes the server half the time of parsing them as JSONB.
+_INSERT = """
+INSERT INTO {table} ({columns})
+SELECT {values} FROM json_to_recordset(%b) AS r ({fields}) ON CONFLICT (id) DO NOTHING
+"""
+_VIEW = """
+SELECT r.id AS record_id, r.time AS time, r.request_id AS request_id, v.key AS name,
+    v.value AS value
+FROM {table} AS r, jsonb_each_text(r.vars) AS v
+"""
+# Exact, since an interval stores microseconds as an integer.
+_TIME = "timestamptz 'epoch' + r.time * interval '1 microsecond'"
+
+# For one transaction only: behind a pooler such as PgBouncer, other applications use the same
+# session afterwards. The server aborts statements that take longer than the client waits. JIT
+# compilation and parallel workers would take longer than a query of few records, and slow down
+# writers. psycopg reads times in ISO format only, and a role may have another one.
+_SETTINGS = """
+SET LOCAL statement_timeout = {milliseconds}; SET LOCAL jit = off;
+SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL DateStyle = ISO;
+SET LOCAL extra_float_digits = 1
+"""
+
+_JSON, _JSONB = "JSON", "JSONB"
+_UNDEFINED_TABLE = "42P01"
+_UNTRANSLATABLE = "22P05"
+# COPY does not support row-level security and views.
+_COPY_UNSUPPORTED = {"0A000", "42809"}
+
+_REMEDIES = {
+    "28": "check user and password",
+    "3D": "create this database, or name another one",
+    "25006": READ_ONLY,
+    _UNDEFINED_TABLE: "the next batch creates the tables",
+    "53": "the server is short of connections, memory or disk space",
+}
+
+# By words of the server's message about missing rights.
+_MISSING_RIGHTS = {
+    "for schema": "grant this user USAGE on the schema, and CREATE if the tables do not exist",
+    "for database": "grant this user CONNECT on the database",
+    "must be owner": "make this user the owner of the tables and the view, to upgrade them",
+    "": "grant this user SELECT, INSERT, UPDATE and DELETE on the tables",
+}
+_INSUFFICIENT_PRIVILEGE = "42501"
+
+# A failed connection has no SQLSTATE. These words of libpq and of the server contain no values.
+_CONNECTION_WORDS = (
+    "Connection refused",
+    "timeout expired",
+    "could not translate host name",
+    "failed to resolve host",
+    "No such file or directory",
+    "password authentication failed",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    "certificate verify failed",
+    "does not match host name",
+    "root certificate file",
+    "server does not support SSL",
+    "SSL error",
+    "the database system is starting up",
+    "the database system is shutting down",
+    "too many connections",
+    "remaining connection slots are reserved",
+    "does not exist",
+    "server closed the connection unexpectedly",
+    "Network is unreachable",
+    "No route to host",
+)
+
+
+class FlaskChestPostgreSQL(SQLChest):
+    """Stores records in a PostgreSQL database (12 or newer).
+
+    :param url: ``"postgresql://user:password@host:5432/database"``; URL parameters are those of
+        `libpq
+        <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS>`_, e.g.
+        ``sslmode=verify-full&sslrootcert=/etc/ssl/our-ca.pem``.
+    :param table: the table of records; created on first use.
+    :raises flask_chest.errors.ConfigError: psycopg or SQLAlchemy 2 is not installed, or the URL is
+        malformed.
+
+    .. versionadded:: 1.0
+    """
+
+    scheme = "postgresql"
+    clock_query = "SELECT extract(epoch FROM clock_timestamp())"
+
+    def __init__(self, url: str, table: str = "chest_records", **arguments: Any) -> None:
+        require_driver("psycopg", "postgresql")
+        _require_sqlalchemy_2()
+        self.url = url
+        self.address = StoreURL.parse(url)
+        if self.address.scheme not in {"postgresql", "postgres"}:
+            raise ConfigError(f"{self.address.scheme!r} is not 'postgresql://'")
+        super().__init__(table=table, **arguments)
+        self._statement = self._insert_statement()
+        self._copy = _COPY.format(table=self.quoted(self.records.name), columns=", ".join(COLUMNS))
+        self._rows = CopyText()
+
+    @classmethod
+    def from_url(cls, url: str, **arguments: Any) -> FlaskChestPostgreSQL:
+        """``postgresql://user:password@host:5432/database``"""
+        return cls(url, **arguments)
+
+    def describe(self) -> str:
+        return self.address.public_url()
+
+    def location(self) -> str:
+        return f"{self.address.public_location()} {self.records.name}"
+
+    def secrets(self) -> tuple[str, ...]:
+        return self.address.secrets()
+
+    def make_engine(self) -> sa.Engine:
+        from .connection import connect
+
+        # libpq takes whole seconds, and at least two.
+        parameters = {"connect_timeout": max(2, ceil(self.timeout))}
+        engine = make_engine(
+            "postgresql+psycopg://", lambda: connect(self.url, self.timeout, parameters)
+        )
+        # An event handler, so that SQLAlchemy wraps the driver's exceptions.
+        sa.event.listen(engine, "do_execute", self._execute)
+        return engine
+
+    def make_read_only_engine(self) -> sa.Engine:
+        engine = self.make_engine()
+        sa.event.listen(engine, "connect", self._configure_reader)
+        sa.event.listen(engine, "begin", self._configure_transaction)
+        return engine
+
+    def _configure_reader(self, connection: Any, _: Any) -> None:
+        from psycopg.types.json import set_json_loads
+
+        # A query of a year reads many rollups; by default psycopg parses JSON with the slower
+        # standard library.
+        set_json_loads(loads, connection)
+        connection.read_only = True
+
+    def _configure_transaction(self, connection: sa.Connection) -> None:
+        milliseconds = max(1, int(self.timeout * 1000))
+        connection.exec_driver_sql(_SETTINGS.format(milliseconds=milliseconds))
+
+    @contextmanager
+    def schema_lock(self, connection: sa.Connection) -> Iterator[None]:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
+        yield
+
+    def view_query(self) -> str:
+        return _VIEW.format(table=self.quoted(self.records.name))
+
+    def insert(self, connection: sa.Connection, records: Sequence[Record]) -> None:
+        from psycopg.types.json import Json
+
+        codec = self._codec_of(connection)
+        if codec:
+            records = Batch(storable_lines(to_lines(records), codec))
+        for body in json_bodies(records, self.body_bytes):
+            connection.exec_driver_sql(self._statement, (Json(body, dumps=_identity),))
+
+    def _write_once(self, records: Sequence[Record]) -> None:
+        lines = to_lines(records)
+        try:
+            with self.engine().begin() as connection:
+                codec = self._codec_of(connection)
+                parts = self._rows.parts(storable_lines(lines, codec) if codec else lines)
+                connection.exec_driver_sql(self._copy, (parts,))
+        except (ValueError, exc.DBAPIError) as error:
+            if isinstance(error, exc.DBAPIError) and not _may_insert(error):
+                raise
+            self._insert_again(records)
+
+    def _insert_again(self, records: Sequence[Record]) -> None:
+        try:
+            super()._write_once(records)
+        except exc.DataError as error:
+            if _sqlstate(error) != _UNTRANSLATABLE:
+                raise
+            # Python's codecs of some East Asian encodings have characters that the server lacks.
+            super()._write_once(Batch(storable_lines(to_lines(records), "ascii")))
+
+    def _codec_of(self, connection: sa.Connection) -> str | None:
+        """Python's codec for the encoding of the database; ``None`` if it has all characters."""
+        driver: Any = connection.connection.dbapi_connection
+        codec: str | None = driver.codec
+        return codec
+
+    def _execute(self, cursor: Any, statement: str, parameters: Any, context: Any) -> bool:
+        """Replace ``cursor.execute``, which does not support ``COPY FROM STDIN``.
+
+        :returns: whether this method ran the statement.
+        """
+        if statement != self._copy:
+            return False
+        cursor.connection.copy_from(cursor, statement, parameters[0])
+        return True
+
+    def is_rejection(self, error: exc.SQLAlchemyError) -> bool:
+        # Class 54: a limit of the server was exceeded, e.g. the size of an indexed value.
+        return super().is_rejection(error) or _sqlstate(error).startswith("54")
+
+    def is_missing_table(self, error: exc.SQLAlchemyError) -> bool:
+        return _sqlstate(error) == _UNDEFINED_TABLE
+
+    def describe_error(self, error: BaseException) -> str:
+        # The server's text quotes values: 'invalid input syntax for type integer: "..."'.
+        name, state = type(error).__name__, getattr(error, "sqlstate", None)
+        if state:
+            return f"{name} ({state})"
+        words = next((words for words in _CONNECTION_WORDS if words in str(error)), "")
+        return f"{name}: {words}" if words else describe_cause(error)
+
+    def remedy(self, error: BaseException) -> str:
+        state = _sqlstate(error)
+        if not state:
+            # A failed connection has no SQLSTATE, only a message of libpq.
+            return _connection_remedy(str(error))
+        if state == _INSUFFICIENT_PRIVILEGE:
+            message = str(getattr(error, "orig", ""))
+            return next(remedy for words, remedy in _MISSING_RIGHTS.items() if words in message)
+        return _REMEDIES.get(state) or _REMEDIES.get(state[:2], "")
+
+    def _insert_statement(self) -> str:
+        columns = list(self.records.columns)
+        dialect: sa.Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+        types = {column.name: column.type.compile(dialect) for column in columns}
+        types["time"] = "bigint"
+        return _INSERT.format(
+            table=self.quoted(self.records.name),
+            columns=", ".join(column.name for column in columns),
+            values=", ".join(_value(name, kind) for name, kind in types.items()),
+            fields=", ".join(
+                f"{name} {_JSON if kind == _JSONB else kind}" for name, kind in types.items()
+            ),
+        )
+
+
+def _require_sqlalchemy_2() -> None:
+    # SQLAlchemy 1.4 has no dialect for psycopg 3. The other SQL chests work with both.
+    if sa.__version__.startswith("1."):
+        raise ConfigError(
+            f"PostgreSQL needs SQLAlchemy 2, and {sa.__version__} is installed: "
+            'pip install "flask-chest[postgresql]"'
+        )
+
+
+def _value(name: str, kind: str) -> str:
+    if name == "time":
+        return _TIME
+    return f"r.{name}::{_JSONB}" if kind == _JSONB else f"r.{name}"
+
+
+def _may_insert(error: exc.DBAPIError) -> bool:
+    """Whether an ``INSERT`` may succeed after ``COPY`` failed.
+
+    ``COPY`` cannot skip existing rows. Only batches that were sent before have such rows.
+    """
+    refused = isinstance(error, (exc.IntegrityError, exc.DataError))
+    return refused or _sqlstate(error) in _COPY_UNSUPPORTED
+
+
+def _identity(body: bytes) -> bytes:
+    return body
+
+
+def _sqlstate(error: BaseException) -> str:
+    return getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+
+
+def _connection_remedy(message: str) -> str:
+    if "password" in message or "authentication" in message or "role" in message:
+        return _REMEDIES["28"]
+    if "database" in message and "does not exist" in message:
+        return _REMEDIES["3D"]
+    if "certificate" in message or "SSL" in message:
+        return "check the server's certificate, and 'sslrootcert'"
+    return CHECK_ADDRESS
