@@ -24,7 +24,7 @@ from .capture.request_state import (
 from .capture.routes import route_of
 from .chests.factory import make_chests
 from .config import value_types
-from .config.plan import Override
+from .config.plan_compiler import Override
 from .config.rule_matching import Route
 from .config.settings_validation import check_argument
 from .delivery.synchronous_delivery import SynchronousDelivery

@@ -14,7 +14,7 @@ from .app.mod_wsgi_warning import warn_of_sub_interpreter
 from .app.state import AppState, find_state, publish_state
 from .capture.wsgi_middleware import ChestMiddleware
 from .config import value_types
-from .config.rule_matching import parse_rule
+from .config.rule_parsing import parse_rule
 from .config.settings_validation import check_argument, check_value, read_settings
 from .errors import ConfigError
 from .typing import RequestIdGenerator, TrackedVars

@@ -57,10 +57,8 @@ def capture_records(app: Flask) -> Iterator[list[Record]]:
 #: Makes a chest that writes to the store under test. Each call returns a new chest.
 Factory = Callable[[], Chest]
 
-
 #: Returns the ids of all records in the store; an id that is stored twice appears twice.
 Reader = Callable[[], Iterable[str]]
-
 
 # A chest may wait for a connection and then for a statement, and may try each of them twice.
 _MAX_TIMEOUTS = 4

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from inspect import cleandoc
 
 import click
-from flask_chest.config.settings import DEFAULT_REDACT, KEYS, Key
 
 from flask_chest.cli import chest
 from flask_chest.cli.standalone import main
+from flask_chest.config.default_redaction import DEFAULT_REDACT
+from flask_chest.config.setting_keys import KEYS, Key
 
 
 def config_keys() -> Iterator[str]:

@@ -178,7 +178,7 @@ class SegmentAppender:
         :returns: ``False`` if the system took only a part of the record.
         :raises OSError: the system took nothing.
         """
-        # The format is described in delivery/journal/framing.py.
+        # The format is described in delivery/journal/record_framing.py.
         frame = b"%08x%06x%08x %b\n" % (crc32(line, mask), len(line), mask, line)
         written = os.write(self.descriptor, frame)
         self.size += written

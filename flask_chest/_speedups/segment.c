@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* Bytes before and after a line; delivery/journal/framing.py describes the format. */
+/* Bytes before and after a line; delivery/journal/record_framing.py describes the format. */
 #define HEAD 23
 #define NEWLINE 1
 #define ON_STACK 4096

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary, WeakSet
 from flask import Flask
 
 from ..chests.base import Chest
-from ..config.plan import Override
+from ..config.plan_compiler import Override
 from ..config.rule_matching import Route
 
 #: The attribute of a decorated view that holds its :class:`Decoration`.

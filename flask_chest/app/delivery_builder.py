@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from flask import Flask
 
 from ..chests.base import Chest
-from ..chests.factory import locations_by_name
+from ..chests.chest_names import locations_by_name
 from ..config.settings_validation import Settings
 from ..delivery.background_delivery import BackgroundDelivery
 from ..delivery.buffer_protocol import Buffer, LossListener

@@ -20,9 +20,12 @@ from ..capture.record_encoder import RecordEncoder
 from ..capture.request_recorder import Recorder, RecordSink
 from ..capture.routes import routes_of
 from ..chests.base import AppInfo, Chest
-from ..chests.factory import assign_unique_names, make_chests, share_chests
+from ..chests.chest_names import assign_unique_names
+from ..chests.factory import make_chests
+from ..chests.sharing import share_chests
 from ..config.plan_cache import PlanCache
-from ..config.rule_matching import Rule, parse_rule
+from ..config.rule_matching import Rule
+from ..config.rule_parsing import parse_rule
 from ..config.ruleset import build_ruleset
 from ..config.settings_validation import Settings, read_settings
 from ..delivery.background_delivery import BackgroundDelivery

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .._version import __version__
-from ..query.intervals import from_timestamp
+from ..query.time_intervals import from_timestamp
 from .engine import connect, is_engine_error, to_archive_error
 from .errors import ArchiveError, ConflictError, DamagedPartError
 from .manifest import Manifest, decode_manifest, encode_manifest

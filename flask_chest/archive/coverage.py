@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..query.intervals import HOUR, floor_to
+from ..query.time_intervals import HOUR, floor_to
 from .archive import Archive, Snapshot
 
 #: Seconds between the end of an hour and its archiving: most of its records are delivered by then.

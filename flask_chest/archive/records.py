@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from ..record.codec import FIELDS, from_microseconds
+from ..record.json_line import FIELDS, from_microseconds
 from ..record.record import Record
 from .archive import Archive
 from .columns import DOCUMENTS, FIXED, Shape, column_name, parse_shape

@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..chests.per_process_client import require_driver
+from ..chests.drivers import require_driver
 from ..delivery.durable_files import sync_file, sync_folder
-from ..delivery.owned_files import create_file, create_folder, create_root, random_name
+from ..delivery.file_ownership import create_file, create_folder, create_root, random_name
 from .errors import ArchiveError
 
 T = TypeVar("T")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..config.plan import Plan
+from ..config.plan_compiler import Plan
 
 #: Arguments of :meth:`RequestState.fast_line`: variable names, sets of names that are all stored,
 #: characters of a text that fits, the encoded suffix, bytes of a record.

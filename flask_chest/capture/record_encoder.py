@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..config.settings_validation import DEFAULT_REDACT
+from ..config.default_redaction import DEFAULT_REDACT
 from ..record.json_line import FIELDS, dumps
 from ..record.redaction import REDACTED, Redaction
 from ..record.scalar_conversion import (
@@ -14,10 +14,9 @@ from ..record.scalar_conversion import (
     MAX_NAME,
     NotPlainError,
     clean_name,
-    clean_shallow,
-    clean_text,
     placeholder,
 )
+from ..record.text_cleaning import clean_shallow, clean_text
 from ..record.truncation import truncate_variables
 from ..record.value_normalizer import Normalizer
 from ..typing import Plain

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.wsgi import ClosingIterator
 
-from .request_state import RequestState, current_request, finish_failed_request
+from .request_state import RequestState, current_request
+from .unhandled_exceptions import finish_failed_request
 
 if TYPE_CHECKING:
     from flask.wrappers import Response

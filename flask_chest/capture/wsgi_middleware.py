@@ -7,8 +7,9 @@ from copy import copy, deepcopy
 from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
-from .request_state import RequestRecorder, RequestState, current_request, finish_raised_request
+from .request_state import RequestRecorder, RequestState, current_request
 from .streaming import StreamedBody, close_body, is_streamed
+from .unhandled_exceptions import finish_raised_request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -16,7 +16,8 @@ from ..errors import ConfigError
 from ..record.record import Record
 from ..typing import ContextTuple
 from .batch_bodies import context_tuples
-from .constructor_arguments import check_name, unknown_argument
+from .chest_names import check_name
+from .constructor_arguments import unknown_argument
 from .eraser import Eraser
 from .error_messages import ErrorReports, without_secrets
 from .reader import Reader

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..errors import RejectedError
 from ..record.batch import Batch, encoded_lines
 from ..record.json_line import made_at
 from ..record.record import Record
+from ..record.text_cleaning import replace_nul
 from ..typing import ContextTuple
-
-# NUL in JSON: an odd number of backslashes before "u0000".
-_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
-_NUL_PICTURE = rb"\1" + "\u2400".encode()
 
 
 def to_lines(records: Sequence[Record]) -> Sequence[bytes]:
@@ -42,13 +38,6 @@ def oldest_time(records: Sequence[Record]) -> float:
         # A line begins with the id, and the id with the time, so only one line is decoded.
         return made_at(min(records.lines)) / 1_000_000
     return min(record.time for record in records).timestamp()
-
-
-def replace_nul(body: bytes) -> bytes:
-    """Replace each NUL in JSON by the symbol U+2400, since most databases do not accept NUL."""
-    if rb"\u0000" not in body:
-        return body
-    return _NUL.sub(_NUL_PICTURE, body)
 
 
 def json_bodies(records: Sequence[Record], limit: int) -> Iterator[bytes]:

@@ -1,18 +1,14 @@
-"""Checks the arguments of chests: their names, the names that chests get, and headers."""
+"""Checks the constructor arguments of chests that come from ``CHEST_CHESTS``."""
 
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Mapping
-from urllib.parse import quote
+from types import NoneType
+from typing import Any
 
 from ..errors import ConfigError, suggest_name
 
-_MAX_NAME_BYTES = 200
-# https://www.rfc-editor.org/rfc/rfc9110#name-field-names, and the characters of a value.
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -36,45 +32,21 @@ def unknown_argument(chest_class: type, name: str) -> str:
     return f"{chest_class.__name__} has no argument {name!r}; {advice}"
 
 
-def check_name(name: object) -> None:
-    """Check the name that a user gives to a chest.
+# Constructor arguments that are mappings.
+_MAPPINGS = {"custom_tags", "headers", "options", "params", "proxies", "resource", "settings"}
 
-    :raises ConfigError: the name is empty, too long, or has characters that cannot be printed.
+
+def check_arguments(chest_class: type, arguments: Mapping[str, Any], key: str) -> None:
+    """Check the arguments of an entry of ``CHEST_CHESTS``.
+
+    :param key: the name of the config value in error messages.
+    :raises ConfigError: an argument is unknown, or is no mapping where one is expected.
     """
-    if not isinstance(name, str) or not name.strip() or not name.isprintable():
-        raise ConfigError(f"name {name!r}: expected a text of printable characters, not empty")
-    # The file of the chest's dead letters has this name, percent-encoded and with an extension.
-    if len(quote(name)) > _MAX_NAME_BYTES:
-        raise ConfigError(
-            f"name {name!r}: expected at most {_MAX_NAME_BYTES} bytes, percent-encoded; shorten it"
-        )
-
-
-def check_headers(headers: Mapping[str, str]) -> None:
-    """Check the HTTP headers that a user gives to a chest; no message quotes a value.
-
-    :raises ConfigError: a name or a value cannot be sent.
-    """
-    for name, value in headers.items():
-        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            raise ConfigError(f"headers: {name!r} is not the name of a header")
-        check_header_value(f"headers: the value of {name!r}", value)
-
-
-def check_header_value(subject: str, value: object) -> None:
-    """Check a text that is sent in a header, for example a token.
-
-    :param subject: the beginning of the error message.
-    :raises ConfigError: it cannot be sent. The message does not quote it.
-    """
-    if not isinstance(value, str):
-        raise ConfigError(f"{subject} is of type {type(value).__name__!r}; expected text")
-    if "\n" in value or "\r" in value:
-        raise ConfigError(
-            f"{subject} contains a line break, as the end of a file does; remove it, e.g. with "
-            "'.strip()'"
-        )
-    if value != value.strip():
-        raise ConfigError(f"{subject} begins or ends with a space; remove it")
-    if not _HEADER_VALUE.fullmatch(value):
-        raise ConfigError(f"{subject} contains a character that no header may contain")
+    known = known_arguments(chest_class)
+    for name, value in arguments.items():
+        if name in _MAPPINGS and not isinstance(value, (Mapping, NoneType)):
+            # The message does not quote the value: headers may hold an API key.
+            kind = type(value).__name__
+            raise ConfigError(f"{key}: {name!r} is of type {kind!r}; expected a mapping of names")
+        if name not in known:
+            raise ConfigError(f"{key}: {unknown_argument(chest_class, name)}")

@@ -11,8 +11,8 @@ from flask import Flask, current_app
 from ..app.decorated_views import all_decorations
 from ..app.state import AppState, find_state, standalone_state
 from ..chests.base import Chest
+from ..chests.chest_names import assign_unique_names
 from ..chests.default_reader import first_reader
-from ..chests.factory import assign_unique_names
 from ..chests.reader import Reader
 from ..errors import ChestError
 from ..extension import FlaskChest

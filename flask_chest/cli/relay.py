@@ -9,7 +9,8 @@ from flask.cli import with_appcontext
 
 from ..app.state import AppState
 from ..chests.base import Chest
-from ..chests.factory import assign_default_names, assign_unique_names, make_chest
+from ..chests.chest_names import assign_default_names, assign_unique_names
+from ..chests.factory import make_chest
 from ..chests.redis.chest import FlaskChestRedis
 from ..chests.redis.consumer_group import ConsumerGroup
 from ..delivery.background_delivery import BackgroundDelivery

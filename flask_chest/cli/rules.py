@@ -13,7 +13,7 @@ from werkzeug.routing import RequestRedirect
 
 from ..app.state import AppState
 from ..capture.fact_collector import FactCollector
-from ..config.plan import Plan
+from ..config.plan_compiler import Plan
 from ..config.rule_matching import Route
 from .command_context import current_state
 from .options import json_option

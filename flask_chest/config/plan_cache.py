@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
 from .._process_lock import ProcessLock
-from .plan import Override, Plan
-from .plan_compiler import compile_plan
+from .plan_compiler import Override, Plan, compile_plan
 from .rule_matching import Route, Rule
 from .ruleset import RuleSet
 

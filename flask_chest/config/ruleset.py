@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..typing import TrackedVars
-from .rule_matching import Route, Rule, blueprint_rule, is_glob, parse_rule, with_parents
+from .rule_matching import Route, Rule, is_glob, with_parents
+from .rule_parsing import blueprint_rule, parse_rule
 from .settings_validation import Settings
 
 

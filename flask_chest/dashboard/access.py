@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from .failed_logins import FailedLogins
 from .request_origin import is_local
 from .sessions import Sessions
 from .shared_state_file import StateFile
+from .token_check import TokenCheck
 
 #: The cookie of a logged-in browser.
 SESSION_COOKIE = "chest_dashboard"
@@ -44,7 +44,7 @@ class Access:
             )
         self._app = app
         self._check = check
-        self._digest = None if token is None else _digest(token)
+        self._token_check = None if token is None else TokenCheck(token)
         # Many apps may share a journal.
         name = hashlib.sha256(app.name.encode("utf-8", "replace")).hexdigest()[:16]
         self.failed_logins = FailedLogins(StateFile(folder / f"{name}.logins.json"))
@@ -53,7 +53,7 @@ class Access:
     @property
     def uses_token(self) -> bool:
         """Whether users log in with the token."""
-        return self._check is None and self._digest is not None
+        return self._check is None and self._token_check is not None
 
     def authorize(self, request: Request) -> bool | Response:
         """Return whether a request may see the dashboard, or a response to send instead."""
@@ -62,14 +62,10 @@ class Access:
             if result is None or isinstance(result, bool):
                 return bool(result)
             return self._app.make_response(result)
-        if self._digest is not None:
+        if self._token_check is not None:
             return self.sessions.is_valid(request.cookies.get(SESSION_COOKIE, ""))
         return self._app.debug and is_local(request)
 
     def is_token(self, text: str) -> bool:
-        """Return whether a text is the token; the comparison takes the same time for every text."""
-        return self._digest is not None and hmac.compare_digest(_digest(text), self._digest)
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "replace")).digest()
+        """Return whether a text is the token."""
+        return self._token_check is not None and self._token_check.matches(text)

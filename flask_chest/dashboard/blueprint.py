@@ -17,8 +17,6 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from flask_chest.dashboard.security_headers import set_security_headers
-
 from ..app.state import AppState
 from ..chests.default_reader import first_reader
 from ..chests.per_process_client import PerProcessClient
@@ -30,11 +28,11 @@ from .health_page import Health
 from .login_form import Login
 from .record_pages import Pages
 from .request_origin import is_from_another_site
+from .security_headers import set_security_headers
 from .template_rendering import Renderer
 from .url_params import Params, check_arguments
 
 NAME = "chest_dashboard"
-
 
 _PUBLIC_ENDPOINTS = frozenset((f"{NAME}.login", f"{NAME}.submit_login", f"{NAME}.static"))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
-import os
 import resource
 import threading
 from collections.abc import Callable, Collection, Hashable
@@ -30,8 +29,6 @@ _MAX_OPEN = 32
 _DESCRIPTOR_SHARE = 8
 # Seconds that the first request of an app may wait for descriptors.
 _ROOM_SECONDS = 1.0
-# Seconds that a fork may wait for batches that are being sent.
-_FORK_SECONDS = 1.0
 
 
 class Exporter:
@@ -247,27 +244,15 @@ _making = ProcessLock()
 _exporter: Exporter | None = None
 
 
-def _own_exporter() -> Exporter | None:
+def existing_exporter() -> Exporter | None:
+    """Return the exporter of this process; ``None`` if nothing has started one."""
     return None if _exporter is None or _exporter.pid != current_process() else _exporter
 
 
 def _shut_down_at_exit() -> None:
-    exporter = _own_exporter()
+    exporter = existing_exporter()
     if exporter is not None:
         exporter.shut_down()
 
 
-def _before_fork() -> None:
-    exporter = _own_exporter()
-    if exporter is not None:
-        exporter.before_fork(_FORK_SECONDS)
-
-
-def _after_fork_in_parent() -> None:
-    exporter = _own_exporter()
-    if exporter is not None:
-        exporter.after_fork_in_parent()
-
-
 atexit.register(_shut_down_at_exit)
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent)

@@ -26,7 +26,6 @@ _LOSS_REPORTED_SECONDS = 3600.0
 # This check runs under the heartbeat's timeout itself, so its chests get a part of that time.
 _TIMEOUT_FRACTION = 0.8
 
-
 # Everybody can read the heartbeat, so it shows neither addresses nor the text of an error.
 _SEE_LOG = "the app's log has the reason, and 'flask chest status' shows it"
 

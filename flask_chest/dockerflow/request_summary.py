@@ -46,14 +46,11 @@ def make_record(
 
 logger = logging.getLogger("dockerflow.flask")
 
-
 # The key in the WSGI environment. Not on g: an app context may outlive a request, and views may
 # clear g.
 _PROGRESS = "flask_chest.dockerflow"
 
-
 _LOAD_BALANCER = "dockerflow.lbheartbeat"
-
 
 # Characters. A header of 8 kB of control characters would make a line of 48 kB, which Docker's log
 # driver splits into pieces that are not JSON.

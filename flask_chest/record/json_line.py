@@ -19,28 +19,21 @@ from .record import Record
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
-
 _MICROSECOND = timedelta(microseconds=1)
-
 
 FIELDS = tuple(field.name for field in fields(Record))
 
-
 _VARYING = ("id", "time", "request_id", "duration_ms", "vars", "status")
-
 
 #: The fields in the order of a line. Fields that differ between records of one route come first;
 #: the others are encoded once for all records of the route.
 ORDER = (*_VARYING, *(name for name in FIELDS if name not in _VARYING))
 
-
 #: The bytes before the status. The end of a line, which records of one route share, follows it.
 SHARED = b',"status":'
 
-
 # A record never holds a raw newline: JSON escapes it, so one line is one record.
 dumps = orjson.dumps
-
 
 loads = orjson.loads
 

@@ -6,14 +6,13 @@ that raises or never returns.
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any
 from uuid import UUID
 
-from ..typing import Plain
+from .text_cleaning import clean_text
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
@@ -22,8 +21,6 @@ MAX_NAME = 255
 
 # Decimal digits of an int that is stored as text.
 _MAX_DIGITS = 4000
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class NotPlainError(Exception):
@@ -77,22 +74,6 @@ def converted(convert: Any, value: object) -> Any:
         return convert(value)
     except BaseException:  # noqa: BLE001 - a custom time zone may raise anything
         raise NotPlainError from None
-
-
-def clean_text(text: str) -> str:
-    """Replace NUL and lone surrogates, which some stores reject."""
-    if "\0" in text:
-        text = text.replace("\0", "\u2400")
-    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
-
-
-def clean_shallow(value: Plain) -> Plain:
-    """Clean a text, or the names and texts of a dict; return any other value unchanged."""
-    if type(value) is str:
-        return clean_text(value)
-    if type(value) is dict:
-        return {clean_text(name): clean_shallow(item) for name, item in value.items()}
-    return value
 
 
 def clean_name(name: object) -> str:

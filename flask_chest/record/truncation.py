@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ..typing import Plain
 from .json_line import dumps
-from .scalar_conversion import clean_text
+from .text_cleaning import clean_text
 
 #: The end of a text or list that was cut. A dict that was cut has it as a key.
 CUT = "…[cut]"

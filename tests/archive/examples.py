@@ -10,7 +10,7 @@ from flask_chest import Record
 from flask_chest.archive.archive import Archive
 from flask_chest.archive.manifest import Manifest
 from flask_chest.archive.part_writer import PartWriter
-from flask_chest.record.codec import encode
+from flask_chest.record.json_line import encode
 
 START = datetime(2026, 12, 1, tzinfo=timezone.utc)
 HOUR = int(START.timestamp())

@@ -13,7 +13,7 @@ from flask_chest.archive.archive import Archive
 from flask_chest.archive.columns import FIXED, column_name
 from flask_chest.archive.records import iter_records
 from flask_chest.archive.storage import FolderStorage
-from flask_chest.record.codec import FIELDS
+from flask_chest.record.json_line import FIELDS
 
 from .examples import archive_records, make_records
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flask_chest.chests.per_process_client import PerProcessClient, require_driver
+from flask_chest.chests.drivers import require_driver
+from flask_chest.chests.per_process_client import PerProcessClient
 from flask_chest.errors import ConfigError
 
 from .test_fork import in_child

@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 from pymongo import MongoClient
 
 from flask_chest.chests.base import AppInfo, Chest
-from flask_chest.chests.batch_bodies import replace_nul
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
 from flask_chest.chests.http.chest import FlaskChestCustomWriter
 from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
@@ -38,6 +37,7 @@ from flask_chest.chests.sql.sqlite.chest import FlaskChestSQLite
 from flask_chest.record.batch import Batch
 from flask_chest.record.json_line import dumps, encode, loads
 from flask_chest.record.record import Record
+from flask_chest.record.text_cleaning import replace_nul
 from flask_chest.testing import make_records
 from tests.servers.clickhouse import ClickHouse
 from tests.servers.collector import Collector, attributes_of, records_of

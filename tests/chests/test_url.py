@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flask_chest.chests.base import Chest
-from flask_chest.chests.batch_bodies import replace_nul, split_lines
+from flask_chest.chests.batch_bodies import split_lines
 from flask_chest.chests.constructor_arguments import known_arguments
 from flask_chest.chests.factory import make_chest
 from flask_chest.chests.memory import MemoryChest
@@ -17,6 +17,7 @@ from flask_chest.chests.secret_scrubbing import scrub
 from flask_chest.chests.url import StoreURL
 from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.record.json_line import dumps, loads
+from flask_chest.record.text_cleaning import replace_nul
 from flask_chest.testing import check_chest, make_records
 from flask_chest.typing import ContextTuple
 

@@ -13,8 +13,7 @@ from flask.typing import ResponseReturnValue
 from flask_chest import FlaskChest, Record, flask_chest
 from flask_chest.app.state import get_state
 from flask_chest.chests.memory import MemoryChest
-from flask_chest.config.plan import Plan
-from flask_chest.config.plan_compiler import compile_plan
+from flask_chest.config.plan_compiler import Plan, compile_plan
 from flask_chest.config.rule_matching import Route, Rule
 from flask_chest.config.ruleset import RuleSet
 from flask_chest.config.settings_validation import read_settings

@@ -14,7 +14,8 @@ from flask_chest import Chest, FlaskChest, flask_chest
 from flask_chest.chests.memory import MemoryChest
 from flask_chest.config.fact_names import FACTS
 from flask_chest.config.ruleset import build_ruleset
-from flask_chest.config.settings_validation import KEYS, Settings, read_settings
+from flask_chest.config.setting_keys import KEYS
+from flask_chest.config.settings_validation import Settings, read_settings
 from flask_chest.errors import ConfigError
 
 

@@ -17,9 +17,10 @@ from blinker import NamedSignal
 
 import flask_chest
 from flask_chest import signals
-from flask_chest.chests.factory import SCHEMES
+from flask_chest.chests.schemes import SCHEMES
 from flask_chest.cli import chest
-from flask_chest.config.settings_validation import DEFAULT_REDACT, KEYS
+from flask_chest.config.default_redaction import DEFAULT_REDACT
+from flask_chest.config.setting_keys import KEYS
 from flask_chest.dockerflow import checks, settings
 from flask_chest.dockerflow import logging as dockerflow_logging
 from flask_chest.dockerflow import signals as dockerflow_signals

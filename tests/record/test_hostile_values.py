@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from werkzeug.local import LocalProxy
 
 from flask_chest.chests.memory import MemoryChest
-from flask_chest.config.settings_validation import DEFAULT_REDACT
+from flask_chest.config.default_redaction import DEFAULT_REDACT
 from flask_chest.record.batch import encoded_lines
 from flask_chest.record.record import Record
 

@@ -1,4 +1,4 @@
-"""Each row of the table in ``record/normalizer.py``, and the limits."""
+"""Each row of the table in ``record/value_normalizer.py``, and the limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from uuid import UUID
 import pytest
 from werkzeug.local import LocalProxy
 
-from flask_chest.config.settings_validation import DEFAULT_REDACT
+from flask_chest.config.default_redaction import DEFAULT_REDACT
 from flask_chest.record.json_line import dumps
 from flask_chest.record.redaction import Redaction
 from flask_chest.record.scalar_conversion import NotPlainError, clean_name, placeholder

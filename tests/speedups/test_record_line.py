@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from flask_chest.capture.encoding_cache import EncodingCache
 from flask_chest.capture.record_encoder import RecordEncoder
 from flask_chest.capture.request_state import RequestState
-from flask_chest.config.plan import Plan
+from flask_chest.config.plan_compiler import Plan
 from flask_chest.config.rule_matching import Route
 from flask_chest.record.json_line import decode
 

@@ -14,11 +14,13 @@ import sqlalchemy as sa
 from ...errors import ConfigError, DeliveryError, RejectedError
 from ...record.json_line import dumps, loads
 from ...record.record import Record
+from ...record.text_cleaning import replace_nul
 from ..base import Chest
-from ..batch_bodies import blamed_ids, replace_nul, to_lines
+from ..batch_bodies import blamed_ids, to_lines
+from ..drivers import require_driver
 from ..eraser import Eraser
 from ..http.client import check_verify
-from ..per_process_client import PerProcessClient, require_driver
+from ..per_process_client import PerProcessClient
 from ..reader import Reader
 from ..url import StoreURL
 from .client import READ_SETTINGS, connect, suppressed_driver_logs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..error_text import describe_cause
+from ..error_messages import describe_cause
 from ..per_process_client import CHECK_ADDRESS
 
 # https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp

@@ -15,8 +15,8 @@ from ...record.record import Record
 from ...typing import ContextTuple
 from ..base import Chest
 from ..batch_bodies import blamed_ids, context_tuples, to_lines
-from ..constructor_arguments import check_headers
-from ..per_process_client import require_driver
+from ..drivers import require_driver
+from ..http_headers import check_headers
 from ..url import StoreURL, digest
 from .client import CREDENTIALS, HTTPClient, check_timeout, remedy_for
 from .response import Response

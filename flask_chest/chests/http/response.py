@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ..error_text import describe_status
+from ..error_messages import describe_status
 
 if TYPE_CHECKING:
     import requests

@@ -12,11 +12,12 @@ from ...record.json_line import loads
 from ...record.record import Record
 from ..base import Chest
 from ..batch_bodies import to_lines
-from ..constructor_arguments import check_header_value
-from ..error_text import describe_cause
+from ..drivers import require_driver
+from ..error_messages import describe_cause
 from ..http.client import check_verify
 from ..http.response import parse_retry_after
-from ..per_process_client import CHECK_ADDRESS, PerProcessClient, require_driver
+from ..http_headers import check_header_value
+from ..per_process_client import CHECK_ADDRESS, PerProcessClient
 from ..url import StoreURL
 from .line_protocol import LineEncoder
 from .response import WriteResult, find_bad_lines, find_conflict

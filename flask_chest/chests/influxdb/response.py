@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..error_text import describe_status
+from ..error_messages import describe_status
 
 # How servers name a bad line. InfluxDB Cloud: "line 2" in the message. Version 3: a list of
 # {"line_number": 2, ...}. Version 2: the line itself if it cannot be parsed, but only the number of

@@ -11,8 +11,9 @@ from ...record.json_line import loads
 from ...record.record import Record
 from ..base import Chest
 from ..batch_bodies import to_lines
-from ..error_text import describe_cause
-from ..per_process_client import PerProcessClient, require_driver
+from ..drivers import require_driver
+from ..error_messages import describe_cause
+from ..per_process_client import PerProcessClient
 from ..url import StoreURL
 from .producer import IdempotentProducer, Message
 

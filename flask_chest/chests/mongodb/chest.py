@@ -11,8 +11,9 @@ from ...query.time_intervals import to_utc
 from ...record.record import Record
 from ..base import Chest
 from ..batch_bodies import blamed_ids, to_lines
+from ..drivers import require_driver
 from ..eraser import Eraser
-from ..per_process_client import PerProcessClient, require_driver
+from ..per_process_client import PerProcessClient
 from ..reader import Reader
 from ..url import StoreURL
 from .client import CollectionConnection, database_of, make_client

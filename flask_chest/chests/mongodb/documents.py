@@ -10,7 +10,7 @@ from typing import Any
 from ...query.fields import Field
 from ...record.json_line import FIELDS, loads
 from ...record.record import Record
-from ..batch_bodies import replace_nul
+from ...record.text_cleaning import replace_nul
 
 # "%" only before these digits, where decoding would misread it: "100%" stays as it is.
 _SPECIAL = re.compile(r"^\$|\.|%(?=2E|24|25)")

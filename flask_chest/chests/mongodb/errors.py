@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..error_text import describe_cause
+from ..error_messages import describe_cause
 from ..per_process_client import CHECK_ADDRESS
 
 _DUPLICATE_KEY = 11000

@@ -12,10 +12,10 @@ from ...errors import ConfigError, RejectedError
 from ...record.record import Record
 from ..base import Chest
 from ..batch_bodies import blamed_ids, to_lines
-from ..constructor_arguments import check_headers
+from ..drivers import require_driver
 from ..http.client import HTTPClient, check_timeout, check_verify, remedy_for
 from ..http.response import Response
-from ..per_process_client import require_driver
+from ..http_headers import check_headers
 from ..url import StoreURL, digest
 from .log_records import LogEncoder
 from .response import Outcome, read_outcome, summarize

@@ -12,7 +12,8 @@ from ...record.json_line import loads
 from ...record.record import Record
 from ..base import Chest
 from ..batch_bodies import split_lines, to_lines
-from ..per_process_client import PerProcessClient, require_driver
+from ..drivers import require_driver
+from ..per_process_client import PerProcessClient
 from ..url import StoreURL
 from .errors import describe_error, remedy_for
 

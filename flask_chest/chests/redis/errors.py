@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..error_text import describe_cause
+from ..error_messages import describe_cause
 from ..per_process_client import CHECK_ADDRESS
 
 _CERTIFICATE = "check the server's certificate, and 'ssl_ca_certs'"

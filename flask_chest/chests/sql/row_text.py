@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from ...record.json_line import FIELDS, dumps, from_microseconds, loads
-from ..batch_bodies import replace_nul
+from ...record.text_cleaning import replace_nul
 
 _HEAD = ("id", "time", "request_id", "duration_ms", "vars", "trace_id")
 _TAIL = tuple(name for name in FIELDS if name not in _HEAD)

@@ -121,7 +121,7 @@ def test_from_config() -> None:
 def test_missing_driver(missing: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a driver, the constructor says what to install."""
     monkeypatch.setattr(
-        "flask_chest.chests.per_process_client.find_spec",
+        "flask_chest.chests.drivers.find_spec",
         lambda name: None if name == missing else name,
     )
     with pytest.raises(ConfigError, match=message):

@@ -203,6 +203,6 @@ def test_wrong_arguments(arguments: dict[str, str]) -> None:
 
 def test_missing_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without pymongo the constructor says which extra to install."""
-    monkeypatch.setattr("flask_chest.chests.per_process_client.find_spec", lambda name: None)
+    monkeypatch.setattr("flask_chest.chests.drivers.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r'pip install "flask-chest\[mongodb\]"'):
         FlaskChestMongoDB("mongodb://localhost/db")

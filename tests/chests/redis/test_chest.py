@@ -349,6 +349,6 @@ def test_options_in_the_url() -> None:
 
 def test_missing_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without redis-py, the constructor says which extra to install."""
-    monkeypatch.setattr("flask_chest.chests.per_process_client.find_spec", lambda name: None)
+    monkeypatch.setattr("flask_chest.chests.drivers.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r'pip install "flask-chest\[redis\]"'):
         FlaskChestRedis("redis://localhost")

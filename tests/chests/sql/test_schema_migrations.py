@@ -60,7 +60,7 @@ def test_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         steps.append(table)
         connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN added_{len(steps)} TEXT")
 
-    for module in (names, schema):
+    for module in (table_names, schema_migrations):
         monkeypatch.setattr(module, "SCHEMA_VERSION", 3)
     monkeypatch.setattr(schema_migrations, "UPGRADES", {2: add_column, 3: add_column})
     for _ in range(2):

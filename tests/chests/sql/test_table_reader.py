@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from flask_chest.chests.sql import table_reader
+from flask_chest.chests.sql import aggregate_select, table_reader
 from flask_chest.chests.sql.reader import SQLReader
 from flask_chest.errors import ReadError
 from flask_chest.query.fields import parse_field

@@ -16,8 +16,9 @@ from ....record.batch import Batch
 from ....record.json_line import loads
 from ....record.record import Record
 from ...batch_bodies import json_bodies, to_lines
-from ...error_text import describe_cause
-from ...per_process_client import CHECK_ADDRESS, require_driver
+from ...drivers import require_driver
+from ...error_messages import describe_cause
+from ...per_process_client import CHECK_ADDRESS
 from ...url import StoreURL
 from ..row_text import COLUMNS
 from ..server_chest import SQLChest

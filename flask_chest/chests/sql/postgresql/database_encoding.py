@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from ....record.json_line import dumps, loads
-from ...batch_bodies import replace_nul
+from ....record.text_cleaning import replace_nul
 
 # The server stores the bytes of these as they are.
 _COMPLETE = {"UTF8", "SQL_ASCII"}

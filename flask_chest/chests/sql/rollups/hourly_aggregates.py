@@ -9,7 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from ....query.aggregation import aggregate_answer
-from ....query.answer import Group
 from ....query.fields import ROUTE, Field
 from ....query.filter_parsing import Filter
 from ....query.query import Query

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from ....query.filters import Filter
-from ....query.matching import matches
-from ....query.query import DURATION, Query
-from ....record.codec import EPOCH
-from ....record.record import Record
+from ....query.filter_matching import matches
+from ....query.filter_parsing import Filter
 from ....query.query import DURATION, Query
 from ....query.time_intervals import DAY
+from ....record.json_line import EPOCH
+from ....record.record import Record
 from ..store_protocols import Store
 from .pruned_hours import is_pruned
 from .query_plan import REQUESTS, RollupPlan, RollupPlanner

@@ -49,7 +49,6 @@ SELECT r.id AS record_id, r.time AS time, r.request_id AS request_id, v.key AS n
 FROM "{table}" AS r, json_each(r.vars) AS v
 """
 
-
 _VERSION = "SELECT version FROM chest_schema WHERE table_name = ?"
 _SET_VERSION = """
 INSERT INTO chest_schema VALUES (?, ?)

@@ -241,6 +241,6 @@ def test_wrong_url(url: str) -> None:
 
 def test_missing_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without PyMySQL the error names the extra to install."""
-    monkeypatch.setattr("flask_chest.chests.per_process_client.find_spec", lambda name: None)
+    monkeypatch.setattr("flask_chest.chests.drivers.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r'pip install "flask-chest\[mysql\]"'):
         FlaskChestMySQL("mysql://localhost/db")

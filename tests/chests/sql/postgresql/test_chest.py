@@ -276,6 +276,6 @@ def test_sqlalchemy_1_4(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_missing_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without psycopg the error names the extra to install."""
-    monkeypatch.setattr("flask_chest.chests.per_process_client.find_spec", lambda name: None)
+    monkeypatch.setattr("flask_chest.chests.drivers.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r'pip install "flask-chest\[postgresql\]"'):
         FlaskChestPostgreSQL("postgresql://localhost/db")
