@@ -19,7 +19,7 @@ from .messages import (
     Debug,
     Error,
     Info,
-    Warning,
+    Warning,  # noqa: A004 - the name that users write
     level_to_text,
 )
 from .registry import clear_checks, get_checks, register, register_partial
