@@ -26,7 +26,7 @@ from flask import Flask
 from flask_chest.app.state import get_state
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
 from flask_chest.chests.clickhouse.client import connect
-from flask_chest.chests.sql.sql_chest import BaseSQLChest
+from flask_chest.chests.sql.sql_chest import SQLChest
 from flask_chest.chests.url import StoreURL
 from tests.servers.clickhouse import ClickHouse
 from tests.servers.daemon import Daemon
@@ -146,7 +146,7 @@ def run(folder: Path, url: str, density: Density, server: Daemon | None) -> None
     if isinstance(chest, FlaskChestClickHouse):
         fill_clickhouse(chest, density)
     else:
-        assert isinstance(chest, BaseSQLChest)
+        assert isinstance(chest, SQLChest)
         fill_sql(chest, density)
     told = f"{density.records:,} records, {density.rate:,.0f} a second for {density.hours:g} h"
     print(f"\n{chest.scheme}: {told}; generated in {time.perf_counter() - begun:.0f} s ({load()})")
@@ -187,7 +187,7 @@ def _cpu(server: Daemon | None) -> float:
     return time.process_time() + (server.cpu if server else 0.0)
 
 
-def fill_sql(chest: BaseSQLChest, density: Density) -> None:
+def fill_sql(chest: SQLChest, density: Density) -> None:
     statement = sa.text(_SQLITE if chest.scheme == "sqlite" else _POSTGRESQL)
     engine = chest.engine()
 

@@ -32,7 +32,7 @@ from flask.testing import FlaskClient
 from flask_chest import FlaskChest
 from flask_chest.app.state import get_state
 from flask_chest.chests.sql.reader import SQLReader
-from flask_chest.chests.sql.sql_chest import BaseSQLChest
+from flask_chest.chests.sql.sql_chest import SQLChest
 from flask_chest.cli import chest as commands
 from flask_chest.operations.background_retention import Maintenance
 from flask_chest.record.batch import Batch
@@ -118,7 +118,7 @@ def run(folder: Path, url: str, given: argparse.Namespace) -> None:
     app = make_app(folder, url)
     state = get_state(app)
     [chest] = state.chests
-    assert isinstance(chest, BaseSQLChest)
+    assert isinstance(chest, SQLChest)
     reader = SQLReader(chest)
     if not reader.latest(1):
         fill(chest, given.records, given.days)
@@ -154,7 +154,7 @@ def asked(
         yield command, partial(invoke, app, arguments)
 
 
-def fill(chest: BaseSQLChest, count: int, days: float) -> None:
+def fill(chest: SQLChest, count: int, days: float) -> None:
     begun = time.perf_counter()
     for batch in batches(count, days):
         chest.write(batch)

@@ -183,7 +183,7 @@ class AppState:
         )
         facts = None
         if settings.facts:
-            is_sensitive = encoder.redaction.is_sensitive
+            is_sensitive = encoder.variables.redaction.is_sensitive
             facts = FactCollector(settings.facts, settings.query_names, is_sensitive)
         return Recorder(
             self.app,

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .columns import DOCUMENTS, FIXED, MAX_SHAPES, DocumentPlan, column_name, plan_document
+from .columns import (
+    DOCUMENTS,
+    FIXED,
+    MAX_SHAPES,
+    DocumentPlan,
+    column_name,
+    plan_document,
+)
 from .engine import literal, quoted
 
 # Bytes of the text of a shape. Longer ones cost more than the JSON that they would replace.

@@ -13,7 +13,8 @@ from .command_name import command_name, ended_well
 from .encoding_cache import EncodingCache
 from .fact_collector import FactCollector
 from .flask_g import RecordedGlobals
-from .record_encoder import DEFAULT_FIELDS, NO_FACTS, RecordEncoder, error_name
+from .record_encoder import DEFAULT_FIELDS, RecordEncoder, error_name
+from .tracked_variables import NO_FACTS
 
 
 class BackgroundContexts:
@@ -51,7 +52,7 @@ class BackgroundContexts:
             return None
         command = command_name()
         encoding = self._plans.get(Route(None, command, ""))
-        if not encoding.plan.record or not self._encoder.collect(values, encoding):
+        if not encoding.plan.record or not self._encoder.variables.collect(values, encoding):
             return None
         now = int(time.time_ns()) // 1000  # a test library may freeze it to a float
         identity = record_ids.make(now)

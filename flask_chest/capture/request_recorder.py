@@ -17,10 +17,11 @@ from ..typing import Plain, RequestIdGenerator
 from .encoding_cache import EncodingCache
 from .fact_collector import FactCollector
 from .flask_g import RecordedGlobals, tracked_namespace
-from .record_encoder import NO_FACTS, RARE_FIELDS, RecordEncoder
+from .record_encoder import RARE_FIELDS, RecordEncoder
 from .request_state import BY_VIEW, ENVIRON_KEY, NO_FIELDS, RequestState, current_request
 from .routes import match_route, route_of, unrouted
 from .sampling import Sampler
+from .tracked_variables import NO_FACTS
 
 _logger = logging.getLogger("flask_chest")
 
@@ -116,7 +117,7 @@ class Recorder:
 
     def skip_unless_named(self, name: str) -> None:
         """Record a variable only where a rule, the config or a decorator names it."""
-        self.encoder.implied.add(name)
+        self.encoder.variables.implied.add(name)
 
     def current_variables(self) -> dict[str, Plain]:
         """Return the tracked variables of the current request as they are now.
@@ -129,7 +130,7 @@ class Recorder:
         encoding = known or self._current_route()
         if not encoding.plan.record:
             return {}
-        return self.encoder.collect(tracked_namespace(namespace), encoding)
+        return self.encoder.variables.collect(tracked_namespace(namespace), encoding)
 
     def snapshot_request(self, state: RequestState) -> None:
         """Save what can be reached only while Flask's contexts exist."""

@@ -15,7 +15,7 @@ import redis
 
 from flask_chest.chests.factory import make_chest
 from flask_chest.chests.redis.chest import FlaskChestRedis
-from flask_chest.chests.sql.server_chest import SQLChest
+from flask_chest.chests.sql.server_chest import ServerChest
 from flask_chest.delivery.dead_letters import DeadLetters
 from flask_chest.delivery.journal.app_scope import JournalScope
 from flask_chest.delivery.journal.ledger_of_all_processes import read_ledger
@@ -155,7 +155,7 @@ def test_store_and_stream_restart(relayed: RelayedStream, tmp_path: Path) -> Non
 def refuse_status(url: str, status: int) -> None:
     """Create the tables, and a constraint that a record with this status violates."""
     chest = make_chest(url)
-    assert isinstance(chest, SQLChest)
+    assert isinstance(chest, ServerChest)
     with closing(chest), chest.engine().begin() as connection:
         connection.exec_driver_sql(
             f"ALTER TABLE chest_records ADD CONSTRAINT refused CHECK (status <> {status})"

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from flask_chest import Chest, Record
 from flask_chest.chests.reader import Reader
 from flask_chest.chests.sql.reader import SQLReader
-from flask_chest.chests.sql.sql_chest import BaseSQLChest
+from flask_chest.chests.sql.sql_chest import SQLChest
 from flask_chest.query.answer import Summary
 from flask_chest.query.fields import Field, parse_field
 from flask_chest.query.filter_matching import matches
@@ -260,7 +260,7 @@ def _number(value: Any) -> float | None:
     return value if is_number else None
 
 
-def check_estimates(chest: BaseSQLChest, monkeypatch: pytest.MonkeyPatch) -> None:
+def check_estimates(chest: SQLChest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of more records than are looked at, the slices are found range by range, by their index.
 
     :param chest: an empty one.

@@ -17,7 +17,7 @@ from flask_chest.chests.mongodb import reader as mongodb
 from flask_chest.chests.mongodb.reader import MongoReader
 from flask_chest.chests.sql import table_reader
 from flask_chest.chests.sql.reader import SQLReader
-from flask_chest.chests.sql.server_chest import SQLChest
+from flask_chest.chests.sql.server_chest import ServerChest
 from flask_chest.errors import ReadError
 from flask_chest.query.fields import parse_field
 from flask_chest.query.filter_parsing import parse_filter
@@ -76,7 +76,7 @@ def test_sampling(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_query_plans(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Queries of slices use an index."""
     chest = chest_of(server, "chest_records")
-    if not isinstance(chest, SQLChest):
+    if not isinstance(chest, ServerChest):
         pytest.skip("for SQL only")
     check_estimates(chest, monkeypatch)
 
@@ -87,7 +87,7 @@ def test_times_are_utc(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.skip("only PostgreSQL has time zones of users")
     zone = "?options=-c%20timezone%3DAmerica/St_Johns"
     chest = make_chest({"url": server.url + zone, "table": "with_zone"})
-    assert isinstance(chest, SQLChest)
+    assert isinstance(chest, ServerChest)
     records = sample_records(6000)
     chest.write(records)
     monkeypatch.setattr(SQLReader, "max_records", 1000)
@@ -107,7 +107,7 @@ def test_times_are_utc(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_read_only(server: Any) -> None:
     """A reader's connection cannot write, and its statements have a timeout."""
     chest = chest_of(server, "read_only")
-    if not isinstance(chest, SQLChest):
+    if not isinstance(chest, ServerChest):
         pytest.skip("MongoDB has no read-only transactions")
     chest.write(sample_records(3))
     engine = chest.make_read_only_engine()

@@ -83,7 +83,7 @@ def test_a_line_is_the_same(
     state.status, state.request_id = status, request_id
     plan = encoding_of(names, set())
     capture = RecordEncoder(None, 400, limit)
-    capture.collect(values, plan)  # fills the cache
+    capture.variables.collect(values, plan)  # fills the cache
     fast_path_args = capture.fast_path_args(plan)
     assert fast_path_args is not None
     state.g = SimpleNamespace(**values)

@@ -16,9 +16,9 @@ from ...typing import ContextTuple
 from ..base import Chest
 from ..batch_bodies import blamed_ids, context_tuples, to_lines
 from ..drivers import require_driver
-from ..http_headers import check_headers
 from ..url import StoreURL, digest
 from .client import CREDENTIALS, HTTPClient, check_timeout, remedy_for
+from .header_check import check_headers
 from .response import Response
 
 #: Makes the payload from ``[(variable_name, variable_value, request_id), ...]``.

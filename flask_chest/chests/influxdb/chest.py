@@ -15,8 +15,8 @@ from ..batch_bodies import to_lines
 from ..drivers import require_driver
 from ..error_messages import describe_cause
 from ..http.client import check_verify
+from ..http.header_check import check_header_value
 from ..http.response import parse_retry_after
-from ..http_headers import check_header_value
 from ..per_process_client import CHECK_ADDRESS, PerProcessClient
 from ..url import StoreURL
 from .line_protocol import LineEncoder

@@ -14,8 +14,8 @@ from ..base import Chest
 from ..batch_bodies import blamed_ids, to_lines
 from ..drivers import require_driver
 from ..http.client import HTTPClient, check_timeout, check_verify, remedy_for
+from ..http.header_check import check_headers
 from ..http.response import Response
-from ..http_headers import check_headers
 from ..url import StoreURL, digest
 from .log_records import LogEncoder
 from .response import Outcome, read_outcome, summarize

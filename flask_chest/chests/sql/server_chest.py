@@ -15,13 +15,13 @@ from ..._throttle import LogThrottle
 from ...errors import DeliveryError, RejectedError
 from ...record.record import Record
 from ..batch_bodies import oldest_time
-from .rollups.delay import is_late
 from .rollups.late_records import LateRecords
+from .rollups.rollup_delay import is_late
 from .schema_migrations import Schema
-from .sql_chest import BaseSQLChest
+from .sql_chest import SQLChest
 
 
-class SQLChest(BaseSQLChest):
+class ServerChest(SQLChest):
     """Stores records in an SQL database, through SQLAlchemy.
 
     The first :meth:`write` in a process makes the engine, so no connection is shared with a forked

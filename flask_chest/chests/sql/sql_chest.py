@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .table_definitions import Tables
 
 
-class BaseSQLChest(Chest):
+class SQLChest(Chest):
     """A chest whose records are rows of a table that SQLAlchemy reads.
 
     :param table: the table of records; created on first use.

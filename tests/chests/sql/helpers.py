@@ -10,7 +10,7 @@ from typing import Any
 from flask_chest import FlaskChestSQLite
 from flask_chest.chests.base import AppInfo
 from flask_chest.chests.reader import Reader
-from flask_chest.chests.sql.sql_chest import BaseSQLChest
+from flask_chest.chests.sql.sql_chest import SQLChest
 
 
 def make_sqlite_chest(folder: Path, timeout: float = 60, **arguments: Any) -> FlaskChestSQLite:
@@ -32,7 +32,7 @@ def create_file(file: Path, script: str) -> None:
         connection.executescript(script)
 
 
-def open_reader(chest: BaseSQLChest) -> Reader:
+def open_reader(chest: SQLChest) -> Reader:
     """A reader of a chest; the caller closes it."""
     reader = chest.reader()
     assert reader is not None

@@ -13,7 +13,7 @@ import pytest
 
 from flask_chest.chests.sql.mysql.chest import FlaskChestMySQL
 from flask_chest.chests.sql.postgresql.chest import FlaskChestPostgreSQL
-from flask_chest.chests.sql.server_chest import SQLChest
+from flask_chest.chests.sql.server_chest import ServerChest
 from flask_chest.errors import DeliveryError
 from flask_chest.testing import make_records
 from tests.servers.mariadb import MariaDB
@@ -38,7 +38,7 @@ class Pair:
             connection.execute("ALTER SYSTEM SET default_transaction_read_only = on")
             connection.execute("SELECT pg_reload_conf()")
 
-    def chest(self, port: int) -> SQLChest:
+    def chest(self, port: int) -> ServerChest:
         url = self.first.url.replace(str(self.first.port), str(port))
         if isinstance(self.first, MariaDB):
             return FlaskChestMySQL(url)
@@ -74,7 +74,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
         yield Pair(first, second)
 
 
-def write_until_refused(chest: SQLChest) -> None:
+def write_until_refused(chest: ServerChest) -> None:
     """Write until the connection notices that its server was demoted, which takes a moment."""
     with pytest.raises(DeliveryError, match="accepts no writes"):
         for _ in range(10_000):

@@ -12,7 +12,7 @@ import pytest
 
 from flask_chest.chests.sql.mysql.chest import FlaskChestMySQL
 from flask_chest.chests.sql.postgresql.chest import FlaskChestPostgreSQL
-from flask_chest.chests.sql.server_chest import SQLChest
+from flask_chest.chests.sql.server_chest import ServerChest
 from flask_chest.errors import DeliveryError
 from flask_chest.testing import make_records
 from tests.servers.mariadb import MariaDB
@@ -43,7 +43,7 @@ class Server:
             where, who = (f"chest.{table}", f"{name}@'%'") if is_mariadb else (table, name)
             self._run(f"GRANT {right} ON {where} TO {who}")
 
-    def chest(self, user: str) -> SQLChest:
+    def chest(self, user: str) -> ServerChest:
         url = self._server.url.replace("//chest:", f"//{user}:")
         if isinstance(self._server, MariaDB):
             return FlaskChestMySQL(url)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from flask_chest.chests.sql.mysql.chest import FlaskChestMySQL
 from flask_chest.chests.sql.postgresql.chest import FlaskChestPostgreSQL
-from flask_chest.chests.sql.sql_chest import BaseSQLChest
+from flask_chest.chests.sql.sql_chest import SQLChest
 from flask_chest.errors import DeliveryError
 from flask_chest.testing import make_records
 from tests.servers.mariadb import MariaDB
@@ -29,14 +29,14 @@ from .rollups.suite import days_of_records, maintain, now
         pytest.param("mariadb", marks=pytest.mark.server),
     ]
 )
-def chest(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BaseSQLChest]:
+def chest(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SQLChest]:
     with _chest_of(request.param, tmp_path) as chest:
         yield chest
         chest.close()
 
 
 @contextmanager
-def _chest_of(kind: str, folder: Path) -> Iterator[BaseSQLChest]:
+def _chest_of(kind: str, folder: Path) -> Iterator[SQLChest]:
     if kind == "sqlite":
         yield make_sqlite_chest(folder)
     elif kind == "postgresql":
@@ -47,7 +47,7 @@ def _chest_of(kind: str, folder: Path) -> Iterator[BaseSQLChest]:
             yield FlaskChestMySQL(maria.url)
 
 
-def ask(chest: BaseSQLChest, statement: str) -> list[Any]:
+def ask(chest: SQLChest, statement: str) -> list[Any]:
     """Run a statement on a connection of its own, as an administrator would."""
     engine = chest.make_engine()
     with engine.begin() as connection:
@@ -57,7 +57,7 @@ def ask(chest: BaseSQLChest, statement: str) -> list[Any]:
     return rows
 
 
-def write_again(chest: BaseSQLChest, number: int) -> None:
+def write_again(chest: SQLChest, number: int) -> None:
     """Write a batch; the first attempt may find that the table is missing."""
     records = make_records(number)
     try:
@@ -66,7 +66,7 @@ def write_again(chest: BaseSQLChest, number: int) -> None:
         chest.write(records)
 
 
-def test_renamed_tables(chest: BaseSQLChest) -> None:
+def test_renamed_tables(chest: SQLChest) -> None:
     """After each rotation a new table has all indexes, and the view reads the new table."""
     chest.write(make_records(3))
     for number in (1, 2):
@@ -84,7 +84,7 @@ def test_renamed_tables(chest: BaseSQLChest) -> None:
     assert ask(chest, "SELECT count(*) FROM chest_records_1") == [(3,)]
 
 
-def test_dropped_tables(chest: BaseSQLChest) -> None:
+def test_dropped_tables(chest: SQLChest) -> None:
     """Dropped tables are created again without a restart: of records, rollups and maintenance."""
     chest.write(list(days_of_records(now())))
     for name in ("chest_vars", "chest_records", "chest_records_rollups", "chest_upkeep"):
@@ -98,7 +98,7 @@ def test_dropped_tables(chest: BaseSQLChest) -> None:
     assert rollups > 0
 
 
-def test_dropped_maintenance_table(chest: BaseSQLChest) -> None:
+def test_dropped_maintenance_table(chest: SQLChest) -> None:
     """A chest that starts creates tables of rollups and maintenance that were dropped."""
     chest.write(make_records(2))
     chest.close()

@@ -19,7 +19,7 @@ from ...error_messages import describe_cause
 from ...per_process_client import CHECK_ADDRESS
 from ...url import StoreURL
 from ..row_text import COLUMNS
-from ..server_chest import SQLChest
+from ..server_chest import ServerChest
 from ..server_engine import READ_ONLY, make_engine
 from .packet_limit import PacketLimit
 from .values_rows import ValuesText
@@ -73,7 +73,7 @@ _DUPLICATE = 1062
 _REJECTIONS = {1118, 1153, 1301, 3140, 3141, 3150, 4025}
 
 
-class FlaskChestMySQL(SQLChest):
+class FlaskChestMySQL(ServerChest):
     """Stores records in a database of MySQL 8 or MariaDB 10.6, or newer.
 
     :param url: ``"mysql://user:password@host:3306/database"`` or ``"mariadb://..."``. URL

@@ -21,7 +21,7 @@ from ...error_messages import describe_cause
 from ...per_process_client import CHECK_ADDRESS
 from ...url import StoreURL
 from ..row_text import COLUMNS
-from ..server_chest import SQLChest
+from ..server_chest import ServerChest
 from ..server_engine import READ_ONLY, make_engine
 from .copy_rows import CopyText
 from .database_encoding import storable_lines
@@ -104,7 +104,7 @@ _CONNECTION_WORDS = (
 )
 
 
-class FlaskChestPostgreSQL(SQLChest):
+class FlaskChestPostgreSQL(ServerChest):
     """Stores records in a PostgreSQL database (12 or newer).
 
     :param url: ``"postgresql://user:password@host:5432/database"``; URL parameters are those of

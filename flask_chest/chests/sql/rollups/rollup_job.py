@@ -13,11 +13,11 @@ import sqlalchemy as sa
 from ....query.time_intervals import DAY, HOUR, floor_to, from_timestamp, to_utc
 from ..dialects import DIALECTS
 from ..store_protocols import Store
-from .delay import MAX_DELAY
 from .hourly_aggregates import HourlyAggregates
 from .late_records import LateRecords
 from .maintenance_lease import Lease
 from .pruned_hours import is_pruned
+from .rollup_delay import MAX_DELAY
 from .rollup_row import Rollup, from_row, rollup_id, to_row
 
 #: Seconds that rollups of hours are kept. Rollups of days are kept forever.

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from ....errors import ConfigError, DeliveryError, RejectedError
 from ....record.record import Record
-from ..sql_chest import BaseSQLChest
+from ..sql_chest import SQLChest
 from .database_file import check_path
 from .fork import close_before_fork
 from .schema import ForeignTableError, view_query
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .writer import SQLiteWriter
 
 
-class FlaskChestSQLite(BaseSQLChest):
+class FlaskChestSQLite(SQLChest):
     """Stores records in a SQLite file, which many processes can write to.
 
     The file is in WAL mode, so readers never wait for writers, with ``synchronous=FULL``: a

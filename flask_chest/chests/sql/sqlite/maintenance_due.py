@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ....query.time_intervals import HOUR, floor_to
-from ..rollups.delay import MAX_DELAY
+from ..rollups.rollup_delay import MAX_DELAY
 from ..table_names import PRUNED_PREFIX, late_key, rollups_name, state_key
 from .connection import connect_read_only, read_only_uri
 

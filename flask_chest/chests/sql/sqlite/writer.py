@@ -15,7 +15,7 @@ from ....record.record import Record
 from ...batch_bodies import oldest_time
 from ...per_process_client import PerProcessClient
 from .. import table_names
-from ..rollups.delay import is_late
+from ..rollups.rollup_delay import is_late
 from . import schema as sqlite_schema
 from .connection import Database
 from .database_file import check_path, has_name, identify, wal_readers

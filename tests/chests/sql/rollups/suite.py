@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from flask_chest import Record
-from flask_chest.chests.sql.sql_chest import BaseSQLChest
+from flask_chest.chests.sql.sql_chest import SQLChest
 from flask_chest.operations.background_retention import Maintenance
 from flask_chest.query.answer import Answer, Series, Summary
 from flask_chest.query.fields import parse_field
@@ -40,7 +40,7 @@ def days_of_records(end: datetime, days: int = DAYS) -> Iterator[Record]:
             yield replace(record, id=identity, time=time, kind=kind)  # type: ignore[arg-type]
 
 
-def maintain(chest: BaseSQLChest, retention: timedelta | None = None) -> None:
+def maintain(chest: SQLChest, retention: timedelta | None = None) -> None:
     """Run the hourly maintenance once."""
     seconds = None if retention is None else retention.total_seconds()
     Maintenance([chest], seconds).run(threading.Event())
@@ -51,7 +51,7 @@ def long_query(end: datetime) -> Query:
     return Query(since=end - timedelta(days=DAYS + 2), until=end)
 
 
-def check_rollups(chest: BaseSQLChest) -> None:
+def check_rollups(chest: SQLChest) -> None:
     """Answers are the same from records, from rollups and after records were pruned.
 
     :param chest: an empty store.
@@ -92,7 +92,7 @@ def check_rollups(chest: BaseSQLChest) -> None:
     chest.close()
 
 
-def check_overflow(chest: BaseSQLChest) -> None:
+def check_overflow(chest: SQLChest) -> None:
     """Values whose sum overflows a float are answered, rolled up and pruned.
 
     :param chest: an empty store.
@@ -125,7 +125,7 @@ def check_overflow(chest: BaseSQLChest) -> None:
     chest.close()
 
 
-def check_variable_of_old_requests(chest: BaseSQLChest) -> None:
+def check_variable_of_old_requests(chest: SQLChest) -> None:
     """A variable is rolled up, whatever its name and however many newer requests lack it.
 
     :param chest: an empty store.
@@ -149,7 +149,7 @@ def check_variable_of_old_requests(chest: BaseSQLChest) -> None:
     chest.close()
 
 
-def check_late_records(chest: BaseSQLChest) -> None:
+def check_late_records(chest: SQLChest) -> None:
     """Records that are written days late are in the rollups after the next maintenance.
 
     :param chest: an empty store.

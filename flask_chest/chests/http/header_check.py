@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ..errors import ConfigError
+from ...errors import ConfigError
 
 # https://www.rfc-editor.org/rfc/rfc9110#name-field-names, and the characters of a value.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
