@@ -13,6 +13,7 @@ import subprocess
 PACKAGES = (
     "chromium",
     "chromium-driver",
+    "clickhouse-server",
     "influxdb",
     "galera-4",
     "mariadb-server",

@@ -25,14 +25,7 @@ from ..reader import Reader
 from ..url import StoreURL
 from .client import READ_SETTINGS, connect, suppressed_driver_logs
 from .errors import describe_error, is_rejection, is_unknown_table, remedy_for
-from .schema import (
-    MIN_VERSION,
-    create_or_check,
-    format_second,
-    format_time,
-    make_table,
-    parse_version,
-)
+from .schema import create_or_check, format_second, format_time, make_table
 
 _SCHEMES = ("clickhouse", "clickhouse+https", "chdb")
 _TABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
@@ -180,10 +173,6 @@ class FlaskChestClickHouse(Chest):
         return connection
 
     def _prepare(self, client: Any) -> None:
-        if parse_version(client.server_version) < MIN_VERSION:
-            least = ".".join(map(str, MIN_VERSION))
-            reason = f"ClickHouse {client.server_version} is too old"
-            raise self.unavailable(reason, f"upgrade the server to {least} or newer")
         retention = None if self.app_info is None else self.app_info.retention_seconds
         problem = create_or_check(client, self.table, retention)
         if problem is not None:

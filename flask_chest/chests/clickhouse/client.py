@@ -11,6 +11,8 @@ from typing import Any
 
 from ..http.client import check_verify
 from ..url import StoreURL
+from .errors import error_code
+from .version import ask_version, is_too_old, too_old_error
 
 #: Settings for all queries. ``FINAL`` deduplicates at read time. Duplicates are identical, so skip
 #: indexes remain safe. A name means a column rather than an aggregate's alias.
@@ -32,12 +34,26 @@ def connect(address: StoreURL, timeout: float, settings: Mapping[str, Any]) -> A
 
     :param timeout: seconds that one call may take.
     :param settings: ClickHouse's settings for all calls.
+    :raises clickhouse_connect.driver.exceptions.ClickHouseError: there is no answer, or the server
+        is too old.
     """
     from clickhouse_connect.dbapi.connection import Connection
 
     options = {f"ch_{name}": value for name, value in settings.items()}
     if address.scheme == "chdb":
-        return Connection(dsn=_chdb_dsn(address), **options)
+        connection = Connection(dsn=_chdb_dsn(address), **options)
+    else:
+        connection = _connect_to_server(address, timeout, options)
+    version = str(connection.client.server_version)
+    if is_too_old(version):
+        connection.close()
+        raise too_old_error(version)
+    return connection
+
+
+def _connect_to_server(address: StoreURL, timeout: float, options: Mapping[str, Any]) -> Any:
+    from clickhouse_connect.dbapi.connection import Connection
+    from clickhouse_connect.driver.exceptions import ClickHouseError
     from clickhouse_connect.driver.httputil import get_pool_manager
     from urllib3 import Timeout
 
@@ -45,22 +61,34 @@ def connect(address: StoreURL, timeout: float, settings: Mapping[str, Any]) -> A
     # Not the driver's shared pool: a forked process would read its parent's answers.
     verify = check_verify(address.query.get("verify", True))
     pool = get_pool_manager(ca_cert=verify if isinstance(verify, str) else None)
-    connection: Any = Connection(
-        host=address.host or "localhost",
-        port=address.port or (8443 if https else 8123),
-        username=address.username or "default",
-        password=address.password,
-        database=address.path or None,
-        interface="https" if https else "http",
-        pool_mgr=pool,
-        # Within a session, the server runs only one query at a time.
-        autogenerate_session_id=False,
-        connect_timeout=max(1, ceil(timeout)),
-        send_receive_timeout=max(1, ceil(timeout)),
-        # Delivery retries, with backoff.
-        query_retries=0,
-        **options,
-    )
+    host, port = address.host or "localhost", address.port or (8443 if https else 8123)
+    username, password = address.username or "default", address.password
+    interface = "https" if https else "http"
+    try:
+        connection: Any = Connection(
+            host=host,
+            port=port,
+            username=username,
+            password=password,
+            database=address.path or None,
+            interface=interface,
+            pool_mgr=pool,
+            # Within a session, the server runs only one query at a time.
+            autogenerate_session_id=False,
+            connect_timeout=max(1, ceil(timeout)),
+            send_receive_timeout=max(1, ceil(timeout)),
+            # Delivery retries, with backoff.
+            query_retries=0,
+            **options,
+        )
+    except ClickHouseError as error:
+        if error_code(error) is None:
+            raise  # no answer of ClickHouse
+        url = f"{interface}://{host}:{port}"
+        version = ask_version(pool, url, username, password, timeout)
+        if version and is_too_old(version):
+            raise too_old_error(version) from None
+        raise
     connection.client.timeout = Timeout(connect=timeout, read=timeout)
     return connection
 

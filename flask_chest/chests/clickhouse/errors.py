@@ -7,6 +7,7 @@ from typing import Any
 
 from ..error_messages import describe_cause
 from ..per_process_client import CHECK_ADDRESS
+from .version import too_old_version, upgrade_remedy
 
 # https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 _REMEDIES = {
@@ -62,8 +63,10 @@ def is_unknown_table(error: BaseException) -> bool:
 
 def remedy_for(error: BaseException) -> str:
     """Return what a user can do about an error; empty if there is no advice."""
-    code = error_code(error)
-    text = str(getattr(error, "orig", None) or error)
+    cause: Any = getattr(error, "orig", None) or error
+    code, text = error_code(cause), str(cause)
+    if too_old_version(cause):
+        return upgrade_remedy()
     if code is not None:
         return _REMEDIES.get(code, "")
     if "chdb engine" in text:
@@ -75,6 +78,8 @@ def describe_error(error: BaseException) -> str:
     """Describe an error in our own words: messages quote the query and the data."""
     cause: Any = getattr(error, "orig", None) or error
     text, code = str(cause), error_code(cause)
+    if version := too_old_version(cause):
+        return f"ClickHouse {version} is too old"
     if _is_too_long(cause):
         return _TOO_LONG_TEXT
     if code is None:

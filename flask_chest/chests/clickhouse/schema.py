@@ -73,9 +73,6 @@ FROM system.tables WHERE database = currentDatabase() AND name = {name}
 # A Distributed table may have a ReplacingMergeTree behind it.
 _DEDUPLICATING = ("ReplacingMergeTree", "Distributed")
 
-#: The oldest version that has these settings and statements.
-MIN_VERSION = (24, 8)
-
 
 class Microseconds(sa.types.TypeDecorator[datetime]):
     """A time with microseconds. ClickHouse reads a literal in whole seconds only."""
@@ -144,11 +141,6 @@ def create_or_check(client: Any, table: str, retention: float | None) -> tuple[s
         with suppress(DatabaseError):
             _create_view(client, table)
     return None
-
-
-def parse_version(text: str) -> tuple[int, ...]:
-    """Return major and minor version of a text such as ``"24.8.14.39"``."""
-    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
 
 
 def _create_view(client: Any, table: str) -> None:

@@ -15,10 +15,11 @@ from flask_chest.chests.base import AppInfo
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
 from flask_chest.chests.clickhouse.errors import describe_error
 from flask_chest.chests.factory import make_chest
-from flask_chest.errors import DeliveryError, RejectedError
+from flask_chest.errors import DeliveryError, ReadError, RejectedError
 from flask_chest.testing import make_records
 from tests.servers.certificates import PrivateCA
 from tests.servers.clickhouse import ClickHouse, ask
+from tests.servers.old_clickhouse import OldClickHouse
 
 
 @pytest.mark.server
@@ -76,10 +77,29 @@ def test_private_ca(tmp_path: Path) -> None:
 @pytest.mark.server
 def test_server_too_old(server: ClickHouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error has the server's version, the oldest supported version and a remedy."""
-    monkeypatch.setattr("flask_chest.chests.clickhouse.chest.MIN_VERSION", (99, 1))
+    monkeypatch.setattr("flask_chest.chests.clickhouse.version.MIN_VERSION", (99, 1))
     chest = FlaskChestClickHouse(server.url)
     with pytest.raises(DeliveryError, match=r"ClickHouse 2\d\.[\d.]+ is too old; upgrade .* 99\.1"):
         chest.write(make_records(1))
+
+
+@pytest.mark.server
+def test_server_of_2018() -> None:
+    """A server that does not know the driver's first query is reported as too old as well."""
+    with OldClickHouse() as server:
+        chest = FlaskChestClickHouse(server.url)
+        reader, eraser = chest.reader(), chest.eraser()
+        for call, kind in (
+            (chest.check, DeliveryError),
+            (partial(chest.write, make_records(1)), DeliveryError),
+            (partial(reader.latest, 1), ReadError),
+            (partial(eraser.erase, ["0"]), ReadError),
+        ):
+            with pytest.raises(kind, match=r"ClickHouse 18\.[\d.]+ is too old; upgrade .* 24\.8"):
+                call()
+        wrong = FlaskChestClickHouse(server.url.replace("secret", "hunter22"))
+        with pytest.raises(DeliveryError, match="check user and password"):
+            wrong.check()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 
 from flask_chest.chests.base import AppInfo
 from flask_chest.chests.clickhouse.chest import FlaskChestClickHouse
-from flask_chest.chests.clickhouse.schema import format_time, parse_version
+from flask_chest.chests.clickhouse.schema import format_time
+from flask_chest.chests.clickhouse.version import parse_version
 from flask_chest.errors import DeliveryError
 from flask_chest.record.json_line import dumps
 from flask_chest.testing import make_records
