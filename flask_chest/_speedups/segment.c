@@ -88,10 +88,14 @@ append(PyObject *object, PyObject *const *arguments, Py_ssize_t count)
         return NULL;
     }
     PyObject *line = arguments[0], *mask = arguments[1];
+    /* First: crc32() of Python 3.15 warns about a mask out of range instead of refusing it. */
+    unsigned long bits = PyLong_AsUnsignedLong(mask);
+    if (bits == (unsigned long)-1 && PyErr_Occurred())
+        return NULL;
     PyObject *sum = PyObject_CallFunctionObjArgs(crc32_function, line, mask, NULL);
     if (sum == NULL)
         return NULL;
-    unsigned long checksum = PyLong_AsUnsignedLong(sum), bits = PyLong_AsUnsignedLong(mask);
+    unsigned long checksum = PyLong_AsUnsignedLong(sum);
     Py_DECREF(sum);
     if (PyErr_Occurred())
         return NULL;

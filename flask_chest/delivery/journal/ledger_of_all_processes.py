@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..durable_files import decode_json, replace_json, sync_file, write_json, write_whole
+from ..durable_files import decode_json, read_json, replace_json, sync_file, write_json, write_whole
 from ..file_lock import FileLock
 from ..file_ownership import check_root, create_file
 from ..ledger import Ledger
@@ -53,8 +53,7 @@ def add_to_totals(scope: JournalScope, ledger: Ledger, writer: str | None = None
     root = scope.root
     check_root(root)
     with _locked(root):
-        path = root / "ledger.json"
-        content = (decode_json(path.read_bytes()) if path.exists() else None) or {}
+        content: dict[str, Any] = read_json(root / "ledger.json") or {}
         totals, counted = _parse(content, scope.app_name)
         if writer in counted:
             return

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...chests.sql.sqlite.database_file import nearest_existing
 from .finding import Finding, note
 from .mounts import Mount, mount_of
 
@@ -46,8 +47,8 @@ def examine_folder(folder: Folder, mount: Mount | None = None) -> Iterator[Findi
     """
     yield from _examine_encoding(folder)
     try:
-        existing = next(path for path in (folder.path, *folder.path.parents) if path.exists())
-    except (OSError, StopIteration) as error:
+        existing = nearest_existing(folder.path)
+    except OSError as error:
         yield Finding(folder.subject, f"{folder.path} cannot be examined: {error}")
         return
     yield from _examine_mount(folder, mount or mount_of(existing))

@@ -58,6 +58,13 @@ def test_a_good_folder(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_name_that_is_too_long(tmp_path: Path) -> None:
+    """Python 3.14's ``Path.exists()`` says ``False`` for it, and nothing else finds it out."""
+    [finding] = examine(tmp_path / ("x" * 300) / "journal")
+    assert "cannot be examined: " in finding.text
+    assert "File name too long" in finding.text
+
+
 def test_inside_packages_and_environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder that an upgrade deletes is a problem."""
     [found] = examine(tmp_path / "lib" / "site-packages" / "instance")

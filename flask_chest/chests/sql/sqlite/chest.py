@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from ....errors import ConfigError, DeliveryError, RejectedError
 from ....record.record import Record
 from ..sql_chest import SQLChest
-from .database_file import check_path
+from .database_file import check_path, nearest_existing
 from .fork import close_before_fork
 from .schema import ForeignTableError, view_query
 
@@ -123,7 +123,7 @@ class FlaskChestSQLite(SQLChest):
         file = self.file()
         try:
             check_path(file)
-            existing = next(path for path in (file, *file.parents) if path.exists())
+            existing = nearest_existing(file)
             if existing == file:
                 self._check_file(file)
         except (OSError, sqlite3.Error) as error:  # e.g. a folder without read permission

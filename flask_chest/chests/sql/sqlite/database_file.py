@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -17,6 +18,7 @@ MAX_PATH_BYTES = 504
 # Only the app's user may read what the app knows about people.
 _MODE = 0o600
 _LOCK_SECONDS = 1.0
+_MISSING = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 # The bytes of -shm that readers lock: https://sqlite.org/walformat.html#wal_locks
 _FIRST_READER_LOCK, _LAST_READER_LOCK = 123, 127
 
@@ -53,6 +55,23 @@ def check_path(path: Path) -> None:
         raise PathTooLongError(f"the path has {length} bytes")
     if path.is_dir():
         raise IsADirectoryError("this is a folder")
+
+
+def nearest_existing(path: Path) -> Path:
+    """Return the path itself if it exists, otherwise the nearest folder above it that does.
+
+    :raises OSError: the path cannot exist, or nobody let this process look.
+    """
+    for candidate in (path, *path.parents):
+        try:
+            # Path.exists() of Python 3.14 and newer returns False for a name that is too long.
+            candidate.stat()
+        except OSError as error:
+            if error.errno not in _MISSING:
+                raise
+        else:
+            return candidate
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
 
 
 def create_file(path: Path) -> None:
