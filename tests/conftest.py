@@ -21,6 +21,8 @@ _STEADY: dict[str, Any] = {
 settings.register_profile("steady", max_examples=50, derandomize=True, **_STEADY)
 # Searches for new examples; run by hand: --hypothesis-profile=search
 settings.register_profile("search", max_examples=1000, print_blob=True, **_STEADY)
+# Rounds of "python -m tests.fuzz".
+settings.register_profile("fuzz", max_examples=200, print_blob=True, **_STEADY)
 settings.load_profile("steady")
 
 

@@ -19,6 +19,7 @@ from tests.waiting import wait_until
 
 from .app import environment, make_torture_app, rescan
 from .oracle import Oracle
+from .processes import shim
 from .store import FaultyStore
 
 # Whole processes and large journals: too long for the fast tests.
@@ -46,12 +47,16 @@ class Web:
             self.sent.append(ident)
 
     @contextmanager
-    def agent(self) -> Iterator[subprocess.Popen[str]]:
+    def agent(self, **more: str) -> Iterator[subprocess.Popen[str]]:
+        """Run an agent.
+
+        :param more: further environment variables.
+        """
         flask = [sys.executable, "-m", "flask", "--app", "tests.torture.app:create_app()"]
         with subprocess.Popen(
             [*flask, "chest", "agent"],
             cwd=ROOT,
-            env={**os.environ, **environment(self.folder, **self.config)},
+            env={**os.environ, **environment(self.folder, **self.config), **more},
             stdout=subprocess.PIPE,
             text=True,
         ) as process:
@@ -115,4 +120,39 @@ def test_without_an_agent_the_oldest_records_are_dropped(
     oracle.check(web.sent[-100:])
     oracle.check(web.sent, lost)
     assert oracle.account("web").captured == len(web.sent)
+    web.app.extensions["chest"].close()
+
+
+# While a file with this name exists, the system clock is an hour behind.
+_CLOCK = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    static int (*real)(clockid_t, struct timespec *);
+    if (real == NULL)
+        real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+    int result = real(clock, now);
+    if (clock == CLOCK_REALTIME && getenv("SET_BACK") && access(getenv("SET_BACK"), F_OK) == 0)
+        now->tv_sec -= 3600;
+    return result;
+}
+"""
+
+
+def test_a_clock_that_goes_back_an_hour(tmp_path: Path, store: FaultyStore) -> None:
+    """The agent goes on delivering: its intervals are not those of the system clock (simulated)."""
+    oracle = Oracle(tmp_path, store)
+    web = Web(tmp_path, store)
+    set_back = tmp_path / "set-back"
+    with web.agent(SET_BACK=str(set_back), **shim(tmp_path, _CLOCK)):
+        web.send(1)
+        oracle.wait_until_delivered()
+        set_back.touch()
+        web.send(5)
+        oracle.wait_until_delivered()
+    oracle.check(web.sent)
     web.app.extensions["chest"].close()

@@ -14,6 +14,8 @@ _DUPLICATE_KEY = 11000
 _REJECTIONS = {2, 9, 14, 15, 22, 52, 55, 56, 57, 121, 10334, 17280, _DUPLICATE_KEY}
 # Exceptions whose text is the driver's own.
 _OWN_TEXTS = {"AutoReconnect", "NetworkTimeout", "ServerSelectionTimeoutError", "DocumentTooLarge"}
+# The driver puts it between a server's text and its whole answer.
+_ANSWER = ", full error: "
 _REMEDIES = {
     13: "grant this user readWrite on the database",
     18: "check user, password and 'authSource'",
@@ -47,8 +49,11 @@ def describe_error(error: BaseException) -> str:
         name = details.get("codeName") if isinstance(details, Mapping) else None
         known = f" ({name})" if isinstance(name, str) and name.isalnum() else ""
         return f"{type(error).__name__} {code}{known}"
-    if type(error).__name__ in _OWN_TEXTS:
-        return f"{type(error).__name__}: {str(error).partition(', Timeout: ')[0]}"
+    kind, text = type(error).__name__, str(error)
+    if kind in _OWN_TEXTS and _ANSWER in text:
+        return f"{kind}: the server answered with an error"
+    if kind in _OWN_TEXTS:
+        return f"{kind}: {text.partition(', Timeout: ')[0]}"
     return describe_cause(error)
 
 

@@ -1,0 +1,1 @@
+"""Fuzzers: ``python -m tests.fuzz`` runs them, and all property tests, under the sanitizers."""
