@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Flask, g
-from opentelemetry import trace
 from opentelemetry.instrumentation.flask import FlaskInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
@@ -32,7 +31,6 @@ def create_app(exporter: SpanExporter, **config: Any) -> Flask:
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     FlaskInstrumentor().instrument_app(app, tracer_provider=provider)
-    app.before_request(note_trace)
 
     @app.get("/orders/<int:order_id>")
     def show(order_id: int) -> str:
@@ -40,17 +38,6 @@ def create_app(exporter: SpanExporter, **config: Any) -> Flask:
         return "an order"
 
     return app
-
-
-def note_trace() -> None:
-    """Put the trace and the span on ``g``.
-
-    The record already has the trace id of a caller's header. Of a trace that starts in this
-    process, only OpenTelemetry knows the id.
-    """
-    span = trace.get_current_span().get_span_context()
-    g.trace_id = trace.format_trace_id(span.trace_id)
-    g.span_id = trace.format_span_id(span.span_id)
 
 
 def main() -> None:

@@ -11,7 +11,10 @@ from flask import Blueprint, Flask, current_app
 
 from .app.blueprint_tracking import BlueprintTracking
 from .app.mod_wsgi_warning import warn_of_sub_interpreter
+from .app.recorder_builder import start_measuring
 from .app.state import AppState, find_state, publish_state
+from .capture.current_measurements import current_measurements
+from .capture.spans import Span
 from .capture.wsgi_middleware import ChestMiddleware
 from .config import value_types
 from .config.rule_parsing import parse_rule
@@ -112,6 +115,7 @@ class FlaskChest:
         # No ConfigError from here on: an app with a wrong setting has not been changed.
         self._register(app)
         state.hooks.connect()
+        start_measuring(app, settings)
         app.wsgi_app = ChestMiddleware(app.wsgi_app, state.recorder)  # type: ignore[method-assign]
         if dashboard is not None:
             dashboard.register()
@@ -164,6 +168,36 @@ class FlaskChest:
         """
         self._access_check = check_argument("dashboard_access", check, value_types.function)
         return check
+
+    def span(self, name: str) -> Span:
+        """Measure a part of a request or job, as a context manager or as a decorator::
+
+            with chest.span("price"):
+                g.total = price(cart)
+
+        The record has the milliseconds as the variable ``span.NAME.ms``.
+
+        :param name: see :class:`~flask_chest.capture.spans.Span`.
+
+        .. versionadded:: 1.0
+        """
+        return Span(name)
+
+    def note_error(self, error: BaseException) -> None:
+        """Record an exception that the app has handled, with the current request or job.
+
+        The record has the number of such exceptions as ``error.handled``, and class and
+        fingerprint of the first one; :confval:`CHEST_ERRORS` adds its message and traceback. It
+        has no ``error``, as the request did not fail. Sampling keeps it. Outside of a request or
+        job, nothing happens.
+
+        :param error: the exception, usually in its ``except`` block.
+
+        .. versionadded:: 1.0
+        """
+        measurements = current_measurements()
+        if measurements is not None and isinstance(error, BaseException):
+            measurements.note(error)
 
     def flush(self, timeout: float | None = None) -> bool:
         """Deliver all records that this process has captured.

@@ -28,6 +28,7 @@ class RequestStart:
     response: Any
     error: BaseException | None
     inner_error: BaseException | None
+    measurements: Any
     status: int | None
     encoding: Any
     id_generated: bool

@@ -88,6 +88,8 @@ class RequestStart:
     inner_error: BaseException | None = None
     status: int | None = None
     encoding: Any = None
+    #: What the request has measured of itself, e.g. its spans; see ``capture/measurements.py``.
+    measurements: Any = None
     #: A decorator's generator was called for the request id.
     id_generated = False
     #: Whether the request id can be sent back.

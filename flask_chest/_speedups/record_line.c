@@ -138,11 +138,13 @@ put_tail(char *at, PyObject *status)
     return number < 0 ? NULL : put_decimal(PUT(at, ",\"status\":"), (uint64_t)number, 1);
 }
 
-/* Return whether the record has an error or a trace id. */
+/* Return whether the record has an error, measurements or a trace id. */
 static int
 has_rare_fields(RequestStart *self)
 {
     if (self->error != NULL && self->error != Py_None)
+        return 1;
+    if (self->measurements != NULL && self->measurements != Py_None)
         return 1;
     if (self->environ == NULL || !PyDict_CheckExact(self->environ))
         return 1;

@@ -4,7 +4,8 @@
 
 #define FOR_EACH_OBJECT(DO) \
     DO(recorder) DO(environ) DO(server) DO(id) DO(request_id) DO(g) DO(g_at_teardown) \
-    DO(response) DO(error) DO(status) DO(encoding) DO(recorded) DO(inner_error)
+    DO(response) DO(error) DO(status) DO(encoding) DO(recorded) DO(inner_error) \
+    DO(measurements)
 
 static int
 traverse(PyObject *object, visitproc visit, void *arg)
@@ -157,6 +158,7 @@ static PyMemberDef members[] = {
     OBJECT(g_at_teardown), OBJECT(response), OBJECT(error), OBJECT(status), OBJECT(encoding),
     OBJECT(recorded),
     {"inner_error", T_OBJECT, offsetof(RequestStart, inner_error), 0, NULL},
+    {"measurements", T_OBJECT, offsetof(RequestStart, measurements), 0, NULL},
     {"time", T_LONGLONG, offsetof(RequestStart, time), 0, NULL},
     {"started", T_DOUBLE, offsetof(RequestStart, started), 0, NULL},
     FLAG(id_generated), FLAG(echo_request_id), FLAG(start_unknown),

@@ -21,7 +21,7 @@ typedef struct {
     PyObject *recorder, *environ, *server;
     PyObject *id, *request_id;
     PyObject *g, *g_at_teardown, *response, *error, *status, *encoding, *recorded;
-    PyObject *inner_error; /* NULL stands for None */
+    PyObject *inner_error, *measurements; /* NULL stands for None */
     long long time;
     double started;
     char id_generated, echo_request_id, start_unknown;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -14,10 +13,8 @@ from flask import Flask
 
 from .._process_lock import ProcessLock
 from ..capture.encoding_cache import EncodingCache
-from ..capture.fact_collector import FactCollector
 from ..capture.flask_hooks import FlaskHooks
-from ..capture.record_encoder import RecordEncoder
-from ..capture.request_recorder import Recorder, RecordSink
+from ..capture.record_sink import RecordSink
 from ..capture.routes import routes_of
 from ..chests.base import AppInfo, Chest
 from ..chests.chest_names import assign_unique_names
@@ -37,6 +34,7 @@ from ..typing import RequestIdGenerator
 from .blueprint_tracking import BlueprintTracking, PendingBlueprintRules
 from .decorated_views import DecorationOverrides
 from .delivery_builder import Delivery, build_agent, build_delivery, journal_dir, journal_scope
+from .recorder_builder import build_recorder
 
 _logger = logging.getLogger("flask_chest")
 
@@ -94,8 +92,8 @@ class AppState:
         self.delivery: Delivery = build_delivery(app, settings, self.chests, scheduler)
         #: What the ledger counts besides records: a function for each name.
         self.counts: dict[str, Callable[[], dict[str, Any]]] = {}
-        self.sink = RecordSink(self.delivery.hand_over, raises=settings.buffer == "none")
-        self.recorder = self._build_recorder(request_id_generator)
+        self.sink = RecordSink(app, self.delivery.hand_over, raises=settings.buffer == "none")
+        self.recorder = build_recorder(app, settings, self.plans, self.sink, request_id_generator)
         self.hooks = FlaskHooks(self.recorder)
 
     @property
@@ -175,28 +173,6 @@ class AppState:
                 closer()
 
         return finish
-
-    def _build_recorder(self, request_id_generator: RequestIdGenerator | None) -> Recorder:
-        settings = self.settings
-        encoder = RecordEncoder(
-            settings.redact, settings.max_value_bytes, settings.max_record_bytes
-        )
-        facts = None
-        if settings.facts:
-            is_sensitive = encoder.variables.redaction.is_sensitive
-            facts = FactCollector(settings.facts, settings.query_names, is_sensitive)
-        return Recorder(
-            self.app,
-            plans=self.plans,
-            encoder=encoder,
-            sink=self.sink,
-            tags=settings.tags,
-            default_tags=_version_tag(self.app),
-            facts=facts,
-            slow_ms=settings.slow_ms,
-            request_id_header=settings.request_id_header,
-            request_id_generator=request_id_generator,
-        )
 
     def _attach_new(self, new: Sequence[Chest]) -> None:
         _check_chest_count("flask_chest(chests)", len(self.chests) + len(new))
@@ -289,13 +265,3 @@ def _log_unmatched_rules(rules: list[Rule]) -> None:
         _logger.warning("%s matches no route of the app: %s", rule.source, rule.selector_text)
     if len(rules) > 10:
         _logger.warning("%d more rules match no route; see: flask chest rules", len(rules) - 10)
-
-
-def _version_tag(app: Flask) -> dict[str, str]:
-    """Return the tag ``version`` from Dockerflow's ``version.json``, if the file exists."""
-    path = Path(app.root_path).parent / "version.json"
-    try:
-        version = json.loads(path.read_text(encoding="utf-8"))["version"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return {"version": version} if isinstance(version, str) and version else {}

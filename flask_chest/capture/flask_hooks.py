@@ -8,9 +8,11 @@ from flask import Flask, g, has_app_context
 from flask.signals import got_request_exception, request_finished, request_started
 
 from .commands_and_jobs import BackgroundContexts
+from .current_measurements import current_measurements
 from .middleware_bypass import SignalFallback
 from .request_recorder import Recorder
 from .request_state import RequestState, current_request
+from .tracing import has_opentelemetry, opentelemetry_span
 
 if TYPE_CHECKING:
     from flask.wrappers import Response
@@ -67,6 +69,8 @@ class FlaskHooks:
         # function that Flask calls. Flask calls the first one last, after others that may put
         # values on g.
         recorder.app.teardown_appcontext_funcs.insert(0, on_context_end)
+        if has_opentelemetry():
+            request_finished.connect(self._read_span, recorder.app)
         if recorder.facts is not None and recorder.facts.has_cpu_time:
             request_started.connect(self._start_cpu_time, recorder.app)
 
@@ -74,6 +78,20 @@ class FlaskHooks:
         state, facts = current_request.get(), self._recorder.facts
         if facts is not None and state is not None and state.recorder is self._recorder:
             facts.start_cpu_time(state)
+
+    def _read_span(self, sender: Flask, **_: Any) -> None:
+        # OpenTelemetry ends its span before the record is written.
+        state = current_request.get()
+        if state is None or state.recorder is not self._recorder:
+            return
+        try:
+            span = opentelemetry_span()
+            if span is not None:
+                measurements = current_measurements()
+                if measurements is not None and measurements.trace is None:
+                    measurements.trace = span
+        except Exception:  # noqa: BLE001 - a request never fails because of Flask-Chest
+            self._recorder.log_failure("read OpenTelemetry's span")
 
     def _save_g(self, state: RequestState) -> None:
         try:

@@ -59,6 +59,7 @@ class RecordEncoder:
         encoding: EncodingCache,
         suffix: bytes = END_OF_LINE,
         facts: Mapping[str, Any] = NO_FACTS,
+        details: Mapping[str, Plain] = NO_FACTS,
     ) -> bytes:
         """Return one encoded record.
 
@@ -67,8 +68,10 @@ class RecordEncoder:
         :param encoding: the plan of the route, and its cache.
         :param suffix: the other fields, from :meth:`encode_suffix`.
         :param facts: see :meth:`TrackedVariables.collect`.
+        :param details: variables that explain the request; they are plain, and come last.
         """
-        fields["vars"] = self.variables.collect(values, encoding, facts)
+        found = self.variables.collect(values, encoding, facts)
+        fields["vars"] = {**found, **details, **found} if details else found
         try:
             line = dumps(fields)[:-1] + suffix
         except TypeError:  # a lone surrogate

@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, g, has_app_context, request
 
 from .._throttle import LogThrottle
 from ..config.plan_cache import PlanCache
-from ..record.json_line import decode
 from ..record.request_and_record_ids import normalize_request_id
-from ..signals import announce, record_captured
+from ..record.traceparent import TraceContext
+from ..signals import record_captured
 from ..typing import Plain, RequestIdGenerator
+from .detail_collector import DetailCollector
 from .encoding_cache import EncodingCache
 from .fact_collector import FactCollector
 from .flask_g import RecordedGlobals, tracked_namespace
 from .record_encoder import RARE_FIELDS, RecordEncoder
+from .record_sink import RecordSink
 from .request_state import BY_VIEW, ENVIRON_KEY, NO_FIELDS, RequestState, current_request
 from .routes import match_route, route_of, unrouted
 from .sampling import Sampler
+from .tracing import known_trace
 from .tracked_variables import NO_FACTS
 
 _logger = logging.getLogger("flask_chest")
-
-
-class RecordSink:
-    """Where the records of one app go. The app replaces :attr:`hand_over` with its delivery.
-
-    :param hand_over: takes an encoded record and the mask of its chests.
-    :param raises: whether its exceptions reach the request.
-    """
-
-    __slots__ = ("hand_over", "raises")
-
-    def __init__(self, hand_over: Callable[[bytes, int], None], *, raises: bool) -> None:
-        self.hand_over = hand_over
-        self.raises = raises
 
 
 class Recorder:
@@ -50,6 +39,7 @@ class Recorder:
     :param tags: the constant tags of the app's config; no other tags replace them.
     :param default_tags: further constant tags.
     :param facts: collects further facts; ``None`` if none is switched on.
+    :param details: explains errors and measurements.
     :param slow_ms: milliseconds; a slower request is always kept. ``None``: no request is slow.
     :param request_id_header: the header that a request id is read from and sent back in.
     :param request_id_generator: makes request ids; ``None`` uses the record's id.
@@ -65,6 +55,7 @@ class Recorder:
         tags: Mapping[str, Any],
         default_tags: Mapping[str, Any],
         facts: FactCollector | None,
+        details: DetailCollector,
         slow_ms: float | None,
         request_id_header: str,
         request_id_generator: RequestIdGenerator | None,
@@ -74,6 +65,7 @@ class Recorder:
         self.encoder = encoder
         self.sink = sink
         self.facts = facts
+        self.details = details
         self.request_id_header = request_id_header
         self.request_id_header_lower = request_id_header.lower()
         self.request_id_environ_key = f"HTTP_{request_id_header.upper().replace('-', '_')}"
@@ -183,7 +175,7 @@ class Recorder:
             if line is None:
                 line = self._encode(state, encoding, more)
             elif record_captured.receivers:
-                self._announce(line)
+                self.sink.announce(line)
         except Exception:  # noqa: BLE001 - a request never fails because of Flask-Chest
             self.log_failure("make a record")
             return
@@ -222,8 +214,7 @@ class Recorder:
 
         :param mask: a bit for each chest that gets the record.
         """
-        if record_captured.receivers:
-            self._announce(line)
+        self.sink.announce(line)
         self.sink.hand_over(line, mask)
 
     def _remember_globals(self, state: RequestState) -> None:
@@ -241,21 +232,29 @@ class Recorder:
         if state.error is not None:
             state.resolve_error()
         error, status, rate = state.error, state.status, plan.sample
+        measurements = state.measurements
         if rate < 1:
-            sampled = self._sampler.sample(rate, duration, status, error)
+            noted = None if measurements is None else measurements.noted
+            sampled = self._sampler.sample(rate, duration, status, error or noted)
             if sampled is None:
                 return None
             rate = sampled
         fields = state.varying_fields(duration)
         suffix = encoding.static_suffix or self._encode_suffixes(encoding)
-        if error is not None or rate < 1 or more or "HTTP_TRACEPARENT" in state.environ:
+        trace: TraceContext | None = None
+        traced = "HTTP_TRACEPARENT" in state.environ or measurements is not None
+        if error is not None or rate < 1 or more or traced:
             del fields["status"]  # it is the last of the varying fields here too
-            fields = {**fields, **state.rare_fields(rate), **more, "status": status}
+            trace = known_trace(state) if traced else None
+            fields = {**fields, **state.rare_fields(rate, trace), **more, "status": status}
             suffix = encoding.static_suffix_rare
         facts = NO_FACTS if self.facts is None else self.facts.at_end(state, more)
-        line = self.encoder.encode(fields, tracked_namespace(state.g), encoding, suffix, facts)
-        if record_captured.receivers:
-            self._announce(line)
+        details = NO_FACTS
+        if traced or error is not None:
+            details = self.details.explain(measurements, error, trace)
+        values = tracked_namespace(state.g)
+        line = self.encoder.encode(fields, values, encoding, suffix, facts, details)
+        self.sink.announce(line)
         return line
 
     def _encode_suffixes(self, encoding: EncodingCache) -> bytes:
@@ -273,9 +272,6 @@ class Recorder:
         if self.facts is None:
             encoding.fast_path_args = self.encoder.fast_path_args(encoding)
         return encoding.static_suffix
-
-    def _announce(self, line: bytes) -> None:
-        announce(record_captured, self.app, record=decode(line))
 
     def _generate_once(self, state: RequestState, generator: RequestIdGenerator) -> None:
         # An exception and the response to it each take a snapshot of the same request.

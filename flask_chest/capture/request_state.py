@@ -14,10 +14,12 @@ from werkzeug.exceptions import HTTPException
 
 from .._speedups import RequestStart
 from ..record.request_and_record_ids import record_ids, validate_request_id
-from ..record.traceparent import parse_traceparent
+from ..record.traceparent import TraceContext
 from ..typing import RequestIdGenerator
+from .detail_collector import DetailCollector
 from .encoding_cache import EncodingCache
 from .flask_g import RecordedGlobals
+from .measurements import Measurements
 from .record_encoder import RARE_FIELDS, error_name
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class RequestRecorder(Protocol):
     request_id_environ_key: str
     request_id_generator: RequestIdGenerator | None
     recorded_globals: RecordedGlobals
+    details: DetailCollector
 
     def generate_request_id(self, state: Any, generator: RequestIdGenerator) -> None:
         """Set the request id with the app's generator."""
@@ -84,6 +87,7 @@ class RequestState(RequestStart):
     recorder: RequestRecorder
     response: Response | None
     encoding: EncodingCache | None
+    measurements: Measurements | None
     #: Not set unless the app has switched facts on.
     facts: RequestFacts
 
@@ -115,15 +119,16 @@ class RequestState(RequestStart):
             "status": self.status,
         }
 
-    def rare_fields(self, rate: float) -> dict[str, Any]:
+    def rare_fields(self, rate: float, trace: TraceContext | None) -> dict[str, Any]:
         """Return the fields that have their default in most records.
 
         :param rate: the sample rate.
+        :param trace: the trace of the request, if any.
         """
-        traceparent, error = self.environ.get("HTTP_TRACEPARENT"), self.error
+        error = self.error
         return {
             **RARE_FIELDS,
-            "trace_id": None if traceparent is None else parse_traceparent(traceparent),
+            "trace_id": None if trace is None else trace.trace_id,
             "error": None if error is None else error_name(error),
             "sample_rate": rate,
         }

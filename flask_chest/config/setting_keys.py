@@ -12,6 +12,7 @@ from typing import Any
 
 from . import value_types
 from .fact_names import facts
+from .measured_libraries import measures
 
 # The journal stores a record's length in six hexadecimal digits.
 _MAX_RECORD_BYTES = 8 * 1024 * 1024
@@ -82,6 +83,25 @@ _ALL = (
     Key("CHEST_TAGS", {}, value_types.tags, "Constant tags on each record, e.g. service and env."),
     Key("CHEST_FACTS", [], facts, "Further facts that each record has: a list, or 'all'."),
     Key("CHEST_QUERY_NAMES", [], value_types.names, "Parameters that the fact 'query' records."),
+    Key(
+        "CHEST_ERRORS",
+        "class",
+        value_types.one_of("class", "message", "traceback"),
+        "How much of an exception is recorded: its class, also its message, or also its traceback.",
+    ),
+    Key(
+        "CHEST_MEASURE",
+        [],
+        measures,
+        "What requests and jobs measure of themselves: 'sqlalchemy', 'requests' (and urllib3), "
+        "'httpx', 'redis', 'jinja'.",
+    ),
+    Key(
+        "CHEST_LOGS",
+        None,
+        value_types.optional(value_types.log_level),
+        "The level, e.g. 'warning', from which on a request's log lines are kept with its record.",
+    ),
     Key(
         "CHEST_SAMPLE_RATE",
         1.0,

@@ -25,6 +25,9 @@ class Settings:
     tags: Mapping[str, Any]
     facts: tuple[str, ...]
     query_names: tuple[str, ...]
+    errors: str
+    measure: tuple[str, ...]
+    logs: int | None
     sample_rate: float
     slow_ms: float | None
     request_id_header: str

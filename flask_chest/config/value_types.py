@@ -6,6 +6,7 @@ caller adds the name of the setting to the message.
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ _SECONDS = {
 }
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
 # So that "now minus the duration" is still a valid date.
+_MAX_LEVEL = 1000
 _MAX_DURATION = 100 * _SECONDS["year"]
 _INTEGERS = range(-(2**63), 2**64)
 
@@ -99,6 +101,14 @@ def one_of(*allowed: str) -> Any:
         raise ValueError(f"expected one of {', '.join(map(repr, allowed))}{advice}")
 
     return check
+
+
+def log_level(value: Any) -> int:
+    """Validate the name of a log level, in any case, or its number."""
+    level = logging.getLevelName(value.upper()) if isinstance(value, str) else value
+    if type(level) is not int or not 0 < level <= _MAX_LEVEL:
+        raise ValueError("expected a level of the module logging, e.g. 'warning'")
+    return level
 
 
 def optional(inner: Callable[[Any], Any]) -> Any:

@@ -1,0 +1,40 @@
+"""Finds the request or job that runs here, and its measurements."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any
+
+from .measurements import Measurements
+from .request_state import current_request
+
+#: The job that runs in this thread, task or greenlet, if a library of :mod:`flask_chest.jobs`
+#: started it.
+current_job: ContextVar[Any] = ContextVar("flask_chest_job", default=None)
+
+
+def current_subject() -> Any:
+    """Return the state of the request or job that runs here; ``None`` if its record is written."""
+    subject = current_request.get()
+    if subject is None:
+        subject = current_job.get()
+    return None if subject is None or subject.recorded else subject
+
+
+def current_measurements(needs: str | None = None) -> Measurements | None:
+    """Return the measurements of the request or job that runs here, if any.
+
+    :param needs: what ``CHEST_MEASURE`` must name.
+    """
+    subject = current_request.get()
+    if subject is None:
+        subject = current_job.get()
+    if subject is None or subject.recorded:
+        return None
+    app = subject.recorder.details
+    if needs is not None and needs not in app.measured:
+        return None
+    found: Measurements | None = subject.measurements
+    if found is None:
+        found = subject.measurements = Measurements(app)
+    return found
