@@ -118,6 +118,6 @@ class Reader(ABC):
 
 
 def merge_records(some: Iterable[Record], others: Iterable[Record]) -> list[Record]:
-    """The union of two lists of records, by id, in ascending order of ids."""
+    """The union of two lists of records, by id, oldest first."""
     by_id = {record.id: record for record in (*some, *others)}
-    return [by_id[identity] for identity in sorted(by_id)]
+    return sorted(by_id.values(), key=lambda record: (record.time, record.id))

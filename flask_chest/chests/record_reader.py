@@ -14,7 +14,6 @@ from ..query.aggregation import aggregate_answer, aggregate_series, limit_lines
 from ..query.answer import Answer, Series
 from ..query.filter_matching import field_value, matches
 from ..query.formatting import value_text
-from ..query.percentiles import bucket_of
 from ..query.query import Query
 from ..record.json_line import EPOCH
 from ..record.record import Record
@@ -117,10 +116,7 @@ class RecordReader(Reader):
             key = None if query.by is None else value_text(field_value(record, query.by))
             interval = (record.time - query.first_interval) // timedelta(seconds=step)
             number = _number(field_value(record, query.measure))
-            bucket = None if number is None else bucket_of(number)
-            total = None if number is None else number * weight
-            errors = weight if is_error else 0.0
-            yield (key, interval, bucket, 1, weight, errors, total, number, number)
+            yield key, interval, number, 1, weight, weight if is_error else 0.0
 
 
 def _number(value: object) -> float | None:

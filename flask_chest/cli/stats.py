@@ -64,7 +64,8 @@ def stats(
     """Show counts, rates and percentiles by route or any other field.
 
     The trend covers the whole range; a terminal that is too narrow does not show it. Counts take
-    the sample rate of each record into account. Percentiles are accurate to 2 %.
+    the sample rate of each record into account. Percentiles are values that occurred; those of
+    deleted records are within 2 % of such a value.
     """
     query = make_query(since, until, where, by, measure)
     with open_reader(chest_name) as reader:

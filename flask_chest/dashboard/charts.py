@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..query.aggregation import rank
 from ..query.answer import Series, Summary
 from ..query.query import Query
 from .template_filters import short
@@ -110,7 +111,7 @@ def sums(series: Series) -> Values:
 def value_counts(series: Series) -> list[tuple[str, Values]]:
     """Return how often each value occurs in each interval, the most frequent value first."""
     counts = {key: sum(each.count for each in line) for key, line in series.lines.items()}
-    order = sorted(counts, key=lambda key: -counts[key])
+    order = sorted(counts, key=lambda key: rank(key, counts[key]))
     return [
         ("(none)" if key is None else short(key), [each.count for each in series.lines[key]])
         for key in order

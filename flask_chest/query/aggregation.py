@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -9,16 +10,15 @@ from .answer import Answer, Group, Series, Summary
 from .query import Query
 from .time_intervals import interval_starts
 
-#: Maximum number of rows, one for each group and bucket, that an answer is made from.
+#: Maximum number of rows, one for each group and value, before the biggest groups are selected.
 MAX_ROWS = 20_000
 
 
 def aggregate_answer(rows: Iterable[Any], fraction: float, limit: int) -> Answer:
     """Add up the rows of each group.
 
-    :param rows: tuples of group, interval, bucket, number of records, their weight, the weight of
-        errors, and sum, minimum and maximum of the measure. The sum is ``None`` if it would
-        overflow.
+    :param rows: tuples of group, interval, value of the measure, number of records, their weight,
+        and the weight of errors.
     :param fraction: the fraction of the range that the rows cover.
     :param limit: how many groups the answer lists.
     """
@@ -39,7 +39,7 @@ def limit_answer(summaries: Mapping[str | None, Summary], fraction: float, limit
     :param limit: how many groups the answer lists.
     """
     groups = [Group(key, summary) for key, summary in summaries.items()]
-    groups.sort(key=lambda group: (-group.summary.count, group.key or ""))
+    groups.sort(key=lambda group: rank(group.key, group.summary.count))
     rest = Summary()
     for group in groups[limit:]:
         rest.merge(group.summary)
@@ -87,7 +87,7 @@ def limit_lines(
     :param keys: groups to return instead of the biggest ones.
     """
     counts = {key: sum(each.count for each in line) for key, line in series.lines.items()}
-    biggest = sorted(counts, key=lambda key: (-counts[key], key or ""))[:number]
+    biggest = sorted(counts, key=lambda key: rank(key, counts[key]))[:number]
     lines = {key: series.lines[key] for key in keys or biggest if key in counts}
     return Series(series.starts, series.step, lines, fraction)
 
@@ -111,17 +111,26 @@ def summary_at(series: Series, key: str | None, interval: int) -> Summary:
     return line[min(max(interval, 0), len(line) - 1)]
 
 
+def rank(key: str | None, count: float) -> tuple[int, bool, str]:
+    """The position of a group among others: a sort key.
+
+    Groups are listed by descending count, to the thousandth, since weights such as 1 / 0.3 add up
+    to slightly different sums in a different order. Then code points decide, and the group without
+    a value is the last one.
+    """
+    return -math.floor(count * 1000 + 0.5), key is None, key or ""
+
+
 def _add_row(summary: Summary, row: Any, fraction: float) -> None:
     # An answer has thousands of rows: unpacking once is the fastest way.
-    _, _, bucket, number, weight, errors, total, low, high = row
+    _, _, value, number, weight, errors = row
+    # MariaDB returns decimals.
     weight = float(weight) / fraction
     summary.count += weight
     summary.rows += number
     summary.errors += float(errors) / fraction
-    if bucket is None:
+    if value is None:
         return
-    # MariaDB returns decimals.
-    low, high = float(low), float(high)
-    total = weight * (low / 2 + high / 2) if total is None else float(total) / fraction
-    summary.add_measured(weight, total, low, high)
-    summary.digest.add(int(bucket), weight)
+    value = float(value)
+    summary.add_measured(weight, weight * value, value, value)
+    summary.digest.add(value, weight)

@@ -1,21 +1,25 @@
-"""Computes percentiles from counts in exponential buckets.
+"""Computes percentiles: the nearest rank, weighted.
 
-A bucket is 4 % wide, so a percentile is within 2 % of the true one for any distribution. Digests of
-several hours or groups can be added up. See DDSketch: https://arxiv.org/abs/1908.10693
+Answers from records know every value, so their percentiles are values that occurred. Rollups know
+the numbers of values in exponential buckets. A bucket is 4 % wide, so a percentile is within 2 % of
+the true one for any distribution. See DDSketch: https://arxiv.org/abs/1908.10693
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 _GAMMA = 1.04
 #: Buckets per e-fold.
 SCALE = 1 / math.log(_GAMMA)
 #: Added to the number of a bucket, so that buckets of positive values have positive numbers.
 OFFSET = 100_000
-#: Values nearer to 0 count as 0.
+#: Values nearer to 0 are in the bucket of 0.
 TINY = 1e-9
+# Weights such as 1 / 0.3 add up to slightly different sums in a different order.
+_ROUNDING = 1 - 1e-9
 
 
 def bucket_of(value: float) -> int:
@@ -26,6 +30,7 @@ def bucket_of(value: float) -> int:
     return bucket if value > 0 else -bucket
 
 
+@lru_cache(maxsize=4096)
 def bucket_value(bucket: int) -> float:
     """The value that represents a bucket: its middle."""
     if bucket == 0:
@@ -35,19 +40,21 @@ def bucket_value(bucket: int) -> float:
 
 
 class Digest:
-    """The distribution of values: weights by bucket.
+    """The distribution of values: a weight for each value.
 
-    :param counts: initial weights by bucket.
+    Digests of several hours or groups can be added up.
+
+    :param counts: initial weights by value.
     """
 
     __slots__ = ("counts",)
 
-    def __init__(self, counts: Mapping[int, float] | None = None) -> None:
-        self.counts: dict[int, float] = dict(counts or {})
+    def __init__(self, counts: Mapping[float, float] | None = None) -> None:
+        self.counts: dict[float, float] = dict(counts or {})
 
-    def add(self, bucket: int, weight: float) -> None:
-        """Add values to one bucket."""
-        self.counts[bucket] = self.counts.get(bucket, 0.0) + weight
+    def add(self, value: float, weight: float) -> None:
+        """Add one value."""
+        self.counts[value] = self.counts.get(value, 0.0) + weight
 
     def merge(self, other: Digest) -> None:
         """Add another digest."""
@@ -56,15 +63,15 @@ class Digest:
         else:
             self.counts.update(other.counts)
 
-    def add_all(self, buckets: Iterable[int], weights: Iterable[float]) -> None:
-        """Add values to several buckets, each with its weight."""
-        # A year has hundreds of thousands of buckets to add up; most of them exist already.
+    def add_all(self, values: Iterable[float], weights: Iterable[float]) -> None:
+        """Add several values, each with its weight."""
+        # A year has hundreds of thousands of values to add up; most of them exist already.
         counts = self.counts
-        for bucket, weight in zip(buckets, weights, strict=True):
+        for value, weight in zip(values, weights, strict=True):
             try:
-                counts[bucket] += weight
+                counts[value] += weight
             except KeyError:
-                counts[bucket] = weight
+                counts[value] = weight
 
     @property
     def total(self) -> float:
@@ -72,20 +79,20 @@ class Digest:
         return sum(self.counts.values())
 
     def percentiles(self, fractions: Iterable[float]) -> list[float | None]:
-        """The values below which these fractions of all values lie.
+        """The least values up to which at least these fractions of all weights lie.
 
         :param fractions: between 0 and 1, ascending.
         :returns: one value for each fraction; ``None`` if the digest is empty.
         """
-        buckets = sorted(self.counts)
-        total = self.total
-        if not buckets or total <= 0:
+        values = sorted(self.counts)
+        total = self.total * _ROUNDING
+        if not values or total <= 0:
             return [None for _ in fractions]
         found: list[float | None] = []
-        at, passed = 0, self.counts[buckets[0]]
+        at, passed = 0, self.counts[values[0]]
         for fraction in fractions:
-            while passed < fraction * total and at < len(buckets) - 1:
+            while passed < fraction * total and at < len(values) - 1:
                 at += 1
-                passed += self.counts[buckets[at]]
-            found.append(bucket_value(buckets[at]))
+                passed += self.counts[values[at]]
+            found.append(values[at])
         return found

@@ -10,14 +10,15 @@ import pytest
 from flask_chest.query.percentiles import Digest, bucket_of, bucket_value
 
 
-def test_accuracy() -> None:
-    """Percentiles are within 2 % for any distribution, also after digests were merged."""
+def test_nearest_rank() -> None:
+    """A percentile is a value that occurred, also after digests were merged."""
     chance = random.Random(1)
     distributions: tuple[Callable[[], float], ...] = (
         lambda: chance.expovariate(1),
         lambda: chance.lognormvariate(3, 4),
         lambda: chance.uniform(-100, 1),
         lambda: float(chance.randrange(3)),
+        lambda: 5e-324,
     )
     for draw in distributions:
         values = sorted(draw() for _ in range(5000))
@@ -25,11 +26,18 @@ def test_accuracy() -> None:
         for start in range(0, 5000, 1000):
             part = Digest()
             for value in values[start : start + 1000]:
-                part.add(bucket_of(value), 1)
+                part.add(value, 1)
             whole.merge(part)
         for fraction, found in zip((0.5, 0.99), whole.percentiles((0.5, 0.99)), strict=True):
-            true = values[int(fraction * 5000) - 1]
-            assert found == pytest.approx(true, rel=0.021, abs=1e-9)
+            assert found == values[int(fraction * 5000) - 1]
+
+
+def test_weights() -> None:
+    """A value of a sampled request counts for those that were left out."""
+    assert Digest({1.0: 10, 2.0: 1, 3.0: 1}).percentiles((0.5, 0.9, 0.99)) == [1.0, 2.0, 3.0]
+    # Of ten equal weights, half of the sum is reached by the fifth, however sums are rounded.
+    thirds = Digest(dict.fromkeys(map(float, range(10)), 1 / 0.3))
+    assert thirds.percentiles((0.1, 0.5, 1)) == [0, 4, 9]
 
 
 def test_order_of_buckets() -> None:

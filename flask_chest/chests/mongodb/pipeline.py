@@ -13,7 +13,6 @@ import orjson
 from ...query.fields import Field
 from ...query.filter_parsing import Filter
 from ...query.formatting import value_text
-from ...query.percentiles import OFFSET, SCALE, TINY
 from ...query.query import Query
 from .documents import field_path, to_stored
 
@@ -54,13 +53,9 @@ def condition(wanted: Filter) -> dict[str, Any]:
     return {"$nor" if sign == "!=" else "$or": same}
 
 
-def top_groups(query: Query, limit: int) -> list[dict[str, Any]]:
-    """Return the stages that find the groups with the highest counts."""
-    return [
-        {"$group": {"_id": {"k": _key(query), "t": _type(query)}, "w": {"$sum": _WEIGHT}}},
-        {"$sort": {"w": -1, "_id": 1}},
-        {"$limit": limit},
-    ]
+def weights(query: Query) -> list[dict[str, Any]]:
+    """Return the stages that give the weight of each group."""
+    return [{"$group": {"_id": {"k": _key(query), "t": _type(query)}, "w": {"$sum": _WEIGHT}}}]
 
 
 def aggregates(
@@ -71,7 +66,7 @@ def aggregates(
     step: float | None = None,
     limit: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Return the stages that give one document for each group, interval and bucket.
+    """Return the stages that give one document for each group, interval and value.
 
     :param keys: only these groups; default: all.
     :param others: all groups but these, as one group.
@@ -87,13 +82,10 @@ def aggregates(
     stages.append(
         {
             "$group": {
-                "_id": {"k": "$k", "t": "$t", "b": "$b", "code": "$code"},
+                "_id": {"k": "$k", "t": "$t", "b": "$b", "x": "$x"},
                 "n": {"$sum": 1},
                 "w": {"$sum": "$w"},
                 "e": {"$sum": "$e"},
-                "s": {"$sum": {"$multiply": ["$w", "$x"]}},
-                "low": {"$min": "$x"},
-                "high": {"$max": "$x"},
             }
         }
     )
@@ -114,7 +106,6 @@ def _project(query: Query, step: float | None) -> dict[str, Any]:
         "t": _type(query),
         "b": interval,
         "x": value,
-        "code": _code(value),
         "w": _WEIGHT,
         "e": {"$cond": [failed, _WEIGHT, 0.0]},
     }
@@ -134,20 +125,6 @@ def _type(query: Query) -> Any:
 def _number(field: Field) -> Any:
     path = f"${field_path(field)}"
     return {"$cond": [{"$in": [{"$type": path}, _NUMBER_TYPES]}, {"$toDouble": path}, None]}
-
-
-def _code(value: Any) -> Any:
-    size = {"$ln": {"$max": [{"$abs": value}, TINY]}}
-    bucket = {"$floor": {"$add": [{"$multiply": [size, SCALE]}, OFFSET]}}
-    negative = {"$multiply": [bucket, -1]}
-    small = {"$cond": [{"$lte": [value, -TINY]}, negative, 0]}
-    return {
-        "$cond": [
-            {"$eq": [value, None]},
-            None,
-            {"$cond": [{"$gte": [value, TINY]}, bucket, small]},
-        ]
-    }
 
 
 def _text_contains(path: str, part: str) -> dict[str, Any]:

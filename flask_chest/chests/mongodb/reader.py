@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from ...query.aggregation import MAX_ROWS, aggregate_answer, aggregate_series, limit_lines
+from ...query.aggregation import MAX_ROWS, aggregate_answer, aggregate_series, limit_lines, rank
 from ...query.answer import Answer, Series
 from ...query.formatting import value_text
 from ...query.query import Query
@@ -16,7 +16,7 @@ from ...record.record import Record
 from ..reader import PAGE, SCAN_LIMIT, Reader, merge_records
 from .client import CollectionConnection
 from .documents import to_record
-from .pipeline import aggregates, condition, in_ranges, top_groups
+from .pipeline import aggregates, condition, in_ranges, weights
 
 
 class MongoReader(Reader):
@@ -99,11 +99,7 @@ class MongoReader(Reader):
         rows = self._rows([match, *aggregates(query, limit=MAX_ROWS + 1)])
         if len(rows) <= MAX_ROWS:
             return aggregate_answer(_to_rows(rows), slices.fraction, limit)
-        keys = self._run(
-            lambda records: [
-                each["_id"]["k"] for each in records.aggregate([match, *top_groups(query, limit)])
-            ]
-        )
+        keys = self._top(match, query, limit)
         rows = self._rows([match, *aggregates(query, keys=keys)])
         found = aggregate_answer(_to_rows(rows), slices.fraction, limit)
         rows = self._rows([match, *aggregates(query, others=keys)])
@@ -119,12 +115,7 @@ class MongoReader(Reader):
         # The given keys are texts, but MongoDB's values have types: find the groups again.
         found = None
         if query.by is not None:
-            found = self._run(
-                lambda records: [
-                    each["_id"]["k"]
-                    for each in records.aggregate([match, *top_groups(query, lines)])
-                ]
-            )
+            found = self._top(match, query, lines)
         rows = self._rows([match, *aggregates(query, keys=found, step=step)])
         series = aggregate_series(_to_rows(rows), query, step, slices.fraction)
         return series if found is None else limit_lines(series, lines, slices.fraction)
@@ -175,6 +166,18 @@ class MongoReader(Reader):
         ranges = ((query.since, query.until),) if slices is None else slices.ranges
         return {"$and": [in_ranges(ranges), *(condition(each) for each in query.where)]}
 
+    def _top(self, match: dict[str, Any], query: Query, limit: int) -> list[Any]:
+        """The values of the biggest groups; several values of MongoDB may be one group."""
+        counts: dict[str | None, float] = {}
+        values: dict[str | None, list[Any]] = {}
+        for row in self._rows([match, *weights(query)]):
+            value = row["_id"].get("k")
+            key = value_text(value)
+            counts[key] = counts.get(key, 0.0) + row["w"]
+            values.setdefault(key, []).append(value)
+        top = sorted(counts, key=lambda key: rank(key, counts[key]))[:limit]
+        return [value for key in top for value in values[key]]
+
     def _rows(self, pipeline: list[dict[str, Any]]) -> list[Mapping[str, Any]]:
         return self._run(lambda records: list(records.aggregate(pipeline, allowDiskUse=True)))
 
@@ -193,7 +196,5 @@ def _to_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
     """Convert groups to the rows of an SQL store, which knows values by their text only."""
     for row in rows:
         group = row["_id"]
-        code = group.get("code")
-        low, high = (row["low"], row["high"]) if code is not None else (None, None)
-        place = value_text(group.get("k")), group.get("b") or 0, code
-        yield (*place, row["n"], row["w"], row["e"], row["s"], low, high)
+        place = value_text(group.get("k")), group.get("b") or 0, group.get("x")
+        yield (*place, row["n"], row["w"], row["e"])

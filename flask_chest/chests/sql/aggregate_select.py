@@ -45,39 +45,50 @@ class Aggregate:
         self._facts = dialect.within(self._make_facts(table), slices.ranges)
 
     def aggregates(self, keys: Sequence[str | None] | None = None) -> sa.Select[Any]:
-        """One row for each group and bucket.
+        """One row for each group and value of the measure.
 
-        :param keys: groups to return instead of all groups.
+        :param keys: groups to return instead of all groups. Without it, the number of rows is
+            limited to one more than :data:`MAX_ROWS`.
         """
-        facts = self._facts.columns
-        rows = sa.select(facts.k, _no_interval(), facts.bucket, *self._aggregates())
-        rows = rows.group_by(facts.k, facts.bucket)
-        if keys is not None:
-            rows = rows.where(self._is_one_of(keys))
-        return rows.limit(MAX_ROWS + 1)
+        key = self._facts.columns.k
+        rows = self._by_value(key, _no_interval(), grouped_by=[key])
+        return rows.limit(MAX_ROWS + 1) if keys is None else rows.where(self._is_one_of(keys))
 
     def others(self, keys: Sequence[str | None]) -> sa.Select[Any]:
-        """One row for each bucket, over all groups but these."""
-        facts = self._facts.columns
-        rows = sa.select(sa.null().label("k"), _no_interval(), facts.bucket, *self._aggregates())
-        return rows.where(self._is_none_of(keys)).group_by(facts.bucket)
+        """One row for each value of the measure, over all groups but these."""
+        rows = self._by_value(sa.null().label("k"), _no_interval(), grouped_by=[])
+        return rows.where(self._is_none_of(keys))
 
     def over_time(self, keys: Sequence[str | None] | None) -> sa.Select[Any]:
-        """One row for each group, interval and bucket.
+        """One row for each group, interval and value of the measure.
 
         :param keys: groups to return instead of all groups.
         """
         facts = self._facts.columns
-        rows = sa.select(facts.k, facts.b, facts.bucket, *self._aggregates())
-        if keys is not None:
-            rows = rows.where(self._is_one_of(keys))
-        return rows.group_by(facts.k, facts.b, facts.bucket)
+        rows = self._by_value(facts.k, facts.b, grouped_by=[facts.k, facts.b])
+        return rows if keys is None else rows.where(self._is_one_of(keys))
+
+    def by_bucket(self) -> sa.Select[Any]:
+        """One row for each group and bucket of the measure, for rollups."""
+        facts = self._facts.columns
+        rows = sa.select(
+            facts.k,
+            facts.bucket,
+            *self._counts(),
+            # The sum of a bucket of huge values is estimated from its weight.
+            sa.func.sum(sa.case((sa.func.abs(facts.x) < HUGE, facts.w * facts.x))).label("s"),
+            sa.func.min(facts.x).label("low"),
+            sa.func.max(facts.x).label("high"),
+        )
+        return rows.group_by(facts.k, facts.bucket)
 
     def top(self, limit: int) -> sa.Select[Any]:
-        """The keys of the groups with the highest counts."""
-        facts = self._facts.columns
-        count = sa.func.sum(facts.w)
-        return sa.select(facts.k).group_by(facts.k).order_by(count.desc(), facts.k).limit(limit)
+        """The keys of the groups with the highest counts, in the order of
+        :func:`~flask_chest.query.aggregation.rank`."""
+        key = self._facts.columns.k
+        thousandths = self._dialect.floor(sa.func.sum(self._facts.columns.w) * 1000 + 0.5)
+        order = thousandths.desc(), key.is_(None), self._dialect.by_code_points(key)
+        return sa.select(key).group_by(key).order_by(*order).limit(limit)
 
     def _make_facts(self, table: sa.Table) -> sa.Select[Any]:
         columns, query = table.columns, self._query
@@ -96,16 +107,16 @@ class Aggregate:
             sa.case((failed, 1.0 / columns.sample_rate), else_=0.0).label("e"),
         ).where(*conditions(table, self._dialect, query.where))
 
-    def _aggregates(self) -> list[Any]:
+    def _by_value(self, key: Any, interval: Any, grouped_by: Sequence[Any]) -> sa.Select[Any]:
+        value = self._facts.columns.x
+        return sa.select(key, interval, value, *self._counts()).group_by(*grouped_by, value)
+
+    def _counts(self) -> list[Any]:
         facts = self._facts.columns
         return [
             sa.func.count().label("n"),
             sa.func.sum(facts.w).label("w"),
             sa.func.sum(facts.e).label("e"),
-            # The sum of a bucket of huge values is estimated from its weight.
-            sa.func.sum(sa.case((sa.func.abs(facts.x) < HUGE, facts.w * facts.x))).label("s"),
-            sa.func.min(facts.x).label("low"),
-            sa.func.max(facts.x).label("high"),
         ]
 
     def _is_one_of(self, keys: Sequence[str | None]) -> Any:

@@ -16,6 +16,8 @@ from ...query.percentiles import OFFSET, SCALE, TINY
 from .column_types import Double
 from .time_range_conditions import Ranges, in_array, in_conditions, in_json
 
+# By default, SQLAlchemy would convert results to decimals of ten places.
+_DOUBLE = mysql.DOUBLE(asdecimal=False)
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 # SQLAlchemy 1.4 has no generic classes.
@@ -52,6 +54,10 @@ class Dialect(ABC):
     def equals(self, expression: Expression, value: str) -> Expression:
         """Whether a text is exactly this value; ignores the collation."""
         return expression == value
+
+    def by_code_points(self, expression: Expression) -> Expression:
+        """A text to sort by its code points, whatever the collation."""
+        return expression
 
     def differs(self, expression: Expression, value: str) -> Expression:
         """Whether a text is not exactly this value; NULL stays NULL."""
@@ -187,6 +193,9 @@ class PostgreSQL(Dialect):
     def in_many(self, query: sa.Select[Any], time: sa.Column[Any], ranges: Ranges) -> sa.Subquery:
         return in_array(query, time, ranges)
 
+    def by_code_points(self, expression: Expression) -> Expression:
+        return sa.collate(expression, "C")
+
     def seconds(self, time: Expression) -> Expression:
         return sa.cast(sa.func.extract("epoch", time), Double)
 
@@ -225,6 +234,10 @@ class MySQL(Dialect):
     def cast_text(self, value: Expression) -> Expression:
         return sa.cast(value, mysql.CHAR)
 
+    def cast_number(self, value: Expression) -> Expression:
+        # SQLAlchemy would cast to FLOAT, which has six digits.
+        return sa.cast(value, _DOUBLE)
+
     def floor(self, value: Expression) -> Expression:
         return sa.cast(sa.func.floor(value), mysql.INTEGER)
 
@@ -235,7 +248,7 @@ class MySQL(Dialect):
 
     def member_number(self, document: Expression, name: str) -> Expression:
         member = self._member(document, name)
-        value = sa.cast(sa.func.json_unquote(member), mysql.DOUBLE)
+        value = sa.cast(sa.func.json_unquote(member), _DOUBLE)
         return sa.case((sa.func.json_type(member).in_(self._NUMBERS), value))
 
     def _member(self, document: Expression, name: str) -> Expression:

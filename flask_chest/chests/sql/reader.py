@@ -15,6 +15,7 @@ from ...query.aggregation import (
 )
 from ...query.answer import Answer, Series, Summary
 from ...query.query import Query
+from ...query.time_intervals import DAY
 from .aggregate_select import Aggregate
 from .rollups.query_plan import RollupPlan
 from .rollups.rollup_reader import RollupReader
@@ -29,12 +30,25 @@ class SQLReader(TableReader):
     :param store: the store.
     """
 
+    #: Whether stored records answer a long range, as far as they need not be sampled.
+    prefers_records = True
+
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self._rollups = RollupReader(store, self._rows)
 
+    def _plan(self, query: Query, step: float = DAY) -> RollupPlan | None:
+        """Plan a query; return ``None`` if its records are stored and few enough to be read.
+
+        Only records give exact percentiles.
+        """
+        is_stored = self.prefers_records and self._rollups.has_all_records(query)
+        if is_stored and self._slices(query).fraction == 1:
+            return None
+        return self._rollups.plan(query, step)
+
     def answer(self, query: Query, limit: int = 20) -> Answer:
-        plan = self._rollups.plan(query)
+        plan = self._plan(query)
         if plan is None:
             return super().answer(query, limit)
         summaries: dict[str | None, Summary] = {}
@@ -55,7 +69,7 @@ class SQLReader(TableReader):
     def series(
         self, query: Query, step: float, lines: int = 8, keys: Sequence[str | None] | None = None
     ) -> Series:
-        plan = self._rollups.plan(query, step)
+        plan = self._plan(query, step)
         if plan is None:
             return super().series(query, step, lines, keys)
         series = empty_series(replace(query, since=plan.begin), plan.step)

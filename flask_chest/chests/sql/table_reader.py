@@ -42,6 +42,7 @@ class TableReader(Reader):
         self._table = store.records
         self._engine = store.make_read_only_engine()
         self._dialect = self._make_dialect()
+        self._identity = self._dialect.by_code_points(store.records.columns.id)
         self._slice_cache = SliceCache()
 
     def latest(self, limit: int) -> list[Record]:
@@ -73,7 +74,8 @@ class TableReader(Reader):
 
     def _find(self, column: sa.Column[Any], identity: str, limit: int) -> list[Record]:
         is_equal = self._dialect.equals(column, identity)
-        found = sa.select(self._table).where(is_equal).order_by(self._table.columns.id)
+        found = sa.select(self._table).where(is_equal)
+        found = found.order_by(self._table.columns.time, self._identity)
         return self._first_records(found, limit)
 
     def page(self, query: Query, *, after: str = "", limit: int = PAGE) -> list[Record]:
@@ -81,9 +83,9 @@ class TableReader(Reader):
         rows = sa.select(self._table).where(*self._where(query))
         if after:
             time = sa.select(columns.time).where(columns.id == after).scalar_subquery()
-            earlier = sa.and_(columns.time == time, columns.id < after)
+            earlier = sa.and_(columns.time == time, self._identity < after)
             rows = rows.where(columns.time <= time, sa.or_(columns.time < time, earlier))
-        order = columns.time.desc(), columns.id.desc()
+        order = columns.time.desc(), self._identity.desc()
         return self._records(rows.order_by(*order).limit(limit))
 
     def scan_start(self, query: Query, records: int = SCAN_LIMIT) -> datetime | None:
@@ -100,9 +102,9 @@ class TableReader(Reader):
             rows = sa.select(self._table).where(*self._where(query))
             if last is not None:
                 time, identity = last
-                later = sa.and_(columns.time == time, columns.id > identity)
+                later = sa.and_(columns.time == time, self._identity > identity)
                 rows = rows.where(columns.time >= time, sa.or_(columns.time > time, later))
-            records = self._records(rows.order_by(columns.time, columns.id).limit(page))
+            records = self._records(rows.order_by(columns.time, self._identity).limit(page))
             yield from records
             if len(records) < page:
                 return

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
-from ....query.aggregation import aggregate_answer
+from ....query.answer import Summary
 from ....query.fields import ROUTE, Field
 from ....query.filter_parsing import Filter
 from ....query.query import Query
@@ -22,7 +22,6 @@ from .rollup_row import Rollup
 
 _KIND = Field("", "kind")
 _KINDS = {True: Filter(_KIND, "=", "request"), False: Filter(_KIND, "!=", "request")}
-_NO_LIMIT = 1_000_000
 _MAX_CACHED = 32
 
 
@@ -63,9 +62,7 @@ class HourlyAggregates:
         """
         within = _range_of(hour)
         groups = {
-            is_request: aggregate_answer(
-                connection.execute(aggregates, within).all(), 1.0, _NO_LIMIT
-            ).groups
+            is_request: _aggregate(connection.execute(aggregates, within))
             for is_request, aggregates in self._aggregates.items()
         }
         has_records = any(groups.values())
@@ -74,8 +71,8 @@ class HourlyAggregates:
         for is_request, some in groups.items():
             numbers = self._numbers(connection, within, is_request, names) if some else {}
             found += [
-                Rollup(is_request, group.key, group.summary, numbers.get(group.key, {}))
-                for group in some
+                Rollup(is_request, route, summary, numbers.get(route, {}))
+                for route, summary in some.items()
             ]
         return found
 
@@ -88,7 +85,7 @@ class HourlyAggregates:
             by=ROUTE,
         )
         slices = TimeSlices(((self._begin, self._end),), 1.0)
-        return Aggregate(self._table, self._dialect, query, slices).aggregates().limit(None)
+        return Aggregate(self._table, self._dialect, query, slices).by_bucket()
 
     def _numbers(
         self,
@@ -121,6 +118,24 @@ class HourlyAggregates:
         is_kind = columns.kind == "request" if is_request else columns.kind != "request"
         route = self._dialect.key(ROUTE)
         return sa.select(route, *aggregates).where(*self._within, is_kind).group_by(route)
+
+
+def _aggregate(rows: Iterable[Any]) -> dict[str | None, Summary]:
+    """Add up the rows of each route; the digests are of buckets, not of values."""
+    found: dict[str | None, Summary] = {}
+    for route, bucket, number, weight, errors, total, low, high in rows:
+        summary = found.setdefault(route, Summary())
+        # MariaDB returns decimals.
+        weight = float(weight)
+        summary.count += weight
+        summary.rows += number
+        summary.errors += float(errors)
+        if bucket is not None:
+            low, high = float(low), float(high)
+            total = weight * (low / 2 + high / 2) if total is None else float(total)
+            summary.add_measured(weight, total, low, high)
+            summary.digest.add(int(bucket), weight)
+    return found
 
 
 def _range_of(hour: int) -> dict[str, datetime]:

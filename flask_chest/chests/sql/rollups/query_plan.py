@@ -96,7 +96,7 @@ class RollupPlanner:
         if not _is_about_routes(query):
             return None
         if not is_long or step < HOUR:
-            if self._has_all_records(query):
+            if self.has_all_records(query):
                 return None
             step = max(step, HOUR)  # pruned records are known by the hour only
         state = self._state()
@@ -107,11 +107,11 @@ class RollupPlanner:
         pruned_end = min(end, int(state.pruned_until))
         if max(live_end, pruned_end) - begin < (DAY if is_long else HOUR):
             return None
-        if query.measure != DURATION and self._has_all_records(query):
+        if query.measure != DURATION and self.has_all_records(query):
             return None  # only records give percentiles of variables
         hours_from = self._hours_from()
         if begin < hours_from:
-            if step < DAY and self._has_all_records(query):
+            if step < DAY and self.has_all_records(query):
                 return None  # only records give intervals of hours
             # Whole days. Records answer what is left, if they are still stored.
             step, begin = max(step, DAY), ceil_to(begin, DAY)
@@ -143,7 +143,7 @@ class RollupPlanner:
             return _NEVER
         return ceil_to(hour, DAY) if day < floor_to(hour, DAY) else 0
 
-    def _has_all_records(self, query: Query) -> bool:
+    def has_all_records(self, query: Query) -> bool:
         """Whether retention has deleted no record of the range."""
         return query.since.timestamp() >= self._state().pruned_until
 

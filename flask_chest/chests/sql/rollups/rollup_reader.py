@@ -37,6 +37,10 @@ class RollupReader:
         """Plan a query; parameters as for :meth:`RollupPlanner.plan`."""
         return self._planner.plan(query, step)
 
+    def has_all_records(self, query: Query) -> bool:
+        """Whether retention has deleted no record of the range."""
+        return self._planner.has_all_records(query)
+
     def read(self, plan: RollupPlan, query: Query) -> Iterator[sa.Row[Any]]:
         """The rows of a plan that match the filters of a query."""
         columns = self._table.columns

@@ -22,7 +22,7 @@ class Rollup:
 
     :param is_request: whether the records are requests; otherwise commands and jobs.
     :param route: the route of the records.
-    :param summary: count, errors and durations.
+    :param summary: count, errors and durations. Its digest is of buckets, not of values.
     :param numbers: weight and sum of each numeric variable. There is no minimum and no maximum:
         these are values of single requests, and would outlive the requests.
     """
@@ -80,7 +80,7 @@ def to_row(step: int, start: int, rollup: Rollup) -> dict[str, Any]:
             "measured": summary.measured,
             # There are many hours: two lists are parsed faster than an object, and rounded numbers
             # are short.
-            "codes": list(counts),
+            "codes": [int(code) for code in counts],
             "counts": [round(n, 3) for n in counts.values()],
         },
         "numbers": rollup.numbers,
@@ -120,7 +120,7 @@ def add_row(summary: Summary, row: Any, measure: Field) -> None:
     # The shortest and the longest duration, as exactly as the digest knows them.
     low, high = (bucket_value(min(codes)), bucket_value(max(codes))) if codes else (None, None)
     summary.add_measured(duration["measured"], duration["total"], low, high)
-    summary.digest.add_all(codes, duration["counts"])
+    summary.digest.add_all(map(bucket_value, codes), duration["counts"])
 
 
 def rollup_id(step: int, start: int, rollup: Rollup) -> str:

@@ -70,6 +70,24 @@ def test_estimates_beside_rollups(chest: FlaskChestSQLite, monkeypatch: pytest.M
     chest.close()
 
 
+def test_records_first(chest: FlaskChestSQLite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as all records are stored, percentiles of a long range are values that occurred."""
+    monkeypatch.undo()
+    end = now()
+    records = list(days_of_records(end))
+    durations = {each.duration_ms for each in records}
+    chest.write(records)
+    maintain(chest)
+    reader = open_reader(chest)
+    for summary in reader.series(long_query(end), 86_400).lines[None]:
+        assert not summary.rows or set(summary.percentiles) <= durations
+    assert set(reader.answer(long_query(end)).whole.percentiles) <= durations
+    maintain(chest, timedelta(days=1))
+    assert reader.answer(long_query(end)).whole.rows == len(records)
+    reader.close()
+    chest.close()
+
+
 def test_given_groups(rolled_up: SQLReader) -> None:
     """A series from rollups has the requested groups."""
     lines = rolled_up.series(long_query(now()).grouped(ROUTE), 7200, keys=["/"]).lines
