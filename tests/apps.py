@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, g
+from flask.ctx import AppContext
 from flask.testing import FlaskClient
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
@@ -15,6 +16,10 @@ from jinja2.bccache import Bucket
 from flask_chest import FlaskChest, Record
 from flask_chest.chests.memory import MemoryChest
 from flask_chest.testing import capture_records
+
+#: Whether a request within an app context uses the ``g`` of that context: until Flask 3.1. From
+#: Flask 3.2 on, app and request context are one, and each request has its own ``g``.
+SHARES_G = not hasattr(AppContext, "has_request")
 
 
 def make_plain_app(folder: Path | None = None, *, name: str = "app", **config: Any) -> Flask:

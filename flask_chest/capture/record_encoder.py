@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,9 @@ END_OF_LINE = b"}"
 
 # As a number: ``in`` tries bytes as a number first, and fails, before it searches for them.
 _BACKSLASH = 92
+
+# Python 3.10 has no groups.
+_GROUP: Any = getattr(builtins, "BaseExceptionGroup", ())
 
 
 class RecordEncoder:
@@ -118,8 +122,21 @@ class RecordEncoder:
 
 
 def error_name(error: BaseException) -> str:
-    """Return an exception's class as a record stores it, never the exception's text."""
-    kind = type(error)
+    """Return an exception's class as a record stores it, never the exception's text.
+
+    A group of one exception has the name of that exception. Flask 3.2 raises what a teardown
+    function raises in two such groups.
+    """
+    kind = type(_without_group(error))
     if kind.__module__ == "builtins":
         return kind.__qualname__
     return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _without_group(error: BaseException) -> BaseException:
+    while isinstance(error, _GROUP):
+        exceptions: tuple[BaseException, ...] = error.exceptions
+        if len(exceptions) > 1:
+            break
+        error = exceptions[0]
+    return error

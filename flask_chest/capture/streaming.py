@@ -16,6 +16,9 @@ from .unhandled_exceptions import finish_failed_request
 if TYPE_CHECKING:
     from flask.wrappers import Response
 
+_REDIRECT = 300
+_ITERATOR_PACKAGES = ("itertools", "werkzeug")
+
 
 def is_streamed(response: Response, body: Iterable[bytes]) -> bool:
     """Return whether a body is generated while it is sent.
@@ -30,12 +33,21 @@ def is_streamed(response: Response, body: Iterable[bytes]) -> bool:
         return False  # a file, returned unchanged: the server may use sendfile()
     if isinstance(body, (list, tuple)):
         return False  # another middleware has collected it, so that the server can measure it
-    # An error page of abort() went through Response.force_type(), which leaves an iterator over a
-    # complete body.
-    complete = (
-        isinstance(response.response, ClosingIterator) and "Content-Length" in response.headers
-    )
-    return not complete
+    return not _is_error_page(response)
+
+
+def _is_error_page(response: Response) -> bool:
+    """Return whether a response is a complete page, e.g. of ``abort()``, within an iterator.
+
+    Such a page went through ``Response.force_type()``. Versions of Werkzeug differ in the iterator
+    that this leaves.
+    """
+    if "Content-Length" not in response.headers:
+        return False
+    if isinstance(response.response, ClosingIterator):
+        return True
+    module = type(response.response).__module__
+    return response.status_code >= _REDIRECT and module.partition(".")[0] in _ITERATOR_PACKAGES
 
 
 # Packages and modules that run with locks.

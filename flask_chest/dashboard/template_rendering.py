@@ -52,7 +52,10 @@ def _app_csrf_field() -> tuple[str, str] | None:
     ``csrf_token()``.
     """
     context: dict[str, Any] = {**current_app.jinja_env.globals}
-    current_app.update_template_context(context)
+    # Not update_template_context(), whose arguments differ between versions of Flask.
+    for name in (None, *reversed(request.blueprints)):
+        for processor in current_app.template_context_processors.get(name, ()):
+            context.update(current_app.ensure_sync(processor)())
     make_token = context.get("csrf_token")
     if not callable(make_token):
         return None

@@ -165,7 +165,7 @@ def test_functions_after_the_view(site: Site, place: str) -> None:
 
 def test_a_redirect(site: Site) -> None:
     """A redirect and its target are two requests."""
-    site.app.add_url_rule("/old", "old", lambda: redirect("/new"))
+    site.app.add_url_rule("/old", "old", lambda: redirect("/new", 302))
     site.app.add_url_rule("/new", "new", lambda: "new")
     site.client.get("/old", follow_redirects=True)
     assert [(each.route, each.status) for each in site.records] == [("/old", 302), ("/new", 200)]

@@ -158,7 +158,7 @@ def guarded(folder: Path, answer: Any, **config: Any) -> FlaskClient:
 
 @pytest.mark.parametrize(
     ("answer", "status"),
-    [(True, 200), (False, 403), (None, 403), (("no", 451), 451), (redirect("/login"), 302)],
+    [(True, 200), (False, 403), (None, 403), (("no", 451), 451), (redirect("/login", 302), 302)],
 )
 def test_access_check_of_the_app(tmp_path: Path, answer: Any, status: int) -> None:
     """The app's check grants, denies or responds; the token's login does not exist then."""
