@@ -114,6 +114,10 @@ class DocumentPlan:
     shapes: Mapping[str, Shape]
     steady: frozenset[str]
 
+    def named_columns(self) -> list[tuple[str, str, str]]:
+        """Name, type and column of each typed column."""
+        return [(name, kind, column_name(self.document, name, kind)) for name, kind in self.columns]
+
     def structure(self) -> str:
         """The structure for DuckDB's ``from_json()``: the type of each name."""
         types = {

@@ -7,14 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .columns import (
-    DOCUMENTS,
-    FIXED,
-    MAX_SHAPES,
-    DocumentPlan,
-    column_name,
-    plan_document,
-)
+from .columns import DOCUMENTS, FIXED, MAX_SHAPES, DocumentPlan, plan_document
 from .engine import literal, quoted
 
 # Bytes of the text of a shape. Longer ones cost more than the JSON that they would replace.
@@ -22,8 +15,9 @@ _MAX_SHAPE = 2000
 # The types in which a line of JSON is read. Documents are read as their text.
 _LINE_TYPES = {**FIXED, "time": "BIGINT", **dict.fromkeys(DOCUMENTS, "VARCHAR")}
 _LINE = "{" + ", ".join(f'"{name}": "{kind}"' for name, kind in _LINE_TYPES.items()) + "}"
-# JSON numbers beyond 64 bits, or of more digits than a double has, must not be read as doubles.
-_LONG_NUMBER = "[0-9]{20}"
+# DuckDB reads an integer beyond 64 bits as a double, which the JSON keeps exactly.
+_LONG_INTEGER = "[0-9]{20}"
+_MAX_EXACT = "1.8e19"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,26 +56,28 @@ class PartWriter:
 
     def add(self, lines: bytes) -> None:
         """Add encoded records, separated by newlines, in the order of time and id."""
-        shapes = ", ".join(
-            f"CASE WHEN {each} = '{{}}' THEN '{{}}' "
-            f"WHEN regexp_matches({each}, '{_LONG_NUMBER}') THEN NULL "
-            f"ELSE json_structure({each})::VARCHAR END"
-            for each in DOCUMENTS
-        )
+        # The struct is taken apart by "d.*": unnest() would parse each line once for each field.
+        shapes = ", ".join(f"json_structure(d.{each})::VARCHAR" for each in DOCUMENTS)
         self._connection.execute(
-            f"INSERT INTO chest_rows SELECT *, {shapes} FROM ("  # noqa: S608
-            "SELECT unnest(from_json(line::JSON, ?)) FROM ("
-            "SELECT unnest(string_split(?, chr(10))) AS line) WHERE line <> '')",
+            f"INSERT INTO chest_rows SELECT d.*, {shapes} FROM (SELECT from_json(line, ?) AS d "  # noqa: S608
+            "FROM (SELECT unnest(string_split(?, chr(10))) AS line) WHERE line <> '')",
             [_LINE, lines.decode()],
         )
 
-    def remove_ids(self, parquet_files: Sequence[str]) -> None:
-        """Remove the records whose ids are in some Parquet files already."""
+    def remove_ids(self, parquet_files: Sequence[str], start: int, end: int) -> None:
+        """Remove the records whose ids are in some Parquet files already.
+
+        :param start: the time of the oldest record that was added, or earlier: microseconds since
+            1970, UTC.
+        :param end: the time of the newest record, or later.
+        """
         if parquet_files:
             files = ", ".join(map(literal, parquet_files))
-            self._connection.execute(
-                f"DELETE FROM chest_rows WHERE id IN (SELECT id FROM read_parquet([{files}]))"  # noqa: S608
+            known = (
+                f"SELECT id FROM read_parquet([{files}]) WHERE time >= make_timestamptz({start}) "  # noqa: S608
+                f"AND time <= make_timestamptz({end})"
             )
+            self._connection.execute(f"DELETE FROM chest_rows WHERE id IN ({known})")  # noqa: S608
 
     def count(self) -> int:
         """The number of records that were added."""
@@ -127,13 +123,7 @@ class PartWriter:
             last_time=row[2],
             first_id=row[3],
             last_id=row[4],
-            columns={
-                plan.document: [
-                    (name, kind, column_name(plan.document, name, kind))
-                    for name, kind in plan.columns
-                ]
-                for plan in plans
-            },
+            columns={plan.document: plan.named_columns() for plan in plans},
             rest=dict(zip(DOCUMENTS, row[5:], strict=True)),
         )
 
@@ -177,15 +167,20 @@ def _typed_values(plan: DocumentPlan) -> str:
 
 def _document_columns(plan: DocumentPlan) -> list[str]:
     document = plan.document
+    columns = plan.named_columns()
     values = {
-        column_name(document, name, kind): plan.expression(name, kind, f"{document}_values")
-        for name, kind in plan.columns
+        column: plan.expression(name, kind, f"{document}_values") for name, kind, column in columns
     }
     found = " + ".join(f"({each} IS NOT NULL)::INTEGER" for each in values.values()) or "0"
-    # An integer beyond 64 bits has a shape like others and no column.
+    # An integer beyond 64 bits has the shape of another number, and no exact value in a column.
     is_whole = f"coalesce({document}_covered AND {found} = {document}_expected, false)"
+    for _, kind, column in columns:
+        if kind == "num":
+            is_whole += f" AND coalesce(abs({values[column]}) < {_MAX_EXACT}, true)"
+    if any(kind == "json" for _, kind, _ in columns):
+        is_whole += f" AND NOT regexp_matches({document}, '{_LONG_INTEGER}')"
     return [
         *(f"{expression} AS {quoted(column)}" for column, expression in values.items()),
         f"CASE WHEN {is_whole} THEN {document}_shape END AS {document}_shape",
-        f"CASE WHEN NOT {is_whole} THEN {document} END AS {document}",
+        f"CASE WHEN NOT ({is_whole}) THEN {document} END AS {document}",
     ]

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+
+#: Seconds until another process may take over the lease of a process that died.
+LEASE_SECONDS = 300
+
+
+def lease_holder() -> str:
+    """A name for the holder of a lease, which no other holder has."""
+    return f"{socket.gethostname()[:20]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
 class ArchiveSource(ABC):
@@ -60,14 +70,13 @@ class ArchiveSource(ABC):
         """Acquire or renew the right to write the archive; ``False`` if another process has it."""
 
     @abstractmethod
+    def renew_lease(self) -> bool:
+        """Renew the lease if that is due; ``False`` if another process has it."""
+
+    @abstractmethod
     def release_lease(self) -> None:
         """Release the right to write the archive."""
 
     @abstractmethod
     def close(self) -> None:
         """Close the connection."""
-
-
-def hour_of(time: datetime) -> int:
-    """The start of the hour of a time, in seconds since 1970, UTC."""
-    return int(time.timestamp()) // 3600 * 3600

@@ -15,6 +15,7 @@ from .._process_lock import ProcessLock
 from ..errors import ConfigError
 from ..record.record import Record
 from ..typing import ContextTuple
+from .archive_source import ArchiveSource
 from .batch_bodies import context_tuples
 from .chest_names import check_name
 from .constructor_arguments import unknown_argument
@@ -162,6 +163,15 @@ class Chest(ErrorReports, ABC):
 
         ``flask chest forget`` and ``flask chest prune`` delete with it. The caller closes the
         eraser.
+
+        .. versionadded:: 1.0
+        """
+        return None
+
+    def archive_source(self) -> ArchiveSource | None:
+        """Return the rows of the store for the archive; ``None`` if it has none (the default).
+
+        The caller closes it.
 
         .. versionadded:: 1.0
         """

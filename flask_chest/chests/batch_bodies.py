@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ..errors import RejectedError
+from ..query.time_intervals import HOUR, floor_to
 from ..record.batch import Batch, encoded_lines
 from ..record.json_line import made_at
 from ..record.record import Record
@@ -38,6 +39,19 @@ def oldest_time(records: Sequence[Record]) -> float:
         # A line begins with the id, and the id with the time, so only one line is decoded.
         return made_at(min(records.lines)) / 1_000_000
     return min(record.time for record in records).timestamp()
+
+
+def hours_before(records: Sequence[Record], end: int) -> list[int]:
+    """Return the starts of the hours of a batch that are over at a given time.
+
+    :param end: seconds since 1970, UTC.
+    :returns: seconds since 1970, in order.
+    """
+    if isinstance(records, Batch):
+        times = [made_at(line) // 1_000_000 for line in records.lines]
+    else:
+        times = [int(record.time.timestamp()) for record in records]
+    return sorted({floor_to(time, HOUR) for time in times if time < end})
 
 
 def json_bodies(records: Sequence[Record], limit: int) -> Iterator[bytes]:

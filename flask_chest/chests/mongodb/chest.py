@@ -9,6 +9,7 @@ from typing import Any
 from ...errors import ConfigError, RejectedError
 from ...query.time_intervals import to_utc
 from ...record.record import Record
+from ..archive_source import ArchiveSource
 from ..base import Chest
 from ..batch_bodies import blamed_ids, to_lines
 from ..drivers import require_driver
@@ -25,6 +26,7 @@ from .errors import (
     is_rejection,
     remedy_for,
 )
+from .late_hours import report_late_hours, state_name
 
 # Seconds. MongoDB cannot drop the retention of an index in place, so it is set to the maximum.
 _MAX_RETENTION = 2**31 - 1
@@ -99,6 +101,7 @@ class FlaskChestMongoDB(Chest):
             except (DocumentTooLarge, BSONError) as error:
                 ids = blamed_ids(records)
                 raise RejectedError(self.error_message(error), record_ids=ids) from None
+            report_late_hours(self._database(), self.collection, records)
 
     def reader(self) -> Reader:
         from .reader import MongoReader
@@ -109,6 +112,14 @@ class FlaskChestMongoDB(Chest):
         from .eraser import MongoEraser
 
         return MongoEraser(self._open_connection())
+
+    def archive_source(self) -> ArchiveSource:
+        from .archive_source import MongoArchiveSource
+
+        state = CollectionConnection(
+            self._make_client, state_name(self.collection), self.to_read_error
+        )
+        return MongoArchiveSource(self._open_connection(), state)
 
     def check(self) -> None:
         with self.converted_errors():

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from ...query.time_intervals import DAY, HOUR, floor_to, to_utc
+from ..closed_hours import GRACE
 from ..eraser import BATCH_SIZE, Eraser
 from .rollup_and_pruning import maintain
 from .rollups.late_records import LateRecords
 from .rollups.pruned_hours import is_pruned
-from .rollups.rollup_delay import GRACE
 from .store_protocols import Store
 
 

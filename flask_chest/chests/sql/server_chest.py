@@ -14,9 +14,10 @@ from sqlalchemy import exc
 from ..._throttle import LogThrottle
 from ...errors import DeliveryError, RejectedError
 from ...record.record import Record
-from ..batch_bodies import oldest_time
+from ..batch_bodies import hours_before, oldest_time
+from ..closed_hours import closed_until, is_late
+from .archive.late_hours import LateHours
 from .rollups.late_records import LateRecords
-from .rollups.rollup_delay import is_late
 from .schema_migrations import Schema
 from .sql_chest import SQLChest
 
@@ -41,6 +42,7 @@ class ServerChest(SQLChest):
         super().__init__(table=table, **arguments)
         self._schema = Schema(self)
         self._late_records = LateRecords(self.maintenance, table)
+        self._late_hours = LateHours(self.maintenance, table)
         self._log = LogThrottle(self.logger)
 
     def write(self, records: Sequence[Record]) -> None:
@@ -56,7 +58,7 @@ class ServerChest(SQLChest):
                 raise RejectedError(reason, record_ids=error.record_ids) from None
             except exc.SQLAlchemyError as error:
                 raise self._to_chest_error(error) from None
-        self._report_late_records(oldest_time(records))
+        self._report_late_records(records)
 
     def _write(self, records: Sequence[Record]) -> None:
         start = time.monotonic()
@@ -73,12 +75,14 @@ class ServerChest(SQLChest):
         with self.engine().begin() as connection:
             self.insert(connection, records)
 
-    def _report_late_records(self, oldest: float) -> None:
+    def _report_late_records(self, records: Sequence[Record]) -> None:
+        oldest = oldest_time(records)
         if not is_late(oldest):
             return
         # The records are stored already, so an error must not make delivery send them again.
         try:
             self._late_records.report(self.engine(), int(oldest))
+            self._late_hours.report(self.engine(), hours_before(records, closed_until()))
         except exc.SQLAlchemyError as error:
             remedy = "rollups lack records that were delivered days late"
             self._log.warning("late", "%s", self.error_message(error, remedy))

@@ -15,6 +15,7 @@ from functools import cached_property
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..archive_source import ArchiveSource
 from ..base import Chest
 from ..eraser import Eraser
 from ..per_process_client import PerProcessClient
@@ -104,6 +105,11 @@ class SQLChest(Chest):
         from .eraser import SQLEraser
 
         return SQLEraser(self)
+
+    def archive_source(self) -> ArchiveSource:
+        from .archive.source import SQLArchiveSource
+
+        return SQLArchiveSource(self)
 
     def prune(self, before: datetime, stop: threading.Event) -> Iterator[int]:
         from .rollup_and_pruning import prune

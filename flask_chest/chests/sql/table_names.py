@@ -48,6 +48,19 @@ def late_key(records: str) -> str:
     return state_key(records, "late")
 
 
+def late_hour_prefix(records: str) -> str:
+    """The start of the keys of the rows that report hours with late records."""
+    return state_key(records, "late:")
+
+
+def late_hour_key(records: str, hour: int) -> str:
+    """The key of the row that reports late records of an hour.
+
+    :param hour: its start: seconds since 1970.
+    """
+    return f"{late_hour_prefix(records)}{hour // 3600}"
+
+
 def state_key(records: str, state: str) -> str:
     """The key of a row of the maintenance table besides the lease."""
     # The name of a table has no colon.

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import time
-import uuid
 from contextlib import suppress
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from ...archive_source import LEASE_SECONDS, lease_holder
 from ..store_protocols import Store
-
-#: Seconds until another process may take over the lease of a process that died.
-DURATION = 300
+from ..table_names import state_key
 
 
 class Lease:
@@ -24,31 +20,34 @@ class Lease:
 
     :param store: the store.
     :param engine: an engine of the store that nothing else uses.
+    :param work: what the lease is for; each kind of work has its own lease. The default is the
+        maintenance of the tables.
     """
 
-    def __init__(self, store: Store, engine: sa.Engine) -> None:
+    def __init__(self, store: Store, engine: sa.Engine, work: str = "") -> None:
         self._table = store.maintenance
-        self._name = store.records.name
+        name = store.records.name
+        self._name = state_key(name, work) if work else name
         self._is_own_row = store.maintenance.columns.table_name == self._name
         self._engine = engine
         self._renew_at = 0.0
-        self._holder = f"{socket.gethostname()[:20]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._holder = lease_holder()
 
     def acquire(self) -> bool:
         """Acquire or renew the lease; return ``False`` if another process holds it."""
         now = int(time.time())
         columns = self._table.columns
         # A process whose clock was ahead when it died must not hold the lease for years.
-        is_free = sa.or_(columns.held_until < now, columns.held_until > now + 2 * DURATION)
+        is_free = sa.or_(columns.held_until < now, columns.held_until > now + 2 * LEASE_SECONDS)
         update = (
             sa.update(self._table)
             .where(self._is_own_row)
             .where(sa.or_(columns.holder == self._holder, is_free))
-            .values(holder=self._holder, held_until=now + DURATION)
+            .values(holder=self._holder, held_until=now + LEASE_SECONDS)
         )
         self._insert_row()
         holder = sa.select(columns.holder).where(self._is_own_row)
-        self._renew_at = time.monotonic() + DURATION / 10
+        self._renew_at = time.monotonic() + LEASE_SECONDS / 10
         with self._engine.begin() as connection:
             # The number of updated rows is no help: MySQL does not count unchanged rows.
             connection.execute(update)

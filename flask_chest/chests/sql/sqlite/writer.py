@@ -11,11 +11,12 @@ from typing import Protocol
 
 from ...._throttle import LogThrottle
 from ....errors import ChestError, DeliveryError
+from ....query.time_intervals import HOUR
 from ....record.record import Record
-from ...batch_bodies import oldest_time
+from ...batch_bodies import hours_before, oldest_time
+from ...closed_hours import closed_until, is_late
 from ...per_process_client import PerProcessClient
 from .. import table_names
-from ..rollups.rollup_delay import is_late
 from . import schema as sqlite_schema
 from .connection import Database
 from .database_file import check_path, has_name, identify, wal_readers
@@ -26,6 +27,8 @@ INSERT INTO chest_upkeep (table_name, holder, held_until, rolled_until) VALUES (
 ON CONFLICT (table_name) DO UPDATE SET
     held_until = held_until + 1, rolled_until = min(rolled_until, excluded.rolled_until)
 """
+# The row of a store that has an archive.
+_FIND_KEY = "SELECT 1 FROM chest_upkeep WHERE table_name = ?"
 
 
 class _Chest(Protocol):
@@ -83,7 +86,7 @@ class SQLiteWriter:
             # The table was dropped or renamed. Opening the file creates it.
             self._write(records)
         # The records are stored, so an error must not make delivery send them again.
-        self._report_late_records(oldest_time(records))
+        self._report_late_records(records)
         with suppress(sqlite3.Error, OSError, ChestError):
             self._watch_wal()
 
@@ -107,13 +110,22 @@ class SQLiteWriter:
         if is_lost:
             raise sqlite3.OperationalError("the file was deleted while records were written to it")
 
-    def _report_late_records(self, oldest: float) -> None:
+    def _report_late_records(self, records: Sequence[Record]) -> None:
+        oldest = oldest_time(records)
         if not is_late(oldest):
             return
-        key = table_names.late_key(self._chest.table)
+        table = self._chest.table
         try:
             with self._current_database().transaction() as connection:
-                connection.execute(_REPORT_LATE, (key, int(oldest)))
+                connection.execute(_REPORT_LATE, (table_names.late_key(table), int(oldest)))
+                if connection.execute(
+                    _FIND_KEY, (table_names.state_key(table, "store"),)
+                ).fetchone():
+                    hours = hours_before(records, closed_until())
+                    rows = [
+                        (table_names.late_hour_key(table, hour), hour // HOUR) for hour in hours
+                    ]
+                    connection.executemany(_REPORT_LATE, rows)
         except (sqlite3.Error, OSError, ChestError) as error:
             remedy = "rollups lack records that were delivered days late"
             self._log.warning("late", "%s", self._chest.error_message(error, remedy))
