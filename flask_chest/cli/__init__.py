@@ -6,6 +6,7 @@ import click
 
 from .agent import agent
 from .doctor import doctor
+from .errors import errors
 from .export import export
 from .forget import forget
 from .import_ import import_records
@@ -29,6 +30,7 @@ def chest() -> None:
 for _command in (
     agent,
     doctor,
+    errors,
     explain,
     export,
     forget,

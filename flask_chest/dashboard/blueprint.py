@@ -24,6 +24,7 @@ from ..chests.reader import Reader
 from ..errors import ChestError, ConfigError, QueryError
 from .access import Access, AccessCheck
 from .csrf import set_form_cookie
+from .error_pages import ErrorPages
 from .health_page import Health
 from .login_form import Login
 from .record_pages import Pages
@@ -108,13 +109,15 @@ class Dashboard:
     def _add_routes(self, blueprint: Blueprint) -> None:
         render = self._renderer.render
         pages, health = Pages(self.reader, render), Health(self._state, render)
-        login = Login(self.access, render)
+        errors, login = ErrorPages(self.reader, render), Login(self.access, render)
         routes: tuple[tuple[str, str, Any], ...] = (
             ("/", "overview", pages.overview),
             ("/variable", "variable", pages.variable),
             ("/compare", "compare", pages.compare),
             ("/requests", "requests", pages.requests),
             ("/requests/<identity>", "request", pages.request),
+            ("/errors", "errors", errors.groups),
+            ("/errors/<key>", "error_group", errors.group),
             ("/health", "health", health.page),
             ("/login", "login", login.show),
         )

@@ -13,13 +13,16 @@ from ..chests.reader import PAGE, Reader
 from ..errors import QueryError
 from ..query.aggregation import answer_from_series
 from ..query.answer import Answer, Series, Summary
+from ..query.error_groups import STACKTRACE
 from ..query.export_ndjson import to_mapping
 from ..query.fields import ROUTE, Field, parse_field
 from ..query.filter_parsing import Filter
 from ..query.query import Query
+from ..record.record import Record
 from . import charts
 from .charts import Chart
 from .compare_page import compare_page
+from .record_parts import own_frames, time_parts
 from .template_filters import short
 from .url_params import (
     RANGES,
@@ -128,7 +131,10 @@ class Pages:
                 "CHEST_EXPORT_INTERVAL"
             )
             return self._render_template("error", error=error, params=params), 404
-        shown = [(record, _facts(to_mapping(record))) for record in records[:PAGE]]
+        shown = [
+            (record, _facts(to_mapping(record)), time_parts(record), _trace(record))
+            for record in records[:PAGE]
+        ]
         return self._render("request", params, records=shown, has_more=len(records) > PAGE)
 
     def _numbers(self, reader: Reader, params: Params, field: Field) -> Summary | None:
@@ -237,6 +243,11 @@ def _requests_url(params: Params, *filters: str) -> str:
     where = tuple(dict.fromkeys((*params.where, *filters)))
     arguments = {"where": where, **chest_argument(request.args)}
     return f"{url_for('.requests')}?{query_string(arguments)}"
+
+
+def _trace(record: Record) -> list[tuple[str, bool]]:
+    text = record.vars.get(STACKTRACE)
+    return own_frames(text) if isinstance(text, str) else []
 
 
 def _facts(values: dict[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,8 @@ PAGES = (
     "/requests",
     "/requests?where=status%3E%3D500",
     "/requests/req-7",
+    "/errors",
+    "/errors?since=1+year",
     "/health",
 )
 _ROUTES = ("/", "/orders/<int:order_id>", "/products/<slug>", "/search", "/cart", None)
