@@ -40,7 +40,8 @@ class FlaskChestMongoDB(Chest):
     A document has the fields of :class:`flask_chest.Record`. ``_id`` is the record's id, and
     ``time`` is a date, which MongoDB keeps to the millisecond. In the names of variables, ``.`` is
     stored as ``%2E`` and a leading ``$`` as ``%24``, because both have a meaning in MongoDB's
-    queries. Integers of more than 63 bits are stored as ``Decimal128``.
+    queries. Integers of other writers that exceed 63 bits are stored as ``Decimal128``; those of a
+    view are recorded as text.
 
     :param url: ``"mongodb://user:password@host:27017/database"`` or ``"mongodb+srv://..."``, with
         all options of MongoDB, e.g. ``?tls=true&tlsCAFile=/etc/ssl/our-ca.pem``. The default

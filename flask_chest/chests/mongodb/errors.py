@@ -17,7 +17,7 @@ _OWN_TEXTS = {"AutoReconnect", "NetworkTimeout", "ServerSelectionTimeoutError", 
 # The driver puts it between a server's text and its whole answer.
 _ANSWER = ", full error: "
 _REMEDIES = {
-    13: "grant this user readWrite on the database",
+    13: "grant this user readWrite on the database, and collMod if CHEST_RETENTION has changed",
     18: "check user, password and 'authSource'",
 }
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,14 @@ def test_passwords_and_permissions(server: Redis, client: Any) -> None:
         chest.check()
     client.acl_setuser("few", enabled=True, commands=["+type"])
     chest.check()
+    with closing(make_chest(url)) as another:
+        another.bind(AppInfo(instance_path=Path(), retention_seconds=3600.0))
+        store = partial(another.write, make_records(1))
+        for command, act in (("+xtrim", store), ("+time", another.clock)):
+            with pytest.raises(DeliveryError, match="grant this user the commands"):
+                act()
+            client.acl_setuser("few", enabled=True, commands=[command])
+            act()
     with closing(make_chest(url.replace("/0", "/1"))) as another:
         with pytest.raises(DeliveryError, match="grant this user the commands"):
             another.write(make_records(1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timezone
 from pathlib import Path
@@ -14,7 +15,7 @@ from flask import Flask
 
 from flask_chest.chests.factory import make_chest
 from flask_chest.chests.sql.sqlite.chest import FlaskChestSQLite
-from flask_chest.errors import ConfigError, DeliveryError, RejectedError
+from flask_chest.errors import ConfigError, DeliveryError, ReadError, RejectedError
 from flask_chest.testing import check_chest, make_records
 
 from ...first_use import ROUNDS, write_at_once
@@ -95,6 +96,28 @@ def test_file_of_another_kind(tmp_path: Path) -> None:
     with pytest.raises(DeliveryError, match=r"chest 'sqlite' at .*chest\.db: DatabaseError"):
         make_sqlite_chest(tmp_path).write(make_records(1))
     assert file.read_bytes() == b"text" * 1000
+
+
+def test_damaged_pages(tmp_path: Path) -> None:
+    """Writing, reading and erasing say what to do about a file whose pages are damaged."""
+    chest = make_sqlite_chest(tmp_path)
+    chest.write(make_records(200))
+    chest.close()
+    file = tmp_path / "chest.db"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+    reader, eraser = chest.reader(), chest.eraser()
+    acts: list[tuple[Callable[[], Any], type[Exception]]] = [
+        (lambda: chest.write(make_records(1)), DeliveryError),
+        (lambda: reader.latest(9), ReadError),
+        (lambda: eraser.erase(["0"]), ReadError),
+    ]
+    for act, kind in acts:
+        with pytest.raises(kind, match=r"the file is damaged: stop the app.*sqlite3 FILE \.recover"):
+            act()
+    chest.close()
+    reader.close()
+    eraser.close()
 
 
 def test_check_creates_nothing(tmp_path: Path) -> None:
