@@ -113,7 +113,7 @@ def test_damaged_pages(tmp_path: Path) -> None:
         (lambda: eraser.erase(["0"]), ReadError),
     ]
     for act, kind in acts:
-        with pytest.raises(kind, match=r"the file is damaged: stop the app.*sqlite3 FILE \.recover"):
+        with pytest.raises(kind, match=r"is damaged: stop the app.*sqlite3 FILE \.recover"):
             act()
     chest.close()
     reader.close()
