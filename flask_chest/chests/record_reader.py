@@ -13,8 +13,8 @@ from typing import Any
 from ..query.aggregation import aggregate_answer, aggregate_series, limit_lines
 from ..query.answer import Answer, Series
 from ..query.filter_matching import field_value, matches
-from ..query.formatting import value_text
 from ..query.query import Query
+from ..query.values import is_number, spelling
 from ..record.json_line import EPOCH
 from ..record.record import Record
 from .reader import PAGE, SCAN_LIMIT, Reader
@@ -113,13 +113,11 @@ class RecordReader(Reader):
         for record in self._select(query):
             weight = 1 / record.sample_rate
             is_error = record.error is not None or (record.status or 0) >= 500
-            key = None if query.by is None else value_text(field_value(record, query.by))
+            key = None if query.by is None else spelling(field_value(record, query.by))
             interval = (record.time - query.first_interval) // timedelta(seconds=step)
             number = _number(field_value(record, query.measure))
             yield key, interval, number, 1, weight, weight if is_error else 0.0
 
 
 def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return float(value)
+    return float(value) if is_number(value) else None

@@ -13,7 +13,7 @@ import click
 import orjson
 
 from ..delivery.journal.app_scope import storable_text
-from ..query.formatting import json_text
+from ..query.values import number_spelling
 from ..record.printable_text import escape_json, printable
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -55,7 +55,7 @@ def one_line(value: object, max_length: int = 60) -> str:
 def as_text(value: object) -> str:
     """Format a variable as JSON; a string without quotes."""
     if isinstance(value, float):
-        return json_text(value)  # the form that filters accept
+        return number_spelling(value)  # the form that filters accept
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

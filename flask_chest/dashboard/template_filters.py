@@ -8,7 +8,8 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
-from ..query.formatting import format_number, json_text
+from ..query.formatting import format_number
+from ..query.values import number_spelling
 
 # Control characters, and invisible ones that may change the direction of text. They are shown as
 # escapes, so that no value can look like another one.
@@ -38,7 +39,7 @@ def readable_time(value: datetime | str) -> str:
 def value(value: Any) -> str:
     """Format any value as text without hidden characters."""
     if isinstance(value, float):
-        return json_text(value)  # the form that filters accept
+        return number_spelling(value)  # the form that filters accept
     is_text = isinstance(value, str)
     text: str = value if is_text else json.dumps(value, ensure_ascii=False, default=str)
     if text.isprintable():

@@ -92,6 +92,18 @@ def limit_lines(
     return Series(series.starts, series.step, lines, fraction)
 
 
+def biggest_keys(rows: Iterable[Any], number: int) -> list[str | None]:
+    """The keys of the groups with the highest counts.
+
+    :param rows: as for :func:`aggregate_answer`.
+    :param number: how many keys.
+    """
+    counts: dict[str | None, float] = {}
+    for row in rows:
+        counts[row[0]] = counts.get(row[0], 0.0) + float(row[4])
+    return sorted(counts, key=lambda key: rank(key, counts[key]))[:number]
+
+
 def empty_series(query: Query, step: float, fraction: float = 1.0) -> Series:
     """The intervals of a query's range, without lines.
 

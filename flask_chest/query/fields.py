@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ..errors import QueryError
 from ..record.json_line import FIELDS
+from .values import in_quotes, unquote
 
 #: Columns that hold documents; a field is a member of one.
 DOCUMENTS = ("vars", "tags")
 #: Columns that hold numbers.
 NUMBERS = ("status", "duration_ms", "sample_rate", "bytes_sent")
 _MAX_LENGTH = 255
+# Names that need no double quotes.
+_PLAIN = re.compile(r'(?!")[^=!<>~]+')
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,16 @@ class Field:
         """Whether the field always holds a number."""
         return not self.document and self.name in NUMBERS
 
+    @property
+    def is_boolean(self) -> bool:
+        """Whether the field always holds ``true`` or ``false``."""
+        return not self.document and self.name == "disconnected"
+
     def __str__(self) -> str:
-        return f"{self.document}.{self.name}" if self.document else self.name
+        if not self.document:
+            return self.name
+        is_plain = _PLAIN.fullmatch(self.name) and self.name == self.name.strip()
+        return f"{self.document}.{self.name if is_plain else in_quotes(self.name)}"
 
 
 #: The default field to group by.
@@ -40,6 +52,8 @@ ROUTE = Field("", "route")
 
 def parse_field(text: str) -> Field:
     """Parse ``route`` (a column), ``tags.version`` or ``vars.status``; other names are variables.
+
+    A name in double quotes is taken as it is: ``"a=b"``, ``vars.""``.
 
     :raises QueryError: the name is empty, too long, or names a whole document.
     """
@@ -52,8 +66,10 @@ def parse_field(text: str) -> Field:
     return Field("" if name in FIELDS else "vars", _checked(name))
 
 
-def _checked(name: str) -> str:
-    if not name or len(name) > _MAX_LENGTH or "\0" in name:
+def _checked(text: str) -> str:
+    quoted = unquote(text)
+    name = text if quoted is None else quoted
+    if (quoted is None and not name) or len(name) > _MAX_LENGTH or "\0" in name:
         raise QueryError(
             f"{name[:40]!r} is no name of a column or a variable; expected 1 to {_MAX_LENGTH} "
             "characters, e.g. 'route' or 'user_id'"

@@ -16,8 +16,8 @@ _GAMMA = 1.04
 SCALE = 1 / math.log(_GAMMA)
 #: Added to the number of a bucket, so that buckets of positive values have positive numbers.
 OFFSET = 100_000
-#: Values nearer to 0 are in the bucket of 0.
-TINY = 1e-9
+#: The smallest double. Values nearer to 0 are 0.
+TINY = 5e-324
 # Weights such as 1 / 0.3 add up to slightly different sums in a different order.
 _ROUNDING = 1 - 1e-9
 

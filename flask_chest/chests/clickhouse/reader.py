@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ...query.fields import Field
 from ...query.query import Query
 from ...query.time_intervals import to_utc
 from ...query.time_slices import TimeSlices
@@ -16,11 +17,14 @@ from ...record.json_line import to_microseconds
 from ...record.record import Record
 from ..reader import PAGE, SCAN_LIMIT
 from ..sql.column_types import Double
-from ..sql.dialects import Dialect, Expression
+from ..sql.dialects import Dialect, Expression, Member
 from ..sql.table_reader import TableReader
 from ..sql.time_range_conditions import Ranges
 
 _MICROSECOND = timedelta(microseconds=1)
+# Marks a fraction among texts of JSON.
+_FRACTION = "d"
+_LIMIT = 2**63
 # A search for the newest records starts with the last second, and widens by this factor.
 _FIRST_RANGE, _WIDENING = timedelta(seconds=1), 16
 
@@ -114,9 +118,6 @@ class ClickHouseReader(TableReader):
 class ClickHouse(Dialect):
     """ClickHouse's SQL. Its ``CAST`` refuses NULL, so conversion functions are used instead."""
 
-    def cast_text(self, value: Expression) -> Expression:
-        return sa.func.toString(value)
-
     def cast_number(self, value: Expression) -> Expression:
         return sa.func.toFloat64(value)
 
@@ -140,26 +141,52 @@ class ClickHouse(Dialect):
         hint = sa.func.indexHint(sa.or_(*(sa.and_(time >= one, time < two) for one, two in ranges)))
         return query.where(time >= begin, moment - range_start < length, hint).subquery()
 
-    def contains(self, text: Expression, part: str) -> Expression:
-        # ClickHouse's LIKE has no ESCAPE.
-        return sa.func.positionCaseInsensitiveUTF8(text, part) > 0
+    def is_ascii(self, text: Expression) -> Expression:
+        return sa.func.length(text) == sa.func.lengthUTF8(text)
 
-    def member_text(self, document: Expression, name: str) -> Expression:
+    def contains_ascii(self, text: Expression, part: str) -> Expression:
+        return sa.func.position(sa.func.lower(text), part) > 0
+
+    def integer(self, number: int) -> Any:
+        # A literal beyond 64 bits is a double, and would not be compared exactly.
+        return number if -_LIMIT < number < _LIMIT else sa.literal(float(number), Double)
+
+    def raw(self, document: Expression, name: str) -> Expression:
         text = _as_text(document)
         kind, raw = sa.func.JSONType(text, name), sa.func.JSONExtractRaw(text, name)
-        # ClickHouse writes a whole float without its point.
-        is_whole = sa.and_(kind == "Double", sa.func.match(raw, "^-?[0-9]+$"))
-        return sa.case(
-            (kind == "Null", None),
-            (kind == "String", sa.func.JSONExtractString(text, name)),
-            (is_whole, sa.func.concat(raw, ".0")),
-            else_=raw,
+        # ClickHouse writes a whole fraction without its point.
+        fraction = sa.func.toString(sa.func.JSONExtractFloat(text, name))
+        marked = sa.func.concat(_FRACTION, fraction)
+        return sa.case((kind == "Null", None), (kind == "Double", marked), else_=raw)
+
+    def read(self, field: Field, raw: Any) -> object:
+        if field.document and raw is not None and raw.startswith(_FRACTION):
+            return float(raw[1:])
+        return super().read(field, raw)
+
+    def member(self, document: Expression, name: str) -> Member:
+        text = _as_text(document)
+        kind, raw = sa.func.JSONType(text, name), sa.func.JSONExtractRaw(text, name)
+        is_boolean = kind == "Bool"
+        return Member(
+            has_value=kind != "Null",
+            is_text=kind == "String",
+            text=sa.func.JSONExtractString(text, name, type_=sa.String),
+            is_integer=kind.in_(("Int64", "UInt64")),
+            integer=sa.func.toInt128OrNull(raw, type_=sa.BigInteger),
+            is_fraction=kind == "Double",
+            fraction=sa.func.JSONExtractFloat(text, name, type_=Double),
+            is_true=sa.and_(is_boolean, raw == "true"),
+            is_false=sa.and_(is_boolean, raw == "false"),
+            is_document=kind.in_(("Array", "Object")),
         )
 
-    def member_number(self, document: Expression, name: str) -> Expression:
-        text = _as_text(document)
-        is_number = sa.func.JSONType(text, name).in_(("Int64", "UInt64", "Double"))
-        return sa.case((is_number, sa.func.JSONExtractFloat(text, name, type_=Double)))
+    def number(self, field: Field) -> Expression:
+        if not field.document:
+            return super().number(field)
+        text = _as_text(self._table.columns[field.document])
+        is_number = sa.func.JSONType(text, field.name).in_(("Int64", "UInt64", "Double"))
+        return sa.case((is_number, sa.func.JSONExtractFloat(text, field.name, type_=Double)))
 
 
 def _as_text(document: Expression) -> Expression:

@@ -71,16 +71,17 @@ def to_record(document: Mapping[str, Any]) -> Record:
     values: dict[str, Any] = {name: document[name] for name in FIELDS if name in document}
     values["id"] = document["_id"]
     values["time"] = document["time"].replace(tzinfo=timezone.utc)
-    values["vars"] = _from_stored(document.get("vars") or {})
-    values["tags"] = _from_stored(document.get("tags") or {})
+    values["vars"] = from_stored(document.get("vars") or {})
+    values["tags"] = from_stored(document.get("tags") or {})
     return Record(**values)
 
 
-def _from_stored(value: Any) -> Any:
+def from_stored(value: Any) -> Any:
+    """Decode names and large integers within a value; reverts :func:`to_stored`."""
     if isinstance(value, dict):
-        return {decode_name(key): _from_stored(each) for key, each in value.items()}
+        return {decode_name(key): from_stored(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_from_stored(each) for each in value]
+        return [from_stored(each) for each in value]
     if type(value).__name__ == "Decimal128":
         return int(value.to_decimal())
     # bson reads long integers as Int64, a subclass of int that JSON encoders do not know.

@@ -3,54 +3,110 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from datetime import datetime
-from typing import Any
-
-import orjson
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
 
 from ...query.fields import Field
 from ...query.filter_parsing import Filter
-from ...query.formatting import value_text
+from ...query.numbers import as_float
 from ...query.query import Query
+from ...query.values import fold
 from .documents import field_path, to_stored
 
-_COMPARISONS = {">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte"}
+#: Decides in Python which values fulfil a filter, and returns the condition that finds them. Its
+#: arguments are the filter and the condition of the documents that MongoDB cannot decide about.
+Decide: TypeAlias = Callable[[Filter, dict[str, Any]], dict[str, Any]]
+
+_NOT_A_LIST: dict[str, Any] = {"$not": {"$type": "array"}}
+_NEVER: dict[str, Any] = {"_id": {"$in": []}}
+_NON_ASCII = r"[^\x00-\x7f]"
+_COMPARISONS = {"=": "$eq", ">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte"}
 _WEIGHT = {"$divide": [1.0, "$sample_rate"]}
 _INT_TYPES = ["int", "long", "decimal"]
 _NUMBER_TYPES = [*_INT_TYPES, "double"]
-_INT_LIMIT = 2**63
+# Greater numbers are doubles.
+_DECIMAL_LIMIT = 2**64
 
 
 def in_ranges(ranges: Iterable[tuple[datetime, datetime]]) -> dict[str, Any]:
     """Return the condition that a record's time lies in one of the ranges."""
-    listed = [{"time": {"$gte": begin, "$lt": end}} for begin, end in ranges]
+    listed = [
+        {"time": {"$gte": _rounded_up(begin), "$lt": _rounded_up(end)}} for begin, end in ranges
+    ]
     return listed[0] if len(listed) == 1 else {"$or": listed}
 
 
-def condition(wanted: Filter) -> dict[str, Any]:
-    """Return the condition for a filter."""
-    path, sign, value = field_path(wanted.field), wanted.operator, wanted.value
-    # Without it, MongoDB would compare the members of a list.
-    not_a_list = {"$not": {"$type": "array"}}
+def _rounded_up(time: datetime) -> datetime:
+    # MongoDB keeps milliseconds, and the driver cuts off the rest of a time.
+    return time + timedelta(microseconds=-time.microsecond % 1000)
+
+
+def condition(wanted: Filter, decide: Decide) -> dict[str, Any]:
+    """Return the condition for a filter, by the rules of ``docs/meaning.rst``.
+
+    :param decide: decides in Python about values that MongoDB cannot compare.
+    """
+    path, sign = field_path(wanted.field), wanted.operator
     if wanted.is_ordered:
-        return {path: {_COMPARISONS[sign]: wanted.number, **not_a_list}}
+        return _is_compared(path, sign, wanted.number)
     if sign == "~":
-        return {
-            "$or": [
-                {path: {"$regex": re.escape(value), "$options": "i", **not_a_list}},
-                _text_contains(path, value),
-            ]
-        }
-    if not value:
-        empty: list[Any] = [None] if wanted.field.document else [None, ""]
-        return {path: {"$nin" if sign == "!=" else "$in": empty}}
-    equals = [{"$eq": wanted.number}] if wanted.field.is_number else _equal_values(value)
-    same: list[dict[str, Any]] = [{path: {**each, **not_a_list}} for each in equals]
-    if value[0] in "[{":
-        same += _equal_documents(path, value)
-    return {"$nor" if sign == "!=" else "$or": same}
+        return _contains(wanted, path, decide)
+    found = _equals(wanted, path, decide)
+    return {"$nor" if sign == "!=" else "$or": found}
+
+
+def _is_compared(path: str, sign: str, number: float) -> dict[str, Any]:
+    # Without $type, MongoDB would compare the members of a list.
+    found = as_float(sign, number) if abs(number) >= _DECIMAL_LIMIT else (sign, number)
+    if found is None:
+        return _NEVER
+    return {path: {_COMPARISONS[found[0]]: to_stored(found[1]), **_NOT_A_LIST}}
+
+
+def _contains(wanted: Filter, path: str, decide: Decide) -> dict[str, Any]:
+    part = fold(wanted.literal.text)
+    has_value = {path: {"$nin": _empty(wanted)}}
+    if not part:
+        return has_value
+    is_ascii = {path: {"$type": "string", "$not": re.compile(_NON_ASCII)}}
+    is_open = {"$and": [has_value, {"$nor": [is_ascii]}]}
+    found = [decide(wanted, is_open)]
+    if part.isascii():
+        contains = {path: {"$regex": re.escape(part), "$options": "i"}}
+        found.append({"$and": [is_ascii, contains]})
+    return {"$or": found}
+
+
+def _equals(wanted: Filter, path: str, decide: Decide) -> list[dict[str, Any]]:
+    """Return the conditions of which one has to be met."""
+    literal = wanted.literal
+    is_empty = {path: {"$in": _empty(wanted)}}
+    if literal.kind == "nothing":
+        return [is_empty]
+    found: list[dict[str, Any]] = []
+    if literal.text or wanted.field.document:
+        found.append({path: {"$eq": literal.text, **_NOT_A_LIST}})
+    if literal.kind == "null":
+        found.append(is_empty)
+    elif literal.kind == "boolean":
+        found.append({path: {"$eq": literal.value, **_NOT_A_LIST}})
+    elif literal.kind == "number":
+        found.append(_is_compared(path, "=", literal.value))
+    elif literal.kind == "document":
+        kind = "array" if isinstance(literal.value, list) else "object"
+        found.append(decide(wanted, {path: {"$type": kind}}))
+    return found or [_NEVER]
+
+
+def _empty(wanted: Filter) -> list[Any]:
+    return [None] if wanted.field.document else [None, ""]
+
+
+def is_one_of(field: Field, values: Sequence[Any]) -> dict[str, Any]:
+    """Return the condition that a field has one of these values."""
+    # Not the operator $in of queries, which would compare the members of a list.
+    return {"$expr": {"$in": [f"${field_path(field)}", {"$literal": list(values)}]}}
 
 
 def weights(query: Query) -> list[dict[str, Any]]:
@@ -125,39 +181,3 @@ def _type(query: Query) -> Any:
 def _number(field: Field) -> Any:
     path = f"${field_path(field)}"
     return {"$cond": [{"$in": [{"$type": path}, _NUMBER_TYPES]}, {"$toDouble": path}, None]}
-
-
-def _text_contains(path: str, part: str) -> dict[str, Any]:
-    """Return the condition that the text of a number or a boolean contains a part."""
-    text = {"$convert": {"input": f"${path}", "to": "string", "onError": "", "onNull": ""}}
-    found = {"$regexMatch": {"input": text, "regex": re.escape(part), "options": "i"}}
-    return {path: {"$type": [*_NUMBER_TYPES, "bool"]}, "$expr": found}
-
-
-def _equal_values(value: str) -> list[dict[str, Any]]:
-    """Return conditions for the values with this text: 42 finds a number and a string, 042 only
-    a string.
-
-    MongoDB treats 42 and 42.0 as equal unless the condition names the type.
-    """
-    equals: list[dict[str, Any]] = [{"$eq": value}]
-    if value in {"true", "false"}:
-        equals.append({"$eq": value == "true"})
-    with suppress(ValueError):
-        whole = int(value)
-        if str(whole) == value and -_INT_LIMIT <= whole < 2 * _INT_LIMIT:
-            equals.append({"$eq": to_stored(whole), "$type": _INT_TYPES})
-    with suppress(ValueError):
-        number = float(value)
-        if value_text(number) == value:
-            equals.append({"$eq": number, "$type": "double"})
-    return equals
-
-
-def _equal_documents(path: str, value: str) -> list[dict[str, Any]]:
-    """Return the condition for the list or the object that a JSON text stands for."""
-    try:
-        document = orjson.loads(value)
-    except ValueError:
-        return []
-    return [{"$expr": {"$eq": [f"${path}", {"$literal": to_stored(document)}]}}]

@@ -7,16 +7,26 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from ...query.aggregation import MAX_ROWS, aggregate_answer, aggregate_series, limit_lines, rank
+from ...query.aggregation import (
+    MAX_ROWS,
+    aggregate_answer,
+    aggregate_series,
+    biggest_keys,
+    limit_lines,
+    rank,
+)
 from ...query.answer import Answer, Series
-from ...query.formatting import value_text
+from ...query.fields import Field
+from ...query.filter_matching import value_matches
+from ...query.filter_parsing import Filter
 from ...query.query import Query
 from ...query.time_slices import MAX_RECORDS, SAMPLE_SIZE, SliceCache, TimeSlices, choose_slices
+from ...query.values import spelling
 from ...record.record import Record
 from ..reader import PAGE, SCAN_LIMIT, Reader, merge_records
 from .client import CollectionConnection
-from .documents import to_record
-from .pipeline import aggregates, condition, in_ranges, weights
+from .documents import field_path, from_stored, to_record
+from .pipeline import aggregates, condition, in_ranges, is_one_of, weights
 
 
 class MongoReader(Reader):
@@ -98,12 +108,12 @@ class MongoReader(Reader):
         match = {"$match": self._where(query, slices)}
         rows = self._rows([match, *aggregates(query, limit=MAX_ROWS + 1)])
         if len(rows) <= MAX_ROWS:
-            return aggregate_answer(_to_rows(rows), slices.fraction, limit)
+            return aggregate_answer(_to_rows(query.by, rows), slices.fraction, limit)
         keys = self._top(match, query, limit)
         rows = self._rows([match, *aggregates(query, keys=keys)])
-        found = aggregate_answer(_to_rows(rows), slices.fraction, limit)
+        found = aggregate_answer(_to_rows(query.by, rows), slices.fraction, limit)
         rows = self._rows([match, *aggregates(query, others=keys)])
-        rest = aggregate_answer(_to_rows(rows), slices.fraction, 1).whole
+        rest = aggregate_answer(_to_rows(query.by, rows), slices.fraction, 1).whole
         rest.merge(found.rest)  # of two groups with equal values, such as 42 and 42.0
         return Answer(found.groups, rest, slices.fraction, complete=False)
 
@@ -112,13 +122,18 @@ class MongoReader(Reader):
     ) -> Series:
         slices = self._slices(query)
         match = {"$match": self._where(query, slices)}
-        # The given keys are texts, but MongoDB's values have types: find the groups again.
-        found = None
-        if query.by is not None:
-            found = self._top(match, query, lines)
-        rows = self._rows([match, *aggregates(query, keys=found, step=step)])
-        series = aggregate_series(_to_rows(rows), query, step, slices.fraction)
-        return series if found is None else limit_lines(series, lines, slices.fraction)
+        stages = aggregates(query, step=step, limit=MAX_ROWS + 1)
+        found = self._rows([match, *stages])
+        if len(found) > MAX_ROWS:
+            top = self._top(match, query, lines, keys)
+            found = self._rows([match, *aggregates(query, keys=top, step=step)])
+        rows = list(_to_rows(query.by, found))
+        if query.by is None:
+            return aggregate_series(rows, query, step, slices.fraction)
+        chosen = biggest_keys(rows, lines) if keys is None else keys
+        rows = [row for row in rows if row[0] in chosen]
+        series = aggregate_series(rows, query, step, slices.fraction)
+        return limit_lines(series, lines, slices.fraction, keys)
 
     def names(self, query: Query) -> list[str]:
         near = self.scan_start(query) or query.since
@@ -164,19 +179,44 @@ class MongoReader(Reader):
 
     def _where(self, query: Query, slices: TimeSlices | None = None) -> dict[str, Any]:
         ranges = ((query.since, query.until),) if slices is None else slices.ranges
-        return {"$and": [in_ranges(ranges), *(condition(each) for each in query.where)]}
+        within = in_ranges(ranges)
 
-    def _top(self, match: dict[str, Any], query: Query, limit: int) -> list[Any]:
-        """The values of the biggest groups; several values of MongoDB may be one group."""
+        def decide(wanted: Filter, is_open: dict[str, Any]) -> dict[str, Any]:
+            found = [
+                each
+                for each in self._distinct(wanted.field, {"$and": [within, is_open]})
+                if value_matches(from_stored(each), wanted)
+            ]
+            return {"$and": [is_open, is_one_of(wanted.field, found)]}
+
+        return {"$and": [within, *(condition(each, decide) for each in query.where)]}
+
+    def _distinct(self, field: Field, where: dict[str, Any]) -> list[Any]:
+        group = {"$group": {"_id": f"${field_path(field)}"}}
+        return [each["_id"] for each in self._rows([{"$match": where}, group])]
+
+    def _top(
+        self,
+        match: dict[str, Any],
+        query: Query,
+        limit: int,
+        keys: Sequence[str | None] | None = None,
+    ) -> list[Any] | None:
+        """The values of the biggest groups; several values of MongoDB may be one group.
+
+        :param keys: groups to return instead of the biggest ones.
+        """
+        if query.by is None:
+            return None
         counts: dict[str | None, float] = {}
         values: dict[str | None, list[Any]] = {}
         for row in self._rows([match, *weights(query)]):
             value = row["_id"].get("k")
-            key = value_text(value)
+            key = _spelling(query.by, value)
             counts[key] = counts.get(key, 0.0) + row["w"]
             values.setdefault(key, []).append(value)
         top = sorted(counts, key=lambda key: rank(key, counts[key]))[:limit]
-        return [value for key in top for value in values[key]]
+        return [value for key in keys or top for value in values.get(key, ())]
 
     def _rows(self, pipeline: list[dict[str, Any]]) -> list[Mapping[str, Any]]:
         return self._run(lambda records: list(records.aggregate(pipeline, allowDiskUse=True)))
@@ -192,9 +232,16 @@ class MongoReader(Reader):
         )
 
 
-def _to_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
+def _spelling(by: Field | None, stored: Any) -> str | None:
+    value = from_stored(stored)
+    if value == "" and by is not None and not by.document:
+        return None
+    return spelling(value)
+
+
+def _to_rows(by: Field | None, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
     """Convert groups to the rows of an SQL store, which knows values by their text only."""
     for row in rows:
         group = row["_id"]
-        place = value_text(group.get("k")), group.get("b") or 0, group.get("x")
+        place = _spelling(by, group.get("k")), group.get("b") or 0, group.get("x")
         yield (*place, row["n"], row["w"], row["e"])

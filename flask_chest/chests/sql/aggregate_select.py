@@ -11,7 +11,6 @@ from ...query.aggregation import MAX_ROWS
 from ...query.query import Query
 from ...query.time_slices import TimeSlices
 from .dialects import Dialect
-from .filter_conditions import conditions
 
 #: Sums of greater values may overflow, which is an error in most databases.
 HUGE = 1e280
@@ -26,6 +25,7 @@ class Aggregate:
     :param slices: the parts of the range that are read.
     :param step: length in seconds of an interval, for aggregates over time.
     :param origin: start of the first interval: seconds since 1970; default: that of the query.
+    :param where: the conditions of the query's filters.
     """
 
     def __init__(
@@ -36,12 +36,14 @@ class Aggregate:
         slices: TimeSlices,
         step: float | None = None,
         origin: float | None = None,
+        where: Sequence[Any] = (),
     ) -> None:
         self._dialect = dialect
         self._query = query
         self.fraction = slices.fraction
         self._step = step
         self._origin = query.first_interval.timestamp() if origin is None else origin
+        self._where = where
         self._facts = dialect.within(self._make_facts(table), slices.ranges)
 
     def aggregates(self, keys: Sequence[str | None] | None = None) -> sa.Select[Any]:
@@ -105,7 +107,7 @@ class Aggregate:
             self._dialect.bucket(value).label("bucket"),
             (1.0 / columns.sample_rate).label("w"),
             sa.case((failed, 1.0 / columns.sample_rate), else_=0.0).label("e"),
-        ).where(*conditions(table, self._dialect, query.where))
+        ).where(*self._where)
 
     def _by_value(self, key: Any, interval: Any, grouped_by: Sequence[Any]) -> sa.Select[Any]:
         value = self._facts.columns.x

@@ -16,7 +16,6 @@ from ...query.aggregation import (
 from ...query.answer import Answer, Series, Summary
 from ...query.query import Query
 from ...query.time_intervals import DAY
-from .aggregate_select import Aggregate
 from .rollups.query_plan import RollupPlan
 from .rollups.rollup_reader import RollupReader
 from .rollups.rollup_row import add_row
@@ -53,7 +52,7 @@ class SQLReader(TableReader):
             return super().answer(query, limit)
         summaries: dict[str | None, Summary] = {}
         for row in self._rollups.read(plan, query):
-            key = None if query.by is None else row.route
+            key = None if query.by is None else row.route or None
             add_row(summaries.setdefault(key, Summary()), row, query.measure)
         fraction, rest = 1.0, Summary()
         for since, until in plan.records:
@@ -80,7 +79,7 @@ class SQLReader(TableReader):
     def _add_rollups(self, series: Series, plan: RollupPlan, query: Query) -> None:
         begin = plan.begin.timestamp()
         for row in self._rollups.read(plan, query):
-            key = None if query.by is None else row.route
+            key = None if query.by is None else row.route or None
             summary = summary_at(series, key, int((row.start - begin) // plan.step))
             add_row(summary, row, query.measure)
 
@@ -90,7 +89,8 @@ class SQLReader(TableReader):
         for since, until in plan.records:
             part = replace(query, since=since, until=until)
             slices = self._slices(part)
-            aggregate = Aggregate(self._table, self._dialect, part, slices, plan.step, begin)
-            add_to_series(series, self._rows(aggregate.over_time(None)), aggregate.fraction)
+            aggregate = self._aggregate_of(part, slices, plan.step, begin)
+            rows = self._groups(part, aggregate.over_time(None))
+            add_to_series(series, rows, aggregate.fraction)
             fraction = min(fraction, aggregate.fraction)
         return fraction

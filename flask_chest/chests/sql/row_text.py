@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ...record.json_line import FIELDS, dumps, from_microseconds, loads
 from ...record.text_cleaning import replace_nul
@@ -45,6 +45,14 @@ class Rows(ABC):
     def __init__(self) -> None:
         self._seconds = _Cache(_second)
         self._tails = _Cache(self._make_tail)
+
+    def load(self, text: bytes) -> Any:
+        """Parse a text of JSON."""
+        return loads(text)
+
+    def dump(self, document: object) -> bytes:
+        """Encode the variables or the tags as JSON."""
+        return dumps(document)
 
     @abstractmethod
     def escape(self, text: bytes) -> bytes:
@@ -85,14 +93,14 @@ class Rows(ABC):
 
     def _make_tail(self, piece: bytes) -> bytes:
         """The cells after the variables; without the trace id if the line had it before them."""
-        values = loads(b"{" + self.unescape(piece[1:]))
+        values = self.load(b"{" + self.unescape(piece[1:]))
         names = COLUMNS[COLUMNS.index("trace_id") :] if "trace_id" in values else _TAIL
         if values.keys() != set(names):
             raise ValueError("the line has another layout")
         return b"".join(self.separator + self._cell(name, values[name]) for name in names)
 
     def _decode(self, line: bytes) -> bytes:
-        values = loads(replace_nul(line))
+        values = self.load(replace_nul(line))
         try:
             moment = from_microseconds(values["time"]).replace(tzinfo=None)
             values["time"] = moment.isoformat(" ") + self.utc.decode()
@@ -104,7 +112,7 @@ class Rows(ABC):
         if value is None:
             return self.null
         if name in {"vars", "tags"}:
-            return self.quote + self.escape(dumps(value)) + self.quote
+            return self.quote + self.escape(self.dump(value)) + self.quote
         if isinstance(value, str):
             return self.quote + self.escape_text(value.encode()) + self.quote
         return dumps(value)

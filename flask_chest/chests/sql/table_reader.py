@@ -10,8 +10,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from ...query.aggregation import MAX_ROWS, aggregate_answer, aggregate_series
+from ...query.aggregation import (
+    MAX_ROWS,
+    aggregate_answer,
+    aggregate_series,
+    biggest_keys,
+    limit_lines,
+)
 from ...query.answer import Answer, Series
+from ...query.filter_matching import value_matches
+from ...query.filter_parsing import Filter
 from ...query.query import Query
 from ...query.time_intervals import to_utc
 from ...query.time_slices import MAX_RECORDS, SAMPLE_SIZE, SliceCache, TimeSlices, choose_slices
@@ -116,23 +124,51 @@ class TableReader(Reader):
 
     def answer(self, query: Query, limit: int = 20) -> Answer:
         aggregate = self._aggregate(query)
-        rows = self._rows(aggregate.aggregates())
+        rows = self._groups(query, aggregate.aggregates())
         if len(rows) <= MAX_ROWS:
             return aggregate_answer(rows, aggregate.fraction, limit)
         # There are too many groups to aggregate all of them: select the biggest ones first.
         top = [row.k for row in self._rows(aggregate.top(limit))]
-        listed = aggregate_answer(self._rows(aggregate.aggregates(top)), aggregate.fraction, limit)
+        rows = self._groups(query, aggregate.aggregates(top))
+        listed = aggregate_answer(rows, aggregate.fraction, limit)
         rest = aggregate_answer(self._rows(aggregate.others(top)), aggregate.fraction, 1).whole
         return Answer(listed.groups, rest, aggregate.fraction, complete=False)
 
     def series(
         self, query: Query, step: float, lines: int = 8, keys: Sequence[str | None] | None = None
     ) -> Series:
-        if query.by is not None and keys is None:
-            keys = [row.k for row in self._rows(self._aggregate(query).top(lines))]
         aggregate = self._aggregate(query, step)
-        rows = self._rows(aggregate.over_time(keys))
-        return aggregate_series(rows, query, step, aggregate.fraction)
+        rows = self._groups(query, aggregate.over_time(None).limit(MAX_ROWS + 1))
+        if len(rows) > MAX_ROWS:
+            top = self._top(query, aggregate, lines, keys)
+            rows = self._groups(query, aggregate.over_time(top))
+        if query.by is None:
+            return aggregate_series(rows, query, step, aggregate.fraction)
+        chosen = biggest_keys(rows, lines) if keys is None else keys
+        rows = [row for row in rows if row[0] in chosen]
+        series = aggregate_series(rows, query, step, aggregate.fraction)
+        return limit_lines(series, lines, aggregate.fraction, keys)
+
+    def _top(
+        self, query: Query, aggregate: Aggregate, lines: int, keys: Sequence[str | None] | None
+    ) -> list[Any] | None:
+        """The biggest groups, or those with these spellings, as the database selects them."""
+        if query.by is None:
+            return None
+        limit = lines if keys is None else MAX_ROWS
+        found = [row.k for row in self._rows(aggregate.top(limit))]
+        if keys is None:
+            return found
+        return [each for each in found if self._dialect.read_key(query.by, each) in keys]
+
+    def _groups(self, query: Query, select: sa.Select[Any]) -> list[tuple[Any, ...]]:
+        """The rows of an aggregate, with the spelling of each group."""
+        rows = self._rows(select)
+        by = query.by
+        if by is None:
+            return [tuple(row) for row in rows]
+        spellings = {key: self._dialect.read_key(by, key) for key in {row[0] for row in rows}}
+        return [(spellings[row[0]], *row[1:]) for row in rows]
 
     def names(self, query: Query) -> list[str]:
         since = self.scan_start(query) or query.since
@@ -152,7 +188,13 @@ class TableReader(Reader):
         return DIALECTS[self._engine.dialect.name](self._table)
 
     def _aggregate(self, query: Query, step: float | None = None) -> Aggregate:
-        return Aggregate(self._table, self._dialect, query, self._slices(query), step)
+        return self._aggregate_of(query, self._slices(query), step)
+
+    def _aggregate_of(
+        self, query: Query, slices: TimeSlices, step: float | None, origin: float | None = None
+    ) -> Aggregate:
+        where = self._conditions(query, slices)
+        return Aggregate(self._table, self._dialect, query, slices, step, origin, where)
 
     def _slices(self, query: Query) -> TimeSlices:
         if query.is_for_one_request:
@@ -191,7 +233,28 @@ class TableReader(Reader):
     def _where(self, query: Query) -> list[Any]:
         time = self._table.columns.time
         within = [time >= query.since, time < query.until]
-        return within + conditions(self._table, self._dialect, query.where)
+        whole = TimeSlices(((query.since, query.until),), 1.0)
+        return within + self._conditions(query, whole)
+
+    def _conditions(self, query: Query, slices: TimeSlices) -> list[Any]:
+        """The conditions of a query's filters.
+
+        :param slices: the parts of the range in which values are searched that only Python can
+            compare.
+        """
+
+        def decide(wanted: Filter, is_open: Any) -> Any:
+            key = self._dialect.key(wanted.field)
+            select = self._dialect.within(sa.select(key.label("k")).where(is_open), slices.ranges)
+            values = [row[0] for row in self._rows(sa.select(select.c.k).distinct())]
+            found = [
+                each
+                for each in values
+                if value_matches(self._dialect.read(wanted.field, each), wanted)
+            ]
+            return sa.and_(is_open, self._dialect.is_one_of(key, found)) if found else sa.false()
+
+        return conditions(self._table, self._dialect, query.where, decide)
 
     def _first_records(self, query: sa.Select[Any], limit: int) -> list[Record]:
         return self._records(query.limit(limit))

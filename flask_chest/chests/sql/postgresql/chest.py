@@ -13,13 +13,13 @@ from sqlalchemy.dialects import postgresql
 
 from ....errors import ConfigError
 from ....record.batch import Batch
-from ....record.json_line import loads
 from ....record.record import Record
 from ...batch_bodies import json_bodies, to_lines
 from ...drivers import require_driver
 from ...error_messages import describe_cause
 from ...per_process_client import CHECK_ADDRESS
 from ...url import StoreURL
+from ..jsonb_numbers import exact_lines, loads
 from ..row_text import COLUMNS
 from ..server_chest import ServerChest
 from ..server_engine import READ_ONLY, make_engine
@@ -188,14 +188,13 @@ class FlaskChestPostgreSQL(ServerChest):
     def insert(self, connection: sa.Connection, records: Sequence[Record]) -> None:
         from psycopg.types.json import Json
 
-        codec = self._codec_of(connection)
-        if codec:
-            records = Batch(storable_lines(to_lines(records), codec))
-        for body in json_bodies(records, self.body_bytes):
+        lines, codec = exact_lines(to_lines(records)), self._codec_of(connection)
+        batch = Batch(storable_lines(lines, codec) if codec else list(lines))
+        for body in json_bodies(batch, self.body_bytes):
             connection.exec_driver_sql(self._statement, (Json(body, dumps=_identity),))
 
     def _write_once(self, records: Sequence[Record]) -> None:
-        lines = to_lines(records)
+        lines = exact_lines(to_lines(records))
         try:
             with self.engine().begin() as connection:
                 codec = self._codec_of(connection)

@@ -6,7 +6,9 @@ https://www.postgresql.org/docs/current/sql-copy.html
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+from .. import jsonb_numbers
 from ..row_text import Rows
 
 _ESCAPES = ((b"\\", rb"\\"), (b"\t", rb"\t"), (b"\n", rb"\n"), (b"\r", rb"\r"))
@@ -21,6 +23,12 @@ class CopyText(Rows):
     separator = b"\t"
     null = rb"\N"
     utc = b"+00"
+
+    def load(self, text: bytes) -> Any:
+        return jsonb_numbers.loads(text)
+
+    def dump(self, document: object) -> bytes:
+        return jsonb_numbers.dumps(document)
 
     def parts(self, lines: Sequence[bytes]) -> Iterator[bytes]:
         """The rows of encoded records, in parts that are sent one by one.

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 
 from ....query.answer import Summary
 from ....query.fields import ROUTE, Field
-from ....query.filter_parsing import Filter
 from ....query.query import Query
 from ....query.time_intervals import HOUR, from_timestamp
 from ....query.time_slices import TimeSlices
@@ -20,8 +19,6 @@ from ..dialects import Dialect
 from .numeric_variables import NumericVariables
 from .rollup_row import Rollup
 
-_KIND = Field("", "kind")
-_KINDS = {True: Filter(_KIND, "=", "request"), False: Filter(_KIND, "!=", "request")}
 _MAX_CACHED = 32
 
 
@@ -45,7 +42,7 @@ class HourlyAggregates:
         self._within = table.columns.time >= self._begin, table.columns.time < self._end
         self._count = sa.select(sa.func.count()).select_from(table).where(*self._within)
         self._variables = NumericVariables(table, dialect_name)
-        self._aggregates = {is_request: self._make_aggregates(is_request) for is_request in _KINDS}
+        self._aggregates = {each: self._make_aggregates(each) for each in (True, False)}
         self._numbers_queries: dict[tuple[bool, tuple[str, ...]], sa.Select[Any]] = {}
 
     def count(self, connection: sa.Connection, hour: int) -> int:
@@ -81,11 +78,16 @@ class HourlyAggregates:
         query = Query(
             since=EPOCH,
             until=EPOCH + timedelta(seconds=HOUR),
-            where=(_KINDS[is_request],),
             by=ROUTE,
         )
         slices = TimeSlices(((self._begin, self._end),), 1.0)
-        return Aggregate(self._table, self._dialect, query, slices).by_bucket()
+        where = [self._is_kind(is_request)]
+        aggregate = Aggregate(self._table, self._dialect, query, slices, where=where)
+        return aggregate.by_bucket()
+
+    def _is_kind(self, is_request: bool) -> Any:
+        kind = self._table.columns.kind
+        return kind == "request" if is_request else kind != "request"
 
     def _numbers(
         self,
@@ -115,9 +117,12 @@ class HourlyAggregates:
                 sa.func.sum(sa.case((number.is_not(None), weight))),
                 sa.func.sum(weight * _clamped(number)),
             ]
-        is_kind = columns.kind == "request" if is_request else columns.kind != "request"
         route = self._dialect.key(ROUTE)
-        return sa.select(route, *aggregates).where(*self._within, is_kind).group_by(route)
+        return (
+            sa.select(route, *aggregates)
+            .where(*self._within, self._is_kind(is_request))
+            .group_by(route)
+        )
 
 
 def _aggregate(rows: Iterable[Any]) -> dict[str | None, Summary]:

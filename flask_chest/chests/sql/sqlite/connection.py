@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import sqlite3
 import time
@@ -14,6 +13,7 @@ from urllib.parse import quote
 
 from .database_file import companion, create_file, has_name, identify, opening
 from .fork import keep_forever
+from .functions import add_functions
 
 # Pages of 4 KiB in the write-ahead log after which a commit copies them into the database. Batches
 # change many pages of the indexes; by default the same pages would be copied four times as often.
@@ -221,25 +221,13 @@ def read_only_uri(file: Path) -> str:
 
 
 def connect_read_only(uri: str) -> Any:
-    """Connect to a file: URI, with a natural logarithm for percentiles."""
+    """Connect to a file: URI, with the functions that queries need."""
     connection = sqlite3.connect(uri, uri=True, check_same_thread=False, factory=Connection)
     try:
         # Reads pages from the page cache without copying them.
         connection.execute("PRAGMA mmap_size = 4294967296")
-        _add_logarithm(connection)
+        add_functions(connection)
     except BaseException:
         connection.close()
         raise
     return connection
-
-
-def _add_logarithm(connection: sqlite3.Connection) -> None:
-    try:
-        connection.execute("SELECT ln(1)")
-    except sqlite3.OperationalError:
-        # Built without https://sqlite.org/lang_mathfunc.html
-        connection.create_function("ln", 1, _ln, deterministic=True)
-
-
-def _ln(value: float | None) -> float | None:
-    return math.log(value) if value is not None and value > 0 else None
