@@ -8,7 +8,7 @@ from datetime import datetime
 from hashlib import blake2b
 
 from ..record.record import Record
-from .formatting import value_text
+from .values import spelling
 
 #: The variables that explain an error, see ``docs/explaining.rst``.
 FINGERPRINT, HANDLED_TYPE = "error.fingerprint", "exception.type"
@@ -59,7 +59,7 @@ class ErrorGroup:
         self.first = min(self.first, record.time)
         self.count += 1 / record.sample_rate if record.sample_rate else 1.0
         self.handled = self.handled and record.error is None
-        user = value_text(record.vars.get(USER))
+        user = spelling(record.vars.get(USER))
         if user:
             self.users.add(user)
         self.versions.add(version_of(record))
@@ -101,12 +101,12 @@ def key_of(record: Record) -> str:
 
 def error_of(record: Record) -> str:
     """Return the class of the exception that ended a request, or that the app noted."""
-    return record.error or value_text(record.vars.get(HANDLED_TYPE)) or ""
+    return record.error or spelling(record.vars.get(HANDLED_TYPE)) or ""
 
 
 def version_of(record: Record) -> str:
     """Return the release that made a record; empty if it is unknown."""
-    return value_text(record.tags.get("version")) or ""
+    return spelling(record.tags.get("version")) or ""
 
 
 def _text(record: Record, name: str) -> str | None:
