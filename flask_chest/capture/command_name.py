@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 
 import click
 
+_STARTED = "flask_chest.started"
 # Programs whose command is ``worker`` for every job.
 _RUN_JOBS = ("celery", "rq")
 
@@ -29,6 +31,33 @@ def ended_well(error: BaseException | None) -> bool:
     if isinstance(error, SystemExit):
         return not error.code
     return error is None
+
+
+def exit_code(error: BaseException | None) -> int:
+    """Return the exit code of a command that ends with this exception, or with none."""
+    if isinstance(error, SystemExit):
+        code = error.code
+        return code if isinstance(code, int) else int(code is not None)
+    code = getattr(error, "exit_code", None)  # of click's exceptions
+    if isinstance(code, int):
+        return code
+    return 0 if error is None else 1
+
+
+def note_start() -> None:
+    """Note in the context of the running command, if any, that it begins."""
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.meta.setdefault(_STARTED, float(time.perf_counter()))
+
+
+def command_duration_ms() -> float | None:
+    """Return the milliseconds since :func:`note_start`; ``None`` without it."""
+    context = click.get_current_context(silent=True)
+    started: float | None = None if context is None else context.meta.get(_STARTED)
+    if started is None:
+        return None
+    return round(max(float(time.perf_counter()) - started, 0.0) * 1000, 3)
 
 
 def _program(context: click.Context) -> str:

@@ -9,10 +9,13 @@ from typing import Any
 from ..config.plan_cache import PlanCache
 from ..config.rule_matching import Route
 from ..record.request_and_record_ids import record_ids
-from .command_name import command_name, ended_well
+from ..typing import Plain
+from .command_name import command_duration_ms, command_name, ended_well, exit_code
+from .detail_collector import DetailCollector
 from .encoding_cache import EncodingCache
 from .fact_collector import FactCollector
 from .flask_g import RecordedGlobals
+from .job_state import JobState
 from .record_encoder import DEFAULT_FIELDS, RecordEncoder, error_name
 from .tracked_variables import NO_FACTS
 
@@ -23,6 +26,7 @@ class BackgroundContexts:
     :param plans: what each command records.
     :param encoder: encodes the records.
     :param facts: collects further facts; ``None`` if none is switched on.
+    :param details: explains errors and measurements.
     :param recorded_globals: the ``g`` objects that belong to requests.
     """
 
@@ -31,11 +35,13 @@ class BackgroundContexts:
         plans: PlanCache[EncodingCache],
         encoder: RecordEncoder,
         facts: FactCollector | None,
+        details: DetailCollector,
         recorded_globals: RecordedGlobals,
     ) -> None:
         self._plans = plans
         self._encoder = encoder
         self._facts = facts
+        self._details = details
         self._recorded_globals = recorded_globals
 
     def encode(
@@ -67,4 +73,40 @@ class BackgroundContexts:
             "tags": tags,
         }
         facts = NO_FACTS if self._facts is None or command is not None else self._facts.of_job()
-        return self._encoder.encode(fields, values, encoding, facts=facts), encoding.plan.mask
+        details: Mapping[str, Plain] = NO_FACTS
+        if fields["error"] is not None:
+            details = self._details.explain(None, error, None)
+        if command is not None:
+            fields["duration_ms"] = command_duration_ms()
+            details = {**details, "process.exit.code": exit_code(error)}
+        line = self._encoder.encode(fields, values, encoding, facts=facts, details=details)
+        return line, encoding.plan.mask
+
+    def encode_job(
+        self, job: JobState, error: BaseException | None, tags: Mapping[str, Any]
+    ) -> tuple[bytes, int] | None:
+        """Return the record of a job that a library of :mod:`flask_chest.jobs` has run.
+
+        :param error: the exception that ended the job, if any.
+        :param tags: the constant tags of the app.
+        """
+        encoding = self._plans.get(Route(None, job.name, ""))
+        if not encoding.plan.record:
+            return None
+        fields = {
+            **DEFAULT_FIELDS,
+            "id": job.id,
+            "time": job.time,
+            "kind": "job",
+            "request_id": job.request_id,
+            "trace_id": job.trace_id,
+            "endpoint": job.name,
+            "duration_ms": job.duration_ms() if job.has_run else None,
+            "error": None if error is None else error_name(error),
+            "tags": tags,
+        }
+        facts = NO_FACTS if self._facts is None else self._facts.of_job()
+        explained = self._details.explain(job.measurements, error, job.trace)
+        details = {**job.variables, **explained}
+        line = self._encoder.encode(fields, job.values, encoding, facts=facts, details=details)
+        return line, encoding.plan.mask

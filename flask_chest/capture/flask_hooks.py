@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import click
 from flask import Flask, g, has_app_context
-from flask.signals import got_request_exception, request_finished, request_started
+from flask.signals import (
+    appcontext_pushed,
+    got_request_exception,
+    request_finished,
+    request_started,
+)
 
+from .command_name import note_start
 from .commands_and_jobs import BackgroundContexts
-from .current_measurements import current_measurements
+from .current_measurements import current_job, current_measurements
+from .job_state import JobState
 from .middleware_bypass import SignalFallback
 from .request_recorder import Recorder
 from .request_state import RequestState, current_request
@@ -29,7 +37,11 @@ class FlaskHooks:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._background = BackgroundContexts(
-            recorder.plans, recorder.encoder, recorder.facts, recorder.recorded_globals
+            recorder.plans,
+            recorder.encoder,
+            recorder.facts,
+            recorder.details,
+            recorder.recorded_globals,
         )
         self._fallback = SignalFallback(recorder)
 
@@ -69,15 +81,36 @@ class FlaskHooks:
         # function that Flask calls. Flask calls the first one last, after others that may put
         # values on g.
         recorder.app.teardown_appcontext_funcs.insert(0, on_context_end)
+        if click.get_current_context(silent=True) is not None:
+            # Only a process that runs a command pays for this signal.
+            appcontext_pushed.connect(self._note_start, recorder.app)
         if has_opentelemetry():
             request_finished.connect(self._read_span, recorder.app)
         if recorder.facts is not None and recorder.facts.has_cpu_time:
             request_started.connect(self._start_cpu_time, recorder.app)
 
+    def finish_job(self, job: JobState, error: BaseException | None) -> None:
+        """Write the record of a job.
+
+        :param error: the exception that ended the job, if any.
+        """
+        try:
+            if not job.recorded:
+                made = self._background.encode_job(job, error, self._recorder.tags)
+                job.recorded = True
+                if made is not None:
+                    self._recorder.hand_over(*made)
+        except Exception:  # noqa: BLE001 - a job never fails because of Flask-Chest
+            self._recorder.log_failure("record a job")
+
     def _start_cpu_time(self, sender: Flask, **_: Any) -> None:
         state, facts = current_request.get(), self._recorder.facts
         if facts is not None and state is not None and state.recorder is self._recorder:
             facts.start_cpu_time(state)
+
+    def _note_start(self, sender: Flask, **_: Any) -> None:
+        if current_request.get() is None:
+            note_start()
 
     def _read_span(self, sender: Flask, **_: Any) -> None:
         # OpenTelemetry ends its span before the record is written.
@@ -105,6 +138,10 @@ class FlaskHooks:
         if not has_app_context():
             return  # the contexts of a stream that nobody closed end in another thread
         try:
+            job = current_job.get()
+            if job is not None and job.recorder is self._recorder and not job.recorded:
+                job.take(g._get_current_object())
+                return
             made = self._background.encode(g._get_current_object(), error, self._recorder.tags)
             if made is not None:
                 self._recorder.hand_over(*made)

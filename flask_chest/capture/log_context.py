@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import has_app_context, has_request_context
+from flask import g, has_app_context, has_request_context
 
 from ..typing import Plain
 from .current_measurements import current_job
@@ -27,8 +27,9 @@ def log_context() -> Mapping[str, Plain]:
     job = current_job.get()
     if job is None:
         return _NOTHING
-    context: Mapping[str, Plain] = job.log_context()
-    return context
+    namespace = g._get_current_object() if has_app_context() and not job.recorded else None
+    variables = job.current_variables(namespace)
+    return {**variables, "request_id": job.request_id, "trace_id": job.trace_id}
 
 
 def _of_request(state: RequestState) -> Mapping[str, Plain]:
@@ -45,9 +46,3 @@ def _of_request(state: RequestState) -> Mapping[str, Plain]:
         "request_id": request_id,
         "trace_id": None if trace is None else trace.trace_id,
     }
-
-
-def job_context(job: Any) -> Mapping[str, Plain]:
-    """Return the ids of a job, and its tracked variables if its app context exists."""
-    variables = job.variables() if has_app_context() else _NOTHING
-    return {**variables, "request_id": job.request_id, "trace_id": job.trace_id}

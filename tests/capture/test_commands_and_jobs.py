@@ -124,7 +124,8 @@ def test_a_command(site: Site) -> None:
     add_commands(site.app)
     run(site, "import-data")
     record = site.only()
-    assert (record.kind, record.endpoint, record.vars) == ("command", "import-data", {"rows": 10})
+    assert (record.kind, record.endpoint) == ("command", "import-data")
+    assert record.vars == {"rows": 10, "process.exit.code": 0}
     assert record.error is None
 
 
@@ -133,7 +134,8 @@ def test_a_command_of_a_test_runner(site: Site) -> None:
     add_commands(site.app)
     site.app.test_cli_runner().invoke(args=["import-data"])
     record = site.only()
-    assert (record.kind, record.endpoint, record.vars) == ("command", "import-data", {"rows": 10})
+    assert (record.kind, record.endpoint) == ("command", "import-data")
+    assert record.vars == {"rows": 10, "process.exit.code": 0}
 
 
 def test_a_command_of_a_group(site: Site) -> None:
@@ -141,7 +143,8 @@ def test_a_command_of_a_group(site: Site) -> None:
     add_commands(site.app)
     site.app.test_cli_runner().invoke(args=["stock", "count", "--by=2"])
     record = site.only()
-    assert (record.kind, record.endpoint, record.vars) == ("command", "stock count", {"by": 2})
+    assert (record.kind, record.endpoint) == ("command", "stock count")
+    assert record.vars == {"by": 2, "process.exit.code": 0}
 
 
 ENDS: list[tuple[Callable[[], object], str | None]] = [
@@ -189,7 +192,7 @@ def test_a_job_of_a_worker(site: Site, module: str, kind: str) -> None:
 
     group.main(["worker"], standalone_mode=False)
     record = site.only()
-    assert (record.kind, record.vars) == (kind, {"rows": 1})
+    assert (record.kind, record.vars["rows"]) == (kind, 1)
     assert record.endpoint == (None if kind == "job" else "worker")
 
 
@@ -212,7 +215,7 @@ def test_a_command_that_fails(site: Site) -> None:
     run(site, "fail")
     record = site.only()
     assert (record.kind, record.endpoint, record.error) == ("command", "fail", "LookupError")
-    assert record.vars == {"rows": 3}
+    assert record.vars == {"rows": 3, "process.exit.code": 1}
 
 
 PROGRAM = """
@@ -256,8 +259,10 @@ def test_a_process_of_its_own(tmp_path: Path, words: str) -> None:
     reader = SQLReader(FlaskChestSQLite(app=app))
     [record] = reader.latest(10)
     reader.close()
-    assert (record.kind, record.vars) == ("command", {"rows": 10})
+    assert (record.kind, record.vars) == ("command", {"rows": 10, "process.exit.code": 0})
     assert record.endpoint == words.removesuffix(" users")
+    assert record.duration_ms is not None
+    assert 0 <= record.duration_ms < 300_000
 
 
 FORKING = """

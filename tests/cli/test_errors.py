@@ -56,7 +56,7 @@ def test_groups(failed: Flask) -> None:
 
 
 def test_one_error_whole(failed: Flask) -> None:
-    """Its traceback and its log lines, on lines of their own and without control characters."""
+    """The traceback and the log lines of an error, line by line, without control characters."""
     key = groups_of(failed, "--where", "route~pay")[0]["group"]
     text = run(failed, "errors", key[:6]).stdout
     assert "Traceback (most recent call last):\n" in text

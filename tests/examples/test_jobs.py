@@ -30,4 +30,5 @@ def test_command() -> None:
         )
     assert result.output == "7 drafts deleted\n"
     assert [(each.kind, each.endpoint) for each in records] == [("command", "clean-up")]
-    assert records[0].vars == {"older_than": 2592000.0, "deleted": 7}
+    variables = {"older_than": 2592000.0, "deleted": 7, "process.exit.code": 0}
+    assert records[0].vars == variables

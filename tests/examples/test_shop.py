@@ -128,4 +128,5 @@ def test_a_command_is_recorded(tmp_path: Path) -> None:
     visited = Visited([], tmp_path / "chest.db")
     ((kind, endpoint, variables),) = visited.ask("select kind, endpoint, vars from chest_records")
     assert (kind, endpoint) == ("command", "import-products")
-    assert json.loads(variables) == {"source": str(products), "imported": 1, "skipped": 1}
+    expected = {"source": str(products), "imported": 1, "skipped": 1, "process.exit.code": 0}
+    assert json.loads(variables) == expected
