@@ -12,7 +12,13 @@ from ..app.state import AppState
 from ..operations.diagnosis.finding import Finding
 from ..operations.diagnosis.folders import Folder, examine_folder
 from ..operations.diagnosis.journal import examine_journal
-from ..operations.diagnosis.processes import examine_files, examine_process, find_processes
+from ..operations.diagnosis.processes import (
+    examine_files,
+    examine_hidden_writers,
+    examine_process,
+    examine_user,
+    find_processes,
+)
 from ..operations.diagnosis.software import examine_software
 from ..operations.diagnosis.stores import examine_stores
 from .command_context import current_state, synchronous_chests
@@ -53,8 +59,11 @@ def _examine(state: AppState) -> Iterator[Finding]:
     for folder in _folders(state):
         yield from examine_folder(folder)
     if settings.buffer == "disk":
-        for process in find_processes(state.journal_dir):
+        processes = find_processes(state.journal_dir)
+        yield from examine_hidden_writers(state.journal_dir, processes)
+        for process in processes:
             yield from examine_process(process, settings.exporter)
+            yield from examine_user(process, state.journal_dir)
             yield from examine_files(process, [chest.local_file() for chest in state.chests])
     yield from examine_journal(state.journal_scope, settings.exporter)
     chests = [*state.chests, *synchronous_chests(state)]
@@ -63,7 +72,7 @@ def _examine(state: AppState) -> Iterator[Finding]:
         if chest.lock.acquire(blocking=False):  # a check that has not finished still uses it
             chest.lock.release()
             chest.close()
-    yield from examine_software(settings.buffer)
+    yield from examine_software(settings.buffer, settings.flush)
 
 
 def _folders(state: AppState) -> Iterator[Folder]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from werkzeug.datastructures import MultiDict
 
 from tests.dashboard.shop import EVIL, fill, make_dashboard_app, open_client
 from tests.dashboard.structure import Structure
@@ -28,7 +28,7 @@ UNITS = st.sampled_from(
 )
 DURATIONS = st.builds("{} {}".format, st.integers(-2, 10**12) | st.floats(), UNITS)
 TIMES = DURATIONS | st.datetimes().map(str) | st.datetimes().map("{}+23:59".format)
-VALUES = st.sampled_from([*ODD_TEXTS[:-10], *ODD_TEXTS[-9:]]) | TEXTS | FILTERS | TIMES | NUMBERS
+VALUES = st.sampled_from(ODD_TEXTS) | TEXTS | FILTERS | TIMES | NUMBERS
 PAIRS = st.lists(st.tuples(st.sampled_from(ALL), VALUES), max_size=6)
 
 
@@ -44,7 +44,9 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
 @given(st.sampled_from(PATHS), PAIRS)
 def test_parameters(client: FlaskClient, path: str, pairs: list[tuple[str, str]]) -> None:
     """No combination makes a page fail, become active, or lead to another site."""
-    answer = client.get(f"/chest{path}", query_string=MultiDict(pairs))
+    # The client refuses lone surrogates, which anybody can send.
+    query = "&".join(f"{name}={quote(value, errors='surrogatepass')}" for name, value in pairs)
+    answer = client.get(f"/chest{path}?{query}")
     assert answer.status_code in {200, 302, 303, 400, 404}, answer.text
     assert EVIL not in answer.text
     assert Structure(answer.text).faults == []

@@ -51,9 +51,11 @@ def examine_folder(folder: Folder, mount: Mount | None = None) -> Iterator[Findi
     except OSError as error:
         yield Finding(folder.subject, f"{folder.path} cannot be examined: {error}")
         return
-    yield from _examine_mount(folder, mount or mount_of(existing))
+    mount = mount or mount_of(existing)
+    yield from _examine_mount(folder, mount)
     yield from _examine_place(folder)
-    yield from _examine_rights(folder, existing)
+    if mount is None or not mount.is_read_only:
+        yield from _examine_rights(folder, existing)
     yield from _examine_space(folder, existing)
     if existing == folder.path:
         yield from _examine_locks(folder)
@@ -70,12 +72,25 @@ def _examine_encoding(folder: Folder) -> Iterator[Finding]:
 def _examine_mount(folder: Folder, mount: Mount | None) -> Iterator[Finding]:
     if mount is None:
         yield note(folder.subject, "the type of its file system is unknown on this system")
+    elif mount.is_read_only:
+        yield Finding(
+            folder.subject,
+            f"{folder.path} is on a read-only file system ({mount.kind} at {mount.point})",
+            folder.move_to(),
+        )
     elif mount.is_remote:
         yield Finding(
             folder.subject,
             f"{folder.path} is on a network file system ({mount.kind} at {mount.point}), where "
             "locks and writes are unreliable",
             folder.move_to(),
+        )
+    elif mount.is_fuse:
+        yield note(
+            folder.subject,
+            f"{folder.path} is on a FUSE file system ({mount.kind} at {mount.point}): writes and "
+            "locks are as good as the program behind it",
+            f"{folder.move_to()}, if that program stores the files on another machine",
         )
     elif mount.is_memory:
         yield Finding(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,6 +17,7 @@ from ...delivery.journal.writer_description import Description, ForeignFolderErr
 from ...errors import ChestError
 from ...record.json_line import made_at
 from .finding import Finding, note
+from .locks import is_locked
 
 # Seconds that a record may wait although something delivers: a store that was down for a moment.
 _MAX_AGE = 60.0
@@ -96,7 +95,7 @@ def _examine_writer(folder: Path, scope: JournalScope, exporter: str) -> Iterato
     for chest in scope.chests:
         page = partition.read(chest, 1)
         age = 0.0 if page is None or not page.lines else _age(page.lines[0])
-        if age > _MAX_AGE and not _is_locked(folder / "reader.lock"):
+        if age > _MAX_AGE and not is_locked(folder / "reader.lock"):
             yield Finding(
                 "journal",
                 f"records for the chest {chest!r} have waited for {age / 60:.0f} minutes, and no "
@@ -107,21 +106,6 @@ def _examine_writer(folder: Path, scope: JournalScope, exporter: str) -> Iterato
 
 def _age(line: bytes) -> float:
     return time.time() - made_at(line) / 1_000_000
-
-
-def _is_locked(path: Path) -> bool:
-    """Return whether a process holds a lock; the file is opened for reading only."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def _examine_ledger(root: Path) -> Iterator[Finding]:

@@ -9,6 +9,8 @@ from pathlib import Path
 #: File systems of other machines: their locks may do nothing, and their writes may come late.
 _NETWORK = re.compile(
     r"nfs\d?|cifs|smb\w*|ncpfs|9p|afs|ceph|glusterfs|lustre|beegfs|gpfs|ocfs2|orangefs|virtiofs|"
+    # Folders of the host in a virtual machine, in WSL 2 (/mnt/c) and in Docker Desktop.
+    r"drvfs|vboxsf|prl_fs|vmhgfs|fakeowner|fuse\.(vmhgfs-fuse|grpcfuse|osxfs)|"
     r"fuse\.(sshfs|s3fs|goofys|rclone|gcsfuse|glusterfs|ceph|mountpoint-s3|davfs|blobfuse2?)"
 )
 _MEMORY = ("tmpfs", "ramfs")
@@ -22,15 +24,22 @@ class Mount:
 
     :param point: the folder where it is mounted.
     :param kind: its type, e.g. ``"ext4"``.
+    :param is_read_only: whether nobody can write to it.
     """
 
     point: Path
     kind: str
+    is_read_only: bool = False
 
     @property
     def is_remote(self) -> bool:
         """Whether another machine holds the files."""
         return _NETWORK.fullmatch(self.kind) is not None
+
+    @property
+    def is_fuse(self) -> bool:
+        """Whether a program serves it: what its locks do depends on that program."""
+        return self.kind.startswith("fuse") and not (self.is_remote or self.is_image)
 
     @property
     def is_memory(self) -> bool:
@@ -66,6 +75,9 @@ def mount_of(path: Path, mounts: str | None = None) -> Mount | None:
 
 def _parse(line: str) -> Mount:
     # https://man7.org/linux/man-pages/man5/proc_pid_mountinfo.5.html
-    fields, _, kind = line.partition(" - ")
-    point = re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), fields.split()[4])
-    return Mount(Path(point), kind.split()[0])
+    left, _, right = line.partition(" - ")
+    fields, (kind, *source) = left.split(), right.split()
+    point = re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), fields[4])
+    # The mount may be read-only, or the whole file system.
+    is_read_only = "ro" in fields[5].split(",") or "ro" in source[-1].split(",")
+    return Mount(Path(point), kind, is_read_only)

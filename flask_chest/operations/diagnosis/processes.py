@@ -10,14 +10,14 @@ from pathlib import Path
 
 from ...delivery.journal.file_names import WRITER_NAME, writer_folders
 from .finding import Finding, note
+from .locks import is_locked
+from .uwsgi import has_threads
 
 _PROC = Path("/proc")
 _DELETED = " (deleted)"  # at the end of a link in /proc
 _MIN_OPEN_FILES = 256
-# Lines of uWSGI's configuration that let background threads run.
-_UWSGI_THREADS = re.compile(r"^[\s-]*(enable-threads|threads|gevent|asyncio)\b", re.MULTILINE)
-# Servers that end their workers without Python's exit hooks.
-_NO_EXIT_HOOKS = ("uvicorn", "granian")
+# Servers that end without Python's exit hooks on SIGTERM.
+_NO_EXIT_HOOKS = ("uvicorn", "granian", "waitress", "waitress-serve", "cheroot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class ServingProcess:
     :param has_terminal: whether somebody started it in a terminal.
     :param max_open_files: its limit of open files.
     :param deleted_files: the files that it has open although they were deleted or replaced.
+    :param user: its user; ``None`` if unknown.
     """
 
     pid: int
@@ -37,6 +38,7 @@ class ServingProcess:
     has_terminal: bool = True
     max_open_files: int = 2**20
     deleted_files: Sequence[Path] = ()
+    user: int | None = None
 
     def runs(self, program: str) -> bool:
         """Return whether it is a program, also if Python runs the program's script or module."""
@@ -68,10 +70,10 @@ def examine_process(process: ServingProcess, exporter: str) -> Iterator[Finding]
 
     :param exporter: the app's ``CHEST_EXPORTER``.
     """
-    if process.runs("uwsgi") and exporter == "thread" and not _has_threads(process):
+    if _is_uwsgi_without_threads(process) and exporter == "thread":
         yield Finding(
             "server",
-            f"{process.name} does not enable threads: many versions of uWSGI then run no "
+            f"{process.name} does not enable threads: before version 2.0.27 uWSGI then runs no "
             "background thread, and nothing is delivered",
             "enable-threads = true",
         )
@@ -88,7 +90,8 @@ def examine_process(process: ServingProcess, exporter: str) -> Iterator[Finding]
             f"{process.name} runs no exit hooks: records of its last second wait in the journal",
             'CHEST_EXPORTER = "agent"',
         )
-    if any(map(process.runs, ("apache2", "httpd"))):
+    # mod_wsgi renames its processes: display-name=%{GROUP}.
+    if any(map(process.runs, ("apache2", "httpd"))) or process.command[0].startswith("(wsgi:"):
         yield note(
             "server",
             f"{process.name}: two apps in one process group need the main interpreter",
@@ -99,6 +102,44 @@ def examine_process(process: ServingProcess, exporter: str) -> Iterator[Finding]
             "server",
             f"{process.name} may open {process.max_open_files} files only",
             f"ulimit -n {_MIN_OPEN_FILES * 4}",
+        )
+
+
+def examine_user(process: ServingProcess, root: Path) -> Iterator[Finding]:
+    """Find processes that dropped their rights after the first record.
+
+    :param root: the journal's folder.
+    """
+    if process.user in {None, 0}:
+        return
+    for folder in root.glob(f"*-{process.pid}-*"):
+        owner = folder.stat().st_uid
+        if owner != process.user and WRITER_NAME.fullmatch(folder.name):
+            yield Finding(
+                "server",
+                f"{process.name} runs as user {process.user}, and may not read its own records in "
+                f"{folder}, of user {owner}: it dropped its rights after the first one",
+                f"chown {process.user} {root.parent}, before the server starts",
+            )
+
+
+def examine_hidden_writers(root: Path, found: Sequence[ServingProcess]) -> Iterator[Finding]:
+    """Note processes that write to the journal and that this process cannot see.
+
+    :param root: the journal's folder.
+    :param found: the processes that :func:`find_processes` found.
+    """
+    known = {process.pid for process in found}
+    hidden = 0
+    for folder in writer_folders(root):
+        if WRITER_NAME.fullmatch(folder.name) and int(folder.name.split("-")[1]) not in known:
+            hidden += is_locked(folder / "alive.lock")
+    if hidden:
+        yield note(
+            "server",
+            f"{hidden} processes write to the journal that are not visible here: they run in other "
+            "containers or belong to other users, so they were not examined",
+            "run flask chest doctor there, too",
         )
 
 
@@ -116,18 +157,9 @@ def examine_files(process: ServingProcess, stores: Sequence[Path | None]) -> Ite
             )
 
 
-def _has_threads(process: ServingProcess) -> bool:
-    if process.environ.keys() & {"UWSGI_ENABLE_THREADS", "UWSGI_THREADS", "UWSGI_GEVENT"}:
-        return True
-    files = [word.partition("=")[2] or word for word in process.command]
-    text = "\n".join(process.command)
-    for name in files:
-        # Relative files start at the folder in which the server was started.
-        file = _PROC / str(process.pid) / "cwd" / name
-        if name.endswith((".ini", ".cfg")):
-            with suppress(OSError, UnicodeDecodeError):
-                text += "\n" + file.read_text(encoding="utf-8")
-    return _UWSGI_THREADS.search(text) is not None
+def _is_uwsgi_without_threads(process: ServingProcess) -> bool:
+    is_uwsgi = process.runs("uwsgi") or process.runs("pyuwsgi")
+    return is_uwsgi and not has_threads(process.pid, process.command, process.environ)
 
 
 def _is_development(process: ServingProcess) -> bool:
@@ -164,4 +196,5 @@ def _read_process(pid: int) -> ServingProcess:
         terminal != "0",
         2**20 if limit is None else int(limit[1]),
         [Path(name.removesuffix(_DELETED)) for name in names if name.endswith(_DELETED)],
+        int(re.findall(r"^Uid:\s+\d+\s+(\d+)", (folder / "status").read_text(), re.MULTILINE)[0]),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,22 +15,36 @@ from .finding import Finding, note
 
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:\[[^]]*\])?\s*([^;]*)(?:;.*)?")
 _EXTRA = re.compile(r"""extra == ['"]([\w-]+)['"]""")
-# Variables that tell where a function is frozen between two requests.
+# Variables of platforms that freeze a process between two requests.
 _FROZEN_BETWEEN_REQUESTS = {
     "AWS_LAMBDA_FUNCTION_NAME": "AWS Lambda",
-    "K_SERVICE": "Cloud Run",
+    "K_SERVICE": "Cloud Run (unless processor time is always allocated)",
+    "FUNCTION_TARGET": "Google Cloud Functions",
     "FUNCTIONS_WORKER_RUNTIME": "Azure Functions",
     "VERCEL": "Vercel",
+    "NETLIFY": "Netlify",
+    "FC_FUNCTION_NAME": "Alibaba Function Compute",
+}
+# Variables of platforms whose disk is emptied at each restart of the app.
+_EMPTIED_AT_RESTARTS = {
+    "DYNO": "Heroku",
+    "VCAP_APPLICATION": "Cloud Foundry",
+    "GAE_INSTANCE": "App Engine",
 }
 
 
-def examine_software(buffer: str, environ: Mapping[str, str] = os.environ) -> Iterator[Finding]:
+def examine_software(
+    buffer: str, flush: str = "interval", environ: Mapping[str, str] = os.environ
+) -> Iterator[Finding]:
     """Find software that is too old, and platforms that need other settings.
 
     :param buffer: the app's ``CHEST_BUFFER``.
+    :param flush: the app's ``CHEST_FLUSH``.
     :param environ: the environment of the process.
     """
     yield from examine_versions()
+    yield from examine_platform(buffer, flush, environ)
+    yield note("software", f"Python {platform.python_version()} on {_system()}")
     if COMPILED:
         yield note("software", "the compiled module is in use")
     else:
@@ -42,12 +57,33 @@ def examine_software(buffer: str, environ: Mapping[str, str] = os.environ) -> It
         yield note("software", f"{sys.platform}: file systems and servers cannot be examined")
     if sys.getfilesystemencoding().lower() != "utf-8":
         yield Finding("software", "file names are not UTF-8 here", "PYTHONUTF8=1")
-    for variable, platform in _FROZEN_BETWEEN_REQUESTS.items():
-        if variable in environ and buffer != "none":
+
+
+def examine_platform(buffer: str, flush: str, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Find platforms that freeze processes, or whose disk does not last.
+
+    :param buffer: the app's ``CHEST_BUFFER``.
+    :param flush: the app's ``CHEST_FLUSH``.
+    :param environ: the environment of the process.
+    """
+    if buffer == "none" or flush == "request":
+        return
+    for variable, name in _FROZEN_BETWEEN_REQUESTS.items():
+        if variable in environ:
             yield Finding(
                 "server",
-                f"{platform} freezes processes between requests, so records wait for the next one",
-                'CHEST_BUFFER = "none"',
+                f"{name} freezes processes between requests, so records wait for the next one, "
+                "and are lost if there is none",
+                'CHEST_FLUSH = "request"',
+            )
+            return
+    for variable, name in _EMPTIED_AT_RESTARTS.items():
+        if variable in environ:
+            yield note(
+                "journal",
+                f"{name} empties the disk at each restart: records that are not delivered by then "
+                "are lost, about a second of them or all since the store is down",
+                'CHEST_FLUSH = "request"',
             )
 
 
@@ -62,6 +98,11 @@ def examine_versions() -> Iterator[Finding]:
     for name, allowed, extra in parsed:
         if extra is None or all(_is_installed(each.name) for each in parsed if each.extra == extra):
             yield from _compare(name, allowed, optional=extra is not None)
+
+
+def _system() -> str:
+    library, version = platform.libc_ver()
+    return f"{platform.system()}, {f'{library} {version}' if library else 'no glibc'}"
 
 
 class _Requirement(NamedTuple):

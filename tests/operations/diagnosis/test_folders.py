@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import pytest
 from flask_chest.operations.diagnosis.finding import Finding
 from flask_chest.operations.diagnosis.folders import Folder, examine_folder
 from flask_chest.operations.diagnosis.mounts import mount_of
+from tests.servers.programs import skip_without
+from tests.torture.test_disk import tmpfs
 
 _MOUNTS = r"""22 1 0:21 / / rw,relatime - {root} /dev/vda1 rw
 30 22 0:30 / /srv rw - ext4 /dev/vdb rw
@@ -20,6 +23,11 @@ _MOUNTS = r"""22 1 0:21 / / rw,relatime - {root} /dev/vda1 rw
 32 30 0:32 / /srv/cloud rw - fuse.s3fs s3fs rw
 33 30 0:33 / /srv/cloud rw - ext4 /dev/vdc rw
 34 30 0:34 / /srv/memory rw - tmpfs tmpfs rw
+35 30 0:35 / /srv/sealed ro,relatime - ext4 /dev/vdd rw
+36 30 0:36 / /srv/disk rw - ext4 /dev/vde ro,errors=remount-ro
+37 30 0:37 / /mnt/c rw,noatime - 9p drvfs rw,trans=fd
+38 30 0:38 / /srv/host rw - fuse.grpcfuse grpcfuse rw
+39 30 0:39 / /srv/unknown rw - fuse.mergerfs a:b rw
 """
 
 
@@ -34,6 +42,11 @@ def examine(path: Path, **arguments: Any) -> list[Finding]:
         ("/srv/with space/journal", "nfs4", "network file system (nfs4 at /srv/with space)"),
         ("/srv/cloud/journal", "ext4", ""),  # the second mount hides the first
         ("/srv/memory/journal", "tmpfs", "is in memory"),
+        ("/srv/sealed/journal", "ext4", "is on a read-only file system (ext4 at /srv/sealed)"),
+        ("/srv/disk/journal", "ext4", "is on a read-only file system"),
+        ("/mnt/c/journal", "9p", "network file system"),  # WSL 2
+        ("/srv/host/journal", "fuse.grpcfuse", "network file system"),  # Docker Desktop
+        ("/srv/unknown/journal", "fuse.mergerfs", ""),
         ("/srv/journal", "ext4", ""),
         ("/opt/app/journal", "overlay", "is in the container"),
     ],
@@ -49,6 +62,49 @@ def test_file_systems(path: str, kind: str, word: str, tmp_path: Path) -> None:
     ]
     assert len(found) == bool(word)
     assert all('CHEST_JOURNAL_DIR = "/' in finding.remedy for finding in found)
+
+
+def test_an_unknown_fuse_file_system(tmp_path: Path) -> None:
+    """What its locks do depends on the program behind it, so that is a note."""
+    mount = mount_of(Path("/srv/unknown"), _MOUNTS.format(root="overlay"))
+    folder = Folder("journal", tmp_path, 'CHEST_JOURNAL_DIR = "{folder}"', "shop", 2**20)
+    texts = [each.text for each in examine_folder(folder, mount)]
+    assert any("FUSE file system (fuse.mergerfs at /srv/unknown)" in text for text in texts)
+
+
+@pytest.mark.server
+def test_a_read_only_root(tmp_path: Path) -> None:
+    """A real mount that is read-only, in a namespace: the remedy is another folder, no chown."""
+    code = f"""
+from pathlib import Path
+from flask_chest.operations.diagnosis.folders import Folder, examine_folder
+folder = Folder("journal", Path({str(tmp_path)!r}) / "journal", "MOVE = {{folder}}", "shop", 0)
+for found in examine_folder(folder):
+    if found.is_problem:
+        print(found.text, "|", found.remedy)
+"""
+    script = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && shift && exec "$@"'
+    wrapper = ["unshare", "--mount", "sh", "-c", script, "sh", str(tmp_path)]
+    if subprocess.run([*wrapper, "true"], capture_output=True, check=False).returncode:
+        skip_without("the right to mount in a namespace")
+    command = [*wrapper, sys.executable, "-c", code]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    [line] = printed.splitlines()
+    assert "is on a read-only file system" in line
+    assert line.endswith("| MOVE = /var/lib/shop")
+
+
+@pytest.mark.server
+def test_a_small_memory_file_system(tmp_path: Path) -> None:
+    """A real tmpfs of 1 MiB: it is in memory, and smaller than the limit of the buffer."""
+    with tmpfs(tmp_path / "small", "1m"):
+        folder = Folder(
+            "journal", tmp_path / "small", 'CHEST_JOURNAL_DIR = "{folder}"', "shop", 2**28
+        )
+        found = [each for each in examine_folder(folder) if each.is_problem]
+    assert "is in memory (tmpfs" in found[0].text
+    assert "1 MiB are free, and its files may take 256" in found[1].text
+    assert found[1].remedy == "CHEST_BUFFER_MAX_BYTES = 1 * 1024 * 1024"
 
 
 def test_a_good_folder(tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ from flask_chest.operations.diagnosis import software
 
 def test_what_is_installed_here() -> None:
     """The versions of the tests are allowed."""
-    assert [each.text for each in software.examine_software("disk", {}) if each.is_problem] == []
+    assert [
+        each.text for each in software.examine_software("disk", environ={}) if each.is_problem
+    ] == []
 
 
 def test_versions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,15 +48,44 @@ def test_without_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pure_python(monkeypatch: pytest.MonkeyPatch) -> None:
     """The compiled module is optional, so its absence is a note."""
     monkeypatch.setattr(software, "COMPILED", False)
-    [found] = [each for each in software.examine_software("disk", {}) if "compiled" in each.text]
+    [found] = [
+        each for each in software.examine_software("disk", environ={}) if "compiled" in each.text
+    ]
     assert not found.is_problem
     assert "pip install" in found.remedy
 
 
-@pytest.mark.parametrize("variable", ["AWS_LAMBDA_FUNCTION_NAME", "K_SERVICE"])
+@pytest.mark.parametrize(
+    "variable",
+    ["AWS_LAMBDA_FUNCTION_NAME", "K_SERVICE", "FUNCTION_TARGET", "FUNCTIONS_WORKER_RUNTIME"],
+)
 def test_serverless(variable: str) -> None:
     """Where processes are frozen between requests, records must be delivered within them."""
     environ = {variable: "shop"}
-    found = [each for each in software.examine_software("disk", environ) if each.is_problem]
-    assert [each.remedy for each in found] == ['CHEST_BUFFER = "none"']
-    assert not any(each.is_problem for each in software.examine_software("none", environ))
+    [found] = software.examine_platform("disk", "interval", environ)
+    assert (found.is_problem, found.remedy) == (True, 'CHEST_FLUSH = "request"')
+    assert list(software.examine_platform("disk", "request", environ)) == []
+    assert list(software.examine_platform("none", "interval", environ)) == []
+
+
+@pytest.mark.parametrize("variable", ["DYNO", "VCAP_APPLICATION", "GAE_INSTANCE"])
+def test_disks_that_are_emptied(variable: str) -> None:
+    """Where the disk is emptied at each restart, that is a note: most stores are seldom down."""
+    [found] = software.examine_platform("disk", "interval", {variable: "web.1"})
+    assert "empties the disk at each restart" in found.text
+    assert not found.is_problem
+    assert list(software.examine_platform("disk", "interval", {})) == []
+
+
+@pytest.mark.parametrize(("library", "text"), [(("", ""), "no glibc"), (("glibc", "2.36"), "2.36")])
+def test_the_system(library: tuple[str, str], text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system is named: musl has no version that Python knows (simulated)."""
+    monkeypatch.setattr("platform.libc_ver", lambda: library)
+    assert any(text in each.text for each in software.examine_software("disk", environ={}))
+
+
+def test_another_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On macOS file systems and servers cannot be examined, which is said (simulated)."""
+    monkeypatch.setattr("sys.platform", "darwin")
+    texts = [each.text for each in software.examine_software("disk", environ={})]
+    assert "darwin: file systems and servers cannot be examined" in texts
