@@ -25,6 +25,9 @@ class Reader(ABC):
     :param name: the name of the chest.
     """
 
+    #: Whether the percentiles of several groups or intervals can be added up.
+    adds_percentiles = True
+
     def __init__(self, name: str) -> None:
         self.name = name
 

@@ -83,11 +83,12 @@ def stats(
 
 def _ask(reader: Reader, query: Query, limit: int) -> tuple[Answer, _Trends]:
     step = query.seconds / _BARS
-    if query.by == ROUTE:
+    is_one_question = query.by == ROUTE and reader.adds_percentiles
+    if is_one_question:
         # Rollups of a year are many rows, routes are few: read the rollups only once.
         series = reader.series(query, step, _MAX_ROUTES)
         answer = answer_from_series(series, limit)
-    if query.by != ROUTE or len(series.lines) >= _MAX_ROUTES:
+    if not is_one_question or len(series.lines) >= _MAX_ROUTES:
         answer = reader.answer(query, limit)
         series = reader.series(query, step, limit, [group.key for group in answer.groups])
     trends = {key: [each.count for each in line] for key, line in series.lines.items()}

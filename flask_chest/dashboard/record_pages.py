@@ -165,11 +165,11 @@ class Pages:
 def _by_route(reader: Reader, query: Query, step: float) -> tuple[Answer, Series]:
     """Return the answer by route, and a series that covers all routes."""
     grouped = query.grouped(ROUTE)
-    # One read serves charts and table: a long range has many rollups.
-    series = reader.series(grouped, step, _MAX_ROUTES)
-    if len(series.lines) < _MAX_ROUTES:
-        return answer_from_series(series, _GROUPS), series
-    # The series may lack routes.
+    if reader.adds_percentiles:
+        # One read serves charts and table: a long range has many rollups.
+        series = reader.series(grouped, step, _MAX_ROUTES)
+        if len(series.lines) < _MAX_ROUTES:  # else it may lack routes
+            return answer_from_series(series, _GROUPS), series
     return reader.answer(grouped, _GROUPS), reader.series(query, step)
 
 

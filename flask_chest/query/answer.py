@@ -29,6 +29,8 @@ class Summary:
     :param high: maximum of the measure; likewise.
     :param digest: distribution of the measure.
     :param measured: number of records that have the measure, weighted.
+    :param known_percentiles: p50, p95 and p99, if the store computed them and returned no
+        distribution. They are not known of the sum of two groups.
     """
 
     count: float = 0.0
@@ -40,6 +42,7 @@ class Summary:
     digest: Digest = field(default_factory=Digest)
     measured: float = 0.0
     has_extremes: bool = True
+    known_percentiles: list[float | None] | None = None
 
     @property
     def mean(self) -> float | None:
@@ -49,6 +52,8 @@ class Summary:
     @property
     def percentiles(self) -> list[float | None]:
         """p50, p95 and p99 of the measure; ``None`` for variables that come from rollups."""
+        if self.known_percentiles is not None:
+            return self.known_percentiles
         if self.digest.total < _COMPLETE * self.measured:
             return [None for _ in _PERCENTILES]  # the digest covers only a part of the records
         between = self.digest.percentiles(_PERCENTILES)
@@ -58,6 +63,7 @@ class Summary:
         """Add the aggregates of another group."""
         if not other.rows and not other.count:
             return  # most intervals of a long range may be empty
+        self.known_percentiles = None if self.rows or self.count else other.known_percentiles
         self.count += other.count
         self.rows += other.rows
         self.errors += other.errors
@@ -132,12 +138,14 @@ class Answer:
     :param fraction: the fraction of the time range that was read. Below 1 all numbers are
         estimates.
     :param complete: whether all groups are listed.
+    :param total: the aggregates of all records; default: those of the groups and the rest added up.
     """
 
     groups: Sequence[Group]
     rest: Summary
     fraction: float = 1.0
     complete: bool = True
+    total: Summary | None = None
 
     @property
     def is_scattered(self) -> bool:
@@ -148,6 +156,8 @@ class Answer:
     @property
     def whole(self) -> Summary:
         """The aggregates of all records."""
+        if self.total is not None:
+            return self.total
         whole = Summary()
         whole.merge(self.rest)
         for group in self.groups:

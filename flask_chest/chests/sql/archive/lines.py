@@ -41,7 +41,8 @@ DIALECTS = {
             "+ CAST(substr(time, 21, 6) AS INTEGER)"
         ),
         # json_object() rounds to 15 digits.
-        double="json(printf('%!.17g', {0}))",
+        # printf() writes NULL as 0.0.
+        double="CASE WHEN {0} IS NOT NULL THEN json(printf('%!.17g', {0})) END",
         document="{0}",
         json_object="json_object",
         join="SELECT group_concat(line, char(10)), count(*) FROM ({0})",
