@@ -9,6 +9,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+from ....query.fields import Field
 from .base import Dialect, Expression, Member
 
 if TYPE_CHECKING:  # SQLAlchemy 1.4 has no generic classes
@@ -21,8 +22,7 @@ _DOUBLE = mysql.DOUBLE(asdecimal=False)
 _PATH_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # The name that replaces one that MariaDB's paths cannot express: a private character.
 _STAND_IN = "\ue0c4"
-_INTEGERS = ("INTEGER", "UNSIGNED INTEGER")
-_FRACTIONS = ("DOUBLE", "DECIMAL")
+_NUMBERS = ("INTEGER", "UNSIGNED INTEGER", "DOUBLE", "DECIMAL")
 
 
 class MySQL(Dialect):
@@ -62,19 +62,28 @@ class MySQL(Dialect):
     def member(self, document: Expression, name: str) -> Member:
         member = _extract(document, name)
         kind, text = sa.func.json_type(member), sa.func.json_unquote(member, type_=sa.Text)
-        is_boolean = kind == "BOOLEAN"
+        is_boolean, is_number = kind == "BOOLEAN", kind.in_(_NUMBERS)
+        # To MariaDB, 1e+280 is an INTEGER.
+        has_mark = sa.func.locate("e", text) + sa.func.locate(".", text)
         return Member(
             has_value=kind != "NULL",
             is_text=kind == "STRING",
             text=text,
-            is_integer=kind.in_(_INTEGERS),
+            is_integer=sa.and_(is_number, has_mark == 0),
             integer=sa.cast(text, sa.Numeric(65, 0)),
-            is_fraction=kind.in_(_FRACTIONS),
+            is_fraction=sa.and_(is_number, has_mark > 0),
             fraction=sa.cast(text, _DOUBLE),
             is_true=sa.and_(is_boolean, text == "true"),
             is_false=sa.and_(is_boolean, text == "false"),
             is_document=kind.in_(("ARRAY", "OBJECT")),
         )
+
+    def number(self, field: Field) -> Expression:
+        if not field.document:
+            return super().number(field)
+        member = _extract(self._table.columns[field.document], field.name)
+        text = sa.func.json_unquote(member, type_=sa.Text)
+        return sa.case((sa.func.json_type(member).in_(_NUMBERS), self.cast_number(text)))
 
 
 class Bytes(_TextDecorator):
