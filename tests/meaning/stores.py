@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 from flask_chest import Chest, FlaskChestSQLite
 from flask_chest.chests.factory import make_chest
 
+from ..servers.clickhouse import in_process
 from ..servers.mariadb import MariaDB
 from ..servers.mongodb import MongoDB
 from ..servers.postgresql import PostgreSQL
+from ..servers.programs import require_module
 
 
 class Store(NamedTuple):
@@ -40,9 +42,17 @@ def _server(kind: Any, table: str = "table") -> Callable[[Path], Any]:
     return start
 
 
+@contextmanager
+def _clickhouse(_: Path) -> Iterator[Callable[[str], Chest]]:
+    require_module("chdb", "chdb")
+    with in_process() as url:
+        yield lambda name: make_chest({"url": url, "table": name})
+
+
 STORES = {
     "sqlite": Store(_sqlite),
     "postgresql": Store(_server(PostgreSQL)),
     "mariadb": Store(_server(MariaDB)),
+    "clickhouse": Store(_clickhouse),
     "mongodb": Store(_server(MongoDB, "collection"), milliseconds=True),
 }

@@ -12,9 +12,10 @@ from ...record.json_line import FIELDS, loads
 from ...record.record import Record
 from ...record.text_cleaning import replace_nul
 
-# "%" only before these digits, where decoding would misread it: "100%" stays as it is.
-_SPECIAL = re.compile(r"^\$|\.|%(?=2E|24|25)")
-_ENCODED = {"$": "%24", ".": "%2E", "%": "%25"}
+# "%" only before these digits, where decoding would misread it: "100%" stays as it is. MongoDB's
+# paths cannot express an empty name.
+_SPECIAL = re.compile(r"^\$|\.|%(?=2E|24|25|00)|^\Z")
+_ENCODED = {"$": "%24", ".": "%2E", "%": "%25", "": "%00"}
 _DECODED = {code: character for character, code in _ENCODED.items()}
 _MAX_INT = 2**63 - 1
 # Only values of these types may need a conversion.
@@ -28,7 +29,7 @@ def encode_name(name: str) -> str:
 
 def decode_name(key: str) -> str:
     """Return the variable's name that a document's key stands for."""
-    return re.sub("%(?:24|2E|25)", lambda found: _DECODED[found[0]], key)
+    return re.sub("%(?:24|2E|25|00)", lambda found: _DECODED[found[0]], key)
 
 
 def field_path(field: Field) -> str:
