@@ -8,8 +8,10 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
+from ..query.fields import Field
+from ..query.filter_parsing import group_filter
 from ..query.formatting import format_number
-from ..query.values import number_spelling
+from ..query.values import number_spelling, spelling
 
 # Control characters, and invisible ones that may change the direction of text. They are shown as
 # escapes, so that no value can look like another one.
@@ -61,11 +63,16 @@ def short(text: Any) -> str:
 
 
 def can_be_filtered(text: str) -> bool:
-    """Return whether a link can filter by this value.
+    """Return whether a link can filter by this value; a URL has a limited length."""
+    return len(text) <= _MAX_FILTER_LENGTH
 
-    Filters strip spaces and cannot be empty, and a URL has a limited length.
+
+def filter_of(value: Any, field: Field) -> str:
+    """Return the filter that finds the records with a value, as a user would type it.
+
+    :param value: any value, or its spelling; ``None`` finds the records without a value.
     """
-    return 0 < len(text) <= _MAX_FILTER_LENGTH and text == text.strip()
+    return str(group_filter(field, spelling(value)))
 
 
 #: Filters by name; in templates each name has the prefix ``chest_``.
@@ -77,4 +84,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "value": value,
     "short": short,
     "can_be_filtered": can_be_filtered,
+    "filter_of": filter_of,
+    "spelling": spelling,
 }

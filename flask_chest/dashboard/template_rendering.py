@@ -9,6 +9,7 @@ from typing import Any
 from flask import current_app, request, url_for
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ..query.fields import ROUTE, Field
 from .csrf import form_value
 from .template_filters import FILTERS
 
@@ -41,6 +42,7 @@ def _environment() -> Environment:
     """Return the environment of all apps in this process; it keeps compiled templates."""
     made = Environment(autoescape=True, loader=FileSystemLoader(_FOLDER), undefined=StrictUndefined)
     made.filters.update({f"chest_{name}": function for name, function in FILTERS.items()})
+    made.globals.update(route_field=ROUTE, chest_field=Field)
     made.globals.update(url_for=url_for, form_value=form_value, app_csrf_field=_app_csrf_field)
     return made
 

@@ -13,7 +13,7 @@ from werkzeug.datastructures import MultiDict
 
 from ..errors import QueryError
 from ..query.fields import Field
-from ..query.filter_parsing import Filter, parse_filters
+from ..query.filter_parsing import MAX_FILTERS, Filter, parse_filters
 from ..query.query import DURATION, Query, parse_time
 from ..query.time_intervals import DAY, HOUR, floor_to, from_timestamp
 
@@ -33,9 +33,8 @@ MAX_INTERVALS = 100
 _WEEK = 7 * DAY
 _INTERVALS = (1, 5, 10, 30, 60, 300, 600, 1800, HOUR, 2 * HOUR, 6 * HOUR, 12 * HOUR, DAY, _WEEK)
 
-_MAX_FILTERS = 20
 # A page's own links stay below these limits.
-_MAX_ARGUMENTS, _MAX_ARGUMENT_LENGTH = 60, 2000
+_MAX_ARGUMENTS, _MAX_ARGUMENT_LENGTH = MAX_FILTERS + 50, 2000
 # The last second of the year 9999, the latest time that Python can represent.
 _MAX_TIMESTAMP = 253_402_300_799
 
@@ -75,7 +74,7 @@ class Params:
         return cls(
             arguments.get("since", "").strip() or "1 day",
             arguments.get("until", "").strip(),
-            where[:_MAX_FILTERS],
+            where,
             datetime.now(timezone.utc),
         )
 

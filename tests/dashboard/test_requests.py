@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from html import unescape
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -88,20 +89,31 @@ def test_records_of_one_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize(
-    ("value", "shown", "is_linked"),
-    [("bob", "bob", True), ("bob ", '"bob "', False), ("", '""', False), (" ", '" "', False)],
+    ("value", "shown"),
+    [
+        *(("bob", "bob"), ("bob ", '"bob "'), ("", '""'), (" ", '" "'), ("5.0", "5.0")),
+        *(("null", "null"), ("[1, 2]", "[1, 2]"), ([1, 2], "[1,2]"), (1e16, "1" + "0" * 16)),
+        *((0.1, "0.1"), (True, "true"), ('"', '"'), ("a=b", "a=b")),
+    ],
 )
-def test_only_values_that_filters_can_match_are_links(
-    tmp_path: Path, value: str, shown: str, is_linked: bool
-) -> None:
-    """Values that a filter cannot match, such as empty ones, are not links."""
+def test_links_of_values(tmp_path: Path, value: Any, shown: str) -> None:
+    """The link of a value finds its record, and no other; also if filters read it differently."""
     app = make_dashboard_app(tmp_path, CHEST_EXPORTER="agent")
     [chest] = get_state(app).chests
     time = datetime.now(timezone.utc) - timedelta(minutes=1)
-    chest.write([Record(id="1", time=time, vars={"who": value}), Record(id="2", time=time)])
+    others: list[Any] = [value, None, 5, "2", False, 1e15, [2, 1], {"a": "bob"}, "bo"]
+    chest.write(
+        [
+            Record(id=f"{number:032x}", time=time, vars={"a = b": other})
+            for number, other in enumerate(others)
+        ]
+    )
     client = open_client(app)
-    text = unescape(client.get("/chest/variable?name=who&as=words").text)
-    assert f"<bdi>{shown}</bdi>" in text
-    assert ("where=vars.who%3Dbob" in text) == is_linked
-    one = unescape(client.get("/chest/requests/1").text)
-    assert ("requests with this value" in one) == is_linked
+    name = quote('vars."a = b"')
+    of_group = client.get(f"/chest/variable?name={name}&as=words").text
+    of_record = client.get(f"/chest/requests/{0:032x}").text
+    linked = re.findall(r'href="(/chest/requests/?\?[^"]+)"><bdi>([^<]*)</bdi>', of_group)
+    [group] = [unescape(link) for link, text in linked if unescape(text) == shown]
+    [more] = re.findall(r'href="([^"]+)">requests with this value', of_record)
+    for link in (group, unescape(more)):
+        assert listed_on(client.get(link).text) == ["0" * 32], link
