@@ -9,12 +9,13 @@ if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValueList
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
     from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 _MIN_INT, _MAX_INT = -(2**63), 2**63 - 1
 
 
-def add_attributes(holder: LogRecord | Resource, values: Mapping[str, Any]) -> None:
-    """Add attributes to a log record or a resource."""
+def add_attributes(holder: LogRecord | Resource | Span, values: Mapping[str, Any]) -> None:
+    """Add attributes to a log record, a span or a resource."""
     for name, value in values.items():
         pair = holder.attributes.add()
         pair.key = name

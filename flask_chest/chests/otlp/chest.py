@@ -19,8 +19,10 @@ from ..http.response import Response
 from ..url import StoreURL, digest
 from .log_records import LogEncoder
 from .response import Outcome, read_outcome, summarize
+from .spans import SpanEncoder
 
-_PATH = "/v1/logs"
+_PATH, _TRACES_PATH = "/v1/logs", "/v1/traces"
+_NO_SPANS = "let the collector take traces, or leave 'spans' off"
 # https://opentelemetry.io/docs/specs/otlp/#otlphttp-default-port; services on the internet use the
 # port of https.
 _PORTS = {"http": 4318, "https": 443}
@@ -45,6 +47,7 @@ class FlaskChestOTLP(Chest):
     :param headers: headers of each request, e.g. a vendor's key.
     :param resource: further attributes of the resource, beside ``CHEST_TAGS`` and the app's name as
         ``service.name``.
+    :param spans: whether to send each record that belongs to a trace as a span, too.
     :param compression: ``"gzip"`` or ``"none"``.
     :param verify: ``True``, or the file of the private CA that signed the collector's certificate.
     :param timeout: seconds for one request; default: ``CHEST_EXPORT_TIMEOUT``.
@@ -61,6 +64,7 @@ class FlaskChestOTLP(Chest):
         url: str,
         headers: Mapping[str, str] | None = None,
         resource: Mapping[str, Any] | None = None,
+        spans: bool = False,
         compression: str = "none",
         verify: bool | str = True,
         timeout: float | None = None,
@@ -82,6 +86,11 @@ class FlaskChestOTLP(Chest):
         if self._compresses:
             sent["Content-Encoding"] = "gzip"
         self._client = HTTPClient(self, self.url, sent, {"verify": verify})
+        self._spans: SpanEncoder | None = None
+        if spans:
+            self._spans = SpanEncoder(_check_resource(resource or {}))
+            traces_url = self.url.removesuffix(_PATH) + _TRACES_PATH
+            self._traces_client = HTTPClient(self, traces_url, sent, {"verify": verify})
         self._log = LogThrottle(self.logger)
 
     @classmethod
@@ -115,6 +124,8 @@ class FlaskChestOTLP(Chest):
         if not records:
             return
         lines = to_lines(records)
+        if self._spans is not None:
+            self._send_spans(self._spans, lines)
         self._raise_for_response(self._post(lines), records)
 
     def check(self) -> None:
@@ -125,14 +136,34 @@ class FlaskChestOTLP(Chest):
 
     def close(self) -> None:
         self._client.close()
+        if self._spans is not None:
+            self._traces_client.close()
+
+    def _send_spans(self, encoder: SpanEncoder, lines: Sequence[bytes]) -> None:
+        """Send the spans of a batch. A collector that refuses them still gets the log records."""
+        body = encoder.encode(lines, self._app_name)
+        if body is None:
+            return
+        response = self._send(self._traces_client, body)
+        if 200 <= response.status < 300:
+            return
+        reason = summarize(response)
+        self._traces_client.raise_if_temporary(response, reason)
+        message = self.error_message(f"it refused the spans: {reason}", _NO_SPANS)
+        self._log.warning("spans", "%s", message)
 
     def _post(self, lines: Sequence[bytes]) -> Response:
-        app_name = "" if self.app_info is None else self.app_info.app_name
-        body = self._encoder.encode(lines, app_name)
+        return self._send(self._client, self._encoder.encode(lines, self._app_name))
+
+    def _send(self, client: HTTPClient, body: bytes) -> Response:
         if self._compresses:
             body = gzip.compress(body, compresslevel=1, mtime=0)
         timeout = self.timeout if self._own_timeout is None else self._own_timeout
-        return self._client.send("POST", body, {}, timeout)
+        return client.send("POST", body, {}, timeout)
+
+    @property
+    def _app_name(self) -> str:
+        return "" if self.app_info is None else self.app_info.app_name
 
     def _raise_for_response(self, response: Response, records: Sequence[Record]) -> None:
         if 200 <= response.status < 300:
