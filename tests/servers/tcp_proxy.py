@@ -25,6 +25,8 @@ class TCPProxy:
     max_packets: int | None = None
     #: A connection is cut when its client sends more bytes before the server answers.
     max_bytes: int | None = None
+    #: A connection is cut in place of passing on the next answer that contains these bytes.
+    lost_answer: bytes | None = None
 
     def __init__(self, target: int) -> None:
         self.target = target
@@ -73,6 +75,9 @@ def _pass_on(client: socket.socket, server: socket.socket, proxy: TCPProxy) -> N
                 if not data or _exceeds(packets, proxy.max_packets):
                     return
                 if _exceeds(sent, proxy.max_bytes):
+                    return
+                if key.fileobj is server and proxy.lost_answer and proxy.lost_answer in data:
+                    proxy.lost_answer = None
                     return
                 key.data.sendall(data)
 

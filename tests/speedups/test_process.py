@@ -52,7 +52,9 @@ from tests.torture.app import make_torture_app
 from pathlib import Path
 from flask_chest.record.request_and_record_ids import record_ids
 
-c = ctypes.CDLL(None, use_errno=True)
+# Keeps Python's global lock during the fork, as servers do that fork in C: in the child of a fork
+# without it, a thread that does not exist there may hold the lock for ever.
+c = ctypes.PyDLL(None)
 app = make_torture_app(Path(sys.argv[1]), CHEST_CHESTS=["sqlite:///chest.db"])
 client = app.test_client()
 
@@ -62,6 +64,8 @@ def send(who, count):
 
 assert os.getpid() == 1
 send("parent", 5)
+# A thread that delivers may be inside SQLite, whose locks a fork would copy as well.
+assert app.extensions["chest"].flush(60)
 assert c.unshare(0x20000000) == 0
 child = c.fork()
 if not child:

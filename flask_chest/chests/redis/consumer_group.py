@@ -16,15 +16,18 @@ from typing import Any
 from ...errors import DeliveryError
 from .chest import FIELD, FlaskChestRedis
 
-# Before it reads, the script counts the entries that Redis trimmed before the group read them: all
-# trimmed entries minus all read entries. It is one script because Redis may trim at any time. The
-# script corrects the group's entries-read then, and again after reading, because Redis 7.0 does not
-# count trimmed entries (https://github.com/redis/redis/issues/13957) and does not write the number
-# to its log, so it would have an old number after a restart. A new group starts at "0", the oldest
-# entry. For a record the script returns only its line: the driver needs time for each element.
+# Before it reads, the script looks for entries that Redis trimmed before the group read them: the
+# number of all trimmed entries is above that of all read entries. It is one script because Redis
+# may trim at any time. It does not correct the group's entries-read at once: if its answer got
+# lost, so would be the number of trimmed entries. It returns both numbers, and corrects
+# entries-read when the consumer calls it with them; it then returns the difference, unless another
+# consumer was first. It also corrects entries-read after reading, because Redis 7.0 does not count
+# trimmed entries (https://github.com/redis/redis/issues/13957) and does not write the number to its
+# log, so it would have an old number after a restart. A new group starts at "0", the oldest entry.
+# For a record the script returns only its line: the driver needs time for each element.
 _READ = """
 local key, group = KEYS[1], ARGV[1]
-if redis.call('EXISTS', key) == 0 then return {0, {}, {}} end
+if redis.call('EXISTS', key) == 0 then return {0, 0, 0, {}, {}} end
 local function named(flat)
   local found = {}
   for i = 1, #flat, 2 do found[flat[i]] = flat[i + 1] end
@@ -49,12 +52,15 @@ if not mine then
   redis.call('XGROUP', 'CREATE', key, group, '0', 'ENTRIESREAD', '0')
   mine = {['last-delivered-id'] = '0-0', ['entries-read'] = 0}
 end
-local trimmed, last = 0, mine['last-delivered-id']
+local counted, last = 0, mine['last-delivered-id']
 local gone, read = stream['entries-added'] - stream['length'], mine['entries-read']
 local first = stream['first-entry'] and stream['first-entry'][1]
 if read and gone > read and (not first or before(last, first)) then
-  trimmed, read = gone - read, gone
-  redis.call('XGROUP', 'SETID', key, group, last, 'ENTRIESREAD', read)
+  if read == tonumber(ARGV[5]) then
+    counted, read = tonumber(ARGV[6]) - read, tonumber(ARGV[6])
+    redis.call('XGROUP', 'SETID', key, group, last, 'ENTRIESREAD', read)
+  end
+  if gone > read then return {counted, read, gone, {}, {}} end
 end
 local found = redis.call(
   'XREADGROUP', 'GROUP', group, ARGV[2], 'COUNT', ARGV[3], 'STREAMS', key, '>'
@@ -68,7 +74,7 @@ end
 if read and #ids > 0 then
   redis.call('XGROUP', 'SETID', key, group, ids[#ids], 'ENTRIESREAD', read + #ids)
 end
-return {trimmed, ids, values}
+return {counted, 0, 0, ids, values}
 """
 # Dead consumers leave their names behind. One with pending entries must stay: Redis would delete
 # them together with the consumer.
@@ -84,6 +90,7 @@ for _, each in ipairs(all) do
 end
 """
 _START = b"0-0"
+_NO_GAP = (0, 0)
 # Milliseconds. A released entry gets this idle time, so that any consumer may claim it at once.
 _RELEASED_IDLE_MS = 365 * 86400 * 1000
 
@@ -112,17 +119,36 @@ class ConsumerGroup:
         self.name = name
         #: The consumer's name in Redis.
         self.consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        # Trimmed entries that are not counted yet: the number of read ones, and of trimmed ones.
+        self._gap = _NO_GAP
+        self._is_gap_sent = False
+        self._lost = 0
 
     def read(self, count: int) -> ClaimedEntries:
         """Read entries that no consumer of the group has read yet.
 
         :param count: the most entries.
         """
+        entries, values = self._read(count)
+        if self._gap != _NO_GAP:
+            entries, values = self._read(count)
+        lost, self._lost = self._lost, 0
+        return ClaimedEntries(list(zip(entries, map(_fields, values), strict=True)), lost)
+
+    def _read(self, count: int) -> tuple[list[bytes], list[Any]]:
+        (before, gone), was_sent = self._gap, self._is_gap_sent
+        self._is_gap_sent = self._gap != _NO_GAP
         with self._client() as client:
-            lost, entries, values = client.eval(
-                _READ, 1, self.chest.stream, self.name, self.consumer, count, FIELD
+            counted, *found, entries, values = client.eval(
+                *(_READ, 1, self.chest.stream, self.name, self.consumer, count, FIELD),
+                *(before, gone),
             )
-        return ClaimedEntries(list(zip(entries, map(_fields, values), strict=True)), int(lost))
+        if not counted and was_sent:
+            # The answer to an earlier call got lost, but the script had corrected the number.
+            counted = gone - before
+        self._lost += int(counted)
+        self._gap, self._is_gap_sent = (int(found[0]), int(found[1])), False
+        return entries, values
 
     def claim(self, count: int, idle_ms: int) -> ClaimedEntries:
         """Claim entries of consumers that seem to be dead.

@@ -15,6 +15,7 @@ from flask_chest.chests.redis.chest import FlaskChestRedis
 from flask_chest.chests.redis.consumer_group import ClaimedEntries, ConsumerGroup
 from flask_chest.testing import make_records
 from tests.servers.redis import DURABLE, Redis
+from tests.servers.tcp_proxy import TCPProxy
 
 pytestmark = pytest.mark.server
 
@@ -98,6 +99,29 @@ def test_trimmed_entries_are_counted(chest: FlaskChestRedis, client: Any, read: 
     trim(client, 0)
     assert group.read(10) == ClaimedEntries([], 5)
     assert group.read(10) == ClaimedEntries([], 0)
+
+
+@pytest.mark.parametrize("answer", [b"*5\r\n:0", b"*5\r\n:20"])
+def test_a_count_whose_answer_got_lost(
+    server: Redis, chest: FlaskChestRedis, client: Any, answer: bytes
+) -> None:
+    """A server dies after it has counted, and before it answers: no trimmed entry is forgotten.
+
+    Both answers may get lost: the one with the numbers, and the one to the correction.
+    """
+    with TCPProxy(server.port) as proxy:
+        one = ConsumerGroup(FlaskChestRedis(f"redis://127.0.0.1:{proxy.port}/0"), "g")
+        other = ConsumerGroup(chest, "g")
+        chest.write(make_records(5))
+        assert len(one.read(100).entries) == 5
+        chest.write(make_records(30))
+        client.xtrim("chest", maxlen=10, approximate=False)
+        proxy.lost_answer = answer
+        with pytest.raises(OSError, match="check host and port"):
+            one.read(1)
+        found = one.read(100)
+        assert (found.lost, other.read(100).lost) == (20, 0)
+        one.close()
 
 
 def test_counts_survive_a_restart() -> None:
