@@ -66,13 +66,13 @@ def _total(dump: Path) -> int:
 
 def serve(root: Path, names: Sequence[str]) -> None:
     """Run under valgrind: requests to each app between two calls of getloadavg()."""
-    from flask_chest.delivery.apscheduler_job import Schedule
+    from flask_chest.delivery.schedule import Schedule
 
     from . import apps
     from .workers import call
 
     # The thread of the exporter must not be counted.
-    Schedule.start = lambda self: None  # type: ignore[method-assign]
+    Schedule.start = lambda self, queue: None  # type: ignore[method-assign]
     gc.disable()
     for name in names:
         folder = root / name

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from .._process_lock import ProcessLock
 from ..errors import ConfigError
@@ -21,7 +21,9 @@ from .chest_names import check_name
 from .constructor_arguments import unknown_argument
 from .eraser import Eraser
 from .error_messages import ErrorReports, without_secrets
-from .reader import Reader
+
+if TYPE_CHECKING:
+    from .reader import Reader  # slow to import, and no app needs it to record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

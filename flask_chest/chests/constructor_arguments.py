@@ -42,7 +42,7 @@ def check_arguments(chest_class: type, arguments: Mapping[str, Any], key: str) -
     :param key: the name of the config value in error messages.
     :raises ConfigError: an argument is unknown, or is no mapping where one is expected.
     """
-    known = known_arguments(chest_class)
+    known = known_arguments(chest_class) if arguments else ()  # slow
     for name, value in arguments.items():
         if name in _MAPPINGS and not isinstance(value, (Mapping, NoneType)):
             # The message does not quote the value: headers may hold an API key.

@@ -54,6 +54,8 @@ class RuleSet:
 
     def unmatched(self, routes: Iterable[Route]) -> list[Rule]:
         """Return the rules that match none of these routes: nearly always a typo."""
+        if not self.all:
+            return []  # before it reads the routes: the first request waits for this
         unmatched = {id(rule): rule for rule in self.all}
         for route in routes:
             for rule in self._candidates(route):

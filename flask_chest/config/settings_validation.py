@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from ..errors import ConfigError, suggest_name
@@ -52,11 +53,18 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
 
     :raises ConfigError: a value is wrong, or a ``CHEST_*`` key is unknown.
     """
-    for name in config:
-        if name.startswith("CHEST_") and name not in KEYS:
+    given = [name for name in config if name.startswith("CHEST_")]
+    for name in given:
+        if name not in KEYS:
             advice = suggest_name(name, KEYS, "known keys")
             raise ConfigError(f"{name}: there is no such key; {advice}")
-    return Settings(**{key.field: _validated(key, config) for key in KEYS.values()})
+    values = {KEYS[name].field: _validated(KEYS[name], config) for name in given}
+    return Settings(**{**_defaults(), **values})
+
+
+@cache  # a test suite may make an app for each test
+def _defaults() -> dict[str, Any]:
+    return {key.field: _validated(key, {}) for key in KEYS.values()}
 
 
 def check_value(name: str, value: object) -> Any:

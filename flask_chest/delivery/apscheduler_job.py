@@ -1,4 +1,4 @@
-"""Runs the exporter on APScheduler: one named job, which finds out what is due."""
+"""The exporter's job on APScheduler: named, and due by the monotonic clock."""
 
 from __future__ import annotations
 
@@ -18,9 +18,6 @@ from apscheduler.triggers.base import BaseTrigger
 
 #: The name of the job.
 NAME = "flask-chest:exporter"
-
-# The scheduler counts as dead if it has not run the job for this long.
-_TIMEOUT = 30.0
 
 # APScheduler logs each run at level INFO, which would be one line per second in the app's log.
 _logger = logging.getLogger("flask_chest.scheduler")
@@ -93,25 +90,18 @@ class _OwnScheduler(BackgroundScheduler):  # type: ignore[misc]  # APScheduler i
         BlockingScheduler.shutdown(self, *arguments, **options)
 
 
-class Schedule:
-    """Calls a function at an interval, as a job of a scheduler of its own or of the app.
+class Job:
+    """Calls a function at an interval, on a scheduler of its own or of the app.
 
-    The function runs in the thread of the scheduler, so it must not block.
-
-    :param tick: the function.
+    :param run: the function. It runs in the thread of the scheduler, so it must not block.
     :param seconds: the interval.
     :param app_scheduler: an APScheduler scheduler or Flask-APScheduler's extension; ``None``
         creates a scheduler.
     """
 
-    def __init__(
-        self, tick: Callable[[Schedule], None], seconds: float, app_scheduler: Any = None
-    ) -> None:
-        self._tick = tick
-        self.app_scheduler = app_scheduler
-        self._ticks = 0
-        self._ticked_at = time.monotonic()
-        self._ticks_when_late: int | None = None
+    def __init__(self, run: Callable[[], None], seconds: float, app_scheduler: Any = None) -> None:
+        self._run = run
+        self._is_lent = app_scheduler is not None
         self._store = _MonotonicJobStore(seconds)
         self._scheduler = app_scheduler or _OwnScheduler(
             timezone=timezone.utc, logger=_logger, daemon=True
@@ -138,7 +128,7 @@ class Schedule:
             coalesce=True,
             misfire_grace_time=None,
         )
-        if self.app_scheduler is None:
+        if not self._is_lent:
             self._scheduler.start()
 
     def shorten(self, seconds: float) -> None:
@@ -146,22 +136,9 @@ class Schedule:
         if self._store.shorten(seconds) and self._scheduler.running:
             self._scheduler.wakeup()
 
-    def is_dead(self) -> bool:
-        """Return whether the job does not run, though this process does.
-
-        A process that was stopped, as between two requests to a serverless function, has not run
-        its threads for long either. So the first call that finds the job late returns ``False``,
-        and only a later call without any run in between returns ``True``.
-        """
-        if time.monotonic() - self._ticked_at <= _TIMEOUT:
-            self._ticks_when_late = None
-            return False
-        seen, self._ticks_when_late = self._ticks_when_late, self._ticks
-        return seen == self._ticks
-
     def stop(self) -> None:
         """Remove the job; stop the scheduler, unless it belongs to the app."""
-        if self.app_scheduler is None:
+        if not self._is_lent:
             if self._scheduler.running:
                 self._scheduler.shutdown(wait=False)
             return
@@ -173,8 +150,3 @@ class Schedule:
             self._scheduler.remove_jobstore(self._alias)
         with contextlib.suppress(KeyError):
             self._scheduler.remove_executor(self._alias)
-
-    def _run(self) -> None:
-        self._ticks += 1
-        self._ticked_at = time.monotonic()
-        self._tick(self)

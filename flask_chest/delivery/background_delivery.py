@@ -31,10 +31,6 @@ class BackgroundDelivery(PerProcessPipeline):
     def __init__(self, config: DeliveryConfig, app: object) -> None:
         super().__init__(config, app)
         self._log = LogThrottle(_logger)
-        # APScheduler is slow to import. The import of this package does not load it, since not
-        # every program that imports the package serves requests; and the first request should not
-        # have to wait for it.
-        from . import apscheduler_job  # noqa: F401 - imported for the side effect
 
     def hand_over(self, line: bytes, mask: int) -> None:
         """Store one record. A request does no other part of delivery.

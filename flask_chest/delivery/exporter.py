@@ -8,18 +8,16 @@ import logging
 import resource
 import threading
 from collections.abc import Callable, Collection, Hashable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._process_lock import ProcessLock, current_process
 from .._throttle import LogThrottle
 from .delivery_config import DeliveryConfig
 from .pipeline import Pipeline, User
+from .schedule import Schedule
 from .sender import ChestLike
 from .shutdown_flush import Shutdown
 from .thread_pool import ThreadPool
-
-if TYPE_CHECKING:
-    from .apscheduler_job import Schedule
 
 _logger = logging.getLogger("flask_chest.delivery")
 
@@ -87,10 +85,11 @@ class Exporter:
             if schedule is None:
                 self._try_to_schedule(pipeline, _unwrapped(pipeline.config.scheduler))
             elif schedule.is_dead():
-                _logger.warning(
-                    "the exporter's scheduler does not run; Flask-Chest starts one of its own "
-                    "(uWSGI runs threads only with --enable-threads)"
-                )
+                if not schedule.failed:
+                    _logger.warning(
+                        "the exporter's scheduler does not run; Flask-Chest starts one of its own "
+                        "(uWSGI runs threads only with --enable-threads)"
+                    )
                 self._replace(schedule)
         except Exception as error:  # noqa: BLE001 - a request must not feel any failure
             self._log.warning("supervise", "the exporter could not be restarted: %r", error)
@@ -99,6 +98,7 @@ class Exporter:
 
     def shut_down(self) -> None:
         """End everything, within the longest shutdown timeout of all apps."""
+        self._pool.forget_later()  # a process that ends need not start a scheduler
         with self._lock:
             shutdown = self._remove(list(self._pipelines.values()))
         shutdown.wait()
@@ -123,19 +123,13 @@ class Exporter:
             self._log.warning("schedule", "delivery cannot start, records wait: %s", error)
 
     def _start_schedule(self, pipeline: Pipeline, app_scheduler: Any) -> Schedule:
-        from .apscheduler_job import Schedule  # not at the top: it imports APScheduler
-
         with self._lock:
             for schedule in self._schedules.values():
                 if schedule.app_scheduler is app_scheduler:
                     schedule.shorten(pipeline.tick_interval)
                     return schedule
             schedule = Schedule(self._tick, pipeline.tick_interval, app_scheduler)
-            try:
-                schedule.start()
-            except BaseException:
-                schedule.stop()
-                raise
+            schedule.start(self._pool.own_queue())
             return schedule
 
     def _replace(self, dead: Schedule) -> None:

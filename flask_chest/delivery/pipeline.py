@@ -66,7 +66,7 @@ class Pipeline:
         ]
         self._queues = [pool.queue(_store_of(sender.chest)) for sender in self._senders]
         self._buffer_queue = pool.queue(("buffer", config.buffer_location))
-        self._maintenance_queue = pool.queue(self) if config.maintenance else None
+        self._maintenance_queue = pool.own_queue() if config.maintenance else None
         for sender in self._senders:
             sender.paused = pool.paused
         self._stopped = threading.Event()

@@ -46,6 +46,13 @@ class TaskQueue:
         """
         self._pool.offer(self, task, urgent=urgent)
 
+    def offer_later(self, task: Task, seconds: float) -> None:
+        """Run a task after some time.
+
+        :raises RuntimeError: the pool has no thread, and none can be started.
+        """
+        self._pool.offer_later(self, task, seconds)
+
 
 class ThreadPool:
     """Runs the tasks of many queues in as few daemon threads as possible.
@@ -58,6 +65,7 @@ class ThreadPool:
         self._changed = threading.Condition()
         self._queues: WeakValueDictionary[Hashable, TaskQueue] = WeakValueDictionary()
         self._ready: deque[TaskQueue] = deque()
+        self._later: list[tuple[float, TaskQueue, Task]] = []
         self._threads = 0
         self._idle = 0
         self._running = 0
@@ -69,6 +77,10 @@ class ThreadPool:
         """Return the queue of a key, which exists as long as somebody refers to it."""
         with self._changed:
             return self._queues.setdefault(key, TaskQueue(self))
+
+    def own_queue(self) -> TaskQueue:
+        """Return a new queue, which nobody else has."""
+        return self.queue(object())
 
     def start(self) -> None:
         """Start the threads that stay: one for each queue, up to a limit.
@@ -84,12 +96,16 @@ class ThreadPool:
         with self._changed:
             if not self._threads:
                 self._start_thread()
-            queue.tasks[task] = None
-            if not queue.active:
-                queue.active = True
-                queue.ready_since = time.monotonic()
-                self._ready.append(queue)
+            self._enqueue(queue, task)
             self._add_threads(0.0 if urgent else _PATIENCE)
+            self._changed.notify()
+
+    def offer_later(self, queue: TaskQueue, task: Task, seconds: float) -> None:
+        """See :meth:`TaskQueue.offer_later`."""
+        with self._changed:
+            if not self._threads:
+                self._start_thread()
+            self._later.append((time.monotonic() + seconds, queue, task))
             self._changed.notify()
 
     def relieve(self) -> None:
@@ -112,11 +128,30 @@ class ThreadPool:
         with self._changed:
             self._changed.notify_all()
 
+    def forget_later(self) -> None:
+        """Do not run the tasks that were to run later."""
+        with self._changed:
+            self._later.clear()
+
     def stop(self) -> None:
         """End each thread when no task is left."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
+
+    def _enqueue(self, queue: TaskQueue, task: Task) -> None:
+        queue.tasks[task] = None
+        if not queue.active:
+            queue.active = True
+            queue.ready_since = time.monotonic()
+            self._ready.append(queue)
+
+    def _enqueue_due(self) -> None:
+        now = time.monotonic()
+        due = [each for each in self._later if each[0] <= now]
+        self._later = [each for each in self._later if each[0] > now]
+        for _, queue, task in due:
+            self._enqueue(queue, task)
 
     def _kept(self) -> int:
         return min(_MAX_KEPT, len(self._queues))
@@ -157,7 +192,7 @@ class ThreadPool:
         with self._changed:
             self._idle += 1
             try:
-                while self.paused.is_set() or not self._ready:
+                while self.paused.is_set() or not self._is_ready():
                     if (self._stopped and not self._ready) or not self._wait():
                         self._threads -= 1
                         return None
@@ -169,8 +204,17 @@ class ThreadPool:
             del queue.tasks[task]
             return queue, task
 
+    def _is_ready(self) -> bool:
+        if self._later:
+            self._enqueue_due()
+        return bool(self._ready)
+
     def _wait(self) -> bool:
         """Wait for a change; return ``False`` if this thread is superfluous."""
+        if self._later and not self.paused.is_set():
+            earliest = min(due for due, _, _ in self._later)
+            self._changed.wait(max(0.0, earliest - time.monotonic()))
+            return True
         if self._threads <= self._kept():
             return self._changed.wait()
         return self._changed.wait(_LINGER) or bool(self._ready)

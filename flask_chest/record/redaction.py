@@ -6,6 +6,7 @@ import fnmatch
 import re
 from collections.abc import Iterable
 from enum import Enum
+from functools import lru_cache
 
 from .scalar_conversion import MAX_NAME, key_text
 
@@ -28,8 +29,7 @@ class Redaction:
     """
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        joined = "|".join(fnmatch.translate(pattern.lower()) for pattern in patterns)
-        self._pattern = re.compile(joined) if joined else None
+        self._pattern = _compile(tuple(patterns))
         self._remembered: dict[str, bool] = {}
 
     def is_sensitive(self, name: str) -> bool:
@@ -72,3 +72,9 @@ class Redaction:
             return True
         words = _SEPARATOR.sub("_", _WORD_START.sub("_", name)).lower()
         return pattern.match(words) is not None
+
+
+@lru_cache(maxsize=16)  # apps of one process have equal patterns, and a test suite has many apps
+def _compile(patterns: tuple[str, ...]) -> re.Pattern[str] | None:
+    joined = "|".join(fnmatch.translate(pattern.lower()) for pattern in patterns)
+    return re.compile(joined) if joined else None

@@ -18,8 +18,10 @@ import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from flask_chest.delivery import apscheduler_job
-from flask_chest.delivery.apscheduler_job import Schedule
+from flask_chest.delivery.schedule import Schedule
+from flask_chest.delivery.thread_pool import ThreadPool
 from tests import ROOT
+from tests.waiting import wait_until
 
 
 class MovedClock(datetime):
@@ -37,12 +39,14 @@ class MovedClock(datetime):
 def ticking(app_scheduler: BackgroundScheduler | None = None) -> Iterator[threading.Semaphore]:
     """Run a schedule; the semaphore is released at each tick."""
     ticks = threading.Semaphore(0)
+    pool = ThreadPool()
     schedule = Schedule(lambda _: ticks.release(), 0.05, app_scheduler)
-    schedule.start()
+    schedule.start(pool.own_queue())
     try:
         yield ticks
     finally:
         schedule.stop()
+        pool.stop()
 
 
 @pytest.mark.parametrize("hours", [-1, 1, -24 * 365 * 50, 24 * 365 * 10])
@@ -72,7 +76,7 @@ def test_a_process_that_was_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = threading.Semaphore(0)
     schedule = Schedule(lambda _: ticks.release(), 60.0)
     clock = [time.monotonic()]
-    monkeypatch.setattr("flask_chest.delivery.apscheduler_job.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("flask_chest.delivery.schedule.time.monotonic", lambda: clock[0])
     for _ in range(3):
         clock[0] += 60
         assert not schedule.is_dead()
@@ -81,6 +85,37 @@ def test_a_process_that_was_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not schedule.is_dead()
     clock[0] += 5
     assert schedule.is_dead()
+
+
+def test_a_shorter_interval() -> None:
+    """An app with a short interval need not wait for the long first interval of another app."""
+    pool, ticks = ThreadPool(), threading.Semaphore(0)
+    schedule = Schedule(lambda _: ticks.release(), 3600.0)
+    schedule.start(pool.own_queue())
+    schedule.shorten(0.05)
+    try:
+        assert ticks.acquire(timeout=60)
+        assert ticks.acquire(timeout=60)
+    finally:
+        schedule.stop()
+        pool.stop()
+
+
+def test_a_scheduler_that_cannot_start(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged, and the schedule counts as dead at once, so that a request replaces it."""
+
+    def fail(self: BackgroundScheduler) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(apscheduler_job._OwnScheduler, "start", fail)
+    pool = ThreadPool()
+    schedule = Schedule(lambda _: None, 0.01)
+    schedule.start(pool.own_queue())
+    wait_until(schedule.is_dead, lambda: "the schedule counts as alive")
+    pool.stop()
+    assert "delivery cannot start, records wait: RuntimeError" in caplog.text
 
 
 def run(code: str, folder: Path) -> float:
@@ -113,6 +148,24 @@ chest = FlaskChest(app)
 app.add_url_rule("/", "home", lambda: "ok")
 assert app.test_client().get("/").text == "ok"
 """
+
+
+@pytest.mark.server
+def test_a_short_process(tmp_path: Path) -> None:
+    """A process that ends before the first interval delivers without importing APScheduler."""
+    code = """
+    import atexit, sys
+    assert chest.flush(30)
+    assert chest.stats()["chests"]["sqlite"]["delivered"] == 1
+    print("end", flush=True)
+    atexit.register(lambda: print(*(each for each in sys.modules if "apscheduler" in each), end=""))
+    """
+    long = """
+    import flask_chest.delivery.pipeline
+    flask_chest.delivery.pipeline._MAX_TICK = 3600
+    """
+    app = APP.replace("chest =", "app.config['CHEST_EXPORT_INTERVAL'] = 3600\nchest =")
+    run(textwrap.dedent(long) + app + textwrap.dedent(code), tmp_path)
 
 
 @pytest.mark.server

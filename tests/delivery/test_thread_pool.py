@@ -97,6 +97,26 @@ def test_surplus_threads_end(pool: ThreadPool, monkeypatch: pytest.MonkeyPatch) 
     wait_until(lambda: count() == 0, lambda: "threads stay after stop()")
 
 
+def test_a_task_for_later(pool: ThreadPool) -> None:
+    """It runs when its time has come, and not before."""
+    started, ran = time.monotonic(), threading.Event()
+    pool.own_queue().offer_later(ran.set, 0.2)
+    assert ran.wait(60)
+    assert time.monotonic() - started >= 0.2
+
+
+def test_a_task_that_is_forgotten(pool: ThreadPool) -> None:
+    """A process that ends does not start what was to start later."""
+    order: list[str] = []
+    done = threading.Event()
+    queue = pool.own_queue()
+    queue.offer_later(lambda: order.append("early"), 0.05)
+    pool.forget_later()
+    queue.offer_later(done.set, 0.1)
+    assert done.wait(60)
+    assert order == []
+
+
 def test_a_pause(pool: ThreadPool) -> None:
     """It waits for the task that runs, and no other starts before it ends."""
     queue, other = pool.queue("store"), pool.queue("other")
