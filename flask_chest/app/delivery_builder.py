@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from flask import Flask
 
+from ..archive.archives import Archives
 from ..chests.base import Chest
 from ..chests.chest_names import locations_by_name
 from ..config.settings_validation import Settings
@@ -52,7 +53,7 @@ class Delivery(Protocol):
 
 
 def build_delivery(
-    app: Flask, settings: Settings, chests: Sequence[Chest], scheduler: Any
+    app: Flask, settings: Settings, chests: Sequence[Chest], scheduler: Any, archives: Archives
 ) -> Delivery:
     """Build what ``CHEST_BUFFER`` and ``CHEST_EXPORTER`` ask for.
 
@@ -68,7 +69,7 @@ def build_delivery(
     if settings.buffer == "none":
         return SynchronousDelivery(chests, app)
     reads = Reads.OWN_AND_ORPHANED if settings.exporter == "thread" else Reads.NOTHING
-    background = _build_exporter(app, settings, chests, scheduler, reads)
+    background = _build_exporter(app, settings, chests, scheduler, archives, reads)
     if settings.flush == "interval":
         return background
     if settings.exporter == "agent":
@@ -80,7 +81,7 @@ def build_delivery(
 
 
 def build_agent(
-    app: Flask, settings: Settings, chests: Sequence[Chest], scheduler: Any
+    app: Flask, settings: Settings, chests: Sequence[Chest], scheduler: Any, archives: Archives
 ) -> BackgroundDelivery:
     """Build the delivery of ``flask chest agent``: of what all processes captured.
 
@@ -91,7 +92,7 @@ def build_agent(
             f"CHEST_BUFFER: with {settings.buffer!r} there is no journal for an agent; "
             "set it to 'disk'"
         )
-    return _build_exporter(app, settings, chests, scheduler, Reads.ALL)
+    return _build_exporter(app, settings, chests, scheduler, archives, Reads.ALL)
 
 
 def journal_dir(app: Flask, settings: Settings) -> Path:
@@ -112,7 +113,12 @@ def journal_scope(app: Flask, settings: Settings, chests: Sequence[Chest]) -> Jo
 
 
 def _build_exporter(
-    app: Flask, settings: Settings, chests: Sequence[Chest], scheduler: Any, reads: Reads
+    app: Flask,
+    settings: Settings,
+    chests: Sequence[Chest],
+    scheduler: Any,
+    archives: Archives,
+    reads: Reads,
 ) -> BackgroundDelivery:
     scope = journal_scope(app, settings, chests)
     on_disk = settings.buffer == "disk"
@@ -127,17 +133,22 @@ def _build_exporter(
             shutdown_timeout=settings.shutdown_timeout,
             scheduler=scheduler,
             delivers=reads is not Reads.NOTHING,
-            maintenance=_maintenance(settings, chests),
+            maintenance=_maintenance(settings, chests, archives),
             buffer_location=f"the journal {scope.root}" if on_disk else "memory",
             reopens=on_disk,
-            sharing_key=_sharing_key(settings, scope, chests, scheduler, reads),
+            sharing_key=_sharing_key(settings, scope, chests, scheduler, archives, reads),
         ),
         app,
     )
 
 
 def _sharing_key(
-    settings: Settings, scope: JournalScope, chests: Sequence[Chest], scheduler: Any, reads: Reads
+    settings: Settings,
+    scope: JournalScope,
+    chests: Sequence[Chest],
+    scheduler: Any,
+    archives: Archives,
+    reads: Reads,
 ) -> Hashable:
     """Return what apps of one process must have in common to share a journal and its senders."""
     if settings.buffer != "disk":
@@ -145,7 +156,7 @@ def _sharing_key(
     return (
         *(scope.root, scope.app_name, scope.root_path, scope.instance_path, reads),
         *(settings.buffer_max_bytes, settings.batch_size, settings.export_interval),
-        *(settings.shutdown_timeout, settings.retention),
+        *(settings.shutdown_timeout, settings.retention, archives.place, archives.retention),
         *(tuple(chests), id(scheduler)),
     )
 
@@ -172,8 +183,8 @@ def _dead_letter_writer(
 
 
 def _maintenance(
-    settings: Settings, chests: Sequence[Chest]
+    settings: Settings, chests: Sequence[Chest], archives: Archives
 ) -> Callable[[threading.Event], None] | None:
     if not any(chest.needs_maintenance for chest in chests):
         return None
-    return Maintenance(chests, settings.retention).run
+    return Maintenance(chests, settings.retention, archives).run

@@ -12,6 +12,7 @@ from typing import Any
 from flask import Flask
 
 from .._process_lock import ProcessLock
+from ..archive.archives import make_archives
 from ..capture.encoding_cache import EncodingCache
 from ..capture.flask_hooks import FlaskHooks
 from ..capture.record_sink import RecordSink
@@ -72,6 +73,13 @@ class AppState:
         #: All chests; those of decorators are added when their views become known.
         self.chests = make_chests(settings.chests)
         _check_chest_count("CHEST_CHESTS", len(self.chests))
+        #: The archives of the chests.
+        self.archives = make_archives(
+            settings.archive,
+            Path(app.instance_path),
+            settings.archive_retention,
+            settings.retention,
+        )
         self._bind_and_fix_names(self.chests)
         self.chests = share_chests(self.chests)
         #: The chests of ``CHEST_CHESTS``.
@@ -89,7 +97,9 @@ class AppState:
         )
         if settings.buffer != "disk":
             warn_of_undelivered(self.journal_scope, settings.buffer)
-        self.delivery: Delivery = build_delivery(app, settings, self.chests, scheduler)
+        self.delivery: Delivery = build_delivery(
+            app, settings, self.chests, scheduler, self.archives
+        )
         #: What the ledger counts besides records: a function for each name.
         self.counts: dict[str, Callable[[], dict[str, Any]]] = {}
         self.sink = RecordSink(app, self.delivery.hand_over, raises=settings.buffer == "none")
@@ -111,7 +121,7 @@ class AppState:
 
         :raises ConfigError: the buffer is not on disk.
         """
-        return build_agent(self.app, self.settings, self.chests, self._scheduler)
+        return build_agent(self.app, self.settings, self.chests, self._scheduler, self.archives)
 
     def track(self, tracking: BlueprintTracking) -> None:
         """Add the rule of a call of ``FlaskChest.track()``.
@@ -135,6 +145,7 @@ class AppState:
         )
         for chest in chests:
             chest.bind(app_info)
+            self.archives.protect(chest)
 
     def attach_chests(self, chests: Iterable[Chest]) -> tuple[str, ...]:
         """Add the chests of a decorator; they get the records of its views only.
@@ -182,7 +193,9 @@ class AppState:
         self.chests += new
         self.plans.rules.add_chests(chest.name for chest in new)
         before = self.delivery
-        self.delivery = build_delivery(self.app, self.settings, self.chests, self._scheduler)
+        self.delivery = build_delivery(
+            self.app, self.settings, self.chests, self._scheduler, self.archives
+        )
         self.sink.hand_over = self.delivery.hand_over
         self.plans.invalidate()
         # In a thread: closing may wait for a store, and this may run in a request.

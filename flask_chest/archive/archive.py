@@ -14,7 +14,7 @@ from typing import Any
 from .._version import __version__
 from ..query.time_intervals import from_timestamp
 from .engine import connect, is_engine_error, to_archive_error
-from .errors import ArchiveError, ConflictError, DamagedPartError
+from .errors import ConflictError, DamagedPartError
 from .manifest import Manifest, decode_manifest, encode_manifest
 from .part_writer import PartFile
 from .storage import Storage
@@ -179,6 +179,21 @@ class Archive:
         if hashlib.sha256(content).hexdigest() != part.sha256:
             raise DamagedPartError(part.name, f"the archive {self.path(part)}: the file is damaged")
 
+    def damaged_parts(self, *, thorough: bool) -> list[tuple[Manifest, DamagedPartError]]:
+        """The valid parts whose file is missing or damaged, with the error of each.
+
+        :param thorough: compare checksums as well, which reads every file.
+        """
+        sizes = self.storage.sizes(_DATA)
+        found = []
+        for part in self.snapshot().parts:
+            try:
+                if thorough or sizes.get(part.name) != part.bytes:
+                    self.verify(part)
+            except DamagedPartError as error:
+                found.append((part, error))
+        return found
+
     def rows(
         self, parts: Sequence[Manifest], select: str, connection: Any = None
     ) -> list[tuple[Any, ...]]:
@@ -228,6 +243,3 @@ def _checksum_of(path: Path) -> str:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
-
-
-__all__ = ["Archive", "ArchiveError", "Snapshot"]

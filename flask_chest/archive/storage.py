@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,8 +30,12 @@ class Storage(ABC):
         self.root = root
 
     @abstractmethod
-    def names(self, folder: str) -> dict[str, float]:
-        """The names of the files in a folder, with the time of their last change."""
+    def sizes(self, folder: str) -> dict[str, int]:
+        """The names of the files in a folder, with their sizes in bytes."""
+
+    def names(self, folder: str) -> list[str]:
+        """The names of the files in a folder."""
+        return list(self.sizes(folder))
 
     @abstractmethod
     def read(self, name: str) -> bytes | None:
@@ -81,12 +86,12 @@ class FolderStorage(Storage):
         super().__init__(str(root))
         self._root = root
 
-    def names(self, folder: str) -> dict[str, float]:
+    def sizes(self, folder: str) -> dict[str, int]:
         found = {}
         with self._as_archive_error(folder), suppress(FileNotFoundError):
             for entry in os.scandir(self._root / folder):
                 with suppress(FileNotFoundError):  # deleted in between
-                    found[entry.name] = entry.stat().st_mtime
+                    found[entry.name] = entry.stat().st_size
         return found
 
     def read(self, name: str) -> bytes | None:
@@ -156,12 +161,12 @@ class ObjectStorage(Storage):
         super().__init__(url.rstrip("/"))
         self._options = options or {}
         self._filesystem: Any = None
-        self._temporary: tempfile.TemporaryDirectory[str] | None = None
+        self._temporary: Path | None = None
 
-    def names(self, folder: str) -> dict[str, float]:
-        def find() -> dict[str, float]:
+    def sizes(self, folder: str) -> dict[str, int]:
+        def find() -> dict[str, int]:
             found = self._files.find(self.path(folder), detail=True)
-            return {path.rpartition("/")[2]: _modified(info) for path, info in found.items()}
+            return {path.rpartition("/")[2]: int(info["size"]) for path, info in found.items()}
 
         self._files.invalidate_cache()
         return self._run(folder, find, {})
@@ -188,8 +193,9 @@ class ObjectStorage(Storage):
 
     def temporary_folder(self) -> Path:
         if self._temporary is None:
-            self._temporary = tempfile.TemporaryDirectory(prefix="flask-chest-")
-        return Path(self._temporary.name)
+            self._temporary = Path(tempfile.mkdtemp(prefix="flask-chest-"))
+            weakref.finalize(self, shutil.rmtree, self._temporary, ignore_errors=True)
+        return self._temporary
 
     def attach(self, connection: Any) -> None:
         connection.register_filesystem(self._files)
@@ -197,7 +203,7 @@ class ObjectStorage(Storage):
     @property
     def _files(self) -> Any:
         if self._filesystem is None:
-            require_driver("fsspec", "columns")
+            require_driver("fsspec", "s3")
             import fsspec
 
             protocol = self.root.partition("://")[0]
@@ -209,7 +215,7 @@ class ObjectStorage(Storage):
         try:
             return operation()
         except FileNotFoundError as error:
-            if "bucket" in str(error).lower():
+            if "bucket does not exist" in str(error).lower():
                 raise self._error(name, error) from None
             return missing
         except ArchiveError:
@@ -230,8 +236,3 @@ class ObjectStorage(Storage):
 def open_storage(place: str, options: dict[str, Any] | None = None) -> Storage:
     """Open a folder, or a URL such as ``s3://bucket/prefix``."""
     return ObjectStorage(place, options) if "://" in place else FolderStorage(Path(place))
-
-
-def _modified(info: dict[str, Any]) -> float:
-    modified = info.get("LastModified") or info.get("mtime") or info.get("created") or 0
-    return float(modified.timestamp() if isinstance(modified, datetime) else modified)

@@ -6,7 +6,7 @@ import os
 import socket
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 #: Seconds until another process may take over the lease of a process that died.
 LEASE_SECONDS = 300
@@ -37,6 +37,10 @@ class ArchiveSource(ABC):
 
         :returns: the start of each hour, and how often a writer reported it.
         """
+
+    @abstractmethod
+    def report_late_hours(self, hours: Iterable[int]) -> None:
+        """Report hours whose rows are no longer in the archive."""
 
     @abstractmethod
     def clear_late_hour(self, hour: int, reports: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Container, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from ..errors import ConfigError
 from ..record.record import Record
 from ..typing import ContextTuple
 from .archive_source import ArchiveSource
+from .archived_pruning import prune_archived
 from .batch_bodies import context_tuples
 from .chest_names import check_name
 from .constructor_arguments import unknown_argument
@@ -71,6 +72,9 @@ class Chest(ErrorReports, ABC):
     shareable = False
     #: The entry of ``CHEST_CHESTS`` that the chest was made from, in a form that can be compared.
     made_from: Hashable = None
+    #: Archives the rows of an hour and returns the ids that the archive has; ``None`` without an
+    #: archive. Retention deletes only these rows.
+    archived_ids: Callable[[int], Container[str]] | None = None
     #: Whether the name must not change any more, because an app delivers to the chest under it.
     name_is_fixed = False
 
@@ -191,6 +195,9 @@ class Chest(ErrorReports, ABC):
 
         .. versionadded:: 1.0
         """
+        if self.archived_ids is not None:
+            yield from prune_archived(self, self.archived_ids, before, stop)
+            return
         eraser = self.eraser()
         if eraser is None:
             return

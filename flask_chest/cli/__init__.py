@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from .agent import agent
+from .archive import archive
 from .doctor import doctor
 from .errors import errors
 from .export import export
@@ -29,6 +30,7 @@ def chest() -> None:
 
 for _command in (
     agent,
+    archive,
     doctor,
     errors,
     explain,

@@ -1,15 +1,19 @@
-"""``flask chest export``: writes records as NDJSON or CSV, in constant memory."""
+"""``flask chest export``: writes records as NDJSON, CSV or Parquet, in constant memory."""
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
+from pathlib import Path
 from typing import BinaryIO
 
 import click
 from flask.cli import with_appcontext
 
+from ..archive.parquet_file import write_parquet
 from ..chests.reader import Reader
 from ..query.export_csv import csv_lines
 from ..query.export_ndjson import to_line
@@ -27,10 +31,10 @@ from .output_file import atomic_file
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["ndjson", "csv"]),
+    type=click.Choice(["ndjson", "csv", "parquet"]),
     default="ndjson",
     show_default=True,
-    help="NDJSON (one JSON object per line) or CSV.",
+    help="NDJSON (one JSON object per line), CSV, or Parquet in the columns of the archive.",
 )
 @click.option("--json", "kind", flag_value="ndjson", help="The same as --format ndjson.")
 @click.option(
@@ -60,7 +64,8 @@ def export(
 ) -> None:
     """Write records, oldest first.
 
-    In CSV, text that a spreadsheet would run as a formula is prefixed with a single quote.
+    In CSV, text that a spreadsheet would run as a formula is prefixed with a single quote. Parquet
+    needs the extra "columns".
     """
     query = make_query(since, until or (LAST if since == FIRST else None), where)
     with (
@@ -69,6 +74,9 @@ def export(
         _progress(file, reader, query) as step,
     ):
         records = _counted(reader.iter_records(query), step)
+        if kind == "parquet":
+            _write_parquet(records, file)
+            return
         if kind == "csv":
             # A file gets the text as it is; a terminal must not obey it.
             convert = printable if file.isatty() else str
@@ -77,6 +85,16 @@ def export(
             lines = (to_line(record) + b"\n" for record in records)
         for line in lines:
             file.write(line)
+
+
+def _write_parquet(records: Iterable[Record], file: BinaryIO) -> None:
+    if file.isatty():
+        raise click.UsageError("a terminal cannot show Parquet; name a file: --output FILE")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "records.parquet")
+        write_parquet(records, path)
+        with path.open("rb") as written:
+            shutil.copyfileobj(written, file)
 
 
 def _progress(

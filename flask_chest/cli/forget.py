@@ -10,6 +10,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..app.state import AppState
+from ..archive.store_archive import StoreArchive
 from ..chests.base import Chest
 from ..chests.reader import Reader
 from ..delivery.dead_letters import chests_with_dead_letters
@@ -64,7 +65,8 @@ def forget(
     """Erase or export one person's records.
 
     --where names the person: flask chest forget --where user_id=42. The command covers every
-    store, its hourly and daily aggregates, dead letters, and delivered records in the journal.
+    store, its archive, its hourly and daily aggregates, dead letters, and delivered records in the
+    journal.
     Aggregates of records that retention has deleted stay: they hold counts and sums only.
     """
     query = _person_query(where)
@@ -76,8 +78,11 @@ def forget(
                 counts = _export(state, stores, removed, query, file)
         else:
             if not yes:
-                _confirm(stores, query)
+                _confirm(state, stores, query)
             counts = _erase(state, stores, removed, query)
+            for name, number in _erase_archived(state, stores, query).items():
+                if number and not as_json:
+                    click.echo(f"archive of {name}: {number} erased")
             copies = erase_delivered_copies(state.journal_scope, query)
             if copies and not as_json:
                 click.echo(f"journal: {copies} delivered records overwritten")
@@ -114,8 +119,10 @@ def _removed_chests(state: AppState, stores: _Stores) -> list[str]:
     return [name for name in names if name not in configured]
 
 
-def _confirm(stores: _Stores, query: Query) -> None:
+def _confirm(state: AppState, stores: _Stores, query: Query) -> None:
     counts = [f"{reader.count(query)} in {chest.name}" for chest, reader in stores if reader]
+    archived = {each.chest.name: each.records(query) for each in _archives(state, stores)}
+    counts += [f"{_length(some)} in the archive of {name}" for name, some in archived.items()]
     filters = " and ".join(map(str, query.where))
     click.confirm(f"erase records with {filters}: {', '.join(counts) or 'none'}?", abort=True)
 
@@ -140,6 +147,20 @@ def _erase_from(state: AppState, chest: Chest, reader: Reader | None, query: Que
     for problem in erasure.problems:
         print_warning(f"{chest.name}: {problem}")
     return erased
+
+
+def _length(records: Iterable[Record]) -> int:
+    return sum(1 for _ in records)
+
+
+def _archives(state: AppState, stores: _Stores) -> list[StoreArchive]:
+    found = (state.archives.of(chest) for chest, _ in stores)
+    return [each for each in found if each is not None]
+
+
+def _erase_archived(state: AppState, stores: _Stores, query: Query) -> dict[str, int]:
+    """Erase from the archives, after the rows: nobody archives what is no longer stored."""
+    return {each.chest.name: sum(each.erase(query)) for each in _archives(state, stores)}
 
 
 def _erase_letters(state: AppState, chest: str, query: Query) -> int:
@@ -173,6 +194,8 @@ def _records_of(
     """Yield one person's records from a store and from its dead letters."""
     if reader is not None:
         yield from reader.iter_records(query)
+    for store in state.archives.by_name(state.chests, chest):
+        yield from store.records(query)
     yield from matching_dead_letters(state.journal_scope, chest, query)
 
 

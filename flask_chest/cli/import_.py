@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import BinaryIO
 
 import click
 from flask.cli import with_appcontext
 
+from ..archive.parquet_file import MAGIC, read_parquet
 from ..chests.base import Chest
 from ..errors import QueryError
 from ..operations.background_retention import Maintenance
-from ..query.export_ndjson import from_line
+from ..query.export_ndjson import from_line, to_line
 from ..record.record import Record
 from .command_context import click_errors, current_state, select_chests
 from .options import chest_option, json_option
@@ -52,14 +54,15 @@ class _RecordLines:
 def import_records(file: BinaryIO, chest_name: str | None, as_json: bool) -> None:
     """Write exported records to a chest.
 
-    FILE is NDJSON, as "flask chest export" writes it. Without FILE, the command reads standard
-    input. Records that the store already has stay unchanged. The command reports and skips invalid
-    lines, imports the rest, and then exits with an error.
+    FILE is NDJSON or Parquet, as "flask chest export" writes it, or a file of an archive. Without
+    FILE, the command reads NDJSON from standard input. Records that the store already has stay
+    unchanged. The command reports and skips invalid lines, imports the rest, and then exits with an
+    error.
     """
     chests = _target_chests(chest_name)
     imported = 0
     with click_errors(), progress("import", _size(file)) as step:
-        lines = _RecordLines(file, step)
+        lines = _RecordLines(_ndjson(file), step)
         records = iter(lines)
         try:
             while batch := list(islice(records, _BATCH)):
@@ -87,6 +90,17 @@ def _target_chests(name: str | None) -> Sequence[Chest]:
     if not chests:
         raise click.UsageError("CHEST_CHESTS names no chest; choose one with --chest NAME")
     return chests
+
+
+def _ndjson(file: BinaryIO) -> Iterable[bytes]:
+    """Return the lines of a file; a Parquet file is converted."""
+    if not file.seekable():
+        return file
+    start = file.read(len(MAGIC))
+    file.seek(0)
+    if start != MAGIC:
+        return file
+    return (to_line(record) for record in read_parquet(Path(file.name)))
 
 
 def _size(file: BinaryIO) -> int | None:

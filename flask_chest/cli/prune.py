@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 
 import click
@@ -26,7 +27,9 @@ from .output import print_json, progress
 def prune(older_than: str | None, chest_name: str | None, yes: bool, as_json: bool) -> None:
     """Delete old records, in small batches.
 
-    SQL stores delete whole hours, and keep their hourly and daily aggregates.
+    SQL stores delete whole hours, and keep their hourly and daily aggregates. With an archive, a
+    record is deleted from its store only when the archive has it. Without --older-than, the command
+    also removes from the archive what is older than CHEST_ARCHIVE_RETENTION.
     """
     before = floor_to_hour(datetime.now(timezone.utc) - timedelta(seconds=_max_age(older_than)))
     chests = select_chests(chest_name)
@@ -36,11 +39,25 @@ def prune(older_than: str | None, chest_name: str | None, yes: bool, as_json: bo
             f"delete records older than {before:%Y-%m-%d %H:%M} UTC from {names}?", abort=True
         )
     deleted = {chest.name: _prune_chest(chest, before) for chest in chests}
+    dropped = {} if older_than else _prune_archives(chests)
     if as_json:
-        print_json({"before": before, "deleted": deleted})
+        print_json({"before": before, "deleted": deleted, "archive": dropped})
         return
     for name, number in deleted.items():
         click.echo(f"{name}: {'cannot delete' if number is None else f'{number} deleted'}")
+    for name, number in dropped.items():
+        click.echo(f"archive of {name}: {number} deleted")
+
+
+def _prune_archives(chests: Iterable[Chest]) -> dict[str, int]:
+    """Remove what CHEST_ARCHIVE_RETENTION allows; return the numbers of records by chest."""
+    archives = current_state().archives
+    if archives.retention is None:
+        return {}
+    before = int(datetime.now(timezone.utc).timestamp() - archives.retention)
+    found = [each for each in map(archives.of, chests) if each is not None]
+    with click_errors():
+        return {each.chest.name: each.drop_before(before) for each in found}
 
 
 def _max_age(older_than: str | None) -> float:

@@ -199,6 +199,19 @@ _ALL = (
         "deletion delete older records.",
     ),
     Key(
+        "CHEST_ARCHIVE",
+        None,
+        value_types.archive,
+        "Where the archive is: a folder, or a URL such as 's3://bucket/prefix'; False: nowhere. "
+        "Default: chest-archive in the instance folder, if the extra 'columns' is installed.",
+    ),
+    Key(
+        "CHEST_ARCHIVE_RETENTION",
+        None,
+        value_types.optional(value_types.retention),
+        "How long the archive keeps records, e.g. '1 year'; at least as long as CHEST_RETENTION.",
+    ),
+    Key(
         "CHEST_DASHBOARD",
         False,
         value_types.dashboard,

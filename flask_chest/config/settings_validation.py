@@ -44,6 +44,8 @@ class Settings:
     max_value_bytes: int
     max_record_bytes: int
     retention: float | None
+    archive: str | bool | None
+    archive_retention: float | None
     dashboard: bool | str
     dashboard_token: str | None
 

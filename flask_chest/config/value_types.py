@@ -276,6 +276,21 @@ def scheduler(value: Any) -> Any:
     raise ValueError("expected an APScheduler scheduler, or Flask-APScheduler's extension")
 
 
+def archive(value: Any) -> str | bool | None:
+    """The place of the archive; ``False`` for none, ``None`` for the default."""
+    if value is None or value is False:
+        return False if value is False else None
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise ValueError("use a folder, a URL such as 's3://bucket/prefix', or False")
+    scheme, separator, rest = value.partition("://")
+    if separator and ("@" in rest.partition("/")[0] or not rest.strip("/") or not scheme):
+        raise ValueError(
+            "write 's3://bucket/prefix' without credentials: the driver takes them from the "
+            "environment"
+        )
+    return value
+
+
 def dashboard(value: Any) -> bool | str:
     if isinstance(value, bool):
         return value

@@ -1,4 +1,4 @@
-"""Deletes records beyond ``CHEST_RETENTION`` in the background, after rolling up their hours."""
+"""Archives, rolls up and deletes records in the background: hours that are over, old records."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import time
 from collections.abc import Sequence
 
 from .._throttle import LogThrottle
+from ..archive.archives import Archives
 from ..chests.base import Chest
 from ..errors import ChestError
 from ..query.time_intervals import HOUR
+from .background_archiving import BackgroundArchiving
 
 _logger = logging.getLogger("flask_chest.maintenance")
 
@@ -19,15 +21,19 @@ GRACE = 300
 
 
 class Maintenance:
-    """The hourly maintenance of an app's chests: rollups and retention.
+    """The hourly maintenance of an app's chests: archive, rollups and retention.
 
     :param chests: the chests; read again at each run.
     :param retention: seconds that records are kept; ``None`` keeps them forever.
+    :param archives: the archives of the chests; by default they have none.
     """
 
-    def __init__(self, chests: Sequence[Chest], retention: float | None) -> None:
+    def __init__(
+        self, chests: Sequence[Chest], retention: float | None, archives: Archives | None = None
+    ) -> None:
         self._chests = chests
         self._retention = retention
+        self._archiving = BackgroundArchiving(archives or Archives(None))
         self._log = LogThrottle(_logger)
         self._finished: dict[str, int] = {}
 
@@ -38,11 +44,12 @@ class Maintenance:
         """
         hour = (int(time.time()) - GRACE) // HOUR
         for chest in list(self._chests):
-            if not chest.needs_maintenance or self._finished.get(chest.name) == hour:
-                continue
             try:
-                chest.maintain(hour * HOUR, self._retention, stop)
-                self._finished[chest.name] = hour
+                # Retention deletes only what the archive has.
+                self._archiving.run(chest, stop)
+                if chest.needs_maintenance and self._finished.get(chest.name) != hour:
+                    chest.maintain(hour * HOUR, self._retention, stop)
+                    self._finished[chest.name] = hour
             except Exception as error:  # noqa: BLE001 - a chest of the user may raise anything
                 cause = error if isinstance(error, ChestError) else chest.error_message(error)
                 self._log.warning("maintenance", "maintenance is postponed: %s", cause)

@@ -67,6 +67,8 @@ DEFAULTS = {
     "max_value_bytes": 8 * 1024,
     "max_record_bytes": 64 * 1024,
     "retention": None,
+    "archive": None,
+    "archive_retention": None,
     "dashboard": False,
     "dashboard_token": None,
 }

@@ -13,8 +13,9 @@ from flask.cli import FlaskGroup, ScriptInfo
 
 from .pages import PAGES, Block, find_blocks, read
 
-# tests/dockerflow/test_documented_examples.py runs this page's examples one by one.
-ELSEWHERE = {"dockerflow"}
+# tests/dockerflow/test_documented_examples.py and tests/archive/test_tools.py run the examples of
+# these pages one by one.
+ELSEWHERE = {"archive", "dockerflow"}
 
 _FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ...query.time_intervals import HOUR, floor_to, from_timestamp, to_utc
@@ -12,7 +12,7 @@ from ...record.json_line import encode
 from ..archive_source import LEASE_SECONDS, ArchiveSource, lease_holder
 from .client import CollectionConnection
 from .documents import to_record
-from .late_hours import STORE_ID, pending_hours
+from .late_hours import STORE_ID, pending_hours, report_hours
 
 _PAGE = 2000
 _LEASE = "lease"
@@ -44,6 +44,9 @@ class MongoArchiveSource(ArchiveSource):
 
     def late_hours(self) -> Mapping[int, int]:
         return self._state.run(pending_hours)
+
+    def report_late_hours(self, hours: Iterable[int]) -> None:
+        self._state.run(lambda state: report_hours(state, hours))
 
     def clear_late_hour(self, hour: int, reports: int) -> None:
         unchanged = {"hour": hour, "reports": reports}

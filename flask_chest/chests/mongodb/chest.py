@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ...errors import ConfigError, RejectedError
-from ...query.time_intervals import to_utc
+from ...query.time_intervals import floor_to_hour, to_utc
 from ...record.record import Record
 from ..archive_source import ArchiveSource
 from ..base import Chest
@@ -122,6 +123,17 @@ class FlaskChestMongoDB(Chest):
         )
         return MongoArchiveSource(self._open_connection(), state)
 
+    @property
+    def needs_maintenance(self) -> bool:  # type: ignore[override]
+        """With an archive, retention deletes archived documents; else MongoDB deletes them."""
+        return self.archived_ids is not None
+
+    def maintain(self, until: int, retention: float | None, stop: threading.Event) -> None:
+        if retention is not None and self.archived_ids is not None:
+            before = datetime.now(timezone.utc) - timedelta(seconds=retention)
+            for _ in self.prune(floor_to_hour(before), stop):
+                pass
+
     def check(self) -> None:
         with self.converted_errors():
             self._database().command("ping")
@@ -187,6 +199,8 @@ class FlaskChestMongoDB(Chest):
         from pymongo.errors import OperationFailure
 
         retention = None if self.app_info is None else self.app_info.retention_seconds
+        if self.archived_ids is not None:
+            retention = None  # MongoDB would delete documents that are not archived yet
         options = {} if retention is None else {"expireAfterSeconds": int(retention)}
         try:
             collection.create_index("time", name="chest_time", **options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ...record.record import Record
@@ -28,7 +28,12 @@ def report_late_hours(database: Any, records: str, batch: Sequence[Record]) -> N
     state = database[state_name(records)]
     if state.find_one({"_id": STORE_ID}, {"_id": 1}) is None:
         return
-    for hour in hours_before(batch, closed_until()):
+    report_hours(state, hours_before(batch, closed_until()))
+
+
+def report_hours(state: Any, hours: Iterable[int]) -> None:
+    """Report hours, given by their starts in seconds since 1970."""
+    for hour in hours:
         report = {"$inc": {"reports": 1}, "$set": {"hour": hour}}
         state.update_one({"_id": f"late:{hour}"}, report, upsert=True)
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from ...errors import ReadError
-from ...query.time_intervals import DAY, floor_to, floor_to_hour
+from ...query.time_intervals import DAY, HOUR, floor_to, floor_to_hour
 from .rollups.maintenance_lease import Lease
 from .rollups.pruned_hours import PrunedHours
 from .rollups.rollup_job import RollupJob
@@ -116,10 +116,12 @@ def _prune(store: Store, end: datetime, stop: threading.Event) -> Iterator[int]:
 
 
 def _prune_hours(work: _Work, until: int, stop: threading.Event) -> Iterator[int]:
+    start = 0
     while not stop.is_set() and work.lease.renew():
-        hour = work.job.next_hour(0)
+        hour = work.job.next_hour(start)
         if hour is None or hour >= until:
             return
+        start = hour + HOUR
         if not work.job.is_complete(hour):
             work.job.roll_up_hour(hour)
             work.job.roll_up_day(floor_to(hour, DAY))

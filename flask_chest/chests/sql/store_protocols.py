@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -35,6 +36,8 @@ class ReadableStore(Protocol):
 
 class Store(ReadableStore, Protocol):
     """A store with rollups, whose records can be deleted."""
+
+    archived_ids: Callable[[int], Container[str]] | None
 
     @property
     def rollups(self) -> sa.Table:

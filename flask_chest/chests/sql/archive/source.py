@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -73,6 +73,9 @@ class SQLArchiveSource(ArchiveSource):
 
     def late_hours(self) -> Mapping[int, int]:
         return self._run(lambda: self._late.pending(self._reading), {})
+
+    def report_late_hours(self, hours: Iterable[int]) -> None:
+        self._run(lambda: self._late.report(self._engine, hours), None)
 
     def clear_late_hour(self, hour: int, reports: int) -> None:
         self._run(lambda: self._late.clear(self._engine, hour, reports), None)

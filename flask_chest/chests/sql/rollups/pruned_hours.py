@@ -7,7 +7,7 @@ deleted; it only ever grows. So late, erased and imported records change the liv
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -46,6 +46,8 @@ class PrunedHours:
 
         :param hour: seconds since 1970.
         """
+        # First of all: if the archive cannot be written, the hour stays as it is.
+        archived = self._archived(hour)
         with self._engine.begin() as connection:
             for rollup in self._take_live(connection, hour):
                 self._change(connection, DAY, floor_to(hour, DAY), rollup, is_live=True)
@@ -54,14 +56,14 @@ class PrunedHours:
             self._save(connection, "deleting", hour)
             until = self._load(connection, "pruned") or 0
             self._save(connection, "pruned", max(until, hour + HOUR))
-        yield from self._delete_records(hour)
+        yield from self._delete_records(hour, archived)
 
     def finish(self) -> Iterator[int]:
         """Delete the rest of an hour whose pruning was interrupted; yield each batch's size."""
         with self._engine.connect() as connection:
             hour = self._load(connection, "deleting")
         if hour is not None:
-            yield from self._delete_records(hour)
+            yield from self._delete_records(hour, self._archived(hour))
 
     def _take_live(self, connection: sa.Connection, hour: int) -> list[Rollup]:
         columns = self._rollups.columns
@@ -88,17 +90,27 @@ class PrunedHours:
             values = {"id": identity, **to_row(step, start, rollup)}
             connection.execute(sa.insert(self._rollups).values(values))
 
-    def _delete_records(self, hour: int) -> Iterator[int]:
+    def _archived(self, hour: int) -> Container[str] | None:
+        """The ids that the archive has of an hour; ``None`` without an archive."""
+        archived_ids = self._store.archived_ids
+        return None if archived_ids is None else archived_ids(hour)
+
+    def _delete_records(self, hour: int, archived: Container[str] | None) -> Iterator[int]:
         table = self._store.records
         columns = table.columns
         begin, end = from_timestamp(hour), from_timestamp(hour + HOUR)
         some = sa.select(columns.id).where(columns.time >= begin, columns.time < end)
+        some = some.order_by(columns.id).limit(BATCH_SIZE)
+        after = ""
         while True:
             with self._engine.begin() as connection:
-                ids = connection.execute(some.limit(BATCH_SIZE)).scalars().all()
+                ids = connection.execute(some.where(columns.id > after)).scalars().all()
                 if not ids:
                     connection.execute(sa.delete(self._state).where(self._is_key("deleting")))
                     return
+                after = ids[-1]
+                # A record that came since the hour was archived stays.
+                ids = [each for each in ids if archived is None or each in archived]
                 connection.execute(sa.delete(table).where(columns.id.in_(ids)))
             yield len(ids)
 
