@@ -14,15 +14,20 @@ class Suite:
     :param extra: the extra of the package that the tests need.
     :param needs: further packages that the tests need.
     :param arguments: arguments of pytest, in the folder of the unpacked archive.
+    :param excused: ends of the names of tests that cannot pass with a chest.
     """
 
     package: str
     extra: str = ""
     needs: Sequence[str] = ()
     arguments: Sequence[str] = ("tests",)
+    excused: Sequence[str] = ()
 
 
 SUITES = (
+    # A wrapped wsgi_app refers to its app, so only the garbage collector frees the app.
+    # Its tests import a private name of an older pytest.
+    Suite("Flask", needs=["asgiref", "pytest<9"], excused=["test_app_freed_on_zero_refcount"]),
     Suite("Flask-HTTPAuth", needs=["asgiref", "flask[async]"]),
     Suite("flask-smorest", extra="[tests]"),
     Suite("ihatemoney", needs=["pytest-flask"], arguments=["ihatemoney/tests"]),

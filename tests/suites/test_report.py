@@ -30,3 +30,9 @@ def test_a_suite(chest: list[Run], good: bool, capsys: pytest.CaptureFixture[str
 def test_a_suite_that_does_not_run() -> None:
     """A suite in which no test passes proves nothing."""
     assert not report("suite", runs(1.0), runs(1.0))
+
+
+def test_an_excused_test() -> None:
+    """A test that cannot pass with a chest is left out, and any other counts."""
+    for chest, good in ((runs(1.0, "x.a"), True), (runs(1.0, "x.b"), False)):
+        assert report("suite", runs(1.0, "x.a", "x.b"), chest, ["b"]) is good
