@@ -49,8 +49,10 @@ JOIN JSON_TABLE(JSON_KEYS(r.vars), '$[*]' COLUMNS (
 _MODE = "REPLACE(@@sql_mode, 'NO_BACKSLASH_ESCAPES', '')"
 _STRICT = f"SET SESSION sql_mode = CONCAT_WS(',', NULLIF({_MODE}, ''), 'STRICT_ALL_TABLES')"
 
+_DAMAGED = "the table is damaged: see the server's log, then use CHECK TABLE and REPAIR TABLE"
 # https://mariadb.com/kb/en/mariadb-error-codes/
 _REMEDIES = {
+    **dict.fromkeys((126, 127, 144, 145, 1034, 1194, 1195), _DAMAGED),
     1044: "grant this user rights on the database",
     1045: "check user and password",
     1047: "this node of a cluster accepts no statements; the next batch connects again",

@@ -66,6 +66,8 @@ _REMEDIES = {
     "3D": "create this database, or name another one",
     "25006": READ_ONLY,
     _UNDEFINED_TABLE: "the next batch creates the tables",
+    "XX001": "the table is damaged: see the server's log, and restore it from a backup",
+    "XX002": "an index is damaged: rebuild it with REINDEX TABLE",
     "53": "the server is short of connections, memory or disk space",
 }
 
