@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from typing import Any
 
 from flask import Blueprint, Flask, abort, g, render_template, request, session
 from werkzeug.exceptions import HTTPException
 
+from .jobs import queue_after_checkout
+from .orders import current_orders
 from .products import current_products
 
+_logger = logging.getLogger(__name__)
+
 COUPONS = {"WELCOME10": 0.10, "MOVINGHOUSE": 0.25}
-DECLINED = "4000000000000002"  # Payment providers' test number for a declined card.
+# Payment providers' test numbers for a declined card, and for a card that makes their service fail.
+DECLINED, BROKEN = "4000000000000002", "4000000000000119"
 
 
 class PaymentDeclined(HTTPException):
@@ -19,6 +25,10 @@ class PaymentDeclined(HTTPException):
 
     code = 402
     description = "The bank declined this card."
+
+
+class GatewayError(Exception):
+    """The service of the payment provider does not work."""
 
 
 bp = Blueprint("billing", __name__)
@@ -61,11 +71,21 @@ def checkout() -> tuple[dict[str, Any], int]:
     card = request.form["card"]
     # The card's number never reaches a store: Flask-Chest redacts "card_number" by its name.
     g.payment = {"method": "card", "card_number": card, "accepted": card != DECLINED}
-    if card == DECLINED:
-        raise PaymentDeclined
+    charge(card, g.total)
     g.order_id = secrets.token_hex(4)
+    current_orders().add(g.order_id, g.get("user_id"), g.total)
+    queue_after_checkout(g.order_id)
     session.pop("cart")
     return {"order_id": g.order_id, "items": g.items, "total": g.total}, 201
+
+
+def charge(card: str, total: float) -> None:
+    """Simulate the service of the payment provider."""
+    if card == DECLINED:
+        raise PaymentDeclined
+    if card == BROKEN:
+        _logger.warning("the gateway answers 503 to a payment of %.2f", total)
+        raise GatewayError(f"processing_error for card={card}")
 
 
 def get_cart() -> dict[str, int]:

@@ -15,11 +15,18 @@ from typing import Any
 import requests
 
 from .account import CUSTOMERS, PASSWORD, STAFF
-from .billing import COUPONS, DECLINED
+from .billing import BROKEN, COUPONS, DECLINED
 from .products import KINDS, WOODS
 from .tenants import STOREFRONTS
 
 ACCEPTED = "4242424242424242"
+
+
+#: The cards that a buyer tries one after another.
+CARDS = (
+    *((ACCEPTED,), (ACCEPTED,), (ACCEPTED,), (ACCEPTED,)),
+    *((DECLINED, ACCEPTED), (DECLINED, ACCEPTED), (DECLINED,), (BROKEN, ACCEPTED)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +159,7 @@ def buy(dice: random.Random) -> Journey:
         yield Ask("POST", "/cart/items", form={"sku": sku, "count": dice.choice((1, 1, 2, 5))})
     yield Ask("GET", "/cart")
     coupon = dice.choice(("", "", *COUPONS))
-    for card in dice.choice(((ACCEPTED,), (ACCEPTED,), (DECLINED, ACCEPTED), (DECLINED,))):
+    for card in dice.choice(CARDS):
         yield Ask("POST", "/checkout", form={"card": card, "coupon": coupon})
     yield Ask("POST", "/logout")
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from examples.shop.billing import BROKEN
 from examples.shop.server import serve
 from examples.shop.traffic import Answer, Tally, drive
 from tests import ROOT
@@ -87,11 +88,35 @@ def test_variables_of_views(visited: Visited) -> None:
 
 
 def test_a_broken_page_is_recorded_with_its_error(visited: Visited) -> None:
-    """The product without a weight divides by zero."""
+    """The product without a weight divides by zero, and some payments fail."""
     broken = [answer for answer in visited.answers if answer.status == 500]
     errors = visited.ask("select error from chest_records where status = 500")
-    assert broken
-    assert errors == [("ZeroDivisionError",)] * len(broken)
+    assert len(errors) == len(broken)
+    assert set(errors) == {("ZeroDivisionError",), ("examples.shop.billing.GatewayError",)}
+
+
+def test_a_failed_payment_is_explained(visited: Visited) -> None:
+    """Traceback and the log line before it, without the number of the card."""
+    [(found,), *_] = visited.ask(
+        "select vars from chest_records where error like '%GatewayError' limit 1"
+    )
+    variables = json.loads(found)
+    assert 'File "shop/billing.py"' in variables["exception.stacktrace"]
+    assert variables["exception.message"] == "processing_error for card=[REDACTED]"
+    assert "the gateway answers 503" in variables["log.lines"][0]
+    for (each,) in visited.ask("select vars from chest_records"):
+        assert BROKEN not in each
+
+
+def test_a_slow_report_is_explained(visited: Visited) -> None:
+    """The report's record has its slowest statement, and the one that it repeats."""
+    [(found,), *_] = visited.ask(
+        "select vars from chest_records where route = '/admin/sales' and status = 200 limit 1"
+    )
+    variables = json.loads(found)
+    assert variables["db.query.text"].startswith("with recursive sale(number)")
+    assert variables["db.count"] == 17
+    assert (variables["db.repeated.count"], variables["template.count"]) == (16, 1)
 
 
 def test_card_numbers_are_redacted(visited: Visited) -> None:
