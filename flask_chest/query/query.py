@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -15,6 +16,10 @@ from .time_intervals import to_utc
 #: The default measure.
 DURATION = Field("", "duration_ms")
 REQUEST_ID = Field("", "request_id")
+
+
+# A time, and an offset after a space.
+_OFFSET = re.compile(r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}:[0-9]{2})$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +63,10 @@ class Query:
     @property
     def is_for_one_request(self) -> bool:
         """Whether a filter names one request, which an index finds in a range of any length."""
-        return any(each.operator == "=" and each.field == REQUEST_ID for each in self.where)
+        return any(
+            each.operator == "=" and each.field == REQUEST_ID and each.literal.text
+            for each in self.where
+        )
 
     def grouped(self, by: Field | None) -> Query:
         """The same query, grouped by another field."""
@@ -86,7 +94,7 @@ def parse_time(text: str, now: datetime) -> datetime:
         pass
     try:
         # Python 3.10 does not parse "Z"; in a URL, "+" is decoded to a space.
-        moment = datetime.fromisoformat(words.replace("Z", "+00:00").replace(" 0", "T0", 1))
+        moment = datetime.fromisoformat(_OFFSET.sub(r"\1+\2", words.replace("Z", "+00:00")))
         moment = to_utc(moment)
     except (ValueError, OverflowError):
         raise QueryError(

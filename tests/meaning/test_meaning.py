@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import count
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -32,20 +31,6 @@ WHOLE = Question(ENDS[0], ENDS[1], (), None, ("", "duration_ms"))
 #: An import refuses later records.
 IMPORTED_UNTIL = datetime(2262, 1, 1, tzinfo=timezone.utc)
 _numbers = count()
-
-
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(name, marks=() if name == "sqlite" else pytest.mark.server) for name in STORES
-    ],
-)
-def store(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[str, Callable[[str], Chest]]]:
-    """The name of a store, and a function that makes an empty chest."""
-    with STORES[request.param].open(tmp_path_factory.mktemp("store")) as make:
-        yield request.param, make
 
 
 def test_random_questions(store: Any) -> None:

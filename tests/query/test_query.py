@@ -21,12 +21,16 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=timezone.utc)
         ("30 days ago", NOW - timedelta(days=30)),
         ("2026-11-20", datetime(2026, 11, 20, tzinfo=timezone.utc)),
         ("2026-11-20T14:30+01:00", datetime(2026, 11, 20, 13, 30, tzinfo=timezone.utc)),
+        ("2026-11-20T14:30 01:00", datetime(2026, 11, 20, 13, 30, tzinfo=timezone.utc)),
+        ("2026-11-20 14:30:15 05:45", datetime(2026, 11, 20, 8, 45, 15, tzinfo=timezone.utc)),
+        ("2026-11-20 14:30:15-03:30", datetime(2026, 11, 20, 18, 0, 15, tzinfo=timezone.utc)),
+        ("2026-11-20 04:30", datetime(2026, 11, 20, 4, 30, tzinfo=timezone.utc)),
         ("2026-11-20 14:30", datetime(2026, 11, 20, 14, 30, tzinfo=timezone.utc)),
         ("2026-11-20T14:30:00Z", datetime(2026, 11, 20, 14, 30, tzinfo=timezone.utc)),
     ],
 )
 def test_times(text: str, moment: datetime) -> None:
-    """A duration counts back from now; a time without a zone is UTC."""
+    """A duration counts back from now; a time without a zone is UTC. A URL's "+" may be a space."""
     assert parse_time(text, NOW) == moment
 
 

@@ -182,14 +182,24 @@ class MongoReader(Reader):
         within = in_ranges(ranges)
 
         def decide(wanted: Filter, is_open: dict[str, Any]) -> dict[str, Any]:
+            is_candidate = {"$and": [within, is_open]}
+            if wanted.literal.kind == "document" and wanted.operator != "~":
+                return self._with_ids(wanted, is_candidate)
             found = [
                 each
-                for each in self._distinct(wanted.field, {"$and": [within, is_open]})
+                for each in self._distinct(wanted.field, is_candidate)
                 if value_matches(from_stored(each), wanted)
             ]
             return {"$and": [is_open, is_one_of(wanted.field, found)]}
 
         return {"$and": [within, *(condition(each, decide) for each in query.where)]}
+
+    def _with_ids(self, wanted: Filter, where: dict[str, Any]) -> dict[str, Any]:
+        # By id, since objects with another order of names are different values to MongoDB.
+        value = {"$project": {"value": f"${field_path(wanted.field)}"}}
+        rows = self._rows([{"$match": where}, value])
+        ids = [row["_id"] for row in rows if value_matches(from_stored(row["value"]), wanted)]
+        return {"_id": {"$in": ids}}
 
     def _distinct(self, field: Field, where: dict[str, Any]) -> list[Any]:
         group = {"$group": {"_id": f"${field_path(field)}"}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -12,8 +13,10 @@ import psycopg
 import pytest
 
 from flask_chest.chests.sql.postgresql.chest import FlaskChestPostgreSQL
+from flask_chest.operations.background_retention import Maintenance
 from flask_chest.query.filter_parsing import parse_filter
 from flask_chest.query.query import Query
+from flask_chest.record.json_line import EPOCH
 from flask_chest.testing import make_records
 from tests.servers.postgresql import PostgreSQL
 
@@ -120,9 +123,14 @@ def test_formats_of_a_role(server: PostgreSQL) -> None:
             connection.execute(statement.encode())
     chest = FlaskChestPostgreSQL(server.url.replace("chest:", "german:"), table="german_records")
     [record] = make_records(1)
-    record = replace(record, duration_ms=0.1 + 0.2)
+    record = replace(record, duration_ms=0.1 + 0.2, time=record.time - timedelta(days=1))
     chest.write([record])
     reader = open_reader(chest)
     assert reader.latest(1) == [record]
+    Maintenance([chest], None).run(threading.Event())
+    Maintenance([chest], 1.0).run(threading.Event())
+    assert reader.latest(1) == []
+    whole = Query(since=EPOCH, until=record.time + timedelta(days=1))
+    assert reader.answer(whole).whole.count == 1
     reader.close()
     chest.close()
