@@ -13,7 +13,7 @@ from ..query.aggregation import answer_from_series
 from ..query.answer import Answer, Summary
 from ..query.fields import ROUTE, Field
 from ..query.filter_parsing import Filter
-from ..query.formatting import format_number
+from ..query.formatting import count_text, estimate_text, format_number, percentile_texts
 from ..query.query import DURATION, Query
 from .command_context import open_reader
 from .options import (
@@ -107,9 +107,7 @@ def _print_notes(query: Query, answer: Answer) -> None:
     if answer.is_scattered:
         click.echo("nearly every record has a different value; these are some of them", err=True)
     if answer.fraction < 1:
-        click.echo(
-            f"estimated from {answer.whole.rows:,} records, spread evenly over the range", err=True
-        )
+        click.echo(estimate_text(answer), err=True)
         return
     # A mistyped name looks like an empty store.
     if [group.key for group in answer.groups] == [None]:
@@ -149,12 +147,12 @@ def _row(key: str, query: Query, summary: Summary, seconds: float) -> list[Any]:
     sum_column = [] if query.measure == DURATION else [format_number(total)]
     return [
         key,
-        format_number(round(summary.count)),
+        count_text(summary),
         format_number(summary.count / query.seconds * seconds),
         f"{error_rate:.1%}",
         format_number(summary.mean),
         *sum_column,
-        *map(format_number, summary.percentiles),
+        *percentile_texts(summary),
     ]
 
 

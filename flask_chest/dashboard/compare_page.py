@@ -15,6 +15,7 @@ from ..query.aggregation import answer_from_series
 from ..query.answer import Answer, Summary
 from ..query.fields import ROUTE, Field, parse_field
 from ..query.filter_parsing import Filter
+from ..query.formatting import estimate_text
 from ..query.query import Query, parse_time
 from ..record.json_line import EPOCH
 from . import charts
@@ -91,7 +92,7 @@ def compare_page(reader: Reader, params: Params, requests_url: str) -> dict[str,
         "wholes": [answer.whole for answer in answers],
         "rows": rows,
         "charts": [_chart(reader, sides, requests_url)],
-        "estimated": min(answer.fraction for answer in answers) < 1,
+        "estimated": estimate_text(min(answers, key=lambda answer: answer.fraction)),
     }
 
 

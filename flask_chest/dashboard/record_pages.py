@@ -17,6 +17,7 @@ from ..query.error_groups import STACKTRACE
 from ..query.export_ndjson import to_mapping
 from ..query.fields import ROUTE, Field, parse_field
 from ..query.filter_parsing import Filter
+from ..query.formatting import estimate_text
 from ..query.query import Query
 from ..record.record import Record
 from . import charts
@@ -61,7 +62,7 @@ class Pages:
             charts=_overview_charts(series, query, _requests_url(params)),
             answer=answer,
             query=query,
-            estimated=answer.fraction < 1,
+            estimated=estimate_text(answer),
         )
 
     def variable(self) -> ResponseReturnValue:
@@ -82,15 +83,15 @@ class Pages:
         if shown_as == "numbers":
             series = reader.series(params.query(measure=field), step)
             context |= {"whole": numbers, "charts": _number_charts(field, series, query, params)}
-            fraction = series.fraction
+            estimated = estimate_text(series)
         else:
             grouped = query.grouped(field)
             answer = reader.answer(grouped, _GROUPS)
             keys = [group.key for group in answer.groups[:_CHARTED_GROUPS]]
             series = reader.series(grouped, step, _CHARTED_GROUPS, keys)
             context |= {"answer": answer, "charts": [_word_chart(field, series, query, params)]}
-            fraction = answer.fraction
-        return self._render("variable", params, query=query, estimated=fraction < 1, **context)
+            estimated = estimate_text(answer)
+        return self._render("variable", params, query=query, estimated=estimated, **context)
 
     def compare(self) -> ResponseReturnValue:
         """Compare two versions, two values of any field, or two time ranges."""

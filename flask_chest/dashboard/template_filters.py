@@ -10,7 +10,7 @@ from typing import Any
 
 from ..query.fields import Field
 from ..query.filter_parsing import group_filter
-from ..query.formatting import format_number
+from ..query.formatting import count_text, format_number, percentile_texts
 from ..query.values import number_spelling, spelling
 
 # Control characters, and invisible ones that may change the direction of text. They are shown as
@@ -78,6 +78,8 @@ def filter_of(value: Any, field: Field) -> str:
 #: Filters by name; in templates each name has the prefix ``chest_``.
 FILTERS: dict[str, Callable[..., Any]] = {
     "number": format_number,
+    "count": count_text,
+    "percentiles": percentile_texts,
     "percent": percent,
     "iso_time": iso_time,
     "readable_time": readable_time,

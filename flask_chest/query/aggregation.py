@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .answer import Answer, Group, Series, Summary
@@ -74,7 +75,7 @@ def answer_from_series(series: Series, limit: int) -> Answer:
         whole = summaries[key] = Summary()
         for each in line:
             whole.merge(each)
-    return limit_answer(summaries, series.fraction, limit)
+    return replace(limit_answer(summaries, series.fraction, limit), records=series.records)
 
 
 def limit_lines(
@@ -138,6 +139,8 @@ def _add_row(summary: Summary, row: Any, fraction: float) -> None:
     _, _, value, number, weight, errors = row
     # MariaDB returns decimals.
     weight = float(weight) / fraction
+    if fraction < 1:
+        summary.is_sampled = True
     summary.count += weight
     summary.rows += number
     summary.errors += float(errors) / fraction

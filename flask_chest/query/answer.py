@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ _COMPLETE = 0.999
 _MAX_FLOAT = sys.float_info.max
 # If a sample holds each value at most this often, their order is chance.
 _RARE = 2
+# Of fewer records in a sample, the 99th percentile is the maximum, and says nothing.
+_MIN_ROWS = 30
+_TWO_SIGMA = 1.96
 
 
 @dataclass(slots=True)
@@ -31,6 +35,7 @@ class Summary:
     :param measured: number of records that have the measure, weighted.
     :param known_percentiles: p50, p95 and p99, if the store computed them and returned no
         distribution. They are not known of the sum of two groups.
+    :param is_sampled: whether the aggregates are estimated from a sample.
     """
 
     count: float = 0.0
@@ -43,6 +48,7 @@ class Summary:
     measured: float = 0.0
     has_extremes: bool = True
     known_percentiles: list[float | None] | None = None
+    is_sampled: bool = False
 
     @property
     def mean(self) -> float | None:
@@ -50,8 +56,28 @@ class Summary:
         return self.total / self.measured if self.measured else None
 
     @property
+    def has_too_few_rows(self) -> bool:
+        """Whether a sample has too few records of the group for percentiles."""
+        return self.is_sampled and self.rows < _MIN_ROWS
+
+    @property
+    def margin(self) -> float | None:
+        """The true count is within this distance of the estimated one in 19 of 20 cases.
+
+        That holds for records that come independently of each other. ``None``: the count is exact.
+        """
+        if not self.is_sampled or not self.rows:
+            return None
+        return _TWO_SIGMA * self.count / math.sqrt(self.rows)
+
+    @property
     def percentiles(self) -> list[float | None]:
-        """p50, p95 and p99 of the measure; ``None`` for variables that come from rollups."""
+        """p50, p95 and p99 of the measure.
+
+        They are ``None`` for variables that come from rollups, and if a sample has too few records.
+        """
+        if self.has_too_few_rows:
+            return [None for _ in _PERCENTILES]
         if self.known_percentiles is not None:
             return self.known_percentiles
         if self.digest.total < _COMPLETE * self.measured:
@@ -64,6 +90,7 @@ class Summary:
         if not other.rows and not other.count:
             return  # most intervals of a long range may be empty
         self.known_percentiles = None if self.rows or self.count else other.known_percentiles
+        self.is_sampled = self.is_sampled or other.is_sampled
         self.count += other.count
         self.rows += other.rows
         self.errors += other.errors
@@ -97,6 +124,7 @@ class Summary:
         :param seconds: length of the time range.
         """
         p50, p95, p99 = self.percentiles
+        margin = {} if self.margin is None else {"margin": self.margin, "rows": self.rows}
         return {
             "count": round(self.count, 3),
             "per_second": self.count / seconds,
@@ -108,6 +136,7 @@ class Summary:
             "p50": p50,
             "p95": p95,
             "p99": p99,
+            **margin,
         }
 
     def _within(self, value: float | None) -> float | None:
@@ -138,6 +167,7 @@ class Answer:
     :param fraction: the fraction of the time range that was read. Below 1 all numbers are
         estimates.
     :param complete: whether all groups are listed.
+    :param records: the number of records that were read, before filters; ``None`` if unknown.
     :param total: the aggregates of all records; default: those of the groups and the rest added up.
     """
 
@@ -146,6 +176,7 @@ class Answer:
     fraction: float = 1.0
     complete: bool = True
     total: Summary | None = None
+    records: int | None = None
 
     @property
     def is_scattered(self) -> bool:
@@ -173,9 +204,11 @@ class Series:
     :param step: length of an interval in seconds.
     :param lines: one summary for each interval, by group key.
     :param fraction: as in :class:`Answer`.
+    :param records: as in :class:`Answer`.
     """
 
     starts: Sequence[float]
     step: float
     lines: dict[str | None, list[Summary]]
     fraction: float = 1.0
+    records: int | None = None

@@ -16,6 +16,8 @@ from .time_intervals import to_utc
 #: The default measure.
 DURATION = Field("", "duration_ms")
 REQUEST_ID = Field("", "request_id")
+# Columns that may have another value in each record.
+_UNIQUE = frozenset(("id", "time", "request_id", "trace_id", "duration_ms", "bytes_sent"))
 
 
 # A time, and an offset after a space.
@@ -67,6 +69,11 @@ class Query:
             each.operator == "=" and each.field == REQUEST_ID and each.literal.text
             for each in self.where
         )
+
+    @property
+    def may_have_many_groups(self) -> bool:
+        """Whether there may be as many groups as records."""
+        return self.by is not None and (bool(self.by.document) or self.by.name in _UNIQUE)
 
     def grouped(self, by: Field | None) -> Query:
         """The same query, grouped by another field."""

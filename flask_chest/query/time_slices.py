@@ -1,24 +1,33 @@
 """Samples a time range that holds too many records: slices, spread evenly over the range.
 
 Every moment of the range is equally likely to be in a slice, so counts divided by the sampled
-fraction are unbiased estimates. Answers report the fraction.
+fraction are unbiased estimates. Slices lie on the clock: each minute, or other interval, has its
+own slice, whatever the range. So a range that moves with the time keeps the slices of the past.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from ..record.json_line import EPOCH
 from .query import Query
+from .time_intervals import DAY, HOUR
 
-#: Up to this number of records, a query reads all of them.
+#: Up to this number of records, a query reads all of them, however long that takes.
 MAX_RECORDS = 20_000
-#: Of more records, a query reads about this number.
+#: Of more records than can be read in time, a query reads about this number.
 SAMPLE_SIZE = 6_000
-_SLICES = 128
-_MIN_FRACTION = 1e-7
-_PROBE = 1 / 1024
+# At most this number of intervals with a slice each.
+_MAX_SLICES = 256
+# Seconds.
+_WIDTHS = (
+    *(0.01, 0.1, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, HOUR, 2 * HOUR, 6 * HOUR),
+    *(12 * HOUR, DAY, 7 * DAY, 28 * DAY, 364 * DAY),
+)
+_MIN_FRACTION = 2.0**-23
+_PROBE = 2.0**-10
 _MIN_RANGE = timedelta(seconds=1)
 _RESOLUTION = timedelta(microseconds=1)
 # Multiples of the golden ratio do not coincide with periodic traffic.
@@ -32,10 +41,12 @@ class TimeSlices:
 
     :param ranges: start and exclusive end of each slice, UTC.
     :param fraction: the fraction of the whole range that the slices cover.
+    :param records: the number of records in the slices, as far as it was counted.
     """
 
     ranges: tuple[tuple[datetime, datetime], ...]
     fraction: float
+    records: int | None = None
 
 
 def choose_slices(
@@ -54,8 +65,9 @@ def choose_slices(
     :param sample_size: maximum number of records in slices.
     """
     chosen = TimeSlices(((since, until),), 1.0)
-    if count(chosen, max_records + 1) <= max_records:
-        return chosen
+    number = count(chosen, max_records + 1)
+    if number <= max_records:
+        return replace(chosen, records=number)
     # Most of a range may lie before the first record.
     since, last = edges()
     until = min(until, last + _RESOLUTION)
@@ -63,25 +75,28 @@ def choose_slices(
         return TimeSlices(((since, until),), 1.0)  # slices would be too short
     # A small probe estimates the density of records.
     seen = count(_spread(since, until, _PROBE), sample_size + 1)
-    fraction = _PROBE / 2
-    if seen <= sample_size:
-        fraction = min(0.5, _PROBE * sample_size * 0.8 / max(seen, 1))
+    fraction = _PROBE
+    while fraction < 0.5 and seen <= sample_size * 0.4:
+        fraction, seen = fraction * 2, seen * 2
     chosen = _spread(since, until, fraction)
-    while count(chosen, sample_size + 1) > sample_size and fraction > _MIN_FRACTION:
+    while (number := count(chosen, sample_size + 1)) > sample_size and fraction > _MIN_FRACTION:
         fraction /= 2
         chosen = _spread(since, until, fraction)
-    return chosen
+    return replace(chosen, records=number)
 
 
 def _spread(since: datetime, until: datetime, fraction: float) -> TimeSlices:
-    width = (until - since) / _SLICES
-    part = width * fraction
+    seconds = (until - since).total_seconds()
+    width = next((each for each in _WIDTHS if seconds / each <= _MAX_SLICES), _WIDTHS[-1])
+    whole, part = timedelta(seconds=width), timedelta(seconds=width * fraction)
     ranges = []
-    for number in range(_SLICES):
-        free = width - part
-        begin = since + width * number + free * (number * _GOLDEN % 1.0)
-        ranges.append((begin, max(begin + part, begin + _RESOLUTION)))
-    return TimeSlices(tuple(ranges), fraction)
+    for number in range((since - EPOCH) // whole, (until - EPOCH) // whole + 1):
+        begin = EPOCH + whole * number + (whole - part) * (number * _GOLDEN % 1.0)
+        end = min(begin + max(part, _RESOLUTION), until)
+        if begin >= since and begin < end:
+            ranges.append((begin, end))
+    # A slice that begins before the range is left out; there is always another one.
+    return TimeSlices(tuple(ranges) or ((since, until),), fraction if ranges else 1.0)
 
 
 class SliceCache:

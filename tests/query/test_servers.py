@@ -97,7 +97,7 @@ def test_times_are_utc(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         assert connection.exec_driver_sql("SHOW timezone").scalar() == "America/St_Johns"
     [latest] = reader.latest(1)
     assert latest.time.isoformat() == records[0].time.isoformat()
-    slices = reader._slices(WHOLE)
+    slices = reader._sampling.slices(WHOLE)
     assert slices.fraction < 1
     assert {begin.tzinfo for begin, _ in slices.ranges} == {timezone.utc}
     reader.close()

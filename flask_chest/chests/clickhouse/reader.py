@@ -37,7 +37,7 @@ class ClickHouseReader(TableReader):
     the range. This reader queries short ranges of time instead.
     """
 
-    max_records, sample_size = 1_000_000, 400_000
+    max_records, sample_size = 200_000, 100_000
 
     def page(self, query: Query, *, after: str = "", limit: int = PAGE) -> list[Record]:
         if after:
@@ -131,7 +131,7 @@ class ClickHouse(Dialect):
     def in_many(self, query: sa.Select[Any], time: sa.Column[Any], ranges: Ranges) -> sa.Subquery:
         # Comparing each row with each range would take most of the time. The ranges are only a hint
         # for the index; each remaining row is compared with the last range that began before it.
-        begin, end = ranges[0]
+        (begin, end), (_, last) = ranges[0], ranges[-1]
         moment = sa.func.toUnixTimestamp64Micro(time, type_=sa.BigInteger)
         starts = ", ".join(str(to_microseconds(begin)) for begin, _ in ranges)
         range_start = sa.func.roundDown(
@@ -139,7 +139,8 @@ class ClickHouse(Dialect):
         )
         length = (end - begin) // _MICROSECOND
         hint = sa.func.indexHint(sa.or_(*(sa.and_(time >= one, time < two) for one, two in ranges)))
-        return query.where(time >= begin, moment - range_start < length, hint).subquery()
+        within = time >= begin, time < last, moment - range_start < length
+        return query.where(*within, hint).subquery()
 
     def is_ascii(self, text: Expression) -> Expression:
         return sa.func.length(text) == sa.func.lengthUTF8(text)

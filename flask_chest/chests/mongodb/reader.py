@@ -20,7 +20,8 @@ from ...query.fields import Field
 from ...query.filter_matching import value_matches
 from ...query.filter_parsing import Filter
 from ...query.query import Query
-from ...query.time_slices import MAX_RECORDS, SAMPLE_SIZE, SliceCache, TimeSlices, choose_slices
+from ...query.sampling import TIME_BUDGET, Limits, Sampling
+from ...query.time_slices import MAX_RECORDS, SAMPLE_SIZE, TimeSlices
 from ...query.values import spelling
 from ...record.record import Record
 from ..reader import PAGE, SCAN_LIMIT, Reader, merge_records
@@ -38,12 +39,18 @@ class MongoReader(Reader):
 
     #: The most records that an answer aggregates all of, and about how many it samples above that.
     max_records, sample_size = MAX_RECORDS, SAMPLE_SIZE
+    #: Seconds in which more records are read, too, if the server is fast enough.
+    time_budget = TIME_BUDGET
 
     def __init__(self, name: str, connection: CollectionConnection) -> None:
         super().__init__(name)
         self._connection = connection
         self._run = connection.run
-        self._slice_cache = SliceCache()
+        self._sampling = Sampling(
+            lambda: Limits(self.max_records, self.sample_size, self.time_budget),
+            self._count_in,
+            self._edges,
+        )
 
     def latest(self, limit: int) -> list[Record]:
         return self._records({}, {"_id": -1}, limit)[::-1] if limit else []
@@ -104,10 +111,23 @@ class MongoReader(Reader):
         return self._run(lambda records: int(records.count_documents(self._where(query))))
 
     def answer(self, query: Query, limit: int = 20) -> Answer:
-        slices = self._slices(query)
+        def ask(slices: TimeSlices) -> Answer:
+            return replace(self._answer(query, slices, limit), records=slices.records)
+
+        return self._sampling.ask(query, ask)
+
+    def series(
+        self, query: Query, step: float, lines: int = 8, keys: Sequence[str | None] | None = None
+    ) -> Series:
+        def ask(slices: TimeSlices) -> Series:
+            return replace(self._series(query, slices, step, lines, keys), records=slices.records)
+
+        return self._sampling.ask(query, ask)
+
+    def _answer(self, query: Query, slices: TimeSlices, limit: int) -> Answer:
         match = {"$match": self._where(query, slices)}
-        rows = self._rows([match, *aggregates(query, limit=MAX_ROWS + 1)])
-        if len(rows) <= MAX_ROWS:
+        rows = self._rows([match, *aggregates(query, limit=_limit(query))])
+        if len(rows) <= MAX_ROWS or not query.may_have_many_groups:
             return aggregate_answer(_to_rows(query.by, rows), slices.fraction, limit)
         keys = self._top(match, query, limit)
         rows = self._rows([match, *aggregates(query, keys=keys)])
@@ -117,14 +137,18 @@ class MongoReader(Reader):
         rest.merge(found.rest)  # of two groups with equal values, such as 42 and 42.0
         return Answer(found.groups, rest, slices.fraction, complete=False)
 
-    def series(
-        self, query: Query, step: float, lines: int = 8, keys: Sequence[str | None] | None = None
+    def _series(
+        self,
+        query: Query,
+        slices: TimeSlices,
+        step: float,
+        lines: int,
+        keys: Sequence[str | None] | None,
     ) -> Series:
-        slices = self._slices(query)
         match = {"$match": self._where(query, slices)}
-        stages = aggregates(query, step=step, limit=MAX_ROWS + 1)
+        stages = aggregates(query, step=step, limit=_limit(query))
         found = self._rows([match, *stages])
-        if len(found) > MAX_ROWS:
+        if len(found) > MAX_ROWS and query.may_have_many_groups:
             top = self._top(match, query, lines, keys)
             found = self._rows([match, *aggregates(query, keys=top, step=step)])
         rows = list(_to_rows(query.by, found))
@@ -145,21 +169,6 @@ class MongoReader(Reader):
 
     def close(self) -> None:
         self._connection.close()
-
-    def _slices(self, query: Query) -> TimeSlices:
-        if query.is_for_one_request:
-            return TimeSlices(((query.since, query.until),), 1.0)
-        return self._slice_cache.get(
-            query,
-            lambda: choose_slices(
-                query.since,
-                query.until,
-                self._count_in,
-                lambda: self._edges(query),
-                max_records=self.max_records,
-                sample_size=self.sample_size,
-            ),
-        )
 
     def _edges(self, query: Query) -> tuple[datetime, datetime]:
         within = in_ranges([(query.since, query.until)])
@@ -247,6 +256,11 @@ def _spelling(by: Field | None, stored: Any) -> str | None:
     if value == "" and by is not None and not by.document:
         return None
     return spelling(value)
+
+
+def _limit(query: Query) -> int | None:
+    """The maximum number of rows of a question whose groups may be as many as its records."""
+    return MAX_ROWS + 1 if query.may_have_many_groups else None
 
 
 def _to_rows(by: Field | None, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:

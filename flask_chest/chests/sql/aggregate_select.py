@@ -7,7 +7,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...query.aggregation import MAX_ROWS
 from ...query.query import Query
 from ...query.time_slices import TimeSlices
 from .dialects import Dialect
@@ -54,7 +53,7 @@ class Aggregate:
         """
         key = self._facts.columns.k
         rows = self._by_value(key, _no_interval(), grouped_by=[key])
-        return rows.limit(MAX_ROWS + 1) if keys is None else rows.where(self._is_one_of(keys))
+        return rows if keys is None else rows.where(self._is_one_of(keys))
 
     def others(self, keys: Sequence[str | None]) -> sa.Select[Any]:
         """One row for each value of the measure, over all groups but these."""

@@ -42,7 +42,7 @@ class SQLReader(TableReader):
         Only records give exact percentiles.
         """
         is_stored = self.prefers_records and self._rollups.has_all_records(query)
-        if is_stored and self._slices(query).fraction == 1:
+        if is_stored and self._sampling.slices(query).fraction == 1:
             return None
         return self._rollups.plan(query, step)
 
@@ -88,7 +88,7 @@ class SQLReader(TableReader):
         begin, fraction = plan.begin.timestamp(), 1.0
         for since, until in plan.records:
             part = replace(query, since=since, until=until)
-            slices = self._slices(part)
+            slices = self._sampling.slices(part)
             aggregate = self._aggregate_of(part, slices, plan.step, begin)
             rows = self._groups(part, aggregate.over_time(None))
             add_to_series(series, rows, aggregate.fraction)

@@ -21,8 +21,9 @@ from ...query.answer import Answer, Series
 from ...query.filter_matching import value_matches
 from ...query.filter_parsing import Filter
 from ...query.query import Query
+from ...query.sampling import TIME_BUDGET, Limits, Sampling
 from ...query.time_intervals import to_utc
-from ...query.time_slices import MAX_RECORDS, SAMPLE_SIZE, SliceCache, TimeSlices, choose_slices
+from ...query.time_slices import MAX_RECORDS, SAMPLE_SIZE, TimeSlices
 from ...record.json_line import FIELDS
 from ...record.record import Record
 from ..reader import PAGE, SCAN_LIMIT, Reader, merge_records
@@ -43,6 +44,8 @@ class TableReader(Reader):
 
     #: Queries read all records up to the first number, and a sample of more records.
     max_records, sample_size = MAX_RECORDS, SAMPLE_SIZE
+    #: Seconds in which more records are read, too, if the store is fast enough.
+    time_budget = TIME_BUDGET
 
     def __init__(self, store: ReadableStore) -> None:
         super().__init__(store.name)
@@ -51,7 +54,11 @@ class TableReader(Reader):
         self._engine = store.make_read_only_engine()
         self._dialect = self._make_dialect()
         self._identity = self._dialect.by_code_points(store.records.columns.id)
-        self._slice_cache = SliceCache()
+        self._sampling = Sampling(
+            lambda: Limits(self.max_records, self.sample_size, self.time_budget),
+            self._count_in,
+            self._edges,
+        )
 
     def latest(self, limit: int) -> list[Record]:
         query = sa.select(self._table).order_by(self._table.columns.id.desc()).limit(limit)
@@ -123,9 +130,23 @@ class TableReader(Reader):
         return int(next(iter(self._rows(rows)), (0,))[0])
 
     def answer(self, query: Query, limit: int = 20) -> Answer:
-        aggregate = self._aggregate(query)
-        rows = self._groups(query, aggregate.aggregates())
-        if len(rows) <= MAX_ROWS:
+        def ask(slices: TimeSlices) -> Answer:
+            return replace(self._answer(query, slices, limit), records=slices.records)
+
+        return self._sampling.ask(query, ask)
+
+    def series(
+        self, query: Query, step: float, lines: int = 8, keys: Sequence[str | None] | None = None
+    ) -> Series:
+        def ask(slices: TimeSlices) -> Series:
+            return replace(self._series(query, slices, step, lines, keys), records=slices.records)
+
+        return self._sampling.ask(query, ask)
+
+    def _answer(self, query: Query, slices: TimeSlices, limit: int) -> Answer:
+        aggregate = self._aggregate_of(query, slices, None)
+        rows = self._groups(query, self._limited(query, aggregate.aggregates()))
+        if len(rows) <= MAX_ROWS or not query.may_have_many_groups:
             return aggregate_answer(rows, aggregate.fraction, limit)
         # There are too many groups to aggregate all of them: select the biggest ones first.
         top = [row.k for row in self._rows(aggregate.top(limit))]
@@ -134,12 +155,21 @@ class TableReader(Reader):
         rest = aggregate_answer(self._rows(aggregate.others(top)), aggregate.fraction, 1).whole
         return Answer(listed.groups, rest, aggregate.fraction, complete=False)
 
-    def series(
-        self, query: Query, step: float, lines: int = 8, keys: Sequence[str | None] | None = None
+    def _limited(self, query: Query, rows: sa.Select[Any]) -> sa.Select[Any]:
+        """Limit the rows of a question whose groups may be as many as its records."""
+        return rows.limit(MAX_ROWS + 1) if query.may_have_many_groups else rows
+
+    def _series(
+        self,
+        query: Query,
+        slices: TimeSlices,
+        step: float,
+        lines: int,
+        keys: Sequence[str | None] | None,
     ) -> Series:
-        aggregate = self._aggregate(query, step)
-        rows = self._groups(query, aggregate.over_time(None).limit(MAX_ROWS + 1))
-        if len(rows) > MAX_ROWS:
+        aggregate = self._aggregate_of(query, slices, step)
+        rows = self._groups(query, self._limited(query, aggregate.over_time(None)))
+        if len(rows) > MAX_ROWS and query.may_have_many_groups:
             top = self._top(query, aggregate, lines, keys)
             rows = self._groups(query, aggregate.over_time(top))
         if query.by is None:
@@ -187,29 +217,11 @@ class TableReader(Reader):
     def _make_dialect(self) -> Dialect:
         return DIALECTS[self._engine.dialect.name](self._table)
 
-    def _aggregate(self, query: Query, step: float | None = None) -> Aggregate:
-        return self._aggregate_of(query, self._slices(query), step)
-
     def _aggregate_of(
         self, query: Query, slices: TimeSlices, step: float | None, origin: float | None = None
     ) -> Aggregate:
         where = self._conditions(query, slices)
         return Aggregate(self._table, self._dialect, query, slices, step, origin, where)
-
-    def _slices(self, query: Query) -> TimeSlices:
-        if query.is_for_one_request:
-            return TimeSlices(((query.since, query.until),), 1.0)
-        return self._slice_cache.get(
-            query,
-            lambda: choose_slices(
-                query.since,
-                query.until,
-                self._count_in,
-                lambda: self._edges(query),
-                max_records=self.max_records,
-                sample_size=self.sample_size,
-            ),
-        )
 
     def _edges(self, query: Query) -> tuple[datetime, datetime]:
         """The times of the first and the last record of a range."""
