@@ -98,6 +98,23 @@ def test_variables_are_redacted_and_replace_nothing(site: Site, logger: logging.
     assert (attributes["request_id"], attributes["trace_id"]) == (site.only().request_id, None)
 
 
+def test_a_stream_without_a_request_context(site: Site, logger: logging.Logger) -> None:
+    """Flask's context is gone while a body is sent; the line still names the request."""
+    stream = io.StringIO()
+    logger.addHandler(handler_to(stream, "%(request_id)s %(message)s"))
+
+    @site.app.get("/")
+    def view() -> Response:
+        def body() -> Iterator[str]:
+            logger.info("streaming")
+            yield "ok"
+
+        return Response(body())
+
+    site.client.get("/", headers={"X-Request-ID": "r-1"}).get_data()
+    assert stream.getvalue() == "r-1 streaming\n"
+
+
 def test_without_variables(site: Site, logger: logging.Logger) -> None:
     """The ids alone, for apps whose lines shall not have variables."""
     stream = io.StringIO()

@@ -12,6 +12,8 @@ from ..record.traceparent import TraceContext
 _MAX_LINES = 50
 # Distinct statements of one request that are counted.
 _MAX_STATEMENTS = 200
+# Characters of a statement that are kept.
+_MAX_STATEMENT = 16_384
 # Names of spans and hosts in one process. Further ones are added up as "other".
 _MAX_NAMES = 200
 #: The name under which measurements with too many names are added up.
@@ -94,6 +96,8 @@ class Measurements:
     def add_statement(self, text: str, dialect: str, nanoseconds: int) -> None:
         """Add a SQL statement, which contains no parameters."""
         self.add("db", nanoseconds)
+        if len(text) > _MAX_STATEMENT:
+            text = text[:_MAX_STATEMENT]  # an app may write values into it, megabytes of them
         statements = self.statements
         if text in statements:
             statements[text] += 1

@@ -13,7 +13,7 @@ _MAX_TEXT = 65_536
 _NAMED = (
     r"(?<![\w.\-])(?P<name>[\w.\-]{1,255})"
     r"(?P<close>\\{0,7}[\"'])?(?P<bracket>[\])]|%5[Dd])?[ \t]{0,4}"
-    r"(?P<separator>=>|:=|=|:|,(?=\s{0,4}[brufBRUF]{0,2}\\{0,7}[\"'])"
+    r"(?P<separator>=>|:=|=|:|[,(](?=\s{0,4}[brufBRUF]{0,2}\\{0,7}[\"'])"
     r"|(?<=[ \t])(?:(?:is|was)[ \t])?(?=\\{0,7}[\"']))[ \t]{0,4}"
 )
 _OPENING = r"[brufBRUF]{0,2}(?P<backslashes>\\{0,7})(?P<quote>[\"'])"

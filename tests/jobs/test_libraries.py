@@ -97,7 +97,7 @@ def test_celery_with_a_broker_that_is_down(site: Site) -> None:
     site.app.add_url_rule("/", "view", lambda: str(work.delay()))
     assert site.client.get("/").status_code == 500
     [record] = site.records
-    assert record.error == "kombu.exceptions.OperationalError"
+    assert str(record.error).startswith("kombu.exceptions.")
 
 
 @pytest.fixture

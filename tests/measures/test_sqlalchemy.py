@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Column, Integer, MetaData, Table, create_engine, event, text
+from sqlalchemy.engine import Engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
+from sqlalchemy.schema import CreateTable
 
 from ..apps import Site
 
@@ -126,6 +128,49 @@ def test_attached_once(make_site: Callable[..., Site], engine: Engine) -> None:
     assert seen == ["select 1"]
 
 
+def test_listeners_of_the_app(make_site: Callable[..., Site], engine: Engine) -> None:
+    """The app's listeners to the same event are called once, and may answer themselves."""
+    site = make_site(CHEST_MEASURE=["sqlalchemy"])
+    calls: list[str] = []
+
+    def before(*_: Any) -> None:
+        calls.append("before")
+
+    def behind(cursor: Any, statement: str, *_: Any) -> bool:
+        calls.append("behind")
+        cursor.execute("select 'replaced'")
+        return True
+
+    event.listen(engine, "do_execute", before)
+    event.listen(engine, "do_execute", behind)
+
+    @site.app.get("/")
+    def view() -> str:
+        with engine.connect() as connection:
+            return str(connection.execute(text("select 'original'")).scalar())
+
+    assert site.client.get("/").text == "replaced"
+    assert calls == ["before", "behind"]
+    assert site.only().vars["db.count"] == 1
+
+
+def test_every_way_to_execute(make_site: Callable[..., Site], engine: Engine) -> None:
+    """Many rows at once, without parameters, with the ORM's inserted values."""
+    site = make_site(CHEST_MEASURE=["sqlalchemy"])
+    table = Table("t", MetaData(), Column("id", Integer, primary_key=True), Column("a", Integer))
+
+    @site.app.get("/")
+    def view() -> str:
+        with engine.begin() as connection:
+            connection.execute(CreateTable(table))
+            connection.execute(table.insert(), [{"a": 1}, {"a": 2}])
+            connection.execution_options(no_parameters=True).exec_driver_sql("select 1")
+        return "ok"
+
+    assert site.client.get("/").status_code == 200
+    assert site.only().vars["db.count"] == 3
+
+
 def test_many_different_statements(make_site: Callable[..., Site], engine: Engine) -> None:
     """A request that builds thousands of different statements keeps bounded memory."""
     site = make_site(CHEST_MEASURE=["sqlalchemy"])
@@ -137,12 +182,14 @@ def test_many_different_statements(make_site: Callable[..., Site], engine: Engin
 
         with engine.connect() as connection:
             for number in range(500):
-                connection.exec_driver_sql(f"select {number}")
+                connection.exec_driver_sql(f"select {number}, '{'x' * 100_000}'")
         measurements = current_measurements()
         assert measurements is not None
         sizes.append(len(measurements.statements))
+        sizes.append(max(map(len, measurements.statements)))
         return "ok"
 
     site.client.get("/")
     assert site.only().vars["db.count"] == 500
-    assert sizes == [200]
+    assert sizes == [200, 16_384]
+    assert site.only().vars["db.query.text"] == "select ?, ?"
