@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..chests.base import Chest
+from ..chests.default_reader import first_reader
 from ..chests.drivers import require_driver
+from ..chests.reader import Reader
 from ..errors import ConfigError
 from .engine import is_installed
 
@@ -37,6 +39,18 @@ class Archives:
         from .store_archive import StoreArchive
 
         return StoreArchive(chest, self.place)
+
+    def first_reader(self, chests: Iterable[Chest], name: str | None = None) -> Reader:
+        """A reader of the first chest that can be read back, and of its archive if it has one.
+
+        :param name: the name of the only chest to consider.
+        :raises ConfigError: no chest has this name, or no chest can be read back.
+        """
+        listed = list(chests)
+        reader = first_reader(listed, name)
+        for archive in self.by_name(listed, reader.name):
+            return archive.reader(reader)
+        return reader
 
     def by_name(self, chests: Iterable[Chest], name: str) -> list[StoreArchive]:
         """The archive of the chest with a name, in a list; empty if it has none."""

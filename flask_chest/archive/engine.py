@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -55,9 +58,27 @@ def is_engine_error(error: BaseException) -> bool:
 def to_archive_error(error: BaseException, file: str) -> ArchiveError:
     """Convert an error of DuckDB to one that names the file.
 
-    DuckDB's own message may quote a value of a record, so only its class is named.
+    DuckDB's own message may quote a value of a record, so it is used only if it is about a file.
     """
-    return ArchiveError(f"{file}: DuckDB cannot read or write it ({type(error).__name__})")
+    import duckdb
+
+    reason = type(error).__name__
+    if isinstance(error, duckdb.IOException):
+        reason = str(error).partition("\n")[0]
+    return ArchiveError(
+        f"the archive {file}: DuckDB cannot read or write it ({reason}); check the free space"
+    )
+
+
+@contextmanager
+def as_archive_errors(place: str) -> Iterator[None]:
+    """Convert errors of DuckDB, such as a full disk, to errors that name a place."""
+    try:
+        yield
+    except Exception as error:
+        if "duckdb" in sys.modules and is_engine_error(error):
+            raise to_archive_error(error, place) from None
+        raise
 
 
 def quoted(name: str) -> str:

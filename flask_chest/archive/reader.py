@@ -46,6 +46,7 @@ class ArchiveReader(Reader):
     :param threads: threads that one question uses.
     """
 
+    reads_archive = True
     #: Rows of the open tail above which the store itself answers: the archive is still being built.
     max_tail = 2_000_000
     #: Seconds until the store is asked again whether the archive is ready.

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..chests.archive_source import ArchiveSource
 from ..chests.base import Chest
+from ..chests.reader import Reader
 from ..errors import ReadError
 from ..query.query import Query
 from ..query.time_intervals import HOUR
@@ -18,6 +19,7 @@ from ..record.record import Record
 from .archive import Archive
 from .archiver import Archiver
 from .coverage import archived_ids
+from .engine import as_archive_errors
 from .erasing import drop_before, erase, matching_records
 from .merging import merge_days
 from .storage import open_storage
@@ -53,6 +55,27 @@ class StoreArchive:
             return None
         folder = f"{self.place.rstrip('/')}/{self.chest.name}-{identity[:12]}"
         return Archive(open_storage(folder, self._options))
+
+    def reader(self, store: Reader) -> Reader:
+        """Return a reader of the archive and of the store, or the store's if it has no archive.
+
+        :param store: a reader of the store; closed with the returned one.
+        """
+        from .reader import ArchiveReader
+
+        source = self.chest.archive_source()
+        if source is None:
+            return store
+        try:
+            archive = self.find(source)
+            if archive is not None:
+                return ArchiveReader(archive, source, store)
+        except BaseException:
+            source.close()
+            store.close()
+            raise
+        source.close()
+        return store
 
     def maintain(self, until: int, retention: float | None, stop: threading.Event) -> bool:
         """Archive the hours before ``until``, merge days, drop what is too old.
@@ -187,7 +210,8 @@ class StoreArchive:
                 yield None, None
                 return
             try:
-                yield archive, source
+                with as_archive_errors(self.place):
+                    yield archive, source
             finally:
                 source.release_lease()
         finally:

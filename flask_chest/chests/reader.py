@@ -28,6 +28,9 @@ class Reader(ABC):
     #: Whether the percentiles of several groups or intervals can be added up.
     adds_percentiles = True
 
+    #: Whether it also reads the archive of the store.
+    reads_archive = False
+
     def __init__(self, name: str) -> None:
         self.name = name
 

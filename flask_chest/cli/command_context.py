@@ -12,7 +12,6 @@ from ..app.decorated_views import all_decorations
 from ..app.state import AppState, find_state, standalone_state
 from ..chests.base import Chest
 from ..chests.chest_names import assign_unique_names
-from ..chests.default_reader import first_reader
 from ..chests.reader import Reader
 from ..errors import ChestError
 from ..extension import FlaskChest
@@ -79,7 +78,8 @@ def open_reader(name: str | None = None) -> Iterator[Reader]:
     """
     state = current_state()
     with click_errors():
-        reader = first_reader([*state.chests, *synchronous_chests(state)], name)
+        chests = [*state.chests, *synchronous_chests(state)]
+        reader = state.archives.first_reader(chests, name)
         try:
             yield reader
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 from flask import (
@@ -18,7 +19,6 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from ..app.state import AppState
-from ..chests.default_reader import first_reader
 from ..chests.per_process_client import PerProcessClient
 from ..chests.reader import Reader
 from ..errors import ChestError, ConfigError, QueryError
@@ -35,6 +35,8 @@ from .url_params import Params, check_arguments
 
 NAME = "chest_dashboard"
 
+# Seconds after which a store without an archive is asked whether it has got one.
+_REOPEN_INTERVAL = 60.0
 _PUBLIC_ENDPOINTS = frozenset((f"{NAME}.login", f"{NAME}.submit_login", f"{NAME}.static"))
 
 
@@ -58,6 +60,7 @@ class Dashboard:
         self._app = app
         self._state = state
         self._readers: PerProcessClient[dict[str, Reader]] = PerProcessClient(dict, _close_all)
+        self._opened: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def register(self) -> None:
@@ -80,9 +83,19 @@ class Dashboard:
         name = request.args.get("chest") or ""
         with self._lock:
             readers = self._readers.get()
-            if name not in readers:
-                readers[name] = first_reader(self._state.chests, name or None)
-            return readers[name]
+            reader = readers.get(name)
+            if reader is None or self._may_have_archive(name, reader):
+                if reader is not None:
+                    reader.close()
+                reader = self._state.archives.first_reader(self._state.chests, name or None)
+                readers[name], self._opened[name] = reader, time.monotonic()
+            return reader
+
+    def _may_have_archive(self, name: str, reader: Reader) -> bool:
+        """Whether the store of a reader may have got an archive since the reader was opened."""
+        if self._state.archives.place is None or reader.reads_archive:
+            return False
+        return time.monotonic() - self._opened[name] > _REOPEN_INTERVAL
 
     def close(self) -> None:
         """Close all readers; the next page opens new ones."""

@@ -19,6 +19,7 @@ from flask_chest.cli import chest
 from flask_chest.errors import ConfigError
 from flask_chest.query.query import Query
 
+from ..dashboard.shop import log_in
 from .source_suite import START, sample
 
 WHOLE = Query(since=START - timedelta(days=9000), until=START + timedelta(days=9000))
@@ -111,3 +112,29 @@ def test_a_wrong_place_is_refused(tmp_path: Path, value: object) -> None:
     app.config["CHEST_ARCHIVE"] = value
     with pytest.raises(ConfigError, match="CHEST_ARCHIVE"):
         FlaskChest(app)
+
+
+def test_commands_read_what_was_pruned(app: Flask) -> None:
+    before = run(app, "export")
+    run(app, "prune", "--older-than", "1 hour", "--yes")
+    get_state(app).chests[0].write(sample(1, 700))
+    assert len(run(app, "export").splitlines()) == 61
+    assert set(before.splitlines()) < set(run(app, "export").splitlines())
+    shown = run(app, "show", f"{3:032x}")
+    assert "/orders/<int:id>" in shown
+    stats = run(app, "stats", "--since", "2026-11-19", "--until", "2026-11-21", "--json")
+    assert json.loads(stats)["groups"][0]["count"] == 30 + 30 * 10 + 1
+
+
+def test_the_dashboard_reads_the_archive(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flask_chest.dashboard.blueprint._REOPEN_INTERVAL", -1)
+    other = Flask(__name__, instance_path=app.instance_path)
+    other.config.update(CHEST_DASHBOARD=True, CHEST_DASHBOARD_TOKEN="t" * 20)
+    chest = FlaskChest(other)
+    client = other.test_client()
+    assert log_in(client, "t" * 20).status_code == 303
+    page = f"/chest/requests/{3:032x}"
+    assert client.get(page).status_code == 200
+    run(app, "prune", "--older-than", "1 hour", "--yes")
+    assert client.get(page).status_code == 200
+    chest.close()

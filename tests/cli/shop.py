@@ -11,7 +11,10 @@ from click.testing import Result
 from flask import Blueprint, Flask, abort, g
 from flask.typing import ResponseReturnValue
 
+from flask_chest.app.state import get_state
 from flask_chest.cli import chest as chest_group
+from flask_chest.cli.options import FIRST, LAST
+from flask_chest.query.query import Query
 
 from ..apps import make_app
 
@@ -80,5 +83,10 @@ def lines_of(result: Result) -> list[Any]:
 
 
 def records_left(app: Flask) -> int:
-    """Return the number of records in the store."""
-    return len(run(app, "export").stdout.splitlines())
+    """Return the number of records in the store, without the archive."""
+    reader = get_state(app).chests[0].reader()
+    assert reader is not None
+    try:
+        return reader.count(Query(since=FIRST, until=LAST))
+    finally:
+        reader.close()
