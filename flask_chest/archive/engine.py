@@ -55,6 +55,16 @@ def is_engine_error(error: BaseException) -> bool:
     return isinstance(error, duckdb.Error)
 
 
+@contextmanager
+def suppress_engine_errors() -> Iterator[None]:
+    """Ignore errors of DuckDB."""
+    try:
+        yield
+    except Exception as error:
+        if not is_engine_error(error):
+            raise
+
+
 def to_archive_error(error: BaseException, file: str) -> ArchiveError:
     """Convert an error of DuckDB to one that names the file.
 

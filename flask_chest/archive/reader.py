@@ -17,7 +17,7 @@ from ..query.query import Query
 from ..record.json_line import EPOCH, from_microseconds, to_microseconds
 from ..record.record import Record
 from .archive import Archive, Snapshot
-from .engine import literal, quoted
+from .engine import literal, quoted, suppress_engine_errors
 from .errors import DamagedPartError
 from .question import OTHERS, Question
 from .records import RecordDecoder
@@ -49,6 +49,8 @@ class ArchiveReader(Reader):
     reads_archive = True
     #: Rows of the open tail above which the store itself answers: the archive is still being built.
     max_tail = 2_000_000
+    #: Seconds for which the rows of the last question are used again.
+    fresh_seconds = 1.0
     #: Seconds until the store is asked again whether the archive is ready.
     _RECHECK = 30.0
 
@@ -59,11 +61,12 @@ class ArchiveReader(Reader):
         self._archive = archive
         self._source = source
         self._store = store
+        self._threads = threads
         self._lock = threading.RLock()
-        self._connection = archive.connect(threads=threads, memory_limit=_MEMORY_LIMIT)
-        self._connection.execute("SET parquet_metadata_cache = true; SET TimeZone = 'UTC'")
-        self.tail = Tail(archive, source, lambda ids: store.fetch(ids), self._connection)
         self._is_ready, self._checked = False, float("-inf")
+        # Opened when the archive has parts.
+        self._connection: Any = None
+        self.tail: Any = None
 
     @property
     def adds_percentiles(self) -> bool:  # type: ignore[override]
@@ -72,11 +75,23 @@ class ArchiveReader(Reader):
 
     def _ready(self) -> bool:
         """Whether the archive has parts, and few enough rows are in none."""
-        if time.monotonic() - self._checked > self._RECHECK:
-            until = self._archive.snapshot().until
-            self._is_ready = bool(until) and self._source.count(until, END) <= self.max_tail
-            self._checked = time.monotonic()
-        return self._is_ready
+        with self._lock:
+            if time.monotonic() - self._checked > self._RECHECK:
+                until = self._archive.snapshot().until
+                self._is_ready = bool(until) and self._source.count(until, END) <= self.max_tail
+                if self._is_ready and self._connection is None:
+                    self._open()
+                self._checked = time.monotonic()
+            return self._is_ready
+
+    def _open(self) -> None:
+        self._connection = self._archive.connect(threads=self._threads, memory_limit=_MEMORY_LIMIT)
+        self._connection.execute("SET TimeZone = 'UTC'")
+        # DuckDB 1.1 does not know this setting.
+        with suppress_engine_errors():
+            self._connection.execute("SET parquet_metadata_cache = true")
+        self.tail = Tail(self._archive, self._source, self._store.fetch, self._connection)
+        self.tail.fresh_seconds = self.fresh_seconds
 
     def latest(self, limit: int) -> list[Record]:
         return self.page(_WHOLE_TIME, limit=limit)[::-1]
@@ -183,14 +198,16 @@ class ArchiveReader(Reader):
 
     def check(self) -> None:
         self._store.check()
-        self._archive.snapshot()
+        if self._ready():
+            self._archive.snapshot()
 
     def exists(self) -> bool:
-        return self._store.exists() or bool(self._archive.snapshot().parts)
+        return self._store.exists() or self._ready()
 
     def close(self) -> None:
         with self._lock:
-            self._connection.close()
+            if self._connection is not None:
+                self._connection.close()
         self._source.close()
         self._store.close()
 

@@ -103,7 +103,7 @@ def open_life(folder: Path, records: list[Record]) -> Iterator[tuple[Life, Archi
     archive = Archive(FolderStorage(folder / "archive"))
     life = Life(chest, archive, records)
     reader = ArchiveReader(archive, chest.archive_source(), open_reader(chest))
-    reader.tail.fresh_seconds = 0
+    reader.fresh_seconds = 0
     reader._RECHECK = -1
     try:
         yield life, reader
@@ -120,7 +120,7 @@ def test_random_questions() -> None:
     """After each step of any order, the answers are the model's."""
 
     @settings(
-        max_examples=EXAMPLES or 10,
+        max_examples=EXAMPLES or 5,
         deadline=None,
         derandomize=not EXAMPLES,
         database=None,
