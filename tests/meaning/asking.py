@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from flask_chest import Record
+from flask_chest import Chest, Record
 from flask_chest.chests.reader import Reader
+from flask_chest.operations.erasure import Erasure
 from flask_chest.query.answer import Summary
 from flask_chest.query.export_ndjson import to_mapping
 from flask_chest.query.fields import parse_field
@@ -19,6 +20,7 @@ from flask_chest.query.query import Query
 
 from . import model
 from .model import Name, Question
+from .stores import ArchivedSQLite
 
 LIMIT = 3
 
@@ -118,3 +120,17 @@ def name_text(field: Name) -> str:
 def to_json(record: Record) -> Any:
     """The record's JSON, which shows the type of each number and the sign of a zero."""
     return json.dumps(to_mapping(record), sort_keys=True)
+
+
+def erase(chest: Chest, query: Query) -> int:
+    """Erase records as ``flask chest forget`` does; return how many rows were erased."""
+    reader = chest.row_reader() if isinstance(chest, ArchivedSQLite) else chest.reader()
+    assert reader is not None
+    try:
+        erased = sum(Erasure(chest, reader, query).run())
+    finally:
+        reader.close()
+    if isinstance(chest, ArchivedSQLite):
+        for _ in chest.archive.erase(query):
+            pass
+    return erased

@@ -10,12 +10,11 @@ import pytest
 
 from flask_chest import Chest, Record
 from flask_chest.chests.reader import Reader
-from flask_chest.operations.erasure import Erasure
 from flask_chest.query.fields import parse_field
 from flask_chest.query.filter_parsing import parse_filter
 from flask_chest.query.query import Query
 
-from .asking import to_json, to_query
+from .asking import erase, to_json, to_query
 from .model import Question
 from .questions import ENDS, NAMES, NOON
 
@@ -86,7 +85,7 @@ def test_filters(chest: Chest) -> None:
         query = WHOLE.filtered(wanted, own)
         found = [int(each.id[16:], 16) for each in reader.iter_records(query)]
         assert found == places, (text, values)
-        assert sum(Erasure(chest, reader, query).run()) == len(places)
+        assert erase(chest, query) == len(places)
         assert reader.count(WHOLE.filtered(own)) == len(values) - len(places)
     reader.close()
 

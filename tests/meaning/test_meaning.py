@@ -16,11 +16,10 @@ from hypothesis import strategies as st
 
 from flask_chest import Chest, Record
 from flask_chest.operations.background_retention import Maintenance
-from flask_chest.operations.erasure import Erasure
 from flask_chest.query.export_ndjson import from_line, to_line
 
 from . import model
-from .asking import check, to_query
+from .asking import check, erase, to_query
 from .model import Question
 from .questions import ENDS, worlds
 from .stores import STORES
@@ -96,13 +95,8 @@ def _ask(chest: Chest, records: list[Record], questions: list[Question]) -> None
 
 
 def _erase(chest: Chest, records: list[Record], question: Question) -> list[Record]:
-    reader = chest.reader()
-    assert reader is not None
-    try:
-        gone = {each.id for each in model.select(records, question)}
-        assert sum(Erasure(chest, reader, to_query(question)).run()) == len(gone)
-    finally:
-        reader.close()
+    gone = {each.id for each in model.select(records, question)}
+    assert erase(chest, to_query(question)) == len(gone)
     return [each for each in records if each.id not in gone]
 
 
