@@ -32,8 +32,8 @@ class SQLite(Dialect):
             (kind == "text", value),
             (kind == "true", "true"),
             (kind == "false", "false"),
-            (kind == "integer", sa.func.chest_number(value)),
-            (kind == "real", sa.func.chest_number(value)),
+            (sa.func.typeof(value) == "integer", sa.cast(value, sa.Text)),
+            (kind.in_(("integer", "real")), sa.func.chest_number(value)),
             (kind.in_(("array", "object")), sa.func.chest_document(value)),
         )
 
