@@ -16,9 +16,9 @@ from ..record.record import Record
 _HAS_ERROR = Filter(Field("", "error"), "!=", "")
 _HAS_NOTED = Filter(Field("vars", HANDLED_TYPE), "!=", "")
 # Records of the range that are searched at most. A variable takes longer to look at than a column.
-_MAX_SEARCHED, _MAX_SEARCHED_VARS = 200_000, 20_000
+_MAX_SEARCHED, _MAX_SEARCHED_VARS = 50_000, 10_000
 # Records with errors that are read at most, and at once.
-_MAX_RECORDS, _PAGE = 5_000, 500
+_MAX_RECORDS, _PAGE = 2_000, 500
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import pytest
 from flask import Response, g
+from werkzeug.test import Client
 
 from flask_chest import FlaskChest
 
@@ -259,6 +261,24 @@ def test_nested_apps(site: Site, tmp_path: Any) -> None:
     assert site.client.get("/").text == "ok"
     assert list(site.only().vars) == ["span.outer.ms"]
     inner.extensions["chest"].close()
+
+
+def test_a_request_that_bypasses_the_middleware(tmp_path: Path) -> None:
+    """From the second such request on, its spans are recorded as well."""
+    site = Site(tmp_path)
+    saved = site.app.wsgi_app
+
+    @site.app.get("/")
+    def view() -> str:
+        with site.chest.span("part"):
+            return "ok"
+
+    with site.recording():
+        client = Client(saved)
+        client.get("/")
+        site.take()
+        client.get("/")
+        assert list(site.take().vars) == ["span.part.ms"]
 
 
 def test_outside_of_requests(site: Site) -> None:
