@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import dramatiq
 import pytest
+from apscheduler.events import EVENT_JOB_EXECUTED
 from apscheduler.schedulers.background import BackgroundScheduler
 from celery import Celery
 from dramatiq.brokers.stub import StubBroker
@@ -15,11 +17,12 @@ from dramatiq.middleware import Retries
 from flask import Flask, g
 from huey import MemoryHuey
 
-from flask_chest import Record
+from flask_chest import FlaskChest, Record
 from flask_chest.jobs import apscheduler as for_apscheduler
 from flask_chest.jobs import celery as for_celery
 from flask_chest.jobs import dramatiq as for_dramatiq
 from flask_chest.jobs import huey as for_huey
+from flask_chest.testing import capture_records
 
 from ..apps import Site
 
@@ -194,6 +197,26 @@ def test_apscheduler(site: Site) -> None:
         ("work 3", 3, "ValueError"),
     ]
     assert all(job.duration_ms is not None for job in jobs)
+
+
+def test_a_scheduler_that_the_app_lends(tmp_path: Path) -> None:
+    """Delivery, which runs on it, records none of its own runs."""
+    scheduler = BackgroundScheduler(timezone="UTC")
+    app = Flask("lends", instance_path=str(tmp_path))
+    app.config.update(CHEST_CHESTS=["memory://"], CHEST_EXPORT_INTERVAL=0.05)
+    chest = FlaskChest(app, scheduler=scheduler)
+    for_apscheduler.record_jobs(scheduler, app)
+    executed = threading.Semaphore(0)
+    scheduler.add_listener(lambda _: executed.release(), EVENT_JOB_EXECUTED)
+    scheduler.start()
+    with capture_records(app) as records:
+        with app.app_context():
+            g.first = 1
+        for _ in range(2):
+            assert executed.acquire(timeout=60)
+    chest.close()
+    scheduler.shutdown(wait=True)
+    assert [dict(record.vars) for record in records] == [{"first": 1}]
 
 
 def test_apscheduler_that_has_an_executor(site: Site) -> None:
