@@ -15,8 +15,12 @@ from .secret_scrubbing import scrub, scrub_whole
 
 T = TypeVar("T")
 
-_MAX_REASON_LENGTH = 500
+#: The remedy if a server cannot be reached.
+CHECK_ADDRESS = "check host and port, and that the server runs"
+#: The remedy if a server accepts no writes.
+READ_ONLY = "the server accepts no writes, e.g. after a failover; the next batch connects again"
 
+_MAX_REASON_LENGTH = 500
 _MAX_DETAIL_LENGTH = 2000
 
 

@@ -8,9 +8,6 @@ from typing import Generic, TypeVar
 
 from .._process_lock import current_process
 
-#: The remedy if a server cannot be reached.
-CHECK_ADDRESS = "check host and port, and that the server runs"
-
 Client = TypeVar("Client")
 
 

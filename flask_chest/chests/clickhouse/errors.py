@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..error_messages import describe_cause
-from ..per_process_client import CHECK_ADDRESS
+from ..error_messages import CHECK_ADDRESS, describe_cause
 from .version import too_old_version, upgrade_remedy
 
 # https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp

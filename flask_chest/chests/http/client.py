@@ -11,8 +11,8 @@ from ...config import value_types
 from ...config.settings_validation import check_argument
 from ...errors import ConfigError
 from ..base import Chest
-from ..error_messages import describe_cause
-from ..per_process_client import CHECK_ADDRESS, PerProcessClient
+from ..error_messages import CHECK_ADDRESS, describe_cause
+from ..per_process_client import PerProcessClient
 from ..url import StoreURL
 from .response import Response, read_response
 

@@ -13,11 +13,11 @@ from ...record.record import Record
 from ..base import Chest
 from ..batch_bodies import to_lines
 from ..drivers import require_driver
-from ..error_messages import describe_cause
+from ..error_messages import CHECK_ADDRESS, describe_cause
 from ..http.client import check_verify
 from ..http.header_check import check_header_value
 from ..http.response import parse_retry_after
-from ..per_process_client import CHECK_ADDRESS, PerProcessClient
+from ..per_process_client import PerProcessClient
 from ..url import StoreURL
 from .line_protocol import LineEncoder
 from .response import WriteResult, find_bad_lines, find_conflict

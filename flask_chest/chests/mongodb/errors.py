@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..error_messages import describe_cause
-from ..per_process_client import CHECK_ADDRESS
+from ..error_messages import CHECK_ADDRESS, describe_cause
 
 _DUPLICATE_KEY = 11000
 # Codes for an invalid document; all other codes are about the state of the server.

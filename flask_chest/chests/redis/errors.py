@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..error_messages import describe_cause
-from ..per_process_client import CHECK_ADDRESS
+from ..error_messages import CHECK_ADDRESS, describe_cause
 
 _CERTIFICATE = "check the server's certificate, and 'ssl_ca_certs'"
 _RENAME = "name another stream: ?stream="

@@ -16,6 +16,7 @@ from ...errors import DeliveryError, RejectedError
 from ...record.record import Record
 from ..batch_bodies import hours_before, oldest_time
 from ..closed_hours import closed_until, is_late
+from ..url import StoreURL
 from .archive.late_hours import LateHours
 from .rollups.late_records import LateRecords
 from .schema_migrations import Schema
@@ -38,12 +39,24 @@ class ServerChest(SQLChest):
     #: The ``SELECT`` of the server's clock in seconds since 1970.
     clock_query: ClassVar[str] = ""
 
+    #: The URL of the database.
+    address: StoreURL
+
     def __init__(self, *, table: str = "chest_records", **arguments: Any) -> None:
         super().__init__(table=table, **arguments)
         self._schema = Schema(self)
         self._late_records = LateRecords(self.maintenance, table)
         self._late_hours = LateHours(self.maintenance, table)
         self._log = LogThrottle(self.logger)
+
+    def describe(self) -> str:
+        return self.address.public_url()
+
+    def location(self) -> str:
+        return f"{self.address.public_location()} {self.records.name}"
+
+    def secrets(self) -> tuple[str, ...]:
+        return self.address.secrets()
 
     def write(self, records: Sequence[Record]) -> None:
         if not records:

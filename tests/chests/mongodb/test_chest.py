@@ -21,6 +21,7 @@ from flask_chest.errors import ConfigError, DeliveryError, RejectedError
 from flask_chest.testing import check_chest, make_records
 from tests.servers.certificates import PrivateCA
 from tests.servers.mongodb import MongoDB
+from tests.servers.named import url_of
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +32,7 @@ def server() -> Iterator[MongoDB]:
 
 @pytest.fixture(scope="module")
 def url(request: pytest.FixtureRequest) -> str:
-    given = os.environ.get("CHEST_TEST_MONGODB_URL")
-    if given:
-        return given
-    server: MongoDB = request.getfixturevalue("server")
-    return server.url
+    return url_of(request, "CHEST_TEST_MONGODB_URL")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,12 +14,18 @@ from ....record.json_line import loads
 from ....record.record import Record
 from ...batch_bodies import split_lines, to_lines
 from ...drivers import require_driver
-from ...error_messages import describe_cause
-from ...per_process_client import CHECK_ADDRESS
 from ...url import StoreURL
 from ..row_text import COLUMNS
 from ..server_chest import ServerChest
-from ..server_engine import READ_ONLY, make_engine
+from ..server_engine import make_engine
+from .errors import (
+    DUPLICATE,
+    MISSING_TABLE,
+    REJECTIONS,
+    describe_error,
+    error_code,
+    remedy_for,
+)
 from .packet_limit import PacketLimit
 from .values_rows import ValuesText
 
@@ -48,31 +53,6 @@ JOIN JSON_TABLE(JSON_KEYS(r.vars), '$[*]' COLUMNS (
 # In any mode of the server, values are not truncated, and backslash is the escape character.
 _MODE = "REPLACE(@@sql_mode, 'NO_BACKSLASH_ESCAPES', '')"
 _STRICT = f"SET SESSION sql_mode = CONCAT_WS(',', NULLIF({_MODE}, ''), 'STRICT_ALL_TABLES')"
-
-_DAMAGED = "the table is damaged: see the server's log, then use CHECK TABLE and REPAIR TABLE"
-# https://mariadb.com/kb/en/mariadb-error-codes/
-_REMEDIES = {
-    **dict.fromkeys((126, 127, 144, 145, 1034, 1194, 1195), _DAMAGED),
-    1044: "grant this user rights on the database",
-    1045: "check user and password",
-    1047: "this node of a cluster accepts no statements; the next batch connects again",
-    1049: "create this database, or name another one",
-    1290: READ_ONLY,
-    1698: "check user and password",
-    1792: READ_ONLY,
-    1836: READ_ONLY,
-    2003: CHECK_ADDRESS,
-    2006: CHECK_ADDRESS,
-    2013: CHECK_ADDRESS,
-}
-# "INSERT command denied to user 'shop'@'10.0.0.7' for table `shop`.`chest_records`"
-_DENIED = re.compile("([A-Z ,]+) command denied to user")
-_MISSING_TABLE = 1146
-# Two nodes of a cluster inserted the same row; the next attempt finds it.
-_DUPLICATE = 1062
-# Rejections for which PyMySQL has another exception class: row too big, packet too big, key too
-# long, invalid JSON, failed check.
-_REJECTIONS = {1118, 1153, 1301, 3140, 3141, 3150, 4025}
 
 
 class FlaskChestMySQL(ServerChest):
@@ -114,20 +94,10 @@ class FlaskChestMySQL(ServerChest):
         """``mysql://user:password@host:3306/database``, ``mariadb://...``"""
         return cls(url, **arguments)
 
-    def describe(self) -> str:
-        return self.address.public_url()
-
-    def location(self) -> str:
-        return f"{self.address.public_location()} {self.records.name}"
-
-    def secrets(self) -> tuple[str, ...]:
-        return self.address.secrets()
-
     def make_engine(self) -> sa.Engine:
-        engine = make_engine("mysql+pymysql://", self._connect, json_deserializer=loads)
-        # An event handler, so that SQLAlchemy wraps the driver's exceptions.
-        sa.event.listen(engine, "do_execute", self._execute)
-        return engine
+        return make_engine(
+            "mysql+pymysql://", self._connect, self._execute, json_deserializer=loads
+        )
 
     def make_read_only_engine(self) -> sa.Engine:
         engine = self.make_engine()
@@ -188,24 +158,17 @@ class FlaskChestMySQL(ServerChest):
         return True
 
     def is_rejection(self, error: exc.SQLAlchemyError) -> bool:
-        code = _error_code(error)
-        return code != _DUPLICATE and (super().is_rejection(error) or code in _REJECTIONS)
+        code = error_code(error)
+        return code != DUPLICATE and (super().is_rejection(error) or code in REJECTIONS)
 
     def is_missing_table(self, error: exc.SQLAlchemyError) -> bool:
-        return _error_code(error) == _MISSING_TABLE
+        return error_code(error) == MISSING_TABLE
 
     def describe_error(self, error: BaseException) -> str:
-        # The server's text quotes values: "Incorrect integer value: '...' for column".
-        code = error.args[0] if error.args and isinstance(error.args[0], int) else 0
-        if not code:
-            return describe_cause(error)
-        return f"{describe_cause(error)} ({code}{_code_name(code)})"
+        return describe_error(error)
 
     def remedy(self, error: BaseException) -> str:
-        denied = _DENIED.match(_error_text(error))
-        if denied:
-            return f"grant this user {denied[1]} on the tables"
-        return _REMEDIES.get(_error_code(error), "")
+        return remedy_for(error)
 
     def _connect(self) -> Any:
         import pymysql
@@ -229,21 +192,3 @@ class FlaskChestMySQL(ServerChest):
         )
         self._packets.ask(connection)
         return connection
-
-
-def _code_name(code: int) -> str:
-    """Return PyMySQL's name of an error code, after a space; empty if it has none."""
-    from pymysql.constants import CR, ER
-
-    names = (name for each in (ER, CR) for name, value in vars(each).items() if value == code)
-    return next((f" {name}" for name in names if name.isupper()), "")
-
-
-def _error_text(error: BaseException) -> str:
-    arguments = list(getattr(getattr(error, "orig", None), "args", ()))
-    return str(arguments[1]) if len(arguments) > 1 else ""
-
-
-def _error_code(error: BaseException) -> int:
-    arguments = getattr(getattr(error, "orig", None), "args", ())
-    return arguments[0] if arguments and isinstance(arguments[0], int) else 0

@@ -16,15 +16,21 @@ from ....record.batch import Batch
 from ....record.record import Record
 from ...batch_bodies import json_bodies, to_lines
 from ...drivers import require_driver
-from ...error_messages import describe_cause
-from ...per_process_client import CHECK_ADDRESS
 from ...url import StoreURL
 from ..jsonb_numbers import exact_lines, loads
 from ..row_text import COLUMNS
 from ..server_chest import ServerChest
-from ..server_engine import READ_ONLY, make_engine
+from ..server_engine import make_engine
 from .copy_rows import CopyText
 from .database_encoding import storable_lines
+from .errors import (
+    UNDEFINED_TABLE,
+    UNTRANSLATABLE,
+    describe_error,
+    may_insert,
+    remedy_for,
+    sqlstate,
+)
 
 # A key that other users of advisory locks are unlikely to use: "chest" in ASCII.
 _SCHEMA_LOCK = 0x6368657374
@@ -56,54 +62,6 @@ SET LOCAL extra_float_digits = 1
 """
 
 _JSON, _JSONB = "JSON", "JSONB"
-_UNDEFINED_TABLE = "42P01"
-_UNTRANSLATABLE = "22P05"
-# COPY does not support row-level security and views.
-_COPY_UNSUPPORTED = {"0A000", "42809"}
-
-_REMEDIES = {
-    "28": "check user and password",
-    "3D": "create this database, or name another one",
-    "25006": READ_ONLY,
-    _UNDEFINED_TABLE: "the next batch creates the tables",
-    "XX001": "the table is damaged: see the server's log, and restore it from a backup",
-    "XX002": "an index is damaged: rebuild it with REINDEX TABLE",
-    "53": "the server is short of connections, memory or disk space",
-}
-
-# By words of the server's message about missing rights.
-_MISSING_RIGHTS = {
-    "for schema": "grant this user USAGE on the schema, and CREATE if the tables do not exist",
-    "for database": "grant this user CONNECT on the database",
-    "must be owner": "make this user the owner of the tables and the view, to upgrade them",
-    "": "grant this user SELECT, INSERT, UPDATE and DELETE on the tables",
-}
-_INSUFFICIENT_PRIVILEGE = "42501"
-
-# A failed connection has no SQLSTATE. These words of libpq and of the server contain no values.
-_CONNECTION_WORDS = (
-    "Connection refused",
-    "timeout expired",
-    "could not translate host name",
-    "failed to resolve host",
-    "No such file or directory",
-    "password authentication failed",
-    "no password supplied",
-    "no pg_hba.conf entry",
-    "certificate verify failed",
-    "does not match host name",
-    "root certificate file",
-    "server does not support SSL",
-    "SSL error",
-    "the database system is starting up",
-    "the database system is shutting down",
-    "too many connections",
-    "remaining connection slots are reserved",
-    "does not exist",
-    "server closed the connection unexpectedly",
-    "Network is unreachable",
-    "No route to host",
-)
 
 
 class FlaskChestPostgreSQL(ServerChest):
@@ -140,26 +98,16 @@ class FlaskChestPostgreSQL(ServerChest):
         """``postgresql://user:password@host:5432/database``"""
         return cls(url, **arguments)
 
-    def describe(self) -> str:
-        return self.address.public_url()
-
-    def location(self) -> str:
-        return f"{self.address.public_location()} {self.records.name}"
-
-    def secrets(self) -> tuple[str, ...]:
-        return self.address.secrets()
-
     def make_engine(self) -> sa.Engine:
         from .connection import connect
 
         # libpq takes whole seconds, and at least two.
         parameters = {"connect_timeout": max(2, ceil(self.timeout))}
-        engine = make_engine(
-            "postgresql+psycopg://", lambda: connect(self.url, self.timeout, parameters)
+        return make_engine(
+            "postgresql+psycopg://",
+            lambda: connect(self.url, self.timeout, parameters),
+            self._execute,
         )
-        # An event handler, so that SQLAlchemy wraps the driver's exceptions.
-        sa.event.listen(engine, "do_execute", self._execute)
-        return engine
 
     def make_read_only_engine(self) -> sa.Engine:
         engine = self.make_engine()
@@ -203,7 +151,7 @@ class FlaskChestPostgreSQL(ServerChest):
                 parts = self._rows.parts(storable_lines(lines, codec) if codec else lines)
                 connection.exec_driver_sql(self._copy, (parts,))
         except (ValueError, exc.DBAPIError) as error:
-            if isinstance(error, exc.DBAPIError) and not _may_insert(error):
+            if isinstance(error, exc.DBAPIError) and not may_insert(error):
                 raise
             self._insert_again(records)
 
@@ -211,7 +159,7 @@ class FlaskChestPostgreSQL(ServerChest):
         try:
             super()._write_once(records)
         except exc.DataError as error:
-            if _sqlstate(error) != _UNTRANSLATABLE:
+            if sqlstate(error) != UNTRANSLATABLE:
                 raise
             # Python's codecs of some East Asian encodings have characters that the server lacks.
             super()._write_once(Batch(storable_lines(to_lines(records), "ascii")))
@@ -234,28 +182,16 @@ class FlaskChestPostgreSQL(ServerChest):
 
     def is_rejection(self, error: exc.SQLAlchemyError) -> bool:
         # Class 54: a limit of the server was exceeded, e.g. the size of an indexed value.
-        return super().is_rejection(error) or _sqlstate(error).startswith("54")
+        return super().is_rejection(error) or sqlstate(error).startswith("54")
 
     def is_missing_table(self, error: exc.SQLAlchemyError) -> bool:
-        return _sqlstate(error) == _UNDEFINED_TABLE
+        return sqlstate(error) == UNDEFINED_TABLE
 
     def describe_error(self, error: BaseException) -> str:
-        # The server's text quotes values: 'invalid input syntax for type integer: "..."'.
-        name, state = type(error).__name__, getattr(error, "sqlstate", None)
-        if state:
-            return f"{name} ({state})"
-        words = next((words for words in _CONNECTION_WORDS if words in str(error)), "")
-        return f"{name}: {words}" if words else describe_cause(error)
+        return describe_error(error)
 
     def remedy(self, error: BaseException) -> str:
-        state = _sqlstate(error)
-        if not state:
-            # A failed connection has no SQLSTATE, only a message of libpq.
-            return _connection_remedy(str(error))
-        if state == _INSUFFICIENT_PRIVILEGE:
-            message = str(getattr(error, "orig", ""))
-            return next(remedy for words, remedy in _MISSING_RIGHTS.items() if words in message)
-        return _REMEDIES.get(state) or _REMEDIES.get(state[:2], "")
+        return remedy_for(error)
 
     def _insert_statement(self) -> str:
         columns = list(self.records.columns)
@@ -287,28 +223,5 @@ def _value(name: str, kind: str) -> str:
     return f"r.{name}::{_JSONB}" if kind == _JSONB else f"r.{name}"
 
 
-def _may_insert(error: exc.DBAPIError) -> bool:
-    """Whether an ``INSERT`` may succeed after ``COPY`` failed.
-
-    ``COPY`` cannot skip existing rows. Only batches that were sent before have such rows.
-    """
-    refused = isinstance(error, (exc.IntegrityError, exc.DataError))
-    return refused or _sqlstate(error) in _COPY_UNSUPPORTED
-
-
 def _identity(body: bytes) -> bytes:
     return body
-
-
-def _sqlstate(error: BaseException) -> str:
-    return getattr(getattr(error, "orig", None), "sqlstate", None) or ""
-
-
-def _connection_remedy(message: str) -> str:
-    if "password" in message or "authentication" in message or "role" in message:
-        return _REMEDIES["28"]
-    if "database" in message and "does not exist" in message:
-        return _REMEDIES["3D"]
-    if "certificate" in message or "SSL" in message:
-        return "check the server's certificate, and 'sslrootcert'"
-    return CHECK_ADDRESS

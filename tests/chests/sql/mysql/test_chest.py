@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,6 +20,7 @@ from flask_chest.record.json_line import encode, loads
 from flask_chest.testing import check_chest, make_records
 from tests.servers.certificates import PrivateCA
 from tests.servers.mariadb import MariaDB
+from tests.servers.named import stoppable_server, url_of
 
 from ...first_use import ROUNDS, write_at_once
 
@@ -33,19 +33,13 @@ def server() -> Iterator[MariaDB]:
 
 @pytest.fixture(scope="module")
 def url(request: pytest.FixtureRequest) -> str:
-    given = os.environ.get("CHEST_TEST_MYSQL_URL")
-    if given:
-        return given
-    server: MariaDB = request.getfixturevalue("server")
-    return server.url
+    return url_of(request, "CHEST_TEST_MYSQL_URL")
 
 
 @pytest.fixture
 def ours(request: pytest.FixtureRequest) -> MariaDB | None:
     """The server if tests may stop it, else ``None``."""
-    if os.environ.get("CHEST_TEST_MYSQL_URL"):
-        return None
-    server: MariaDB = request.getfixturevalue("server")
+    server: MariaDB | None = stoppable_server(request, "CHEST_TEST_MYSQL_URL")
     return server
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +18,7 @@ from flask_chest.record.batch import Batch
 from flask_chest.record.json_line import encode
 from flask_chest.testing import check_chest, make_records
 from tests.servers.certificates import PrivateCA
+from tests.servers.named import stoppable_server, url_of
 from tests.servers.postgresql import PostgreSQL
 
 from ...first_use import ROUNDS, write_at_once
@@ -34,19 +34,13 @@ def server() -> Iterator[PostgreSQL]:
 
 @pytest.fixture(scope="module")
 def url(request: pytest.FixtureRequest) -> str:
-    given = os.environ.get("CHEST_TEST_POSTGRESQL_URL")
-    if given:
-        return given
-    server: PostgreSQL = request.getfixturevalue("server")
-    return server.url
+    return url_of(request, "CHEST_TEST_POSTGRESQL_URL")
 
 
 @pytest.fixture
 def ours(request: pytest.FixtureRequest) -> PostgreSQL | None:
     """The server if tests may stop it, else ``None``."""
-    if os.environ.get("CHEST_TEST_POSTGRESQL_URL"):
-        return None
-    server: PostgreSQL = request.getfixturevalue("server")
+    server: PostgreSQL | None = stoppable_server(request, "CHEST_TEST_POSTGRESQL_URL")
     return server
 
 
