@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -20,37 +19,27 @@ from ...query.fields import Field
 from ...query.filter_matching import value_matches
 from ...query.filter_parsing import Filter
 from ...query.query import Query
-from ...query.sampling import TIME_BUDGET, Limits, Sampling
-from ...query.time_slices import MAX_RECORDS, SAMPLE_SIZE, TimeSlices
+from ...query.time_slices import TimeSlices
 from ...query.values import spelling
 from ...record.record import Record
-from ..reader import PAGE, SCAN_LIMIT, Reader, merge_records
+from ..reader import PAGE, SCAN_LIMIT
+from ..sampling_reader import SamplingReader
 from .client import CollectionConnection
 from .documents import field_path, from_stored, to_record
 from .pipeline import aggregates, condition, in_ranges, is_one_of, weights
 
 
-class MongoReader(Reader):
+class MongoReader(SamplingReader):
     """Reads one collection.
 
     :param name: the chest's name.
     :param connection: a connection of the reader's own.
     """
 
-    #: The most records that an answer aggregates all of, and about how many it samples above that.
-    max_records, sample_size = MAX_RECORDS, SAMPLE_SIZE
-    #: Seconds in which more records are read, too, if the server is fast enough.
-    time_budget = TIME_BUDGET
-
     def __init__(self, name: str, connection: CollectionConnection) -> None:
         super().__init__(name)
         self._connection = connection
         self._run = connection.run
-        self._sampling = Sampling(
-            lambda: Limits(self.max_records, self.sample_size, self.time_budget),
-            self._count_in,
-            self._edges,
-        )
 
     def latest(self, limit: int) -> list[Record]:
         return self._records({}, {"_id": -1}, limit)[::-1] if limit else []
@@ -62,16 +51,8 @@ class MongoReader(Reader):
     def fetch(self, ids: Sequence[str]) -> Iterator[Record]:
         yield from self._records({"_id": {"$in": sorted(ids)}}, {"_id": 1}, 0)
 
-    def find(self, identity: str, limit: int = PAGE) -> list[Record]:
-        # One record's id may be the request id of others, in services that it was passed on to.
-        own, others = (self._find(each, identity, limit) for each in ("_id", "request_id"))
-        if own or others:
-            return merge_records(own, others)[:limit]
-        if len(identity) != 32:
-            return []  # trace ids have no index: search only for a text of their length
-        return self._find("trace_id", identity, limit)
-
-    def _find(self, name: str, identity: str, limit: int) -> list[Record]:
+    def _find(self, field: str, identity: str, limit: int) -> list[Record]:
+        name = "_id" if field == "id" else field
         return self._records({name: identity}, {"_id": 1}, limit)
 
     def page(self, query: Query, *, after: str = "", limit: int = PAGE) -> list[Record]:
@@ -110,20 +91,6 @@ class MongoReader(Reader):
     def count(self, query: Query) -> int:
         return self._run(lambda records: int(records.count_documents(self._where(query))))
 
-    def answer(self, query: Query, limit: int = 20) -> Answer:
-        def ask(slices: TimeSlices) -> Answer:
-            return replace(self._answer(query, slices, limit), records=slices.records)
-
-        return self._sampling.ask(query, ask)
-
-    def series(
-        self, query: Query, step: float, lines: int = 8, keys: Sequence[str | None] | None = None
-    ) -> Series:
-        def ask(slices: TimeSlices) -> Series:
-            return replace(self._series(query, slices, step, lines, keys), records=slices.records)
-
-        return self._sampling.ask(query, ask)
-
     def _answer(self, query: Query, slices: TimeSlices, limit: int) -> Answer:
         match = {"$match": self._where(query, slices)}
         rows = self._rows([match, *aggregates(query, limit=_limit(query))])
@@ -158,11 +125,6 @@ class MongoReader(Reader):
         rows = [row for row in rows if row[0] in chosen]
         series = aggregate_series(rows, query, step, slices.fraction)
         return limit_lines(series, lines, slices.fraction, keys)
-
-    def names(self, query: Query) -> list[str]:
-        near = self.scan_start(query) or query.since
-        recent = self.page(replace(query, since=near), limit=PAGE * 2)
-        return sorted({name for record in recent for name in record.vars})
 
     def check(self) -> None:
         self._run(lambda records: records.find_one({}, {"_id": 1}))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -21,12 +20,12 @@ from ...query.answer import Answer, Series
 from ...query.filter_matching import value_matches
 from ...query.filter_parsing import Filter
 from ...query.query import Query
-from ...query.sampling import TIME_BUDGET, Limits, Sampling
 from ...query.time_intervals import to_utc
-from ...query.time_slices import MAX_RECORDS, SAMPLE_SIZE, TimeSlices
+from ...query.time_slices import TimeSlices
 from ...record.json_line import FIELDS
 from ...record.record import Record
-from ..reader import PAGE, SCAN_LIMIT, Reader, merge_records
+from ..reader import PAGE, SCAN_LIMIT
+from ..sampling_reader import SamplingReader
 from .aggregate_select import Aggregate
 from .dialects import DIALECTS, Dialect
 from .filter_conditions import conditions
@@ -36,16 +35,11 @@ from .store_protocols import ReadableStore
 _MAX_PARAMETERS = 500
 
 
-class TableReader(Reader):
+class TableReader(SamplingReader):
     """Reads the table of records of one store, on its own connection.
 
     :param store: the store.
     """
-
-    #: Queries read all records up to the first number, and a sample of more records.
-    max_records, sample_size = MAX_RECORDS, SAMPLE_SIZE
-    #: Seconds in which more records are read, too, if the store is fast enough.
-    time_budget = TIME_BUDGET
 
     def __init__(self, store: ReadableStore) -> None:
         super().__init__(store.name)
@@ -54,11 +48,6 @@ class TableReader(Reader):
         self._engine = store.make_read_only_engine()
         self._dialect = self._make_dialect()
         self._identity = self._dialect.by_code_points(store.records.columns.id)
-        self._sampling = Sampling(
-            lambda: Limits(self.max_records, self.sample_size, self.time_budget),
-            self._count_in,
-            self._edges,
-        )
 
     def latest(self, limit: int) -> list[Record]:
         query = sa.select(self._table).order_by(self._table.columns.id.desc()).limit(limit)
@@ -75,20 +64,8 @@ class TableReader(Reader):
             some = identity.in_(wanted[start : start + _MAX_PARAMETERS])
             yield from self._records(sa.select(self._table).where(some).order_by(identity))
 
-    def find(self, identity: str, limit: int = PAGE) -> list[Record]:
-        columns = self._table.columns
-        # A record's id may be the request id of other records: services pass it on.
-        own, others = (
-            self._find(each, identity, limit) for each in (columns.id, columns.request_id)
-        )
-        if own or others:
-            return merge_records(own, others)[:limit]
-        if len(identity) != 32:
-            return []  # not a trace id; this column has no index
-        return self._find(columns.trace_id, identity, limit)
-
-    def _find(self, column: sa.Column[Any], identity: str, limit: int) -> list[Record]:
-        is_equal = self._dialect.equals(column, identity)
+    def _find(self, field: str, identity: str, limit: int) -> list[Record]:
+        is_equal = self._dialect.equals(self._table.columns[field], identity)
         found = sa.select(self._table).where(is_equal)
         found = found.order_by(self._table.columns.time, self._identity)
         return self._first_records(found, limit)
@@ -128,20 +105,6 @@ class TableReader(Reader):
     def count(self, query: Query) -> int:
         rows = sa.select(sa.func.count()).select_from(self._table).where(*self._where(query))
         return int(next(iter(self._rows(rows)), (0,))[0])
-
-    def answer(self, query: Query, limit: int = 20) -> Answer:
-        def ask(slices: TimeSlices) -> Answer:
-            return replace(self._answer(query, slices, limit), records=slices.records)
-
-        return self._sampling.ask(query, ask)
-
-    def series(
-        self, query: Query, step: float, lines: int = 8, keys: Sequence[str | None] | None = None
-    ) -> Series:
-        def ask(slices: TimeSlices) -> Series:
-            return replace(self._series(query, slices, step, lines, keys), records=slices.records)
-
-        return self._sampling.ask(query, ask)
 
     def _answer(self, query: Query, slices: TimeSlices, limit: int) -> Answer:
         aggregate = self._aggregate_of(query, slices, None)
@@ -199,11 +162,6 @@ class TableReader(Reader):
             return [tuple(row) for row in rows]
         spellings = {key: self._dialect.read_key(by, key) for key in {row[0] for row in rows}}
         return [(spellings[row[0]], *row[1:]) for row in rows]
-
-    def names(self, query: Query) -> list[str]:
-        since = self.scan_start(query) or query.since
-        recent = self.page(replace(query, since=since), limit=PAGE * 2)
-        return sorted({name for record in recent for name in record.vars})
 
     def check(self) -> None:
         self._rows(sa.select(self._table.columns.id).limit(1))
