@@ -16,7 +16,7 @@ from typing import Any
 from ..record.text_cleaning import clean_text
 from ..record.text_redaction import TextRedaction
 from ..record.truncation import CUT, truncate_text
-from .record_encoder import error_name
+from .record_encoder import class_name, error_name, sole_exception
 
 # Exceptions in a chain of causes.
 _MAX_CHAIN = 8
@@ -59,7 +59,7 @@ class ExceptionDescriber:
 
     def message(self, error: BaseException) -> str:
         """Return an exception's text without secrets, cut to the size limit."""
-        return truncate_text(self._message(error), self._max_bytes)[0]
+        return truncate_text(self._message(sole_exception(error)), self._max_bytes)[0]
 
     def traceback(self, error: BaseException) -> str:
         """Return a traceback as Python prints it, without secrets and without local variables.
@@ -80,6 +80,7 @@ class ExceptionDescriber:
         lines nor on the text. Recursion does not change them. Without frames of the app, those of
         the libraries count.
         """
+        error = sole_exception(error)
         frames = list(_frames(error.__traceback__))
         own = [each for each in frames if self._is_own(each)]
         names = dict.fromkeys(
@@ -117,7 +118,7 @@ class ExceptionDescriber:
             for line in self._shown_frames(error.__traceback__, library_frames):
                 yield f"{indent}{line}\n"
         message = self._message(error)
-        yield f"{indent}{error_name(error)}{': ' if message else ''}{message}\n"
+        yield f"{indent}{class_name(error)}{': ' if message else ''}{message}\n"
         inner = _group(error)
         if depth < _MAX_DEPTH:
             for each in inner[:_MAX_GROUP]:

@@ -124,16 +124,24 @@ class RecordEncoder:
 def error_name(error: BaseException) -> str:
     """Return an exception's class as a record stores it, never the exception's text.
 
-    A group of one exception has the name of that exception. Flask 3.2 raises what a teardown
-    function raises in two such groups.
+    A group of one exception has the name of that exception, see :func:`sole_exception`.
     """
-    kind = type(_without_group(error))
+    return class_name(sole_exception(error))
+
+
+def class_name(error: BaseException) -> str:
+    """Return an exception's own class, also of a group."""
+    kind = type(error)
     if kind.__module__ == "builtins":
         return kind.__qualname__
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _without_group(error: BaseException) -> BaseException:
+def sole_exception(error: BaseException) -> BaseException:
+    """Return the exception within groups of one, or the exception itself.
+
+    Flask 3.2 raises what a teardown function raises in two such groups.
+    """
     while isinstance(error, _GROUP):
         exceptions: tuple[BaseException, ...] = error.exceptions
         if len(exceptions) > 1:

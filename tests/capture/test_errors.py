@@ -11,7 +11,7 @@ from flask.sessions import SessionInterface
 from flask.typing import ResponseReturnValue
 from werkzeug.routing import BaseConverter
 
-from ..apps import Site, facts
+from ..apps import SHARES_G, Site, facts
 
 
 def test_an_exception(site: Site) -> None:
@@ -203,7 +203,8 @@ def test_an_exception_after_the_view(site: Site, place: str) -> None:
         return "home"
 
     site.app.config["PROPAGATE_EXCEPTIONS"] = True
-    with pytest.raises(LookupError):
+    # Flask 3.2 raises the errors of teardown functions in groups.
+    with pytest.raises(LookupError if SHARES_G else Exception):
         site.app.test_client().get("/")
     record = site.only()
     assert (record.route, record.error, record.vars) == ("/", "LookupError", {"seen": 1})

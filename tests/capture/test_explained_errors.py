@@ -180,6 +180,17 @@ def test_a_long_chain_of_causes(make_site: Callable[..., Site]) -> None:
 
 
 @pytest.mark.skipif("sys.version_info < (3, 11)", reason="Python has groups since 3.11")
+def test_a_group_of_one(make_site: Callable[..., Site]) -> None:
+    """It has the message of its exception; the traceback shows both."""
+    group = ExceptionGroup("outer", [ExceptionGroup("inner", [ValueError("no")])])
+    variables = explained(make_site, group)
+    assert variables["exception.message"] == "no"
+    lines = [each.strip(" |") for each in variables["exception.stacktrace"].splitlines()]
+    assert "ExceptionGroup: outer (1 sub-exception)" in lines
+    assert "ValueError: no" in lines
+
+
+@pytest.mark.skipif("sys.version_info < (3, 11)", reason="Python has groups since 3.11")
 def test_a_group_of_a_thousand(make_site: Callable[..., Site]) -> None:
     """A few exceptions are shown and the rest is counted, also in groups of groups."""
     inner = ExceptionGroup("inner", [KeyError(number) for number in range(1000)])
