@@ -148,6 +148,7 @@ class Archive:
         Only the process that holds the lease may call it: the file of another process that is
         about to add it has no valid part yet.
         """
+        self.storage.delete_leftovers()
         snapshot = self.snapshot()
         valid = {part.name for part in snapshot.parts}
         for name in self.storage.names(_DATA):

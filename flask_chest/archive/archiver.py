@@ -17,7 +17,7 @@ from .part_writer import PartWriter
 LOOK_BACK = 2 * DAY
 #: Records of one part of an hour, so that writing takes little memory.
 MAX_PART = 100_000
-_MAX_ATTEMPTS = 5
+_MAX_ATTEMPTS = 50
 _MICROSECONDS = 1_000_000
 _HOURLY_COUNTS = "SELECT epoch_us(time) // 3600000000 * 3600, count(*) FROM parts GROUP BY 1"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -18,6 +19,10 @@ from ..delivery.file_ownership import create_file, create_folder, create_root, r
 from .errors import ArchiveError
 
 T = TypeVar("T")
+
+#: The end of the name of a file that is being written.
+DRAFT_SUFFIX = ".new"
+_MAX_READING_SECONDS = 3600
 
 
 class Storage(ABC):
@@ -59,6 +64,12 @@ class Storage(ABC):
 
     def attach(self, connection: Any) -> None:  # noqa: B027 - DuckDB reads local files by itself
         """Let a connection of DuckDB read the files."""
+
+    def delete_leftovers(self) -> None:  # noqa: B027 - only a folder keeps them
+        """Delete what processes that were killed have left in the temporary folder.
+
+        Only the process that holds the lease may call it.
+        """
 
     def path(self, name: str) -> str:
         """The path of a file, for DuckDB and for messages."""
@@ -126,6 +137,14 @@ class FolderStorage(Storage):
     def delete(self, name: str) -> None:
         with self._as_archive_error(name):
             (self._root / name).unlink(missing_ok=True)
+
+    def delete_leftovers(self) -> None:
+        with self._as_archive_error("temporary"), suppress(FileNotFoundError):
+            for entry in os.scandir(self._root / "temporary"):
+                # A reader's DuckDB may be using a file that was written lately.
+                age = time.time() - entry.stat().st_mtime
+                if entry.name.endswith(DRAFT_SUFFIX) or age > _MAX_READING_SECONDS:
+                    Path(entry.path).unlink(missing_ok=True)
 
     def temporary_folder(self) -> Path:
         folder = self._root / "temporary"
