@@ -108,12 +108,11 @@ def test_a_bucket_without_rights_is_named(server: str, chest: FlaskChestSQLite) 
     store = StoreArchive(chest, "s3://bucket/denied", options)
     chest.archived_ids = store.archived_ids
 
-    @set_initial_no_auth_action_count(0)
     def prune() -> None:
         sum(chest.prune(START + timedelta(hours=1), threading.Event()))
 
     with pytest.raises(ArchiveError, match=r"s3://bucket/denied/.*rights"):
-        prune()
+        set_initial_no_auth_action_count(0)(prune)()
     assert len(stored(chest)) == 3
 
 
