@@ -66,7 +66,7 @@ def _total(dump: Path) -> int:
 
 def serve(root: Path, names: Sequence[str]) -> None:
     """Run under valgrind: requests to each app between two calls of getloadavg()."""
-    from flask_chest.delivery.schedule import Schedule
+    from flask_chest.delivery.apscheduler_start import Schedule
 
     from . import apps
     from .workers import call

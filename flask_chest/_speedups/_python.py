@@ -53,7 +53,7 @@ class IdMaker:
 
 
 class RequestIdSource(Protocol):
-    """What a starting request reads from its recorder."""
+    """The parts of the recorder that a starting request reads."""
 
     request_id_header: str
     request_id_header_lower: str

@@ -19,7 +19,7 @@ _ATTRIBUTE = "__flask_chest__"
 
 @dataclass(frozen=True, eq=False)  # compared by identity: a key of weak dictionaries
 class Decoration:
-    """What one ``@flask_chest`` sets for one view.
+    """The settings of one ``@flask_chest`` for one view.
 
     :param chests: the view's own chests; empty if its records go to the app's chests.
     :param override: the tracked variables and the request id generator.
@@ -39,7 +39,7 @@ class Decoration:
 
 
 class DecorationOverrides:
-    """What the decorations of an app's views override in the app.
+    """The overrides that the decorations of an app's views make in the app.
 
     :param app: the app.
     :param buffer: the app's ``CHEST_BUFFER``.

@@ -87,24 +87,29 @@ class AppState:
         #: What the decorators of the app's views override.
         self.overrides = DecorationOverrides(app, settings.buffer, self._try_to_attach)
         self._pending_rules = PendingBlueprintRules(app)
-        self.plans = PlanCache(
-            build_ruleset(settings, [chest.name for chest in self.chests]),
+        self.plans = self._make_plans()
+        if settings.buffer != "disk":
+            warn_of_undelivered(self.journal_scope, settings.buffer)
+        self.delivery = self._build_delivery()
+        #: What the ledger counts besides records: a function for each name.
+        self.counts: dict[str, Callable[[], dict[str, Any]]] = {}
+        self.sink = RecordSink(app, self.delivery.hand_over, raises=settings.buffer == "none")
+        self.recorder = build_recorder(app, settings, self.plans, self.sink, request_id_generator)
+        self.hooks = FlaskHooks(self.recorder)
+
+    def _make_plans(self) -> PlanCache[EncodingCache]:
+        app = self.app
+        return PlanCache(
+            build_ruleset(self.settings, [chest.name for chest in self.chests]),
             entry=EncodingCache,
             late=self._pending_rules.take,
             routes=lambda: routes_of(app),
             override_of=self.overrides.of_route,
             report=_log_unmatched_rules,
         )
-        if settings.buffer != "disk":
-            warn_of_undelivered(self.journal_scope, settings.buffer)
-        self.delivery: Delivery = build_delivery(
-            app, settings, self.chests, scheduler, self.archives
-        )
-        #: What the ledger counts besides records: a function for each name.
-        self.counts: dict[str, Callable[[], dict[str, Any]]] = {}
-        self.sink = RecordSink(app, self.delivery.hand_over, raises=settings.buffer == "none")
-        self.recorder = build_recorder(app, settings, self.plans, self.sink, request_id_generator)
-        self.hooks = FlaskHooks(self.recorder)
+
+    def _build_delivery(self) -> Delivery:
+        return build_delivery(self.app, self.settings, self.chests, self._scheduler, self.archives)
 
     @property
     def journal_dir(self) -> Path:
@@ -193,9 +198,7 @@ class AppState:
         self.chests += new
         self.plans.rules.add_chests(chest.name for chest in new)
         before = self.delivery
-        self.delivery = build_delivery(
-            self.app, self.settings, self.chests, self._scheduler, self.archives
-        )
+        self.delivery = self._build_delivery()
         self.sink.hand_over = self.delivery.hand_over
         self.plans.invalidate()
         # In a thread: closing may wait for a store, and this may run in a request.

@@ -22,7 +22,7 @@ _MAX_EXACT = "1.8e19"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartFile:
-    """What a written file holds.
+    """The contents of a written file.
 
     :param records: the number of records.
     :param first_time: the time of the oldest record: microseconds since 1970, UTC.

@@ -17,9 +17,9 @@ from ..query.query import Query
 from ..record.json_line import EPOCH, from_microseconds, to_microseconds
 from ..record.record import Record
 from .archive import Archive, Snapshot
+from .archive_query import OTHERS, Question
 from .engine import literal, quoted, suppress_engine_errors
 from .errors import DamagedPartError
-from .question import OTHERS, Question
 from .records import RecordDecoder
 from .tail import END, Tail
 

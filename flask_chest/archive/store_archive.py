@@ -20,8 +20,8 @@ from .archive import Archive
 from .archiver import Archiver
 from .coverage import archived_ids
 from .engine import as_archive_errors
-from .erasing import drop_before, erase, matching_records
-from .merging import merge_days
+from .part_erasure import drop_before, erase, matching_records
+from .part_merging import merge_days
 from .storage import open_storage
 
 _logger = logging.getLogger("flask_chest.maintenance")

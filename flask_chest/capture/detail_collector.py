@@ -6,9 +6,9 @@ import logging
 from collections.abc import Collection, Mapping
 
 from .._throttle import LogThrottle
+from ..record.free_text_redaction import TextRedaction, without_literals
 from ..record.redaction import Redaction
 from ..record.text_cleaning import clean_text
-from ..record.text_redaction import TextRedaction, without_literals
 from ..record.traceparent import TraceContext
 from ..record.truncation import truncate_text
 from ..typing import Plain

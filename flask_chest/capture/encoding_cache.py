@@ -1,4 +1,4 @@
-"""What the encoder remembers about one route, so that later requests do not compute it again."""
+"""The encoder's results for one route, so that later requests do not compute them again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class EncodingCache:
     plan: Plan
     #: What to do with a variable, by its name. Filled as names appear on ``g``.
     name_decisions: dict[str, int] = field(default_factory=dict)
-    #: Tuples of names that appeared on ``g`` together and are all stored. Filled likewise.
+    #: Tuples of names that appeared on ``g`` together and are all stored. Filled as they appear.
     plain_key_sets: set[tuple[str, ...]] = field(default_factory=set)
     #: The encoded end of a line, which is the same for all records of the route. It includes the
     #: rare fields with their defaults. Filled by the first record.

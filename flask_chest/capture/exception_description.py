@@ -13,8 +13,8 @@ from pathlib import Path
 from types import CodeType, TracebackType
 from typing import Any
 
+from ..record.free_text_redaction import TextRedaction
 from ..record.text_cleaning import clean_text
-from ..record.text_redaction import TextRedaction
 from ..record.truncation import CUT, truncate_text
 from .record_encoder import class_name, error_name, sole_exception
 

@@ -81,6 +81,10 @@ class FlaskHooks:
         # function that Flask calls. Flask calls the first one last, after others that may put
         # values on g.
         recorder.app.teardown_appcontext_funcs.insert(0, on_context_end)
+        self._connect_if_needed()
+
+    def _connect_if_needed(self) -> None:
+        recorder = self._recorder
         if click.get_current_context(silent=True) is not None:
             # Only a process that runs a command pays for this signal.
             appcontext_pushed.connect(self._note_start, recorder.app)

@@ -1,4 +1,4 @@
-"""What a request or job measures of itself: spans, calls, log lines, noted errors."""
+"""The measurements of a request or job: spans, calls, log lines, noted errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class MeasuredApp(Protocol):
 
 
 class Measurements:
-    """What one request or job measures of itself. Other threads of it may add to it.
+    """The measurements of one request or job. Other threads of it may add to it.
 
     :param app: the app that the request or job belongs to.
     """

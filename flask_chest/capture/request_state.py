@@ -51,7 +51,7 @@ class RequestFacts:
 
 
 class RequestRecorder(Protocol):
-    """What a request's state and its middleware use of the recorder."""
+    """The parts of the recorder that a request's state and its middleware use."""
 
     app: Flask
     request_id_header: str

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # A client can send any other word as the method. Such words must not get into the records.
 _METHODS = frozenset(METHODS)
-# The key in the WSGI environment of the latest request that was made of it.
+# Werkzeug's key in the WSGI environment for the latest request object.
 _REQUEST_KEY = "werkzeug.request"
 
 

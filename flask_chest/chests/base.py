@@ -46,8 +46,7 @@ class AppInfo:
 
 
 class _App(Protocol):
-    @property
-    def instance_path(self) -> str: ...
+    instance_path: str
 
 
 class Chest(ErrorReports, ABC):
@@ -240,7 +239,7 @@ class Chest(ErrorReports, ABC):
     def clock(self) -> float | None:
         """Return the time of the store's server: seconds since 1970, UTC.
 
-        ``None`` if the store has no clock of its own, or does not tell (the default).
+        ``None`` if the store has no clock, or does not report it (the default).
 
         :raises flask_chest.errors.DeliveryError: the store does not answer.
 

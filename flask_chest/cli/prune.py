@@ -10,7 +10,7 @@ import click
 from flask.cli import with_appcontext
 
 from ..chests.base import Chest
-from ..config import value_types
+from ..config import durations
 from ..query.query import Query
 from ..query.time_intervals import floor_to_hour
 from .command_context import click_errors, current_state, select_chests
@@ -68,7 +68,7 @@ def _max_age(older_than: str | None) -> float:
             raise click.UsageError("name the age: --older-than '30 days', or set CHEST_RETENTION")
         return retention
     try:
-        return value_types.seconds(older_than)
+        return durations.seconds(older_than)
     except ValueError as error:
         raise click.BadParameter(f"{older_than!r}: {error}", param_hint="--older-than") from None
 

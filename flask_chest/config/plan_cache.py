@@ -12,11 +12,11 @@ from .ruleset import RuleSet
 
 
 class PlanEntry(Protocol):
-    """What the cache holds for a route: the plan, and anything that must go with the plan."""
+    """An entry of the cache for a route: the plan, and anything that must go with the plan."""
 
     @property
     def plan(self) -> Plan:
-        """What the route records."""
+        """The plan of the route."""
 
 
 Entry = TypeVar("Entry", bound=PlanEntry)

@@ -13,7 +13,7 @@ from .ruleset import RuleSet
 
 @dataclass(slots=True)
 class Plan:
-    """What one endpoint and method records. A request looks the plan up instead of matching rules.
+    """The plan of one endpoint and method. A request looks it up instead of matching rules.
 
     :param names: the variables to track, in order; ``None`` tracks all of ``g``.
     :param named: the variables that a setting, rule or decorator names; includes ``names``.
@@ -38,7 +38,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """What a decorator sets for its view; wins over all rules.
+    """The settings of a decorator for its view; they win over all rules.
 
     :param tracked_vars: the variables to track, if ``tracks`` is true.
     :param tracks: whether ``tracked_vars`` apply.

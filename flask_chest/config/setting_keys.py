@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import value_types
+from . import durations, value_types
 from .fact_names import facts
 from .measured_libraries import measures
 
@@ -194,7 +194,7 @@ _ALL = (
     Key(
         "CHEST_RETENTION",
         None,
-        value_types.optional(value_types.retention),
+        value_types.optional(durations.retention),
         "How long records are kept, e.g. '30 days'; a plain number is seconds. Stores that support "
         "deletion delete older records.",
     ),
@@ -208,7 +208,7 @@ _ALL = (
     Key(
         "CHEST_ARCHIVE_RETENTION",
         None,
-        value_types.optional(value_types.retention),
+        value_types.optional(durations.retention),
         "How long the archive keeps records, e.g. '1 year'; at least as long as CHEST_RETENTION.",
     ),
     Key(

@@ -17,21 +17,11 @@ from ..typing import TrackedVars
 
 #: Characters of ``CHEST_DASHBOARD_TOKEN``.
 MIN_TOKEN_LENGTH = 20
-_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+?)s?\s*", re.I)
-# Without "m", which may mean minutes or months.
-_SECONDS = {
-    **dict.fromkeys(("s", "second"), 1),
-    **dict.fromkeys(("min", "minute"), 60),
-    **dict.fromkeys(("h", "hour"), 3600),
-    **dict.fromkeys(("d", "day"), 86400),
-    **dict.fromkeys(("w", "week"), 7 * 86400),
-    "month": 30 * 86400,
-    "year": 365 * 86400,
-}
+
 _HEADER = re.compile(r"[A-Za-z0-9-]+")
-# So that "now minus the duration" is still a valid date.
+
 _MAX_LEVEL = 1000
-_MAX_DURATION = 100 * _SECONDS["year"]
+
 _INTEGERS = range(-(2**63), 2**64)
 
 #: HTTP's methods, and the coming QUERY. Apps may use others, such as WebDAV's.
@@ -58,14 +48,15 @@ def number(least: float, most: float | None = None, *, above: bool = False) -> A
     limit += "" if most is None else f" and at most {most:g}"
 
     def check(value: Any) -> float:
-        if _is_number(value) and _within(value, least, most, above):
+        if is_number(value) and _within(value, least, most, above):
             return float(value)
         raise ValueError(f"expected a number, {limit}")
 
     return check
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Return whether a value is a finite number, and not a boolean."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     try:
@@ -170,7 +161,7 @@ def _is_storable(tag: Any) -> bool:
         return "\0" not in tag and not any("\ud800" <= each <= "\udfff" for each in tag)
     if isinstance(tag, bool):
         return True
-    return _is_number(tag) and (isinstance(tag, float) or tag in _INTEGERS)
+    return is_number(tag) and (isinstance(tag, float) or tag in _INTEGERS)
 
 
 def redact(value: Any) -> tuple[str, ...] | None:
@@ -235,31 +226,6 @@ def method(value: str) -> str:
 def is_method(name: object) -> bool:
     """Return whether a mapping's key stands for an HTTP method, in upper or lower case."""
     return isinstance(name, str) and (name == "*" or name.isupper() or name.upper() in METHODS)
-
-
-def seconds(value: Any) -> float:
-    """Return a duration in seconds, from a number of seconds or a text such as ``"30 days"``.
-
-    :raises ValueError: the value is something else.
-    """
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is not None and match[2].lower() in _SECONDS:
-        value = float(match[1]) * _SECONDS[match[2].lower()]
-    if _is_number(value) and 0 < value <= _MAX_DURATION:
-        return float(value)
-    # A text with a bare number has no known unit: the user may mean days.
-    number = "" if isinstance(value, str) else ", or a number of seconds"
-    raise ValueError(f"expected a duration up to 100 years, e.g. '30 days' or '12 hours'{number}")
-
-
-def retention(value: Any) -> float:
-    """Return a retention period in seconds, and refuse values that look like a mistake.
-
-    :raises ValueError: the value is no duration, or a small number that probably counts days.
-    """
-    if _is_number(value) and 0 < value < _SECONDS["hour"]:
-        raise ValueError(f"a plain number is seconds; write '{value} days' or '{value} seconds'")
-    return seconds(value)
 
 
 def function(value: Any) -> Any:

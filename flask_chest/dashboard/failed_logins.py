@@ -14,7 +14,7 @@ from .shared_state_file import Content, StateFile
 MAX_FAILURES, RECOVERY_SECONDS = 10, 30.0
 # Above this number of addresses, those with the fewest failures are dropped.
 _MAX_ADDRESSES = 1000
-# Whoever has one IPv6 address usually has a whole network of this size.
+# A user with one IPv6 address usually has a whole network of this size.
 _IPV6_NETWORK = 64
 _log = LogThrottle(logging.getLogger("flask_chest"))
 

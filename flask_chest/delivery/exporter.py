@@ -12,9 +12,9 @@ from typing import Any
 
 from .._process_lock import ProcessLock, current_process
 from .._throttle import LogThrottle
+from .apscheduler_start import Schedule
 from .delivery_config import DeliveryConfig
 from .pipeline import Pipeline, User
-from .schedule import Schedule
 from .sender import ChestLike
 from .shutdown_flush import Shutdown
 from .thread_pool import ThreadPool

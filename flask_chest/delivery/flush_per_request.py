@@ -11,11 +11,11 @@ from .ledger import Ledger
 class FlushingDelivery:
     """Hands a record over as usual, then waits until the exporter has tried to deliver it.
 
-    A platform that runs functions stops the process as soon as the response is there. A background
+    A platform that runs functions stops the process as soon as the response is sent. A background
     thread would deliver when the next request comes, or never.
 
     :param delivery: the delivery in the background.
-    :param timeout: seconds that a request waits at most. What is left stays in the buffer.
+    :param timeout: seconds that a request waits at most. Other records stay in the buffer.
     """
 
     def __init__(self, delivery: BackgroundDelivery, timeout: float) -> None:

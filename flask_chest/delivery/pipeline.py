@@ -91,7 +91,7 @@ class Pipeline:
             self._maintenance_queue.offer(self._maintain_stores)
 
     def is_idle(self) -> bool:
-        """Return whether no record has come lately, and none is left."""
+        """Return whether no record was appended lately, and none is left."""
         now = time.monotonic()
         if self._note_use(now) or self.is_failing():
             return False

@@ -39,7 +39,7 @@ class ChestLike(Protocol):
         """Held during each call of the chest."""
 
     def location(self) -> str:
-        """What identifies the chest's store; empty if the chest does not know."""
+        """A text that identifies the chest's store; empty if the chest does not know one."""
 
     def write(self, records: Sequence[Record], /) -> None:
         """Store records, or raise."""

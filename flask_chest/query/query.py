@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from ..config import value_types
+from ..config import durations
 from ..errors import QueryError
 from ..record.json_line import EPOCH
 from .fields import Field
@@ -18,7 +18,6 @@ DURATION = Field("", "duration_ms")
 REQUEST_ID = Field("", "request_id")
 # Columns that may have another value in each record.
 _UNIQUE = frozenset(("id", "time", "request_id", "trace_id", "duration_ms", "bytes_sent"))
-
 
 # A time, and an offset after a space.
 _OFFSET = re.compile(r"(:[0-9]{2}(?:\.[0-9]+)?) ([0-9]{2}:[0-9]{2})$")
@@ -95,7 +94,7 @@ def parse_time(text: str, now: datetime) -> datetime:
     if words in {"", "now"}:
         return now
     try:
-        seconds = value_types.seconds(words.removesuffix("ago").strip())
+        seconds = durations.seconds(words.removesuffix("ago").strip())
         return max(EPOCH, now - timedelta(seconds=seconds))
     except ValueError:
         pass

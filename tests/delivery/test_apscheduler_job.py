@@ -18,7 +18,7 @@ import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from flask_chest.delivery import apscheduler_job
-from flask_chest.delivery.schedule import Schedule
+from flask_chest.delivery.apscheduler_start import Schedule
 from flask_chest.delivery.thread_pool import ThreadPool
 from tests import ROOT
 from tests.waiting import wait_until
@@ -76,7 +76,7 @@ def test_a_process_that_was_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     ticks = threading.Semaphore(0)
     schedule = Schedule(lambda _: ticks.release(), 60.0)
     clock = [time.monotonic()]
-    monkeypatch.setattr("flask_chest.delivery.schedule.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("flask_chest.delivery.apscheduler_start.time.monotonic", lambda: clock[0])
     for _ in range(3):
         clock[0] += 60
         assert not schedule.is_dead()

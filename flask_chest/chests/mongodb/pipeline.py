@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from ...query.fields import Field
 from ...query.filter_parsing import Filter
-from ...query.numbers import as_float
+from ...query.number_comparison import as_float
 from ...query.query import Query
 from ...query.values import fold
 from .documents import field_path, to_stored

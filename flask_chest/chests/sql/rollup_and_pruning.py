@@ -63,7 +63,7 @@ def prune(store: Store, before: datetime, stop: threading.Event) -> Iterator[int
 
 
 def tables_exist(store: Store) -> bool:
-    """Whether the tables of a store exist. Neither tables nor a file are created."""
+    """Whether the tables of a store exist. It creates no table and no file."""
     engine = store.make_read_only_engine()
     try:
         return sa.inspect(engine).has_table(store.maintenance.name)

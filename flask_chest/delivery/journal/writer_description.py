@@ -25,7 +25,7 @@ class ForeignFolderError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a folder's files ``writer.json`` contain.
+    """The contents of a folder's files ``writer.json``.
 
     :param app_name: the app's name.
     :param chests: the names of its chests, in the order of the bits of a record's mask.

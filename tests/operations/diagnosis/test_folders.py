@@ -1,4 +1,4 @@
-"""What the diagnosis says about folders; ``mountinfo`` simulates file systems."""
+"""The findings of the diagnosis about folders; ``mountinfo`` simulates file systems."""
 
 from __future__ import annotations
 

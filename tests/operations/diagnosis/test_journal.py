@@ -1,4 +1,4 @@
-"""What the diagnosis says about records that do not reach their store."""
+"""The findings of the diagnosis about records that do not reach their store."""
 
 from __future__ import annotations
 

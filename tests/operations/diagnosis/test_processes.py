@@ -1,4 +1,4 @@
-"""What the diagnosis says about running servers: command lines of each kind, and real processes."""
+"""The findings of the diagnosis about running servers: command lines, and real processes."""
 
 from __future__ import annotations
 

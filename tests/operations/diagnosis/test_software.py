@@ -1,4 +1,4 @@
-"""What the diagnosis says about versions and platforms; older versions are simulated."""
+"""The findings of the diagnosis about versions and platforms; older versions are simulated."""
 
 from __future__ import annotations
 

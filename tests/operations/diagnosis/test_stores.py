@@ -1,4 +1,4 @@
-"""What the diagnosis says about stores."""
+"""The findings of the diagnosis about stores."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from ....errors import QueryError
 from ....query.fields import Field
-from ....query.numbers import as_float, as_integer
+from ....query.number_comparison import as_float, as_integer
 from ....query.percentiles import OFFSET, SCALE, TINY
 from ....query.values import spelling
 from ..column_types import Double

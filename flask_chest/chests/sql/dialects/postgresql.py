@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ....query.fields import Field
-from ....query.numbers import as_float
+from ....query.number_comparison import as_float
 from ..column_types import Double
 from ..jsonb_numbers import loads
 from ..time_range_conditions import Ranges, in_array

@@ -48,7 +48,7 @@ class RollupPlan:
 
 
 class _State(NamedTuple):
-    """How far the maintenance of a store has come: seconds since 1970.
+    """The progress of a store's maintenance: seconds since 1970.
 
     :param rolled_until: the end of the last hour that was rolled up.
     :param late_since: the time of the oldest record that came after its hour was rolled up.

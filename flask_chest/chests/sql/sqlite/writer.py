@@ -178,7 +178,7 @@ class SQLiteWriter:
         check_path(file)
         if self._device is None or file.exists():
             return
-        # The file was there before. Its folder must not be created on top of an unmounted volume.
+        # The file existed before. Its folder must not be created on top of an unmounted volume.
         try:
             device = file.parent.stat().st_dev
         except FileNotFoundError:

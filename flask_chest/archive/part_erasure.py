@@ -14,8 +14,8 @@ from .archive import Archive
 from .engine import literal, quoted
 from .errors import ConflictError
 from .manifest import Manifest
+from .part_rewriting import rewrite
 from .records import iter_records
-from .rewriting import rewrite
 
 _TEXT_COLUMNS = ("id", "request_id", "trace_id", "route", "endpoint", "blueprint", "error")
 

@@ -8,7 +8,7 @@ from ..query.time_intervals import DAY, HOUR, floor_to
 from .archive import Archive, Snapshot
 from .errors import ConflictError
 from .manifest import Manifest
-from .rewriting import MAX_COLUMNS, rewrite, typed_columns
+from .part_rewriting import MAX_COLUMNS, rewrite, typed_columns
 
 #: Parts with late records of a day that was merged before they are merged as well. A part of a day
 #: is never written again for one late record.

@@ -14,8 +14,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from flask_chest.config.default_redaction import DEFAULT_REDACT
+from flask_chest.record.free_text_redaction import TextRedaction, without_literals
 from flask_chest.record.redaction import Redaction
-from flask_chest.record.text_redaction import TextRedaction, without_literals
 
 redaction = TextRedaction(Redaction(DEFAULT_REDACT))
 
