@@ -60,7 +60,7 @@ class JobState:
             headers.get("traceparent"), headers.get("tracestate"), self.id[16:]
         )
         self.variables = {name: value for name, value in variables.items() if value is not None}
-        #: What the job's app contexts have put on ``g``.
+        #: The variables that the job's app contexts have put on ``g``.
         self.values: dict[str, object] = {}
         self.recorded = False
         #: The exception with which the job is about to end.

@@ -14,7 +14,7 @@ from .time_slices import SliceCache, TimeSlices, choose_slices
 
 T = TypeVar("T")
 
-#: Seconds in which a question has to be answered to be answered exactly.
+#: Seconds. A question that the store answers in this time is answered exactly.
 TIME_BUDGET = 2.0
 # Each record may be one row of the answer, and takes memory.
 _MAX_EXACT, _MAX_EXACT_FILTERED = 300_000, 2_000_000

@@ -108,7 +108,7 @@ def _end_of_value(text: str, found: re.Match[str]) -> int:
         return len(text) if end < 0 else end + 1
     if text[start : start + 1] in _BRACKETS:
         return _match_end(_END_OF_LINE, text, start)
-    if found["close"] is not None:  # a key of a dict, whose value is a number
+    if found["close"] is not None:  # the key of a dict; its value is a number
         return _match_end(_END_OF_ITEM, text, start)
     if "=" in found["separator"]:
         return _match_end(_END_OF_BARE, text, start)

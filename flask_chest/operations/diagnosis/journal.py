@@ -37,7 +37,7 @@ def examine_journal(scope: JournalScope, exporter: str) -> Iterator[Finding]:
     """
     yield from _examine_access(scope.root)
     for folder in writer_folders(scope.root):
-        with suppress(OSError):  # delivered and removed meanwhile
+        with suppress(OSError):  # its process has delivered and removed it
             yield from _examine_writer(folder, scope, exporter)
     yield from _examine_dead_letters(scope)
     yield from _examine_ledger(scope.root)
