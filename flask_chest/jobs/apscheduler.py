@@ -9,7 +9,6 @@ from uuid import uuid4
 from apscheduler.executors.pool import ThreadPoolExecutor
 from flask import Flask
 
-from ..delivery.apscheduler_job import NAME as EXPORTER
 from .job_runs import JobRuns
 
 
@@ -46,9 +45,7 @@ class RecordingExecutor(ThreadPoolExecutor):  # type: ignore[misc]
         self._runs = JobRuns(app, "apscheduler")
 
     def _do_submit_job(self, job: Any, run_times: Any) -> None:
-        # On a scheduler that the app lends, delivery is a job, too, and must not make records.
-        is_own = job.name == EXPORTER
-        super()._do_submit_job(job if is_own else _RecordedJob(job, self._runs), run_times)
+        super()._do_submit_job(_RecordedJob(job, self._runs), run_times)
 
 
 class _RecordedJob:

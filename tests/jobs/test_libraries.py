@@ -200,7 +200,7 @@ def test_apscheduler(site: Site) -> None:
 
 
 def test_a_scheduler_that_the_app_lends(tmp_path: Path) -> None:
-    """Delivery, which runs on it, records none of its own runs."""
+    """Delivery is a job of it, too, but has its own executor and leaves no records."""
     scheduler = BackgroundScheduler(timezone="UTC")
     app = Flask("lends", instance_path=str(tmp_path))
     app.config.update(CHEST_CHESTS=["memory://"], CHEST_EXPORT_INTERVAL=0.05)
