@@ -18,6 +18,9 @@ from ..record.printable_text import escape_json, printable
 
 _BARS = "▁▂▃▄▅▆▇█"
 
+#: How an app records more than what its views put on ``g``.
+FACTS_HINT = "to record further facts: app.config['CHEST_FACTS'] = 'all'"
+
 
 def print_json(content: Any) -> None:
     """Print a value as one line of JSON, which cannot control a terminal."""

@@ -17,7 +17,7 @@ from ..config.plan_compiler import Plan
 from ..config.rule_matching import Route
 from .command_context import current_state
 from .options import json_option
-from .output import print_json, print_warning, render_table
+from .output import FACTS_HINT, print_json, print_warning, render_table
 
 _HEADER = ("method", "route", "tracks", "chests", "sample", "by")
 
@@ -41,6 +41,8 @@ def rules(as_json: bool) -> None:
         click.echo(render_table(header, rows))
     for rule in state.plans.unmatched():
         print_warning(f"{rule.source} matches no route of the app: {rule.selector_text}")
+    if facts is None and not as_json:
+        click.echo(FACTS_HINT, err=True)
 
 
 @click.command()

@@ -20,6 +20,7 @@ from ..extension import FlaskChest
 from .command_context import click_errors
 from .dashboard import PATH, add_dashboard
 from .local_server import serving
+from .output import FACTS_HINT
 from .read_only_app import make_store_app
 from .termination_signals import wait_for_shutdown
 
@@ -72,7 +73,7 @@ def try_(
         finally:
             chest.close()
             [account] = chest.of(app).delivery.ledger().accounts.values()
-            click.echo(f"{account.captured} requests recorded")
+            click.echo(f"{account.captured} requests recorded, with all facts; {FACTS_HINT}")
 
 
 def attach_chest(app: Flask, folder: Path) -> FlaskChest:

@@ -10,6 +10,7 @@ from click.testing import Result
 from flask import Flask
 
 from flask_chest import FlaskChest
+from flask_chest.config.fact_names import FACTS
 
 from .shop import cells, make_shop, run
 
@@ -48,7 +49,8 @@ def test_rules_that_match_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     )
     result = run(app, "rules")
     assert result.exit_code == 0
-    assert result.stderr == "CHEST_RULES[0] matches no route of the app: rule '/ap'\n"
+    warning, _ = result.stderr.splitlines()
+    assert warning == "CHEST_RULES[0] matches no route of the app: rule '/ap'"
     assert not caplog.records
 
 
@@ -133,3 +135,24 @@ def test_facts(tmp_path: Path) -> None:
     assert {row["facts"] for row in listed if row["route"] == "/fails"} == {""}
     nowhere = explained(run(app, "explain", "GET", "/nowhere"))
     assert nowhere["facts"] == "user_id, query.page, path, cpu_ms"
+
+
+def test_the_line_that_switches_facts_on(tmp_path: Path) -> None:
+    """It is below the table of an app that records no further facts."""
+    app = make_shop(tmp_path, CHEST_CHESTS=["memory://"])
+    assert "app.config['CHEST_FACTS'] = 'all'" in run(app, "rules").stderr
+    switched_on = make_shop(tmp_path, CHEST_CHESTS=["memory://"], CHEST_FACTS="all")
+    assert "CHEST_FACTS" not in run(switched_on, "rules").stderr
+
+
+@pytest.mark.parametrize("fact", FACTS)
+def test_each_fact(tmp_path: Path, fact: str) -> None:
+    """A route that would record a fact shows its variable; without facts there is no column."""
+    app = make_shop(
+        tmp_path, CHEST_CHESTS=["memory://"], CHEST_FACTS=[fact], CHEST_QUERY_NAMES=["page"]
+    )
+    listed = json.loads(run(app, "rules", "--json").stdout)
+    [shown] = {row["facts"] for row in listed if row["route"] == "/orders/<int:order_id>"}
+    # The last two are facts of requests without a route, and of jobs.
+    special = {"view_args": "order_id", "user": "user_id", "query": "query.page"}
+    assert shown == {**special, "path": "", "thread": ""}.get(fact, fact)

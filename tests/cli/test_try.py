@@ -116,7 +116,9 @@ def test_a_plain_app(tmp_path: Path) -> None:
         while b"/hello/&lt;name&gt;" not in page:
             page = fetch(dashboard)
             assert process.poll() is None
-        assert "1 requests recorded" in stop(process)
+        output = stop(process)
+    assert "1 requests recorded, with all facts" in output
+    assert "app.config['CHEST_FACTS'] = 'all'" in output
     assert list((tmp_path / "tmp").iterdir()) == []
     assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == {"theirs.py", "tmp"}
 
