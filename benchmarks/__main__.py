@@ -13,7 +13,7 @@ from .promises import summary
 ALL = (
     *("request", "serving", "stores", "memory", "import_time", "rules", "variables", "delivery"),
     *("dockerflow", "resilience", "instructions", "features", "explaining"),
-    *("reading", "overview", "year"),
+    *("reading", "overview", "answers", "year"),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from ..query.answer import Summary
@@ -22,6 +23,10 @@ _FRACTIONS = (0.5, 0.95, 0.99)
 # The rounding of query.percentiles.
 _ROUNDING = "0.999999999"
 _MAX_FLOAT = 1.7976931348623157e308
+
+# Whether a part has records with a sample rate. A part never changes, and its name is random.
+_SAMPLED_PARTS: dict[str, bool] = {}
+_MAX_KNOWN = 100_000
 
 #: The key of a group that is not listed.
 OTHERS = -1
@@ -47,16 +52,15 @@ class Question:
     ) -> None:
         self._archive = archive
         self._parts = parts
+        self._tables = tables
         self._connection = connection
         self._query = query
         self.layout = Layout.of([*parts, *tables])
         self.is_empty = not parts and not tables
-        self._relation = _relation([archive.path(part) for part in parts], tables)
-        since, until = (to_microseconds(each) for each in (query.since, query.until))
-        within = f"time >= make_timestamptz({since}) AND time < make_timestamptz({until})"
-        self._source = f"{self._relation} WHERE {within}"
+        self._relation = self._make_relation()
+        self._source = f"{self._relation} WHERE true"
         self._fields: dict[Field, FieldSQL] = {}
-        self._conditions = [within]
+        self._conditions = ["true"]
         if not self.is_empty:
             self._prepare()
 
@@ -85,9 +89,10 @@ class Question:
 
     def top(self, limit: int) -> list[tuple[str | None]]:
         """The keys of the biggest groups, in the order of ``query.aggregation.rank``."""
-        count = "floor(sum(w) * 1000 + 0.5)"
+        # Counting is faster than adding ones.
+        count = "floor(sum(w) * 1000 + 0.5)" if self._is_weighted else "count(*)"
         order = f"GROUP BY k ORDER BY {count} DESC, k IS NULL, k LIMIT {limit}"
-        return self.rows(f"SELECT k FROM ({self._facts(1)}) {order}")  # noqa: S608
+        return self.rows(f"SELECT k FROM ({self._facts(None)}) {order}")  # noqa: S608
 
     def groups(
         self, keys: Sequence[str | None] | None, step: float | None = None
@@ -111,13 +116,33 @@ class Question:
             facts = f"SELECT *, coalesce(place, {OTHERS}) AS g FROM ({facts}) {join}"  # noqa: S608
             group = "g"
         interval = "NULL::INTEGER" if step is None else "b"
-        is_weighted = self.rows(f"SELECT bool_or(sample_rate <> 1) FROM {self._source}")[0][0]  # noqa: S608
         found: dict[tuple[int | None, int | None], Summary] = {}
         for each in dict.fromkeys((group, "NULL::INTEGER")):
-            select = _weighted if is_weighted else _unweighted
+            select = _weighted if self._is_weighted else _unweighted
             for place, number, *values in self.rows(select(facts, each, interval)):
                 found[place, number] = _summary(values)
         return found
+
+    @cached_property
+    def _is_weighted(self) -> bool:
+        """Whether some records of the range count more than once."""
+        return any(self._samples(f"SELECT * FROM {table.name}") for table in self._tables) or any(  # noqa: S608
+            self._part_samples(part) for part in self._parts
+        )
+
+    def _part_samples(self, part: Manifest) -> bool:
+        known = _SAMPLED_PARTS.get(part.name)
+        if known is None:
+            file = literal(self._archive.path(part))
+            known = self._samples(f"SELECT * FROM read_parquet({file})")  # noqa: S608
+            if len(_SAMPLED_PARTS) >= _MAX_KNOWN:
+                _SAMPLED_PARTS.clear()
+            _SAMPLED_PARTS[part.name] = known
+        return known
+
+    def _samples(self, records: str) -> bool:
+        found = self.rows(f"SELECT bool_or(sample_rate <> 1) FROM ({records})")  # noqa: S608
+        return bool(found[0][0])
 
     @property
     def is_grouped(self) -> bool:
@@ -127,6 +152,19 @@ class Question:
     @property
     def _where(self) -> str:
         return " AND ".join(self._conditions)
+
+    def _make_relation(self) -> str:
+        """The SQL of all records of the range as one table."""
+        since, until = (to_microseconds(each) for each in (self._query.since, self._query.until))
+        within = f"time >= make_timestamptz({since}) AND time < make_timestamptz({until})"
+        # Parts that are in the range as a whole need no condition, so their times are not read.
+        edge = [each for each in self._parts if each.first_time < since or each.last_time >= until]
+        inner = [each for each in self._parts if each not in edge]
+        pieces = [f"{_select(map(self._archive.path, inner))}"] if inner else []
+        if edge:
+            pieces.append(f"{_select(map(self._archive.path, edge))} WHERE {within}")
+        pieces += [f"SELECT * FROM {table.name} WHERE {within}" for table in self._tables]  # noqa: S608
+        return f"({' UNION ALL BY NAME '.join(pieces)})"
 
     def _prepare(self) -> None:
         query = self._query
@@ -162,13 +200,14 @@ class Question:
         """The SQL of key, interval, number, weight and error of each matching record."""
         query = self._query
         key = "NULL::VARCHAR" if query.by is None else self._fields[query.by].spelling()
+        weight = "1.0::DOUBLE / sample_rate" if self._is_weighted else "1.0::DOUBLE"
         interval = "0"
         if step is not None:
             origin = to_microseconds(query.first_interval)
             interval = f"(epoch_us(time) - {origin}) // {max(1, round(step * _SECOND))}"
         columns = (
             f"{key} AS k, {interval} AS b, {self._fields[query.measure].number()} AS x, "
-            "1.0::DOUBLE / sample_rate AS w, error IS NOT NULL OR coalesce(status, 0) >= 500 AS e"
+            f"{weight} AS w, error IS NOT NULL OR coalesce(status, 0) >= 500 AS e"
         )
         return self.records(columns, "")
 
@@ -221,9 +260,6 @@ def _summary(values: Sequence[Any]) -> Summary:
     )
 
 
-def _relation(files: Iterable[str], tables: Iterable[TailTable]) -> str:
-    """The SQL of all records as one table."""
+def _select(files: Iterable[str]) -> str:
     listed = ", ".join(map(literal, files))
-    pieces = [f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"] if listed else []  # noqa: S608
-    pieces += [f"SELECT * FROM {table.name}" for table in tables]  # noqa: S608
-    return f"({' UNION ALL BY NAME '.join(pieces)})"
+    return f"SELECT * FROM read_parquet([{listed}], union_by_name = true)"  # noqa: S608
