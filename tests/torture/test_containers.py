@@ -47,15 +47,37 @@ for line in sys.stdin:
     print(client.get("/put/" + line.strip()).status_code, os.getpid(), flush=True)
 """
 
+# The same with nothing but the public interface, for other versions of Flask-Chest.
+_OTHER_POD = f"""
+import json, os, sys
+from flask import Flask, g
+from flask_chest import FlaskChest
+app = Flask("tortured", root_path={str(ROOT)!r}, instance_path=os.environ[{INSTANCE!r}])
+app.config.update({{"CHEST_EXPORT_INTERVAL": 0.1, **json.loads(os.environ[{CONFIG!r}])}})
+FlaskChest(app)
+
+@app.get("/put/<ident>")
+def put(ident):
+    g.ident = ident
+    return ident
+
+client = app.test_client()
+for line in sys.stdin:
+    print(client.get("/put/" + line.strip()).status_code, os.getpid(), flush=True)
+"""
+
 
 class Pod:
     """A container that serves requests.
 
     :param volume: the folder on the host that all pods share.
     :param home: where the pod has its instance folder and its mount of the volume.
+    :param python: an interpreter with another version of Flask-Chest.
     """
 
-    def __init__(self, volume: Path, home: Path, **config: Any) -> None:
+    def __init__(
+        self, volume: Path, home: Path, *, python: str | None = None, **config: Any
+    ) -> None:
         mounted, instance = home / "volume", home / "instance"
         config = {
             "CHEST_JOURNAL_DIR": str(mounted / "journal"),
@@ -66,9 +88,9 @@ class Pod:
             [
                 *("unshare", "--pid", "--fork", "--mount", "--uts", "--ipc", "--kill-child"),
                 *("sh", "-c", _START, "sh", str(volume), str(mounted), str(instance)),
-                *(sys.executable, "-c", _POD),
+                *(python or sys.executable, "-c", _POD if python is None else _OTHER_POD),
             ],
-            cwd=ROOT,
+            cwd=ROOT if python is None else home.parent,
             env={
                 **os.environ,
                 "PYTHONDONTWRITEBYTECODE": "1",
@@ -182,6 +204,32 @@ def test_a_rolling_restart(volume: Path, tmp_path: Path) -> None:
         wait_for_folders(volume, 2)
         for pod in new:
             pod.stop()
+    assert writer_folders(volume / "journal") == []
+
+
+def test_a_rolling_restart_with_two_versions(volume: Path, tmp_path: Path) -> None:
+    """An older version and this one share the volume, first one way, then back: a failed release.
+
+    ``CHEST_TEST_OLD_PYTHON`` is an interpreter of an environment with the older version.
+    """
+    python = os.environ.get("CHEST_TEST_OLD_PYTHON")
+    if not python:
+        pytest.skip("CHEST_TEST_OLD_PYTHON names no interpreter with an older version")
+    old = [Pod(volume, tmp_path / f"old-{number}", python=python) for number in range(3)]
+    new = [Pod(volume, tmp_path / f"new-{number}") for number in range(2)]
+    with pods(*old, *new):
+        old[0].send(*names("old-0", 20))
+        new[0].send(*names("new-0", 20))
+        old[1].send(*names("old-1", 20))
+        old[0].kill()
+        old[1].stop()
+        new[1].send(*names("new-1", 20))
+        new[0].kill()
+        old[2].send(*names("old-2", 20))
+        new[1].stop()
+        old[2].send(*names("old-2-after", 20))
+        wait_for(volume, [ident for pod in (*old, *new) for ident in pod.sent])
+        old[2].stop()
     assert writer_folders(volume / "journal") == []
 
 
