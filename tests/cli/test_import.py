@@ -77,13 +77,15 @@ def test_import_of_odd_records(tmp_path: Path) -> None:
     """
     app = make_shop(tmp_path, CHEST_DASHBOARD=True, CHEST_DASHBOARD_TOKEN=TOKEN, SECRET_KEY="k")
     now = int(datetime.now(timezone.utc).timestamp() * 1_000_000)
+    many = json.dumps({f"v{number}": 1 for number in range(10_001)}).encode()
     lines = [line % now for line in ODD]
+    lines.append(b'{"id": "odd7", "time": %d, "vars": %b}' % (now, many))
     file = tmp_path / "odd.ndjson"
     old = now - 8 * 86_400_000_000
     plain = [b'{"id": "plain", "time": %d}' % now, b'{"id": "old", "time": %d}' % old]
     file.write_bytes(b"\n".join([*lines, *plain]))
     result = run(app, "import", str(file), "--json")
-    assert json.loads(result.stdout) == {"imported": 2, "refused": len(ODD)}
+    assert json.loads(result.stdout) == {"imported": 2, "refused": len(lines)}
     assert "expected" in result.stderr
     stats = run(app, "stats", "--json")
     assert [group["count"] for group in json.loads(stats.stdout)["groups"]] == [1]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from ...chests.sql.sqlite.database_file import nearest_existing
 from .finding import Finding, note
@@ -130,7 +131,7 @@ def _examine_rights(folder: Folder, existing: Path) -> Iterator[Finding]:
         yield Finding(
             folder.subject,
             f"{existing} is not writable for the user {_user(os.geteuid())}",
-            f"chown {_user(os.geteuid())} {existing}, or write {folder.move_to()}",
+            f"chown {_user(os.geteuid())} {quote(str(existing))}, or write {folder.move_to()}",
         )
     elif os.geteuid() == 0 and existing == folder.path and existing.stat().st_uid != 0:
         owner = _user(existing.stat().st_uid)
@@ -183,7 +184,7 @@ def _examine_owners(folder: Folder) -> Iterator[Finding]:
             folder.subject,
             f"{foreign[0]} belongs to {_user(_owner_of(foreign[0]) or 0)}, but the folder to "
             f"{user}, whose processes may not use it",
-            f"chown -R {user} {folder.path}",
+            f"chown -R {user} {quote(str(folder.path))}",
         )
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 
 from ...delivery.dead_letters import chests_with_dead_letters
 from ...delivery.file_ownership import check_root
@@ -53,7 +54,7 @@ def _examine_access(root: Path) -> Iterator[Finding]:
         yield Finding(
             "journal",
             f"{folder} belongs to another user, so its records are invisible",
-            f"chown -R --reference={root} {folder}",
+            f"chown -R --reference={quote(str(root))} {quote(str(folder))}",
         )
 
 
@@ -67,7 +68,7 @@ def _examine_dead_letters(scope: JournalScope) -> Iterator[Finding]:
         yield Finding(
             "journal",
             f"records that the chest {chest!r} rejected are in {scope.root / 'dead'}",
-            f"flask chest replay --chest {chest}",
+            f"flask chest replay --chest {quote(chest)}",
         )
 
 
@@ -75,7 +76,7 @@ def _examine_writer(folder: Path, scope: JournalScope, exporter: str) -> Iterato
     try:
         description = Description.read(folder)
     except ForeignFolderError as error:
-        remedy = f"deliver it with that version, or delete it: rm -r {folder}"
+        remedy = f"deliver it with that version, or delete it: rm -r {quote(str(folder))}"
         yield Finding("journal", str(error), remedy)
         return
     if not description.belongs_to(scope):
@@ -90,7 +91,7 @@ def _examine_writer(folder: Path, scope: JournalScope, exporter: str) -> Iterato
             "journal",
             f"records in {folder} wait for {', '.join(map(repr, unknown))}, which is not in "
             "CHEST_CHESTS",
-            f"add the chest again, or delete the folder: rm -r {folder}",
+            f"add the chest again, or delete the folder: rm -r {quote(str(folder))}",
         )
     for chest in scope.chests:
         page = partition.read(chest, 1)
@@ -118,5 +119,5 @@ def _examine_ledger(root: Path) -> Iterator[Finding]:
         yield Finding(
             "journal",
             f"{file} cannot be read, so earlier processes are not counted: {error}",
-            f"chown --reference={root} {file}, or delete the file",
+            f"chown --reference={quote(str(root))} {quote(str(file))}, or delete the file",
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 
 from ...delivery.journal.file_names import WRITER_NAME, writer_folders
 from .finding import Finding, note
@@ -119,7 +120,7 @@ def examine_user(process: ServingProcess, root: Path) -> Iterator[Finding]:
                 "server",
                 f"{process.name} runs as user {process.user}, and may not read its own records in "
                 f"{folder}, of user {owner}: it dropped its rights after the first one",
-                f"chown {process.user} {root.parent}, before the server starts",
+                f"chown {process.user} {quote(str(root.parent))}, before the server starts",
             )
 
 

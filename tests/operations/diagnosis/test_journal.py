@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,19 @@ def test_dead_letters(tmp_path: Path) -> None:
     app.extensions["chest"].close()
     [found] = examine(app)
     assert found.remedy == "flask chest replay --chest refusing"
+
+
+def test_remedies_are_safe_in_a_shell(tmp_path: Path) -> None:
+    """A name that somebody chose is one word of the command, not a command of its own."""
+    app = make_app(tmp_path / "my app; touch x")
+    letters = tmp_path / "my app; touch x" / "chest-journal" / "dead" / "sales%3B%20reboot.ndjson"
+    letters.parent.mkdir(parents=True)
+    letters.write_text("{}")
+    (letters.parents[1] / "ledger.json").write_text("{")
+    commands = [found.remedy.partition(", ")[0] for found in examine(app)]
+    assert len(commands) == 2
+    assert shlex.split(commands[0]) == ["flask", "chest", "replay", "--chest", "sales; reboot"]
+    assert shlex.split(commands[1])[-1] == str(letters.parents[1] / "ledger.json")
 
 
 def test_unreadable_files(tmp_path: Path) -> None:
