@@ -235,7 +235,7 @@ def test_a_rolling_restart_with_two_versions(volume: Path, tmp_path: Path) -> No
 
 def test_an_instance_folder_that_ends_with_its_pod(volume: Path, tmp_path: Path) -> None:
     """A store was down when the pod was killed; a pod of the next day delivers its records."""
-    down = {"CHEST_CHESTS": [{"url": "https://127.0.0.1:9/", "name": "store"}]}
+    down: dict[str, Any] = {"CHEST_CHESTS": [{"url": "https://127.0.0.1:9/", "name": "store"}]}
     first = Pod(volume, tmp_path / "first", **down)
     with pods(first):
         first.send(*names("first", 25))
