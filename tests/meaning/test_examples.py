@@ -144,6 +144,20 @@ def test_values_come_back(chest: Chest) -> None:
     reader.close()
 
 
+def test_thousands_of_distinct_texts(chest: Chest) -> None:
+    """A filter that only Python can decide has no limit: ClickHouse's queries had 256 KiB."""
+    chest.write(
+        [
+            Record(id=f"{place:032x}", time=NOON, vars={"a": f"{'ß' * 150} {place}"})
+            for place in range(1500)
+        ]
+    )
+    reader = open_reader(chest)
+    assert reader.count(WHOLE.filtered(parse_filter("a~SSSS 1"))) == 611
+    assert reader.answer(WHOLE.filtered(parse_filter("a~S 99"))).whole.rows == 11
+    reader.close()
+
+
 def test_thousands_of_equal_times(chest: Chest) -> None:
     """Pages, lists and counts of records of one moment are complete and in the order of ids."""
     chest.write([Record(id=f"{place:032x}", time=NOON) for place in range(3000)])

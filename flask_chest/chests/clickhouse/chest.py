@@ -29,6 +29,7 @@ from .schema import create_or_check, format_second, format_time, make_table
 
 _SCHEMES = ("clickhouse", "clickhouse+https", "chdb")
 _TABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+_MAX_QUERY_BYTES = 256 * 1024 * 1024
 _TIME_KEY = b'"time":'
 # Digits of microseconds since 1970, from 2001 until 2286.
 _TIME_DIGITS = 16
@@ -145,7 +146,15 @@ class FlaskChestClickHouse(Chest):
     def make_read_only_engine(self) -> sa.Engine:
         """Return an engine that only reads, and that sees each record once."""
         seconds = max(1, int(self.timeout))
-        settings = {**READ_SETTINGS, "max_execution_time": seconds, "readonly": 2}
+        settings = {
+            **READ_SETTINGS,
+            "max_execution_time": seconds,
+            "readonly": 2,
+            # A filter may list many values, which Python has compared.
+            "max_query_size": _MAX_QUERY_BYTES,
+            "max_ast_elements": _MAX_QUERY_BYTES,
+            "max_expanded_ast_elements": _MAX_QUERY_BYTES,
+        }
         return sa.create_engine(
             "clickhousedb://", creator=partial(self.connect, settings), future=True
         )

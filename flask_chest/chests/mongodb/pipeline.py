@@ -105,8 +105,13 @@ def _empty(wanted: Filter) -> list[Any]:
 
 def is_one_of(field: Field, values: Sequence[Any]) -> dict[str, Any]:
     """Return the condition that a field has one of these values."""
-    # Not the operator $in of queries, which would compare the members of a list.
-    return {"$expr": {"$in": [f"${field_path(field)}", {"$literal": list(values)}]}}
+    plain = [each for each in values if not isinstance(each, (list, dict))]
+    found: list[dict[str, Any]] = [{field_path(field): {"$in": plain, **_NOT_A_LIST}}]
+    if len(plain) < len(values):
+        # The operator $in of queries would compare the members of a list.
+        documents = [each for each in values if isinstance(each, (list, dict))]
+        found.append({"$expr": {"$in": [f"${field_path(field)}", {"$literal": documents}]}})
+    return {"$or": found}
 
 
 def weights(query: Query) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from ....query.fields import Field
 from ....query.number_comparison import as_float
@@ -35,6 +36,12 @@ class PostgreSQL(Dialect):
         else:
             value = Decimal(int(number) if number == int(number) else repr(number))
         return [sa.and_(member.is_integer, COMPARISONS[sign](member.integer, value))]
+
+    def is_one_of(self, key: Expression, values: list[Any]) -> Expression:
+        # One parameter: a statement has at most 65,535.
+        array = postgresql.ARRAY(sa.Text if isinstance(values[0], str) else Double)
+        is_one_of: Expression = key == sa.any_(sa.literal(values, array))
+        return is_one_of
 
     def in_many(self, query: sa.Select[Any], time: sa.Column[Any], ranges: Ranges) -> sa.Subquery:
         return in_array(query, time, ranges)
