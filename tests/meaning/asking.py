@@ -20,7 +20,7 @@ from flask_chest.query.query import Query
 
 from . import model
 from .model import Name, Question
-from .stores import ArchivedSQLite
+from .stores import ARCHIVED
 
 LIMIT = 3
 
@@ -124,13 +124,14 @@ def to_json(record: Record) -> Any:
 
 def erase(chest: Chest, query: Query) -> int:
     """Erase records as ``flask chest forget`` does; return how many rows were erased."""
-    reader = chest.row_reader() if isinstance(chest, ArchivedSQLite) else chest.reader()
+    archived = ARCHIVED.get(id(chest))
+    reader = chest.reader() if archived is None else archived.row_reader()
     assert reader is not None
     try:
         erased = sum(Erasure(chest, reader, query).run())
     finally:
         reader.close()
-    if isinstance(chest, ArchivedSQLite):
-        for _ in chest.archive.erase(query):
+    if archived is not None:
+        for _ in archived.archive.erase(query):
             pass
     return erased

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from flask_chest import Chest, FlaskChestSQLite
 from flask_chest.chests.factory import make_chest
@@ -17,9 +17,6 @@ from ..servers.mariadb import MariaDB
 from ..servers.mongodb import MongoDB
 from ..servers.postgresql import PostgreSQL
 from ..servers.programs import require_module
-
-if TYPE_CHECKING:
-    from flask_chest.archive.store_archive import StoreArchive
 
 
 class Store(NamedTuple):
@@ -33,28 +30,31 @@ class Store(NamedTuple):
     milliseconds: bool = False
 
 
-class ArchivedSQLite(FlaskChestSQLite):
-    """A SQLite file with an archive, from which it answers."""
+class Archived:
+    """A chest with an archive, from which it answers.
 
-    @property
-    def archive(self) -> StoreArchive:
-        """The archive, beside the file."""
+    :param chest: the chest.
+    :param place: the folder of the archive.
+    """
+
+    def __init__(self, chest: Chest, place: Path) -> None:
         from flask_chest.archive.store_archive import StoreArchive
 
-        return StoreArchive(self, str(self.file().with_suffix(".archive")))
-
-    def maintain(self, until: int, retention: float | None, stop: threading.Event) -> None:
-        super().maintain(until, retention, stop)
-        assert self.archive.maintain(until, None, stop)
+        self.archive = StoreArchive(chest, str(place))
+        self._make_reader, self._maintain = chest.reader, chest.maintain
+        self._chest = chest
 
     def row_reader(self) -> Reader:
         """A reader of the rows only."""
-        return super().reader()
+        reader = self._make_reader()
+        assert reader is not None
+        return reader
 
     def reader(self) -> Reader:
+        """A reader of the archive, and of rows that it does not have."""
         from flask_chest.archive.reader import ArchiveReader
 
-        source = self.archive_source()
+        source = self._chest.archive_source()
         assert source is not None
         found = self.archive.find(source, create=True)
         if found is None:
@@ -62,10 +62,30 @@ class ArchivedSQLite(FlaskChestSQLite):
             return self.row_reader()
         return ArchiveReader(found, source, self.row_reader())
 
+    def maintain(self, until: int, retention: float | None, stop: threading.Event) -> None:
+        """Roll up, and archive."""
+        self._maintain(until, retention, stop)
+        assert self.archive.maintain(until, None, stop)
 
-@contextmanager
-def _columns(folder: Path) -> Iterator[Callable[[str], Chest]]:
-    yield lambda name: ArchivedSQLite(path=str(folder / f"{name}.db"))
+
+#: The archive of each chest that has one.
+ARCHIVED: dict[int, Archived] = {}
+
+
+def _columns(rows: Callable[[Path], Any]) -> Callable[[Path], Any]:
+    @contextmanager
+    def start(folder: Path) -> Iterator[Callable[[str], Chest]]:
+        def make_archived(name: str) -> Chest:
+            chest: Chest = make(name)
+            archived = Archived(chest, folder / f"{name}.archive")
+            vars(chest).update(reader=archived.reader, maintain=archived.maintain)
+            ARCHIVED[id(chest)] = archived
+            return chest
+
+        with rows(folder) as make:
+            yield make_archived
+
+    return start
 
 
 @contextmanager
@@ -91,7 +111,8 @@ def _clickhouse(_: Path) -> Iterator[Callable[[str], Chest]]:
 
 STORES = {
     "sqlite": Store(_sqlite),
-    "columns": Store(_columns),
+    "columns": Store(_columns(_sqlite)),
+    "columns of postgresql": Store(_columns(_server(PostgreSQL))),
     "postgresql": Store(_server(PostgreSQL)),
     "mariadb": Store(_server(MariaDB)),
     "clickhouse": Store(_clickhouse),

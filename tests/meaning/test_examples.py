@@ -112,6 +112,16 @@ def test_names(chest: Chest) -> None:
     reader.close()
 
 
+def test_columns_contain(chest: Chest) -> None:
+    """``~`` of a column that holds no text searches its spelling."""
+    chest.write([Record(id="1" * 32, time=NOON, status=503, disconnected=True, duration_ms=12.0)])
+    reader = open_reader(chest)
+    for text in ("status~03", "disconnected~RU", "duration_ms~12", "sample_rate~1"):
+        assert reader.count(WHOLE.filtered(parse_filter(text))) == 1, text
+        assert reader.count(WHOLE.filtered(parse_filter(f"{text}.0"))) == 0, text
+    reader.close()
+
+
 def test_small_and_great_numbers(chest: Chest) -> None:
     """Minimum, maximum and percentiles are exact; a sum beyond the greatest double is cut off."""
     chest.write(
@@ -132,7 +142,14 @@ def test_small_and_great_numbers(chest: Chest) -> None:
 def test_values_come_back(chest: Chest) -> None:
     """Each value is exported as the same JSON, by both ways in which PostgreSQL is written to."""
     values: list[Any] = [1e16, 10**16, -0.0, 0.0, 0, 1e-7, 5e-324, 1e308, 2**63 - 1, float(2**63)]
-    values += [[1e16, [-0.0]], {"a": -0.0}, "1e16", "0.00", " -0.0, ", 1.2345678901234568e18]
+    values += [
+        [1e16, [-0.0], 1e22, 2**63 - 1],
+        {"a": -0.0},
+        "1e16",
+        "0.00",
+        " -0.0, ",
+        1.2345678901234568e18,
+    ]
     records = [
         Record(id=f"{place:032x}", time=NOON, vars={"a": value}, tags={"b": value})
         for place, value in enumerate(values)

@@ -36,8 +36,7 @@ def test_random_questions(store: Any) -> None:
     """Before and after upkeep, late records and an erasure, and after an import elsewhere."""
     name, make = store
     wanted = int(os.environ.get("CHEST_TEST_QUESTIONS", "0"))
-    default = 160 if name == "sqlite" else 500
-    examples = max(1, (wanted or default) // QUESTIONS // 4)
+    examples = max(1, (wanted or 160) // QUESTIONS // 4)
 
     @settings(
         max_examples=examples,

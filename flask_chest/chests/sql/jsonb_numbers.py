@@ -44,7 +44,21 @@ def loads(text: str | bytes) -> Any:
     raw = text.encode() if isinstance(text, str) else text
     if b"0.00" not in raw or _NEGATIVE_ZERO.search(raw) is None:
         return orjson.loads(raw)
-    return json.loads(raw, parse_float=_read_fraction)
+    return json.loads(raw, parse_float=_read_fraction, parse_int=_read_digits)
+
+
+def plain_lines(text: str) -> str:
+    """Encoded records that PostgreSQL has made of rows, with each negative zero as JSON has it."""
+    if "0.00" not in text:
+        return text
+    lines = text.encode().split(b"\n")
+    found = (orjson.dumps(loads(line)) if _NEGATIVE_ZERO.search(line) else line for line in lines)
+    return b"\n".join(found).decode()
+
+
+def _read_digits(text: str) -> float:
+    number = int(text)
+    return number if -_WHOLE < number < _WHOLE else float(number)
 
 
 def _read_fraction(text: str) -> float:

@@ -12,6 +12,7 @@ from sqlalchemy import exc
 from ....query.time_intervals import HOUR, floor_to, from_timestamp, to_utc
 from ....record.json_line import from_microseconds, loads
 from ...archive_source import ArchiveSource
+from ..jsonb_numbers import plain_lines
 from ..rollups.maintenance_lease import Lease
 from ..store_protocols import Store
 from ..table_names import state_key
@@ -110,6 +111,8 @@ class SQLArchiveSource(ArchiveSource):
                 "size": _PAGE,
             }
             text, count = self._run(lambda: self._lines(parameters), ("", 0))  # noqa: B023
+            if self._engine.dialect.name == "postgresql":
+                text = plain_lines(text)
             if text:
                 yield text.encode()
                 last = loads(text[text.rfind("\n") + 1 :])

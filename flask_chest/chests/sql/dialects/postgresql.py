@@ -38,6 +38,8 @@ class PostgreSQL(Dialect):
         return [sa.and_(member.is_integer, COMPARISONS[sign](member.integer, value))]
 
     def is_one_of(self, key: Expression, values: list[Any]) -> Expression:
+        if isinstance(values[0], bool):
+            return super().is_one_of(key, values)
         # One parameter: a statement has at most 65,535.
         array = postgresql.ARRAY(sa.Text if isinstance(values[0], str) else Double)
         is_one_of: Expression = key == sa.any_(sa.literal(values, array))
