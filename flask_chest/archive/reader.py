@@ -97,9 +97,8 @@ class ArchiveReader(Reader):
         return self.page(_WHOLE_TIME, limit=limit)[::-1]
 
     def ids_after(self, record_id: str) -> set[str]:
-        return self._store.ids_after(
-            record_id
-        )  # only recent ids are asked for, and the store has them
+        # Only recent ids are asked for, and the store has these.
+        return self._store.ids_after(record_id)
 
     def fetch(self, ids: Sequence[str]) -> Iterator[Record]:
         if not self._ready():

@@ -95,8 +95,7 @@ class Chest(ErrorReports, ABC):
         self.app_info: AppInfo | None = None
         self._folder = None if app is None else Path(app.instance_path)
         if self._folder is not None:
-            app_name = getattr(app, "name", "")
-            self.bind(AppInfo(instance_path=self._folder, app_name=app_name))
+            self.bind(AppInfo(instance_path=self._folder, app_name=getattr(app, "name", "")))
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         """Let no error of a subclass show a secret: its driver may raise anything."""
@@ -227,9 +226,7 @@ class Chest(ErrorReports, ABC):
         """
 
     def check_rights(self) -> None:
-        """Check that the store would accept records, without storing one.
-
-        ``flask chest doctor`` calls it after :meth:`check`.
+        """Check that the store would accept records, without storing one, after :meth:`check`.
 
         :raises flask_chest.errors.DeliveryError: it would not; the message has the reason.
 
@@ -260,8 +257,8 @@ class Chest(ErrorReports, ABC):
     def location(self) -> str:
         """Return a text that identifies the store, without credentials.
 
-        The journal saves it with undelivered records, so that these reach the store even if the
-        chest is renamed. If it is empty (the default), the journal goes by the name only.
+        The journal saves it, so that waiting records reach a store whose chest was renamed. If it
+        is empty (the default), the journal goes by the name only.
 
         .. versionadded:: 1.0
         """

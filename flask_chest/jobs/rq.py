@@ -42,8 +42,7 @@ def record_jobs(app: Flask, base: type[Job] = Job) -> type[Job]:
         @classmethod
         def create(cls, *args: Any, **kwargs: Any) -> Job:
             job: Job = super().create(*args, **kwargs)
-            sent = runs.headers()
-            if sent:
+            if sent := runs.headers():
                 job.meta[_META] = sent
             return job
 
