@@ -43,7 +43,7 @@ def errors(
     chest_name: str | None,
     as_json: bool,
 ) -> None:
-    """Group errors: the same error is one line, in all requests and releases.
+    """Group errors: the same error of all releases is one line.
 
     With GROUP, the first column of a line or the beginning of it, the newest error of that group is
     shown whole. Errors of the latest release that no other release of the range has are new.
