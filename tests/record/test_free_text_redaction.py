@@ -91,6 +91,7 @@ def test_parameters_of_statements(value: str) -> None:
         f"(1062, \"Duplicate entry '{MARK}' for key 'users.password'\")",
         f'invalid input syntax for type integer: "{MARK}"',
         f"(1366, \"Incorrect integer value: '{MARK}' for column 'pin' at row 1\")",
+        # pragma: allowlist nextline secret
         f"-----BEGIN RSA PRIVATE KEY-----\n{MARK}\n-----END RSA PRIVATE KEY-----",
         f"eyJhbGciOiJIUzI1NiJ9.eyJ{MARK}.sig{MARK}",
         f"sk_live_{MARK}, ghp_{MARK}abcdefgh, xoxb-{MARK}-1234567",
@@ -153,7 +154,7 @@ def test_any_text(message: str) -> None:
         "'",
         '\\"',
         "[parameters: ",
-        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----",  # pragma: allowlist secret
         "4 ",
         "Bearer ",
         "a.",
