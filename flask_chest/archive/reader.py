@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
@@ -14,12 +13,13 @@ from ..chests.reader import PAGE, SCAN_LIMIT, Reader, merge_records
 from ..query.aggregation import empty_series, summary_at
 from ..query.answer import Answer, Group, Series, Summary
 from ..query.query import Query
-from ..record.json_line import EPOCH, from_microseconds, to_microseconds
+from ..record.json_line import EPOCH, to_microseconds
 from ..record.record import Record
 from .archive import Archive, Snapshot
 from .archive_query import OTHERS, Question
 from .engine import literal, quoted, suppress_engine_errors
 from .errors import DamagedPartError
+from .range_pieces import newest_first, pieces_of_records
 from .records import RecordDecoder
 from .tail import END, Tail
 
@@ -31,8 +31,6 @@ _WHOLE_TIME = Query(since=EPOCH, until=_END)
 _MAX_ATTEMPTS = 5
 _MEMORY_LIMIT = 128 * 1024 * 1024
 _TRACE_ID_LENGTH = 32
-# Microseconds, and the number of records that are in memory at once.
-_PIECE, _PIECE_RECORDS = 60_000_000, 10_000
 
 
 class ArchiveReader(Reader):
@@ -129,7 +127,7 @@ class ArchiveReader(Reader):
             if not limit or (after and last is None):
                 return []
             found: list[Record] = []
-            for part in self._backwards(query, snapshot):
+            for part in newest_first(query, snapshot):
                 found += self._page(snapshot, part, last, limit - len(found))
                 if len(found) >= limit:
                     break
@@ -146,7 +144,9 @@ class ArchiveReader(Reader):
         if not self._ready():
             yield from self._store.iter_records(query, page)
             return
-        for part in self._ask(lambda snapshot: self._pieces(snapshot, query)):
+        for part in self._ask(
+            lambda snapshot: pieces_of_records(query, self._question(snapshot, query))
+        ):
             yield from self._ask(
                 lambda snapshot, part=part: self._select(  # type: ignore[misc]
                     self._question(snapshot, part), "ORDER BY time, id"
@@ -287,37 +287,6 @@ class ArchiveReader(Reader):
         columns = ("epoch_us(time)" if name == "time" else quoted(name) for name in names)
         rows = question.rows(question.records(", ".join(columns), more))
         return list(map(RecordDecoder(names), rows))
-
-    def _backwards(self, query: Query, snapshot: Snapshot) -> Iterator[Query]:
-        """Split a range into growing pieces, the newest first, each of which has some parts."""
-        since, until = to_microseconds(query.since), to_microseconds(query.until)
-        starts = sorted({part.first_time for part in snapshot.between(since, until)}, reverse=True)
-        end, size = query.until, 1
-        while starts[size - 1 :]:
-            begin = max(query.since, from_microseconds(starts[size - 1]))
-            if begin < end:
-                yield replace(query, since=begin, until=end, origin=None)
-                end = begin
-            starts, size = starts[size:], size * 4
-        if query.since < end:
-            yield replace(query, until=end, origin=None)
-
-    def _pieces(self, snapshot: Snapshot, query: Query) -> list[Query]:
-        """Split a range into pieces of some thousand matching records, the oldest first."""
-        question = self._question(snapshot, query)
-        if question.is_empty:
-            return []
-        columns = f"epoch_us(time) // {_PIECE} AS piece, count(*)"
-        found = question.rows(question.records(columns, "GROUP BY piece ORDER BY piece"))
-        pieces: list[Query] = []
-        count, begin = 0, query.since
-        for minute, number in found:
-            if count and count + number > _PIECE_RECORDS:
-                end = from_microseconds(minute * _PIECE)
-                pieces.append(replace(query, since=begin, until=end, origin=None))
-                count, begin = 0, end
-            count += number
-        return [*pieces, replace(query, since=begin, origin=None)] if found else []
 
 
 def _listed(ids: Any) -> str:
