@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from . import _posix as _posix  # first: on Windows it says what is missing
 from ._version import __version__
 from .chests.base import Chest
-from .chests.schemes import CLASSES, load_class
+from .chests.store_registry import CLASSES, load_class
 from .decorator import flask_chest
 from .extension import FlaskChest
 from .record.record import Record

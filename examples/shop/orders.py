@@ -8,6 +8,7 @@ from pathlib import Path
 from flask import Flask, current_app
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine
+from sqlalchemy.pool import NullPool
 
 CREATE = "create table if not exists orders (id text primary key, user_id integer, total real)"
 INSERT = "insert into orders (id, user_id, total) values (:id, :user_id, :total)"
@@ -47,7 +48,8 @@ class Orders:
 
 def init_app(app: Flask) -> None:
     Path(app.instance_path).mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{app.instance_path}/orders.sqlite")
+    # A connection to a file opens fast, and none stays open when the app is gone.
+    engine = create_engine(f"sqlite:///{app.instance_path}/orders.sqlite", poolclass=NullPool)
     with engine.begin() as connection:
         connection.execute(text(CREATE))
     app.extensions["orders"] = Orders(engine)

@@ -12,9 +12,9 @@ from ..record.printable_text import printable
 from .base import Chest
 from .chest_names import assign_default_names
 from .constructor_arguments import check_arguments
-from .schemes import SCHEMES, load_class
 from .secret_scrubbing import scrub
 from .sharing import comparable
+from .store_registry import SCHEMES, load_class
 from .url import ENCODING_HINT, StoreURL
 
 # Those whose values may be credentials.

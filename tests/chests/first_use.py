@@ -11,7 +11,7 @@ from threading import Barrier
 from typing import Any
 
 from flask_chest import Chest
-from flask_chest.chests.schemes import load_class
+from flask_chest.chests.store_registry import load_class
 from flask_chest.testing import make_records
 
 #: Number of records that each worker writes.

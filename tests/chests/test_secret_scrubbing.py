@@ -23,8 +23,8 @@ from flask_chest.chests.factory import make_chest
 from flask_chest.chests.http.chest import FlaskChestCustomWriter
 from flask_chest.chests.influxdb.chest import FlaskChestInfluxDB
 from flask_chest.chests.otlp.chest import FlaskChestOTLP
-from flask_chest.chests.schemes import SCHEMES
 from flask_chest.chests.secret_scrubbing import scrub
+from flask_chest.chests.store_registry import SCHEMES
 from flask_chest.delivery.dead_letters import DeadLetters
 from flask_chest.dockerflow import Dockerflow
 from flask_chest.errors import ChestError, ConfigError

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask, g
 
 from flask_chest import FlaskChest
-from flask_chest.chests.schemes import SCHEMES
+from flask_chest.chests.store_registry import SCHEMES
 from flask_chest.testing import capture_records
 from tests import ROOT
 

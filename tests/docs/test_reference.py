@@ -17,7 +17,7 @@ from blinker import NamedSignal
 
 import flask_chest
 from flask_chest import signals
-from flask_chest.chests.schemes import SCHEMES
+from flask_chest.chests.store_registry import SCHEMES
 from flask_chest.cli import chest
 from flask_chest.config.default_redaction import DEFAULT_REDACT
 from flask_chest.config.setting_keys import KEYS

@@ -19,8 +19,8 @@ from ..closed_hours import closed_until, is_late
 from ..url import StoreURL
 from .archive.late_hours import LateHours
 from .rollups.late_records import LateRecords
-from .schema_migrations import Schema
 from .sql_chest import SQLChest
+from .table_creation_and_upgrade import Schema
 
 
 class ServerChest(SQLChest):

@@ -181,7 +181,7 @@ class FlaskChestSQLite(SQLChest):
 
     def upgrade(self) -> None:
         """Upgrade tables of an older version. This is rare, so it may load SQLAlchemy."""
-        from ..schema_migrations import Schema
+        from ..table_creation_and_upgrade import Schema
 
         engine = self.make_engine()
         try:

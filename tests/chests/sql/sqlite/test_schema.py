@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flask_chest.chests.sql.schema_migrations import Schema
+from flask_chest.chests.sql.table_creation_and_upgrade import Schema
 from flask_chest.testing import make_records
 
 from ..helpers import make_sqlite_chest, query_file

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from flask_chest.chests.sql import schema_migrations, table_names
+from flask_chest.chests.sql import table_creation_and_upgrade, table_names
 from flask_chest.errors import DeliveryError
 from flask_chest.record.batch import Batch
 from flask_chest.record.json_line import encode
@@ -60,9 +60,9 @@ def test_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         steps.append(table)
         connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN added_{len(steps)} TEXT")
 
-    for module in (table_names, schema_migrations):
+    for module in (table_names, table_creation_and_upgrade):
         monkeypatch.setattr(module, "SCHEMA_VERSION", 3)
-    monkeypatch.setattr(schema_migrations, "UPGRADES", {2: add_column, 3: add_column})
+    monkeypatch.setattr(table_creation_and_upgrade, "UPGRADES", {2: add_column, 3: add_column})
     for _ in range(2):
         chest = make_sqlite_chest(tmp_path)
         chest.engine()
