@@ -40,7 +40,7 @@ class RecordedGlobals:
             self._by_id[key] = ref(g, lambda _: self._by_id.pop(key, None)), values
 
     def unrecorded(self, g: Any) -> Mapping[str, object]:
-        """Return the variables on a ``g`` that no record of a request has."""
+        """Return the variables on a ``g`` that belong to no request's record."""
         values = tracked_namespace(g)
         found = self._by_id.get(id(g))
         if not values or found is None or found[0]() is not g:

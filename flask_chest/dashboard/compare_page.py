@@ -99,7 +99,7 @@ def compare_page(reader: Reader, params: Params, requests_url: str) -> dict[str,
 def _by_route(
     reader: Reader, side: Side, answer: Answer, shown: Iterable[str | None]
 ) -> dict[str | None, Summary]:
-    """Return the summaries of a side; of the shown routes, also those that its answer lacks."""
+    """Return the summaries of a side, with an empty one for each shown route that it lacks."""
     found = {group.key: group.summary for group in answer.groups}
     missing = [key for key in shown if key not in found]
     if missing and not answer.complete:

@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from redis import Redis as Client
 
 from examples.shop.server import serve
 from examples.shop.traffic import drive
@@ -92,7 +93,12 @@ def test_same_counts_and_sums(
         expected = in_sqlite(tmp_path / "chest.db")
         assert sum(count for *_, count in expected[0]) == REQUESTS
         assert len(expected[1]) > 1
-        wait_until(lambda: count_in(database.url) >= REQUESTS, one.log)
+        shop_log = (tmp_path / "gunicorn.log").read_text(errors="replace")
+        assert count_entries(stream) == REQUESTS, shop_log  # else the rest is in the journal
+        wait_until(
+            lambda: count_in(database.url) >= REQUESTS,
+            lambda: f"{count_in(database.url)} relayed, {groups_of(stream)}\n{one.log()}",
+        )
         wait_until(lambda: has_table(other / "relayed.db"), two.log)
         wait_until(lambda: in_sqlite(other / "relayed.db") == expected, two.log)
         assert in_postgresql(database.url) == expected
@@ -106,6 +112,16 @@ def has_table(file: Path) -> bool:
     with closing(sqlite3.connect(file)) as connection:
         asked = "SELECT 1 FROM sqlite_master WHERE name = 'chest_records'"
         return connection.execute(asked).fetchone() is not None
+
+
+def count_entries(stream: Redis) -> int:
+    with Client.from_url(stream.url) as client:
+        return int(client.xlen("chest"))
+
+
+def groups_of(stream: Redis) -> Any:
+    with Client.from_url(stream.url) as client:
+        return client.xinfo_groups("chest")
 
 
 def count_in(url: str) -> int:

@@ -216,11 +216,15 @@ class TableReader(SamplingReader):
         def decide(wanted: Filter, is_open: Any) -> Any:
             key = self._dialect.key(wanted.field)
             select = self._dialect.within(sa.select(key.label("k")).where(is_open), slices.ranges)
-            values = [row[0] for row in self._rows(sa.select(select.c.k).distinct())]
+            distinct = sa.select(select.c.k, self._dialect.encoding()).distinct()
+            rows: Sequence[Any] = self._rows(distinct)
             found = [
-                each
-                for each in values
-                if value_matches(self._dialect.read(wanted.field, each), wanted)
+                raw
+                for raw, encoding in rows
+                if any(
+                    value_matches(self._dialect.read(wanted.field, each), wanted)
+                    for each in self._dialect.variants(wanted.field, raw, encoding)
+                )
             ]
             return sa.and_(is_open, self._dialect.is_one_of(key, found)) if found else sa.false()
 

@@ -79,6 +79,14 @@ class Dialect(ABC):
             return None if raw is None else orjson.loads(raw)
         return None if raw == "" else raw
 
+    def encoding(self) -> Expression:
+        """The encoding of the database, for :meth:`variants`."""
+        return sa.literal_column("''").label("encoding")
+
+    def variants(self, field: Field, raw: Any, encoding: str) -> tuple[Any, ...]:
+        """What a raw value of :meth:`read` may stand for; a filter may match any of these."""
+        return (raw,)
+
     def equals(self, expression: Expression, value: str) -> Expression:
         """Whether a text is exactly this value; ignores the collation."""
         return expression == value

@@ -12,6 +12,7 @@ from ....query.fields import Field
 from ....query.number_comparison import as_float
 from ..column_types import Double
 from ..jsonb_numbers import loads
+from ..postgresql.database_encoding import codec_of, original_text
 from ..time_range_conditions import Ranges, in_array
 from .base import COMPARISONS, Dialect, Expression, Member
 
@@ -25,6 +26,14 @@ class PostgreSQL(Dialect):
         if field.document:
             return None if raw is None else loads(raw)
         return super().read(field, raw)
+
+    def encoding(self) -> Expression:
+        return sa.func.getdatabaseencoding(type_=sa.Text).label("encoding")
+
+    def variants(self, field: Field, raw: Any, encoding: str) -> tuple[Any, ...]:
+        if not isinstance(raw, str) or "\\" not in raw or codec_of(encoding) is None:
+            return (raw,)
+        return raw, original_text(raw, in_json=bool(field.document))
 
     def compare(self, member: Member, sign: str, number: float) -> list[Expression]:
         if abs(number) > _MAX_WHOLE:
@@ -52,7 +61,8 @@ class PostgreSQL(Dialect):
         return sa.collate(sa.cast(expression, sa.Text), "C")
 
     def is_ascii(self, text: Expression) -> Expression:
-        return sa.not_(text.regexp_match(r"[^\x01-\x7f]"))
+        # A backslash may begin a character that the encoding of the database lacks.
+        return sa.not_(text.regexp_match(r"[^\x01-\x5b\x5d-\x7f]"))
 
     def contains_ascii(self, text: Expression, part: str) -> Expression:
         # Not of the locale, where a Turkish I has no dot.

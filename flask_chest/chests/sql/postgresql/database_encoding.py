@@ -12,6 +12,11 @@ from ....record.text_cleaning import replace_nul
 # The server stores the bytes of these as they are.
 _COMPLETE = {"UTF8", "SQL_ASCII"}
 _NON_ASCII = re.compile(r"[^\x00-\x7f]")
+# Neither ASCII nor surrogates.
+_HEX = r"\\(?:x(?=[89a-f])|u(?!00|d[89a-f])(?=[0-9a-f]{4})|U(?=00(?:0[1-9a-f]|10)[0-9a-f]{4}))"
+_CODE = r"((?<=x)[0-9a-f]{2}|(?<=u)[0-9a-f]{4}|(?<=U)[0-9a-f]{8})"
+_WRITTEN_OUT = re.compile(_HEX + _CODE)
+_WRITTEN_OUT_IN_JSON = re.compile(r"\\" + _HEX + _CODE)
 
 
 def codec_of(server_encoding: str) -> str | None:
@@ -38,6 +43,15 @@ def storable_lines(lines: Sequence[bytes], codec: str) -> list[bytes]:
 def storable_text(text: str, codec: str) -> str:
     r"""Return a text with ``\u20ac`` in place of a character that the codec lacks."""
     return text.encode(codec, "backslashreplace").decode(codec)
+
+
+def original_text(text: str, *, in_json: bool) -> str:
+    """Return a text with the characters that :func:`storable_text` has written out.
+
+    :param in_json: the text is JSON, which escapes the backslash.
+    """
+    pattern = _WRITTEN_OUT_IN_JSON if in_json else _WRITTEN_OUT
+    return pattern.sub(lambda found: chr(int(found[1], 16)), text)
 
 
 def _storable_line(line: bytes, codec: str) -> bytes:
