@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -133,9 +133,28 @@ class Archive:
         if not self.storage.create(f"{_LOG}/{_entry_name(entry.number)}", encode_manifest(entry)):
             if entry.name:
                 self.storage.delete(f"{_DATA}/{entry.name}")
-            raise ConflictError(f"the archive {self.storage.root}: another process changed it")
+            raise self._conflict()
         self.delete_files(replaces)
         return entry
+
+    @contextmanager
+    def reading(self, parts: Sequence[Manifest]) -> Iterator[None]:
+        """Read some parts, which another process may replace and delete meanwhile.
+
+        :raises ConflictError: reading failed, and the log no longer has all of the parts.
+        """
+        try:
+            yield
+        except Exception as error:
+            if not isinstance(error, DamagedPartError) and not is_engine_error(error):
+                raise
+            valid = {part.name for part in self.snapshot().parts}
+            if all(part.name in valid for part in parts):
+                raise
+            raise self._conflict() from None
+
+    def _conflict(self) -> ConflictError:
+        return ConflictError(f"the archive {self.storage.root}: another process changed it")
 
     def delete_files(self, parts: Iterable[Manifest]) -> None:
         """Delete the files of parts that are no longer valid."""

@@ -93,7 +93,8 @@ class Archiver:
         snapshot = self._archive.snapshot()
         start, end = hour * _MICROSECONDS, (hour + HOUR) * _MICROSECONDS
         parts = snapshot.between(start, end)
-        writer.remove_ids([self._archive.path(part) for part in parts], start, end)
+        with self._archive.reading(parts):
+            writer.remove_ids([self._archive.path(part) for part in parts], start, end)
         count = writer.count()
         if not count:
             return
@@ -103,7 +104,7 @@ class Archiver:
         yield count
 
     def _archived(self, hour: int) -> int:
-        """The number of archived records of an hour."""
+        """The number of archived records of an hour; -1 if another process changes it now."""
         start, end = hour * _MICROSECONDS, (hour + HOUR) * _MICROSECONDS
         found = 0
         for part in self._archive.snapshot().between(start, end):
@@ -111,7 +112,11 @@ class Archiver:
                 found += part.records
                 continue
             if part.name not in self._counts:
-                rows = self._archive.rows([part], _HOURLY_COUNTS)
+                try:
+                    with self._archive.reading([part]):
+                        rows = self._archive.rows([part], _HOURLY_COUNTS)
+                except ConflictError:
+                    return -1
                 self._counts[part.name] = Counter({row[0]: row[1] for row in rows})
             found += self._counts[part.name][hour]
         return found

@@ -56,13 +56,15 @@ def drop_before(archive: Archive, before: int) -> int:
 
 def _erase(archive: Archive, query: Query) -> Iterator[int]:
     for part in _parts(archive, query):
-        ids = [record.id for record in _matching(archive, part, query)]
+        with archive.reading([part]):
+            ids = [record.id for record in _matching(archive, part, query)]
         if not ids:
             continue
         snapshot = archive.snapshot()
         if part not in snapshot.parts:
             raise ConflictError(f"the archive {archive.storage.root}: another process changed it")
-        rewrite(archive, snapshot, [part], part.start, part.end, ids)
+        with archive.reading([part]):
+            rewrite(archive, snapshot, [part], part.start, part.end, ids)
         yield len(ids)
 
 

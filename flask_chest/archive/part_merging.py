@@ -35,7 +35,8 @@ def _merge_day(archive: Archive, day: int) -> None:
     if not parts or sum(map(len, typed_columns(parts).values())) > MAX_COLUMNS:
         return
     try:
-        rewrite(archive, snapshot, parts, day, day + DAY)
+        with archive.reading(parts):
+            rewrite(archive, snapshot, parts, day, day + DAY)
     except ConflictError:
         return  # the next run merges them
 

@@ -23,6 +23,7 @@ T = TypeVar("T")
 #: The end of the name of a file that is being written.
 DRAFT_SUFFIX = ".new"
 _MAX_READING_SECONDS = 3600
+_MAX_WRITING_SECONDS = 300
 
 
 class Storage(ABC):
@@ -143,7 +144,9 @@ class FolderStorage(Storage):
             for entry in os.scandir(self._root / "temporary"):
                 # A reader's DuckDB may be using a file that was written lately.
                 age = time.time() - entry.stat().st_mtime
-                if entry.name.endswith(DRAFT_SUFFIX) or age > _MAX_READING_SECONDS:
+                # So may a process that lost the lease without noticing be writing a draft.
+                is_draft = entry.name.endswith(DRAFT_SUFFIX)
+                if age > (_MAX_WRITING_SECONDS if is_draft else _MAX_READING_SECONDS):
                     Path(entry.path).unlink(missing_ok=True)
 
     def temporary_folder(self) -> Path:

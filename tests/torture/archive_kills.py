@@ -19,7 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from flask_chest import Record
-from flask_chest.archive import archiver, store_archive
+from flask_chest.archive import archiver, storage, store_archive
 from flask_chest.archive.engine import connect
 from flask_chest.archive.store_archive import StoreArchive
 from flask_chest.chests.base import AppInfo
@@ -44,6 +44,7 @@ def main(folder: Path, kills: int) -> None:
     # A lease of a killed process expires soon, and parts are small.
     vars(maintenance_lease)["LEASE_SECONDS"] = 1
     source._PAGE, archiver.MAX_PART = 50, 100
+    storage._MAX_WRITING_SECONDS = -1  # drafts are of killed processes only
     store_archive.LEASE_TIMEOUT = 20.0
     connect(folder / "temporary").close()  # load DuckDB before the first fork
     chance = random.Random(kills)
@@ -59,7 +60,8 @@ def main(folder: Path, kills: int) -> None:
         if not child:
             work(folder, records, person, first=number % 3)
         began = time.monotonic()
-        if number:  # the first one shows how long a child takes
+        # The first two show how long a child takes, and the second erases records of the first.
+        if number > 1:
             time.sleep(chance.uniform(0, longest))
             os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)

@@ -11,8 +11,8 @@ from sqlalchemy.dialects import postgresql
 from ....query.fields import Field
 from ....query.number_comparison import as_float
 from ..column_types import Double
+from ..database_encoding import codec_of, original_text
 from ..jsonb_numbers import loads
-from ..postgresql.database_encoding import codec_of, original_text
 from ..time_range_conditions import Ranges, in_array
 from .base import COMPARISONS, Dialect, Expression, Member
 

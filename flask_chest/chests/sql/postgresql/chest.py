@@ -17,12 +17,12 @@ from ....record.record import Record
 from ...batch_bodies import json_bodies, to_lines
 from ...drivers import require_driver
 from ...url import StoreURL
+from ..database_encoding import storable_lines
 from ..jsonb_numbers import exact_lines, loads
 from ..row_text import COLUMNS
 from ..server_chest import ServerChest
 from ..server_engine import make_engine
 from .copy_rows import CopyText
-from .database_encoding import storable_lines
 from .errors import (
     UNDEFINED_TABLE,
     UNTRANSLATABLE,

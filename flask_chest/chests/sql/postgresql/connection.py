@@ -11,7 +11,7 @@ import psycopg
 from psycopg.types.string import StrDumper
 from psycopg.waiting import Ready, Wait
 
-from .database_encoding import codec_of, storable_text
+from ..database_encoding import codec_of, storable_text
 
 T = TypeVar("T")
 

@@ -6,8 +6,8 @@ import codecs
 import re
 from collections.abc import Sequence
 
-from ....record.json_line import dumps, loads
-from ....record.text_cleaning import replace_nul
+from ...record.json_line import dumps, loads
+from ...record.text_cleaning import replace_nul
 
 # The server stores the bytes of these as they are.
 _COMPLETE = {"UTF8", "SQL_ASCII"}
