@@ -16,7 +16,7 @@ from .archive import Archive
 from .engine import is_engine_error, literal, to_archive_error
 from .field_sql import FieldSQL, Layout
 from .manifest import Manifest
-from .tail import TailTable
+from .unarchived_rows import TailTable
 
 _SECOND = 1_000_000
 _FRACTIONS = (0.5, 0.95, 0.99)

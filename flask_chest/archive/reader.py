@@ -21,7 +21,7 @@ from .engine import literal, quoted, suppress_engine_errors
 from .errors import DamagedPartError
 from .range_pieces import newest_first, pieces_of_records
 from .records import RecordDecoder
-from .tail import END, Tail
+from .unarchived_rows import END, Tail
 
 T = TypeVar("T")
 
