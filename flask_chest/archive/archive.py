@@ -110,17 +110,7 @@ class Archive:
         :param replaces: parts that are no longer valid then.
         :raises ConflictError: another process changed the archive since the snapshot was taken.
         """
-        facts: dict[str, Any] = {"name": ""}
-        if file is not None:
-            path, content = file
-            hours = max(1, (end - start) // 3600)
-            stamp = f"{from_timestamp(start):%Y-%m-%dT%H}"
-            facts = asdict(content) | {
-                "name": f"{stamp}-{hours}h-{secrets.token_hex(4)}.parquet",
-                "bytes": path.stat().st_size,
-                "sha256": _checksum_of(path),
-            }
-            self.storage.publish(path, f"{_DATA}/{facts['name']}")
+        facts = {"name": ""} if file is None else self._publish(start, end, *file)
         entry = Manifest(
             number=snapshot.number + 1,
             start=start,
@@ -136,6 +126,18 @@ class Archive:
             raise self._conflict()
         self.delete_files(replaces)
         return entry
+
+    def _publish(self, start: int, end: int, path: Path, content: PartFile) -> dict[str, Any]:
+        """Move the file of a part into the archive; return what the log says about the file."""
+        hours = max(1, (end - start) // 3600)
+        stamp = f"{from_timestamp(start):%Y-%m-%dT%H}"
+        facts = asdict(content) | {
+            "name": f"{stamp}-{hours}h-{secrets.token_hex(4)}.parquet",
+            "bytes": path.stat().st_size,
+            "sha256": _checksum_of(path),
+        }
+        self.storage.publish(path, f"{_DATA}/{facts['name']}")
+        return facts
 
     @contextmanager
     def reading(self, parts: Sequence[Manifest]) -> Iterator[None]:
