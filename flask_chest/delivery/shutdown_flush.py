@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# A driver that is first imported during the last flush may need this module, which refuses to be
+# imported when the interpreter shuts down: it calls threading._register_atexit().
+import concurrent.futures.thread  # noqa: F401
 import time
 from collections.abc import Collection
 

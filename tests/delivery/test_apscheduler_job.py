@@ -16,11 +16,13 @@ from pathlib import Path
 import apscheduler.schedulers.base
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
+from redis import Redis as Client
 
 from flask_chest.delivery import apscheduler_job
 from flask_chest.delivery.apscheduler_start import Schedule
 from flask_chest.delivery.thread_pool import ThreadPool
 from tests import ROOT
+from tests.servers.redis import Redis
 from tests.waiting import wait_until
 
 
@@ -166,6 +168,21 @@ def test_a_short_process(tmp_path: Path) -> None:
     """
     app = APP.replace("chest =", "app.config['CHEST_EXPORT_INTERVAL'] = 3600\nchest =")
     run(textwrap.dedent(long) + app + textwrap.dedent(code), tmp_path)
+
+
+@pytest.mark.server
+def test_a_driver_that_is_imported_at_exit(tmp_path: Path) -> None:
+    """A process that ends before its first delivery imports the driver for the last flush."""
+    with Redis() as server:
+        config = f"app.config.update(CHEST_CHESTS=[{server.url!r}], CHEST_EXPORT_INTERVAL=3600)"
+        code = """
+        import sys
+        assert "redis" not in sys.modules
+        print("end", flush=True)
+        """
+        run(APP.replace("chest =", f"{config}\nchest =") + textwrap.dedent(code), tmp_path)
+        with Client.from_url(server.url) as client:
+            assert client.xlen("chest") == 1
 
 
 @pytest.mark.server
