@@ -26,8 +26,8 @@ def current_measurements(needs: str | None = None) -> Measurements | None:
 
     :param needs: what ``CHEST_MEASURE`` must name.
     """
-    subject = current_request.get() or current_job.get() or _bypassing_request()
-    if subject is None or subject.recorded:
+    subject = current_subject()
+    if subject is None:
         return None
     app = subject.recorder.details
     if needs is not None and needs not in app.measured:

@@ -20,7 +20,7 @@ _logger = logging.getLogger("flask_chest")
 
 # The same statement so often in one request suggests a query in a loop.
 _REPEATED = 10
-# Bytes that all of a record's log lines may have, as a multiple of the limit of one value.
+# UTF-8 bytes of one kept log line.
 _LINE_BYTES = 1024
 
 

@@ -175,11 +175,11 @@ class Dialect(ABC):
 
     def is_ascii(self, text: Expression) -> Expression:
         """Whether a text has ASCII characters only."""
-        raise NotImplementedError
+        raise NotImplementedError  # not asked where folded() has an answer
 
     def contains_ascii(self, text: Expression, part: str) -> Expression:
         """Whether a text of ASCII contains a part in lower case, which is ASCII, too."""
-        raise NotImplementedError
+        raise NotImplementedError  # not asked where folded() has an answer
 
     def same_document(self, field: Field, text: str) -> Expression | None:
         """Whether a list or an object has this spelling; ``None`` if the database cannot do this.
